@@ -1,0 +1,40 @@
+"""quedge: who offloads, with which power, in every frame - solved to proven optimality."""
+
+from quedge.allocation.allocator import Allocator
+from quedge.allocation.noma_greedy import NomaGreedy
+from quedge.model.frame import Decision, Frame, Status
+from quedge.model.scenario import Scenario
+from quedge.policy.baselines import AllLocal, AllOffload, BestPair, BestSingle, Random
+from quedge.policy.policy import Policy
+from quedge.simulation.processes import (
+    ArrivalProcess,
+    ChannelProcess,
+    ExponentialArrivals,
+    Recorded,
+    RicianFading,
+)
+from quedge.simulation.simulate import Trace, simulate
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AllLocal",
+    "AllOffload",
+    "Allocator",
+    "ArrivalProcess",
+    "BestPair",
+    "BestSingle",
+    "ChannelProcess",
+    "Decision",
+    "ExponentialArrivals",
+    "Frame",
+    "NomaGreedy",
+    "Policy",
+    "Random",
+    "Recorded",
+    "RicianFading",
+    "Scenario",
+    "Status",
+    "Trace",
+    "simulate",
+]

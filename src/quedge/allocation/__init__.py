@@ -1,0 +1,1 @@
+"""Best powers and frequencies for a given offloading decision."""

@@ -1,0 +1,82 @@
+"""The paper's power allocation in linear time: greedy backward induction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from quedge.model.cell import Cell
+from quedge.model.compiled import Bools, Floats, kernel
+from quedge.model.frame import Decision, Frame
+from quedge.model.terms import Terms, chain_objective, frame_terms, highest_level
+from quedge.model.uplink import powers_of_levels
+
+
+@kernel
+def greedy_levels(terms: Terms, offload: Bools, level: Floats) -> float:
+    """Levels that the backward induction gives to a decision; fills `level`, returns the objective (17).
+
+    In levels the clipped stationary point of eqs. (37), (38), 1 + SINR* = clip(α / β J, 1, ...), reads
+    s' = clip(α / β, s, highest): the interference J of eq. (33) is the level itself.
+    """
+    before = 1.0  # no interference for the last decoded, eq. (22)
+    for k in range(offload.size):  # last decoded first, eq. (33)
+        if offload[k]:
+            highest = highest_level(terms, k, before)  # eqs. (29), (30)
+            stationary = highest  # eq. (41), where b = 0
+            if terms.level_price[k] > 0.0:
+                stationary = terms.rate_value[k] / terms.level_price[k]  # eq. (37)
+            before = min(max(stationary, before), highest)  # eqs. (38), (39)
+        level[k] = before
+    return chain_objective(terms, offload, level)
+
+
+@kernel
+def greedy_objectives(terms: Terms, offload: Bools, level: Floats, objective: Floats) -> None:
+    """Objective (17) of many decisions of one frame, each allocated greedily.
+
+    Args:
+        terms: the frame's terms.
+        offload: decisions in the chain's order, shape (candidates, devices).
+        level: room for one candidate's levels, shape (devices,).
+        objective: filled with the objectives, shape (candidates,).
+    """
+    for candidate in range(offload.shape[0]):
+        objective[candidate] = greedy_levels(terms, offload[candidate], level)
+
+
+@kernel
+def allocate_greedy(
+    cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, decision: Bools
+) -> tuple[Bools, Floats, Floats, Floats, Floats, float]:
+    """Greedy allocation of one decision in the frame's own order of devices, with its objective last."""
+    terms = frame_terms(cell, channel_gain, data_queue_mbit, energy_queue)
+    offload = decision[terms.device]
+    level = np.empty(offload.size)
+    objective = greedy_levels(terms, offload, level)
+    decided, transmit, frequency, rate, power = powers_of_levels(
+        terms, cell, channel_gain, data_queue_mbit, offload, level
+    )
+    return decided, transmit, frequency, rate, power, objective
+
+
+@dataclass(frozen=True)
+class NomaGreedy:
+    """Greedy backward induction: from the last decoded device to the first, each takes its own best power.
+
+    Every device maximises its own part of the objective under its limits and ignores the interference that it
+    causes to the devices decoded before it. One pass, O(N).
+
+    Source: Section V-A, eqs. (20)-(41).
+    """
+
+    def allocate(self, frame: Frame, offload: Any) -> Decision:
+        """Powers and frequencies for a given offloading decision; see `Allocator.allocate`."""
+        chosen = np.asarray(offload)
+        if chosen.shape != (frame.cell.devices,) or chosen.dtype != np.bool_:
+            raise ValueError(
+                f"offload: {offload!r} is not allowed; it must be {frame.cell.devices} booleans, one a device"
+            )
+        return Decision(*allocate_greedy(*frame, chosen))

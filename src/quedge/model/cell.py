@@ -1,0 +1,71 @@
+"""A scenario unpacked for kernels: the one place where units are scaled."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quedge.model.scenario import Scenario
+
+BITS_PER_MBIT = 1e6
+WATTS_PER_MILLIWATT = 1e-3
+
+
+class Cell(NamedTuple):
+    """The constants of a cell as floats and arrays of shape (devices,), in W, Hz, Mbit and s.
+
+    Attributes:
+        frame_s: frame length T (s).
+        v: drift-plus-penalty weight V (Mbit).
+        nu: scaling ν of the energy queues.
+        noise_w: noise power N0 over the whole bandwidth (W).
+        weight: rate weight c.
+        power_budget_w: budget γ of the mean power (W).
+        cycles_per_mbit: cycles to process a Mbit.
+        energy_coefficient: κ (J·s²/cycle³).
+        max_frequency_hz: highest CPU frequency (Hz).
+        uplink_mbps: B = η W / v_u, rate at one bit/s/Hz (Mbit/s).
+        max_transmit_power_w: highest transmit power (W).
+        pqc_power_w: circuit power P_q while offloading (W).
+    """
+
+    frame_s: float
+    v: float
+    nu: float
+    noise_w: float
+    weight: NDArray[np.float64]
+    power_budget_w: NDArray[np.float64]
+    cycles_per_mbit: NDArray[np.float64]
+    energy_coefficient: NDArray[np.float64]
+    max_frequency_hz: NDArray[np.float64]
+    uplink_mbps: NDArray[np.float64]
+    max_transmit_power_w: NDArray[np.float64]
+    pqc_power_w: NDArray[np.float64]
+
+    @property
+    def devices(self) -> int:
+        """Number of devices N."""
+        return int(self.weight.size)
+
+
+def cell_of(scenario: Scenario) -> Cell:
+    """Unpack a scenario for the kernels."""
+    each = scenario.per_device
+    noise_density_w_per_hz = WATTS_PER_MILLIWATT * math.pow(10.0, scenario.noise_density_dbm_per_hz / 10.0)
+    return Cell(
+        frame_s=scenario.frame_s,
+        v=scenario.v,
+        nu=scenario.nu,
+        noise_w=scenario.bandwidth_hz * noise_density_w_per_hz,
+        weight=each("weight"),
+        power_budget_w=each("power_budget_w"),
+        cycles_per_mbit=each("cycles_per_bit") * BITS_PER_MBIT,
+        energy_coefficient=each("energy_coefficient"),
+        max_frequency_hz=each("max_frequency_hz"),
+        uplink_mbps=each("payload_factor") * scenario.bandwidth_hz / each("overhead") / BITS_PER_MBIT,
+        max_transmit_power_w=each("max_transmit_power_w"),
+        pqc_power_w=each("pqc_power_w"),
+    )

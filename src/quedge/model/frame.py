@@ -1,0 +1,97 @@
+"""The state that a controller sees at the start of a frame, and what it decides."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quedge.model.cell import Cell
+
+
+class Frame(NamedTuple):
+    """One frame's state: problem (17) is fully given by it.
+
+    Attributes:
+        cell: constants of the cell.
+        channel_gain: power gain h of each device's channel (W/W), shape (devices,), positive.
+        data_queue_mbit: data queue Q (Mbit), shape (devices,), not negative.
+        energy_queue: virtual energy queue Y, shape (devices,), not negative.
+    """
+
+    cell: Cell
+    channel_gain: NDArray[np.float64]
+    data_queue_mbit: NDArray[np.float64]
+    energy_queue: NDArray[np.float64]
+
+
+class Status(StrEnum):
+    """How a decision came about.
+
+    A controller must answer every frame, so numerical trouble is a value here and never an exception.
+    """
+
+    OK = "ok"
+    GAP_OPEN = "gap_open"
+    """The decision is feasible and its upper bound valid, but their gap is above the tolerance."""
+
+
+class Decision(NamedTuple):
+    """Who offloads, and with which power and CPU frequency.
+
+    Attributes:
+        offload: x, true where a device offloads; shape (devices,).
+        transmit_power_w: p (W), zero where a device computes locally; shape (devices,).
+        cpu_frequency_hz: f (Hz), zero where a device offloads; shape (devices,).
+        rate_mbps: rate r that follows, eq. (5) (Mbit/s); shape (devices,).
+        power_w: power e that follows, eq. (6) (W); shape (devices,).
+        objective: the frame's objective (17) that follows.
+        upper_bound: no decision reaches more than this in the frame; None where a policy has no bound.
+        status: how the decision came about.
+    """
+
+    offload: NDArray[np.bool_]
+    transmit_power_w: NDArray[np.float64]
+    cpu_frequency_hz: NDArray[np.float64]
+    rate_mbps: NDArray[np.float64]
+    power_w: NDArray[np.float64]
+    objective: float
+    upper_bound: float | None = None
+    status: Status = Status.OK
+
+
+def checked_frame(cell: Cell, channel_gain: Any, data_queue_mbit: Any, energy_queue: Any) -> Frame:
+    """A frame from values that come from outside.
+
+    Args:
+        cell: constants of the cell.
+        channel_gain: one positive power gain a device (W/W).
+        data_queue_mbit: one data queue a device (Mbit), not negative.
+        energy_queue: one virtual energy queue a device, not negative.
+
+    Raises:
+        ValueError: naming the argument, the value and what is allowed.
+    """
+    return Frame(
+        cell,
+        _checked_array("channel_gain", channel_gain, cell.devices, positive=True),
+        _checked_array("data_queue_mbit", data_queue_mbit, cell.devices),
+        _checked_array("energy_queue", energy_queue, cell.devices),
+    )
+
+
+def _checked_array(name: str, values: Any, devices: int, positive: bool = False) -> NDArray[np.float64]:
+    try:
+        array = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: {values!r} is not allowed; it must be a list of {devices} numbers") from None
+    if array.shape != (devices,):
+        raise ValueError(f"{name}: shape {array.shape} is not allowed; it must be ({devices},), a value a device")
+    bad = ~np.isfinite(array) | ((array <= 0.0) if positive else (array < 0.0))
+    if bad.any():
+        device = int(np.argmax(bad))
+        allowed = "finite and above 0" if positive else "finite and at least 0"
+        raise ValueError(f"{name}[{device}]: {array[device]} is not allowed; it must be {allowed}")
+    return array

@@ -1,0 +1,136 @@
+"""Problem (17) of one frame as a chain: the form in which every solver here works.
+
+Sort the devices by channel gain. With S the received power of noise and of all devices decoded later, and
+s = S / N0, a device that offloads lifts the *level* from s to s' = s · (1 + SINR), eq. (21), (25); so
+its transmit power is (s' − s) N0 / h and its rate B log2(s' / s), eqs. (27), (28). What it adds to (17) is
+
+    α ln(s' / s) − β (s' − s) − c        with α = a B / ln 2,  β = b N0 / h,  c = b P_q,  eqs. (31), (32)
+
+and its limits are s' ≤ ρ s (data in the queue, eq. (29)) and s' ≤ s + σ (transmit power, eq. (30)). A device
+that computes locally leaves the level as it is and adds a constant. The weakest device is decoded last, without
+interference: it starts from level 1.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from quedge.model.cell import Cell
+from quedge.model.compiled import Bools, Floats, Ints, kernel
+
+_HIGHEST_LOG_GROWTH = 300.0  # e^300 is beyond any received power, and still far from overflow
+
+
+class Terms(NamedTuple):
+    """A frame's devices in the order in which the level builds up: the last decoded, weakest channel, first.
+
+    Attributes:
+        device: index of the device in the frame; shape (devices,), like all that follow.
+        rate_value: α, gain of the objective per natural logarithm of level.
+        level_price: β, cost in the objective per unit of level.
+        offload_cost: c, fixed cost of offloading.
+        growth_limit: ρ, highest factor from one level to the next.
+        step_limit: σ, highest difference from one level to the next.
+        local_value: best objective of local computing.
+        local_frequency_hz: CPU frequency that reaches it (Hz).
+    """
+
+    device: Ints
+    rate_value: Floats
+    level_price: Floats
+    offload_cost: Floats
+    growth_limit: Floats
+    step_limit: Floats
+    local_value: Floats
+    local_frequency_hz: Floats
+
+
+@kernel
+def best_local_frequency(
+    value: float, price: float, data_queue_mbit: float, frame_s: float, cycles_per_mbit: float,
+    energy_coefficient: float, max_frequency_hz: float,
+) -> float:  # fmt: skip
+    """CPU frequency (Hz) that maximises value · f/φ − price · κ f³ within its limits; Section IV-B."""
+    frequency = min(cycles_per_mbit * data_queue_mbit / frame_s, max_frequency_hz)
+    if price > 0.0:
+        stationary = math.sqrt(value / (3.0 * cycles_per_mbit * energy_coefficient * price))
+        frequency = min(frequency, stationary)
+    return frequency
+
+
+@kernel
+def decoding_order(channel_gain: Floats) -> Ints:
+    """Devices from the last decoded (weakest) to the first (strongest); equal gains keep their order, eq. (20)."""
+    n = channel_gain.size
+    order = np.arange(n)
+    if n > 48:
+        return np.argsort(channel_gain, kind="mergesort")
+    for k in range(1, n):  # insertion sort: faster than a general sort for the usual handful of devices
+        device = order[k]
+        j = k
+        while j > 0 and channel_gain[order[j - 1]] > channel_gain[device]:
+            order[j] = order[j - 1]
+            j -= 1
+        order[j] = device
+    return order
+
+
+@kernel
+def frame_terms(cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats) -> Terms:
+    """The terms of a frame; arguments as in `Frame`."""
+    n = channel_gain.size
+    order = decoding_order(channel_gain)
+    rate_value = np.empty(n)
+    level_price = np.empty(n)
+    offload_cost = np.empty(n)
+    growth_limit = np.empty(n)
+    step_limit = np.empty(n)
+    local_value = np.empty(n)
+    local_frequency = np.empty(n)
+    for k in range(n):
+        i = order[k]
+        value = data_queue_mbit[i] + cell.v * cell.weight[i]  # a_i of problem (17)
+        price = cell.nu * energy_queue[i]  # b_i of problem (17)
+        gain_to_noise = channel_gain[i] / cell.noise_w
+        uplink = cell.uplink_mbps[i]
+        rate_value[k] = value * uplink / math.log(2.0)  # eq. (31)
+        level_price[k] = price / gain_to_noise  # eq. (31)
+        offload_cost[k] = price * cell.pqc_power_w[i]
+        log_growth = data_queue_mbit[i] * math.log(2.0) / (uplink * cell.frame_s)
+        growth_limit[k] = math.exp(min(log_growth, _HIGHEST_LOG_GROWTH))  # eq. (29)
+        step_limit[k] = cell.max_transmit_power_w[i] * gain_to_noise  # eq. (30)
+        frequency = best_local_frequency(
+            value, price, data_queue_mbit[i], cell.frame_s, cell.cycles_per_mbit[i],
+            cell.energy_coefficient[i], cell.max_frequency_hz[i],
+        )  # fmt: skip
+        local_frequency[k] = frequency
+        local_value[k] = value * frequency / cell.cycles_per_mbit[i] - price * cell.energy_coefficient[i] * frequency**3
+    return Terms(order, rate_value, level_price, offload_cost, growth_limit, step_limit, local_value, local_frequency)
+
+
+@kernel
+def highest_level(terms: Terms, k: int, level: float) -> float:
+    """The highest level that device k may lift `level` to: min(ρ s, s + σ)."""
+    return float(min(terms.growth_limit[k] * level, level + terms.step_limit[k]))
+
+
+@kernel
+def chain_objective(terms: Terms, offload: Bools, level: Floats) -> float:
+    """Objective (17) of a decision given by levels: `level[k]` is the level after device k."""
+    total = 0.0
+    before = 1.0
+    for k in range(offload.size):
+        if offload[k]:
+            after = level[k]
+            total += (
+                terms.rate_value[k] * math.log(after / before)
+                - terms.level_price[k] * (after - before)
+                - terms.offload_cost[k]
+            )  # eq. (32)
+            before = after
+        else:
+            total += terms.local_value[k]
+    return total

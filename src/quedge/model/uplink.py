@@ -1,0 +1,98 @@
+"""The uplink with successive interference cancellation: what powers and frequencies really bring."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from quedge.model.cell import Cell
+from quedge.model.compiled import Bools, Floats, kernel
+from quedge.model.terms import Terms, decoding_order
+
+
+@kernel
+def interference_w(channel_gain: Floats, offload: Bools, transmit_power_w: Floats) -> Floats:
+    """Received power of the offloading devices decoded after each device (W), by direct sum, eq. (24)."""
+    received = np.zeros(offload.size)
+    total = 0.0
+    for i in decoding_order(channel_gain):  # last decoded first
+        received[i] = total
+        if offload[i]:
+            total += transmit_power_w[i] * channel_gain[i]
+    return received
+
+
+@kernel
+def charge(
+    cell: Cell,
+    channel_gain: Floats,
+    data_queue_mbit: Floats,
+    offload: Bools,
+    transmit_power_w: Floats,
+    cpu_frequency_hz: Floats,
+) -> tuple[Floats, Floats]:
+    """Rate (Mbit/s) and power (W) of each device under the given powers and frequencies.
+
+    A device sends or computes no more than its queue holds: r T ≤ Q.
+
+    Source: eqs. (1)-(6).
+    """
+    n = channel_gain.size
+    rate = np.empty(n)
+    power = np.empty(n)
+    interference = interference_w(channel_gain, offload, transmit_power_w)
+    for i in range(n):
+        if offload[i]:
+            sinr = transmit_power_w[i] * channel_gain[i] / (cell.noise_w + interference[i])  # eq. (2)
+            rate[i] = cell.uplink_mbps[i] * math.log1p(sinr) / math.log(2.0)  # eq. (3)
+            power[i] = transmit_power_w[i] + cell.pqc_power_w[i]  # eq. (4)
+        else:
+            rate[i] = cpu_frequency_hz[i] / cell.cycles_per_mbit[i]  # eq. (1)
+            power[i] = cell.energy_coefficient[i] * cpu_frequency_hz[i] ** 3  # eq. (1)
+        rate[i] = min(rate[i], data_queue_mbit[i] / cell.frame_s)
+    return rate, power
+
+
+@kernel
+def powers_of_levels(
+    terms: Terms, cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, offload: Bools, level: Floats
+) -> tuple[Bools, Floats, Floats, Floats, Floats]:
+    """A chain's decision back in the frame's own order of devices.
+
+    Args:
+        terms: the frame's terms.
+        cell: constants of the cell.
+        channel_gain: power gains (W/W), shape (devices,).
+        data_queue_mbit: data queues (Mbit), shape (devices,).
+        offload: offloading decisions in the chain's order.
+        level: level after each device of the chain.
+
+    Returns:
+        offload, transmit power (W), CPU frequency (Hz), rate (Mbit/s) and power (W), each of shape (devices,).
+
+    Source: eqs. (27), (28).
+    """
+    n = offload.size
+    decided = np.zeros(n, np.bool_)
+    transmit = np.zeros(n)
+    frequency = np.zeros(n)
+    rate = np.empty(n)
+    power = np.empty(n)
+    before = 1.0
+    for k in range(n):
+        i = terms.device[k]
+        if offload[k]:
+            after = level[k]
+            decided[i] = True
+            step_w = (after - before) * cell.noise_w / channel_gain[i]  # eq. (27)
+            transmit[i] = min(step_w, cell.max_transmit_power_w[i])
+            rate[i] = cell.uplink_mbps[i] * math.log(after / before) / math.log(2.0)  # eq. (28)
+            power[i] = transmit[i] + cell.pqc_power_w[i]
+            before = after
+        else:
+            frequency[i] = terms.local_frequency_hz[k]
+            rate[i] = frequency[i] / cell.cycles_per_mbit[i]
+            power[i] = cell.energy_coefficient[i] * frequency[i] ** 3
+        rate[i] = min(rate[i], data_queue_mbit[i] / cell.frame_s)
+    return decided, transmit, frequency, rate, power

@@ -1,0 +1,219 @@
+"""The frame loop: state, decision, what it brings, next state."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quedge.model.cell import Cell, cell_of
+from quedge.model.compiled import Bools, Floats, kernel
+from quedge.model.frame import Decision, Frame, Status
+from quedge.model.objective import frame_objective
+from quedge.model.queues import advance_queues
+from quedge.model.scenario import Scenario
+from quedge.model.uplink import charge
+from quedge.policy.policy import Policy
+from quedge.simulation.processes import ArrivalProcess, ChannelProcess
+from quedge.simulation.world import World, draw_world, random_streams
+
+_ROUNDING = 1e-9  # relative; a power may exceed its limit by no more than this
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """Everything that happened in a run; arrays of shape (frames, devices) unless said.
+
+    Attributes:
+        scenario: the scenario that was run.
+        seed: the seed of its random streams.
+        channel_gain: power gains h (W/W).
+        arrival_mbit: data that arrived during each frame (Mbit).
+        data_queue_mbit: data queues Q at the start of each frame (Mbit).
+        energy_queue: virtual energy queues Y at the start of each frame.
+        offload: true where a device offloaded.
+        transmit_power_w: transmit powers p (W).
+        cpu_frequency_hz: CPU frequencies f (Hz).
+        rate_mbps: rates r that were reached (Mbit/s).
+        power_w: powers e that were drawn (W).
+        objective: objective (17) that was reached, shape (frames,).
+        upper_bound: the policy's own bound on it, shape (frames,); NaN where it has none.
+        status: how each decision came about, shape (frames,).
+        decision_us: wall time of each decision (µs), shape (frames,).
+        wall_s: wall time of the whole run (s).
+    """
+
+    scenario: Scenario
+    seed: int
+    channel_gain: NDArray[np.float64]
+    arrival_mbit: NDArray[np.float64]
+    data_queue_mbit: NDArray[np.float64]
+    energy_queue: NDArray[np.float64]
+    offload: NDArray[np.bool_]
+    transmit_power_w: NDArray[np.float64]
+    cpu_frequency_hz: NDArray[np.float64]
+    rate_mbps: NDArray[np.float64]
+    power_w: NDArray[np.float64]
+    objective: NDArray[np.float64]
+    upper_bound: NDArray[np.float64]
+    status: tuple[Status, ...]
+    decision_us: NDArray[np.float64]
+    wall_s: float
+
+    @property
+    def frames(self) -> int:
+        """Number of frames."""
+        return int(self.objective.size)
+
+
+def simulate(
+    scenario: Scenario,
+    policy: Policy,
+    frames: int = 10_000,
+    seed: int = 0,
+    *,
+    channel: ChannelProcess | None = None,
+    arrivals: ArrivalProcess | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Trace:
+    """Run a policy for a number of frames, from empty queues.
+
+    The same scenario, frames and seed give every policy the same channel and arrivals, and the same policy
+    the same run, bit for bit.
+
+    Args:
+        scenario: the cell.
+        policy: who decides.
+        frames: number of frames, at least 1.
+        seed: seed of the random streams of channel, arrivals and policy, at least 0.
+        channel: where channel gains come from; Rician fading by default.
+        arrivals: where arrivals come from; exponential by default.
+        progress: called now and then with the number of frames done.
+
+    Returns:
+        The whole run.
+
+    Raises:
+        ValueError: a bad argument, or a decision of the wrong shape or beyond a limit; the message names it.
+
+    Source: Section III; eqs. (1)-(6) for what a decision brings.
+    """
+    world = draw_world(scenario, frames, seed, channel, arrivals)
+    return run_in_world(scenario, policy, world, seed, progress)
+
+
+def run_in_world(
+    scenario: Scenario,
+    policy: Policy,
+    world: World,
+    seed: int,
+    progress: Callable[[int], None] | None = None,
+) -> Trace:
+    """Run a policy in a world that was drawn before; arguments as in `simulate`."""
+    start = time.perf_counter()
+    cell = cell_of(scenario)
+    frames, devices = world.channel_gain.shape
+    rng = random_streams(seed).policy
+    data_queue, energy_queue = np.zeros(devices), np.zeros(devices)
+    data_queues, energy_queues = np.empty((frames, devices)), np.empty((frames, devices))
+    offload = np.zeros((frames, devices), dtype=np.bool_)
+    transmit, frequency, rate, power = (np.empty((frames, devices)) for _ in range(4))
+    objective, upper_bound, decision_us = np.empty(frames), np.full(frames, np.nan), np.empty(frames)
+    status = []
+    report_every = max(frames // 200, 1)
+    for t in range(frames):
+        data_queues[t] = data_queue
+        energy_queues[t] = energy_queue
+        frame = Frame(cell, world.channel_gain[t], data_queues[t], energy_queues[t])
+        asked = time.perf_counter_ns()
+        decision = policy.decide(frame, rng)
+        decision_us[t] = (time.perf_counter_ns() - asked) * 1e-3
+        _check_shapes(decision, devices, t)
+        offload[t] = decision.offload
+        transmit[t] = decision.transmit_power_w
+        frequency[t] = decision.cpu_frequency_hz
+        if decision.upper_bound is not None:
+            upper_bound[t] = decision.upper_bound
+        status.append(decision.status)
+        if not _within_limits(cell, offload[t], transmit[t], frequency[t]):
+            _refuse(cell, offload[t], transmit[t], frequency[t], t)
+        objective[t] = _carry_out(
+            cell, world.channel_gain[t], world.arrival_mbit[t], data_queue, energy_queue,
+            offload[t], transmit[t], frequency[t], rate[t], power[t],
+        )  # fmt: skip
+        if progress is not None and (t + 1) % report_every == 0:
+            progress(t + 1)
+    return Trace(
+        scenario, seed, world.channel_gain, world.arrival_mbit, data_queues, energy_queues, offload, transmit,
+        frequency, rate, power, objective, upper_bound, tuple(status), decision_us, time.perf_counter() - start,
+    )  # fmt: skip
+
+
+@kernel
+def _carry_out(
+    cell: Cell,
+    channel_gain: Floats,
+    arrival_mbit: Floats,
+    data_queue_mbit: Floats,
+    energy_queue: Floats,
+    offload: Bools,
+    transmit_power_w: Floats,
+    cpu_frequency_hz: Floats,
+    rate_mbps: Floats,
+    power_w: Floats,
+) -> float:
+    """Charge a decision, record what it brought, advance the queues in place; returns the objective (17)."""
+    rate, power = charge(cell, channel_gain, data_queue_mbit, offload, transmit_power_w, cpu_frequency_hz)
+    objective = frame_objective(cell, data_queue_mbit, energy_queue, rate, power)
+    rate_mbps[:] = rate
+    power_w[:] = power
+    advance_queues(cell, data_queue_mbit, energy_queue, rate, power, arrival_mbit)
+    return objective
+
+
+@kernel
+def _within_limits(cell: Cell, offload: Bools, transmit_power_w: Floats, cpu_frequency_hz: Floats) -> bool:
+    """Whether every power and frequency is a number within its limits and of the chosen mode."""
+    for i in range(offload.size):
+        p, f = transmit_power_w[i], cpu_frequency_hz[i]
+        if not (0.0 <= p <= cell.max_transmit_power_w[i] * (1.0 + _ROUNDING)):
+            return False
+        if not (0.0 <= f <= cell.max_frequency_hz[i] * (1.0 + _ROUNDING)):
+            return False
+        if (p > 0.0 and not offload[i]) or (f > 0.0 and offload[i]):
+            return False
+    return True
+
+
+def _check_shapes(decision: Decision, devices: int, frame: int) -> None:
+    for name in ("offload", "transmit_power_w", "cpu_frequency_hz"):
+        shape = np.shape(getattr(decision, name))
+        if shape != (devices,):
+            raise ValueError(
+                f"decision of frame {frame}: {name}: shape {shape} is not allowed; it must be ({devices},)"
+            )
+
+
+def _refuse(
+    cell: Cell,
+    offload: NDArray[np.bool_],
+    transmit: NDArray[np.float64],
+    frequency: NDArray[np.float64],
+    frame: int,
+) -> None:
+    """Raise the ValueError that names the first value beyond its limit."""
+    for name, values, highest in (
+        ("transmit_power_w", transmit, np.where(offload, cell.max_transmit_power_w, 0.0)),
+        ("cpu_frequency_hz", frequency, np.where(offload, 0.0, cell.max_frequency_hz)),
+    ):
+        fine = (values >= 0.0) & (values <= highest * (1.0 + _ROUNDING))
+        if not fine.all():
+            i = int(np.argmin(fine))
+            mode = "offloads" if offload[i] else "computes locally"
+            raise ValueError(
+                f"decision of frame {frame}: {name}[{i}]: {values[i]} is not allowed; device {i} {mode}, so it "
+                f"must lie from 0 to {highest[i]:g}"
+            )
