@@ -5,6 +5,8 @@ from quedge.allocation.noma_greedy import NomaGreedy
 from quedge.model.frame import Decision, Frame, Status
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import AllLocal, AllOffload, BestPair, BestSingle, Random
+from quedge.policy.decide import decide
+from quedge.policy.exact import Exact
 from quedge.policy.policy import Policy
 from quedge.simulation.processes import (
     ArrivalProcess,
@@ -26,6 +28,7 @@ __all__ = [
     "BestSingle",
     "ChannelProcess",
     "Decision",
+    "Exact",
     "ExponentialArrivals",
     "Frame",
     "NomaGreedy",
@@ -36,5 +39,6 @@ __all__ = [
     "Scenario",
     "Status",
     "Trace",
+    "decide",
     "simulate",
 ]

@@ -1,0 +1,41 @@
+"""One decision, as a function."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from quedge.model.cell import cell_of
+from quedge.model.frame import Decision, checked_frame
+from quedge.model.scenario import Scenario
+from quedge.policy.exact import Exact
+from quedge.policy.policy import Policy
+
+
+def decide(
+    scenario: Scenario,
+    channel_gain: ArrayLike,
+    data_queue_mbit: ArrayLike,
+    energy_queue: ArrayLike,
+    policy: Policy | None = None,
+    rng: np.random.Generator | None = None,
+) -> Decision:
+    """Decide one frame.
+
+    Args:
+        scenario: the cell.
+        channel_gain: power gains (W/W), shape (devices,), positive.
+        data_queue_mbit: data queues (Mbit), shape (devices,), not negative.
+        energy_queue: virtual energy queues, shape (devices,), not negative.
+        policy: who decides; `Exact()` by default.
+        rng: random stream of a policy that draws; a fresh one with seed 0 by default.
+
+    Returns:
+        The decision.
+
+    Raises:
+        ValueError: naming the argument, its value and what is allowed.
+    """
+    frame = checked_frame(cell_of(scenario), channel_gain, data_queue_mbit, energy_queue)
+    policy = Exact() if policy is None else policy
+    return policy.decide(frame, np.random.default_rng(0) if rng is None else rng)

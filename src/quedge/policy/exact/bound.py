@@ -1,0 +1,307 @@
+"""An upper bound on what the devices from each layer on can still add, for every level at once.
+
+Let R_k(s) be the most that the devices k, k+1, ... can add to the objective when device k starts from level s:
+
+    R_k(s) = max( L_k + R_{k+1}(s),  max over s' in [s, min(ρ s, s + σ)] of  α ln(s'/s) − β (s' − s) − c + R_{k+1}(s') )
+
+The largest value of problem (17) is R_0(1). The bound is piecewise linear in s, computed from the last layer
+back. Four facts carry it; `docs/exact.md` has the proofs.
+
+1. *Inside a window*, line + α ln s' − β s' is concave: its maximum over a cell is a closed form.
+2. *Between two nodes* the chord is an upper bound, for scaling a path (s' = t s) or shifting it (s' = s + q) keeps
+   it feasible on a cell wherever one and the same limit binds, and both make R_k convex where R_{k+1} is. There is no
+   first-order slack from the limits.
+3. *Where R_{k+1} has a concave kink*, the path that is scaled or shifted may straddle that node; it lies
+   above the chord by at most a quarter of the kink times the cell's width. Cells beside the kink are lifted by that.
+4. *In the cell where the two limits cross*, ρ s = s + σ, the chord is raised to the value at the crossing.
+
+The slack is thus of second order in the cell's width, and of first order only at kinks.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from quedge.model.compiled import Floats, Ints, kernel
+from quedge.model.terms import Terms, highest_level
+from quedge.policy.exact.lattice import Lattice
+
+
+class Bound(NamedTuple):
+    """Upper bounds, one a node of the lattice.
+
+    Attributes:
+        value: bound on R_k at each node of layer k; linear in the level between neighbours.
+        peak: for the cell that starts at a node of layer k + 1: bound on the largest R_{k+1}(s') + α ln s' − β s' in
+            it, with the α and β of device k; minus infinity where no cell starts.
+        idle: bound on R_k(1), shape (devices + 1,).
+    """
+
+    value: Floats
+    peak: Floats
+    idle: Floats
+
+
+class Cells(NamedTuple):
+    """Room for what a layer's cells are made of, one entry a cell.
+
+    Attributes:
+        slope: slope of the bound's line.
+        lift: how far the line is lifted beside a concave kink.
+        crest: level at which line + α ln s' − β s' is largest, at least the cell's lower end.
+        queue: candidates of a sliding window maximum.
+    """
+
+    slope: Floats
+    lift: Floats
+    crest: Floats
+    queue: Ints
+
+
+@kernel
+def log1p_above(z: float) -> float:
+    """An upper bound on ln(1 + z) for z ≥ 0, exact to z⁶/6: the alternating series cut after an added term."""
+    return z * (1.0 - z * (1.0 / 2.0 - z * (1.0 / 3.0 - z * (1.0 / 4.0 - z / 5.0))))
+
+
+@kernel
+def line_value(
+    rate_value: float, level_price: float, log_start: float, start: float, value: float, slope: float, level: float
+) -> float:
+    """Line + α ln s' − β s' at `level`, in the cell that starts at `start` with `value`."""
+    log_level = log_start + log1p_above(level / start - 1.0)
+    return value + slope * (level - start) + rate_value * log_level - level_price * level
+
+
+@kernel
+def crest_level(rate_value: float, level_price: float, slope: float) -> float:
+    """Where line + α ln s' − β s' stops rising."""
+    falling = level_price - slope
+    return rate_value / falling if falling > 0.0 else math.inf
+
+
+@kernel
+def measure_cells(
+    terms: Terms, k: int, step: float, index: Ints, level: Floats, value: Floats, cells: Cells, peak: Floats
+) -> float:
+    """Measure the cells in which device k may end; fills `cells` and `peak`.
+
+    Returns:
+        Bound on what device k and the later ones add when it is the first to offload.
+    """
+    count = level.size - 1
+    alpha, beta = terms.rate_value[k], terms.level_price[k]
+    first_end = highest_level(terms, k, 1.0)
+    best_first = -math.inf
+    for j in range(count):
+        slope = (value[j + 1] - value[j]) / (level[j + 1] - level[j])
+        closed = index[j + 1] == index[j] + 1 and math.isfinite(slope)
+        cells.slope[j] = slope if closed else math.nan
+    widening = math.exp(step) - 1.0
+    lift_below = 0.0
+    for j in range(count):
+        slope = cells.slope[j]
+        peak[j] = -math.inf
+        if math.isnan(slope):
+            lift_below = 0.0
+            continue
+        lift_above = 0.0
+        if j + 1 < count and cells.slope[j + 1] < slope:  # a concave kink at the upper end
+            lift_above = 0.25 * widening * level[j + 1] * (slope - cells.slope[j + 1])
+        lift = max(lift_below, lift_above)
+        lift_below = lift_above
+        crest = max(crest_level(alpha, beta, slope), level[j])
+        top = line_value(alpha, beta, index[j] * step, level[j], value[j], slope, min(crest, level[j + 1]))
+        cells.lift[j] = lift
+        cells.crest[j] = crest
+        peak[j] = top + lift
+        if level[j] < first_end:  # from level 1 itself no path is scaled or shifted: no lift
+            if level[j + 1] > first_end:
+                end = min(crest, first_end)
+                top = line_value(alpha, beta, index[j] * step, level[j], value[j], slope, end)
+            best_first = max(best_first, top)
+    return best_first + beta - terms.offload_cost[k]
+
+
+@kernel
+def end_cell_value(
+    terms: Terms, k: int, step: float, index: Ints, level: Floats, value: Floats, cells: Cells, j: int, end: float
+) -> float:
+    """The peak of cell j of `measure_cells` when only levels up to `end` are in reach."""
+    alpha, beta = terms.rate_value[k], terms.level_price[k]
+    reached = min(cells.crest[j], end)
+    line = line_value(alpha, beta, index[j] * step, level[j], value[j], cells.slope[j], reached)
+    return line + cells.lift[j]
+
+
+@kernel
+def bound_nodes(
+    terms: Terms,
+    k: int,
+    step: float,
+    index: Ints,
+    level: Floats,
+    value: Floats,
+    next_index: Ints,
+    next_level: Floats,
+    next_value: Floats,
+    cells: Cells,
+    peak: Floats,
+) -> None:
+    """Fill `value` at the nodes of layer k from those of layer k + 1: one pass down both, O(nodes).
+
+    The cells in reach of a node are a window whose two ends move down with it; its maximum slides along.
+    """
+    alpha, beta, cost = terms.rate_value[k], terms.level_price[k], terms.offload_cost[k]
+    head = tail = 0  # the window's candidates are queue[head:tail], from the highest cell to the lowest
+    lowest = next_level.size - 1  # lowest cell that has entered the window
+    last = next_level.size - 2  # cell in which the reach of the node ends
+    same = next_level.size - 1  # node of layer k + 1 with the same level
+    for node in range(level.size - 1, -1, -1):
+        start = level[node]
+        end = highest_level(terms, k, start)
+        while last >= 0 and next_level[last] > end:
+            last -= 1
+        while lowest > 0 and next_index[lowest - 1] >= index[node]:
+            lowest -= 1
+            while tail > head and peak[cells.queue[tail - 1]] <= peak[lowest]:
+                tail -= 1
+            cells.queue[tail] = lowest
+            tail += 1
+        while head < tail and cells.queue[head] >= last:
+            head += 1
+        best = -math.inf
+        if head < tail:
+            best = peak[cells.queue[head]]
+        if last >= lowest and peak[last] > best:
+            if next_level[last + 1] <= end:
+                best = peak[last]
+            else:
+                partly = end_cell_value(terms, k, step, next_index, next_level, next_value, cells, last, end)
+                best = max(best, partly)
+        best -= alpha * index[node] * step - beta * start + cost
+        while same > 0 and next_index[same] > index[node]:
+            same -= 1
+        if same >= 0 and next_index[same] == index[node]:
+            best = max(best, next_value[same] + terms.local_value[k])
+        value[node] = best
+
+
+@kernel
+def fill_cliffs(step: float, index: Ints, value: Floats, steepest: float, reach: float) -> None:
+    """Raise nodes to what R_k cannot fall below, so that dropped cells leave no cliffs.
+
+    Dropping cells lowers the value of nodes from which only dropped ones were in reach, and a cliff counts as a kink.
+    The true R_k never rises with the level, and falls by at most (largest α) · (logarithmic reach left) per unit of
+    ln s. Raising a bound keeps it one.
+    """
+    for node in range(value.size - 2, -1, -1):
+        if index[node + 1] == index[node] + 1 and value[node] < value[node + 1]:
+            value[node] = value[node + 1]
+    for node in range(value.size - 1):
+        if index[node + 1] == index[node] + 1:
+            fall = steepest * max(1.0, reach - index[node] * step) * step
+            if value[node + 1] < value[node] - fall:
+                value[node + 1] = value[node] - fall
+
+
+@kernel
+def node_below(level: Floats, position: float) -> int:
+    """The last node at or below `position`; 0 where there is none."""
+    low, high = 0, level.size - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if level[middle] <= position:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+@kernel
+def cover_crossing(
+    terms: Terms,
+    k: int,
+    step: float,
+    index: Ints,
+    level: Floats,
+    value: Floats,
+    next_index: Ints,
+    next_level: Floats,
+    next_value: Floats,
+    cells: Cells,
+    peak: Floats,
+) -> None:
+    """Raise the chord of the cell in which device k's two limits cross to the value at the crossing."""
+    if terms.growth_limit[k] <= 1.0 or level.size < 2:
+        return
+    start = terms.step_limit[k] / (terms.growth_limit[k] - 1.0)  # ρ s = s + σ
+    if start <= level[0] or start >= level[-1]:
+        return
+    node = node_below(level, start)
+    if index[node + 1] != index[node] + 1:
+        return
+    end = highest_level(terms, k, start)
+    best = -math.inf
+    for j in range(node_below(next_level, start), next_level.size - 1):
+        if next_level[j] > end:
+            break
+        if peak[j] > best:
+            if next_level[j + 1] <= end:
+                best = peak[j]
+            else:
+                partly = end_cell_value(terms, k, step, next_index, next_level, next_value, cells, j, end)
+                best = max(best, partly)
+    best -= terms.rate_value[k] * math.log(start) - terms.level_price[k] * start + terms.offload_cost[k]
+    share = (start - level[node]) / (level[node + 1] - level[node])
+    chord = value[node] + share * (value[node + 1] - value[node])
+    if best > chord:
+        value[node] += best - chord
+        value[node + 1] += best - chord
+
+
+@kernel
+def bound_from_above(terms: Terms, lattice: Lattice, steepest: Floats, reach: float, complete: bool) -> Bound:
+    """Bound R_k on every node of the lattice, from the last layer back to level 1.
+
+    Args:
+        terms: the frame's terms.
+        lattice: the cells that may hold the optimum, and their neighbours.
+        steepest: largest α of the devices from each layer on.
+        reach: logarithm of the highest level.
+        complete: whether the lattice is the full one, so that there are no cliffs to fill.
+    """
+    devices = terms.rate_value.size
+    first, index, level, step = lattice.first, lattice.index, lattice.level, lattice.step
+    value = np.empty(level.size)
+    peak = np.empty(level.size)
+    idle = np.zeros(devices + 1)
+    widest = 1
+    for k in range(devices + 1):
+        widest = max(widest, first[k + 1] - first[k])
+    cells = Cells(np.empty(widest), np.empty(widest), np.empty(widest), np.empty(widest, np.int64))
+    value[first[devices] :] = 0.0
+    for k in range(devices - 1, -1, -1):
+        low, middle, high = first[k], first[k + 1], first[k + 2]
+        here_index, here_level, here_value = index[low:middle], level[low:middle], value[low:middle]
+        next_index, next_level, next_value = index[middle:high], level[middle:high], value[middle:high]
+        next_peak = peak[middle:high]
+        best_first = measure_cells(terms, k, step, next_index, next_level, next_value, cells, next_peak)
+        idle[k] = max(idle[k + 1] + terms.local_value[k], best_first)
+        if here_level.size == 0:
+            continue
+        bound_nodes(
+            terms, k, step, here_index, here_level, here_value, next_index, next_level, next_value, cells, next_peak
+        )
+        if complete:  # beyond the top there is nothing to reach: continue the last line
+            beyond = here_value[-2] + (here_value[-2] - here_value[-3]) * math.exp(step)
+            here_value[-1] = max(here_value[-1], beyond)
+        else:
+            fill_cliffs(step, here_index, here_value, steepest[k], reach)
+        cover_crossing(
+            terms, k, step, here_index, here_level, here_value, next_index, next_level, next_value, cells, next_peak
+        )
+    return Bound(value, peak, idle)
