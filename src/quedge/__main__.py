@@ -1,0 +1,8 @@
+"""`python -m quedge` is the command line."""
+
+import sys
+
+from quedge.interfaces.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""The `quedge` command: its sub-commands, and what becomes of errors and interruptions."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+import quedge
+from quedge.interfaces.cli.decide import decide
+from quedge.interfaces.cli.demo import demo
+from quedge.interfaces.cli.init import init
+from quedge.interfaces.cli.refusing import UsageError
+from quedge.interfaces.cli.run import run
+
+_FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
+
+# Older versions of typer stand on click, newer ones on a copy of it; both have this base of all usage errors.
+_ParserError: Any = typer.BadParameter.__mro__[2]
+
+app = typer.Typer(
+    name="quedge",
+    help="Who offloads, with which power, in every frame - solved to proven optimality.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(run)
+app.command()(decide)
+app.command()(init)
+app.command()(demo)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"quedge {quedge.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    # typer takes the options that stand before the sub-command from this function's signature
+    pass
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: what follows the command's name; `sys.argv` by default.
+
+    Returns:
+        The exit status: 0; 1 where something failed; 2 for an error of use; 130 after Ctrl-C.
+    """
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    # `| head -1` ends us quietly, as it ends every other tool
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal that cannot show 'µ'
+    try:
+        status = typer.main.get_command(app).main(list(arguments), prog_name="quedge", standalone_mode=False)
+        sys.stdout.flush()
+    except _ParserError as error:
+        return _complain(f"{error.format_message()} See 'quedge --help'.", _MISUSED)
+    except UsageError as error:
+        return _complain(str(error), _MISUSED)
+    except (KeyboardInterrupt, typer.Abort):
+        return _INTERRUPTED
+    except MemoryError:
+        return _complain("not enough memory for a run of this size", _FAILED)
+    except OSError as error:
+        _give_up_output()
+        return _complain(f"{error.filename or 'output'}: {error.strerror or error}", _FAILED)
+    return status if isinstance(status, int) else 0
+
+
+def _complain(message: str, status: int) -> int:
+    print(f"quedge: {' '.join(message.split())}", file=sys.stderr)
+    return status
+
+
+def _give_up_output() -> None:
+    """Keep Python from failing once more when it flushes standard output at its end, on a full disk, say."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

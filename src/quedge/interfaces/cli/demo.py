@@ -1,0 +1,93 @@
+"""`quedge demo`: the paper's scenario and a recorded walk through Munich, under every policy."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import typer
+
+from quedge.experiments.comparison import compare
+from quedge.interfaces.cli.compiling import compile_kernels
+from quedge.interfaces.cli.refusing import UsageError
+from quedge.interfaces.cli.reporting import comparison_table, print_table, progress_bars
+from quedge.interfaces.policies import POLICIES
+from quedge.interfaces.run_files import summary_object
+from quedge.interfaces.whole_file import whole_file
+from quedge.model.scenario import Scenario
+from quedge.simulation.measures import Summary
+from quedge.simulation.processes import Recorded
+from quedge.simulation.recording import read_recording
+from quedge.simulation.simulate import Trace
+
+_WARMUP = 0.5
+_MUNICH_PQC_POWER_W = 0.02
+
+
+class _Part(NamedTuple):
+    """One of the demo's scenarios."""
+
+    key: str
+    title: str
+    scenario: Scenario
+    channel: Recorded | None
+    frames: int
+
+
+def demo(
+    frames: Annotated[int, typer.Option(min=1, help="Frames to run; of the recording at most what it holds.")] = 10_000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random streams.")] = 0,
+    out: Annotated[Path, typer.Option(help="The figure (PNG).", metavar="FILE")] = Path("results/demo.png"),
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a scenario and policy and line.")] = False,
+) -> None:
+    """Compare every policy in the paper's scenario and on ray-traced channels of Munich; draw one figure."""
+    from quedge.experiments.drawing import Runs, draw_runs
+
+    _check_figure(out)
+    compile_kernels(POLICIES.values())
+    columns = []
+    for part in _parts(frames):
+        summaries: dict[str, Summary] = {}
+        traces: dict[str, Trace] = {}
+        with progress_bars(part.frames) as progress:
+            for name, trace, summary in compare(
+                part.scenario, POLICIES, part.frames, seed, channel=part.channel, warmup=_WARMUP, progress=progress
+            ):
+                summaries[name], traces[name] = summary, trace
+                if as_json:
+                    line = {"scenario": part.key, **summary_object(name, summary)}
+                    print(json.dumps(line, allow_nan=False), flush=True)
+        columns.append(Runs(part.title, traces))
+        if not as_json:
+            print_table(comparison_table(part.title, summaries, _WARMUP))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(out) as file:
+        draw_runs(columns, file)
+    if not as_json:
+        print(f"Figure: {out}")
+
+
+def _parts(frames: int) -> list[_Part]:
+    with as_file(files("quedge") / "data" / "munich_walk.parquet") as path:
+        walk = read_recording(path)
+    paper = Scenario()
+    munich = dataclasses.replace(paper, devices=walk.devices, pqc_power_w=_MUNICH_PQC_POWER_W)
+    return [
+        _Part("paper", "The paper's scenario", paper, None, frames),
+        _Part("munich", "A walk through Munich (ray-traced)", munich, walk.channel, min(frames, walk.frames)),
+    ]
+
+
+def _check_figure(out: Path) -> None:
+    """Refuse a place where the figure cannot be written, before the run rather than after it."""
+    if out.suffix.lower() != ".png":
+        raise UsageError(f"--out: {out}: is not allowed; the figure is a PNG, so the name must end in .png")
+    if out.is_dir():
+        raise UsageError(f"--out: {out}: is a folder; it must be a file name")
+    nearest = next(place for place in out.absolute().parents if place.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise UsageError(f"--out: {nearest}: cannot be written to")

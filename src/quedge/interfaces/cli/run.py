@@ -1,0 +1,100 @@
+"""`quedge run`: simulate a scenario under policies and report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import typer
+
+from quedge.experiments.comparison import Outcome, compare
+from quedge.interfaces.cli.compiling import compile_kernels
+from quedge.interfaces.cli.refusing import refusing
+from quedge.interfaces.cli.reporting import comparison_table, print_table, progress_bars
+from quedge.interfaces.policies import POLICIES, policies_by_name
+from quedge.interfaces.run_files import check_folder, summary_object, write_run
+from quedge.interfaces.scenario_file import read_scenario
+from quedge.simulation.measures import Summary
+from quedge.simulation.processes import Recorded
+
+_FRAMES = 10_000
+
+
+def run(
+    scenario: Annotated[Path | None, typer.Argument(help="Scenario file (TOML); the paper's scenario without.")] = None,
+    policy: Annotated[
+        list[str] | None, typer.Option(help=f"Who decides: {', '.join(POLICIES)}. Can be given again.")
+    ] = None,
+    frames: Annotated[
+        int | None, typer.Option(min=1, help=f"Frames to run; {_FRAMES}, or what the traces hold.", show_default=False)
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random streams.")] = 0,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A scenario's key. Can be given again.")
+    ] = None,
+    channel_trace: Annotated[Path | None, typer.Option(help="Recorded channel gains (.parquet, .csv, .mat).")] = None,
+    arrival_trace: Annotated[Path | None, typer.Option(help="Recorded arrivals (.parquet, .csv, .mat).")] = None,
+    warmup: Annotated[float, typer.Option(help="Share of the frames that means leave out at the start.")] = 0.5,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for summary, traces, scenario and figure.", metavar="DIR")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a policy and line, nothing else.")] = False,
+) -> None:
+    """Simulate a scenario, every policy in the same world, and compare them."""
+    with refusing():
+        policies = policies_by_name(policy or [])
+        traces = _read_traces(channel_trace, arrival_trace)
+        given = read_scenario(scenario, settings or (), traces.devices)
+        count = frames or traces.frames or _FRAMES
+        if out is not None:
+            check_folder(out, list(policies))
+    kept: list[Outcome] = []
+    summaries: dict[str, Summary] = {}
+    with progress_bars(count) as progress:
+        with refusing():
+            outcomes = compare(
+                given.scenario, policies, count, seed,
+                channel=traces.channel, arrivals=traces.arrivals, warmup=warmup, progress=progress,
+            )  # fmt: skip
+        compile_kernels(policies.values())
+        for outcome in outcomes:
+            summaries[outcome.name] = outcome.summary
+            if out is not None:
+                kept.append(outcome)
+            if as_json:
+                print(json.dumps(summary_object(outcome.name, outcome.summary), allow_nan=False), flush=True)
+    if out is not None:
+        write_run(out, kept)
+    if not as_json:
+        print_table(comparison_table(str(scenario or "the paper's scenario"), summaries, warmup))
+        if out is not None:
+            print(f"Written to {out}: summary.json, scenario.toml, figure.png and a trace a policy.")
+
+
+class _Traces(NamedTuple):
+    """What the recordings give to a run; None where there is none."""
+
+    channel: Recorded | None
+    arrivals: Recorded | None
+    devices: int | None
+    frames: int | None
+
+
+def _read_traces(channel_trace: Path | None, arrival_trace: Path | None) -> _Traces:
+    if channel_trace is None and arrival_trace is None:
+        return _Traces(None, None, None, None)
+    from quedge.simulation.recording import read_recording
+
+    channel, arrivals = None, None
+    if channel_trace is not None:
+        with refusing("--channel-trace"):
+            recording = read_recording(channel_trace)
+            channel = recording.channel
+    if arrival_trace is not None:
+        with refusing("--arrival-trace"):
+            # one file often holds both
+            recording = recording if arrival_trace == channel_trace else read_recording(arrival_trace)
+            arrivals = recording.arrivals
+    shapes = [recorded.values.shape for recorded in (channel, arrivals) if recorded is not None]
+    return _Traces(channel, arrivals, shapes[0][1], min(frames for frames, _ in shapes))

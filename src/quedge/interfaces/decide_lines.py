@@ -1,0 +1,103 @@
+"""Frames in, decisions out, one JSON object a line."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from quedge.interfaces.scenario_file import Given
+from quedge.model.cell import Cell, cell_of
+from quedge.model.frame import Decision, Frame, checked_frame
+from quedge.policy.policy import Policy
+
+_FIELDS = ("channel_gain", "data_queue_mbit", "energy_queue")
+_MOST_DEVICES = 100_000
+
+
+def answer_lines(lines: Iterable[bytes], given: Given, policy: Policy) -> Iterator[tuple[str, bool]]:
+    """Decide frames, one a line.
+
+    A line holds an object with `channel_gain` (W/W), `data_queue_mbit` and `energy_queue`, each a list with one
+    number a device. Its answer holds the decision's fields, or `error` and `line`, the number of the line. Blank
+    lines have no answer.
+
+    Args:
+        lines: UTF-8 text, line by line.
+        given: the scenario; where it does not fix the number of devices, each line may have its own.
+        policy: who decides.
+
+    Yields:
+        For each line its answer without line break, and whether it is a decision, in order.
+    """
+    rng = np.random.default_rng(0)
+    cell_for = functools.lru_cache(maxsize=64)(functools.partial(_cell_for, given))
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            frame = _frame_of(line, cell_for)
+        except ValueError as error:
+            yield json.dumps({"error": str(error), "line": number}, ensure_ascii=False), False
+        else:
+            yield json.dumps(answer_object(policy.decide(frame, rng)), allow_nan=False), True
+
+
+def answer_object(decision: Decision) -> dict[str, Any]:
+    """A decision as a JSON object; `upper_bound` is null where the policy has none."""
+    return {
+        "offload": np.asarray(decision.offload).astype(bool).tolist(),
+        "transmit_power_w": decision.transmit_power_w.tolist(),
+        "cpu_frequency_hz": decision.cpu_frequency_hz.tolist(),
+        "rate_mbps": decision.rate_mbps.tolist(),
+        "power_w": decision.power_w.tolist(),
+        "objective": float(decision.objective),
+        "upper_bound": None if decision.upper_bound is None else float(decision.upper_bound),
+        "status": str(decision.status),
+    }
+
+
+def _frame_of(line: bytes, cell_for: Any) -> Frame:
+    """The frame that a line describes, or a ValueError naming the field, the value and what is allowed."""
+    try:
+        fields = json.loads(line.decode())
+    except UnicodeDecodeError:
+        raise ValueError("the line is not text in UTF-8") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"the line is not valid JSON: {error}") from None
+    if not isinstance(fields, dict):
+        raise ValueError(f"the line must be a JSON object with the fields {', '.join(_FIELDS)}")
+    for name in _FIELDS:
+        if name not in fields:
+            raise ValueError(f"{name}: no such field; it must be a list with one number a device")
+        _refuse_non_numbers(name, fields[name])
+    for name in fields:
+        if name not in _FIELDS:
+            raise ValueError(f"{name[:60]}: unknown field; the fields are {', '.join(_FIELDS)}")
+    return checked_frame(cell_for(len(fields["channel_gain"])), *(fields[name] for name in _FIELDS))
+
+
+def _refuse_non_numbers(name: str, values: Any) -> None:
+    """Refuse what NumPy would quietly turn into numbers: texts, truth values, nested lists."""
+    if not isinstance(values, list) or not 1 <= len(values) <= _MOST_DEVICES:
+        raise ValueError(f"{name}: must be a list with one number a device, at least one and at most {_MOST_DEVICES}")
+    for position, value in enumerate(values):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ValueError(f"{name}[{position}]: {json.dumps(value)[:60]} is not allowed; it must be a number")
+        if isinstance(value, int) and abs(value) > 2**1023:
+            raise ValueError(f"{name}[{position}]: an integer of that size is not allowed; it must be finite")
+
+
+def _cell_for(given: Given, devices: int) -> Cell:
+    if devices == given.scenario.devices:
+        return cell_of(given.scenario)
+    if given.fixes_devices:
+        raise ValueError(
+            f"channel_gain: a list of {devices} values is not allowed; it must hold one value for each of the "
+            f"{given.scenario.devices} devices"
+        )
+    return cell_of(dataclasses.replace(given.scenario, devices=devices))

@@ -1,0 +1,100 @@
+"""The folder that a run leaves: its summary, traces, scenario and figure."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from quedge.experiments.comparison import Outcome
+from quedge.interfaces.scenario_file import write_scenario
+from quedge.interfaces.whole_file import whole_file
+from quedge.simulation.measures import Summary
+from quedge.simulation.simulate import Trace
+
+
+def summary_object(name: str, summary: Summary) -> dict[str, Any]:
+    """A policy's summary as a JSON object, the policy's name first."""
+    return {"policy": name, **dataclasses.asdict(summary)}
+
+
+def check_folder(folder: Path, names: Sequence[str]) -> None:
+    """Refuse a folder that `write_run` could not fill, before a long run rather than after it.
+
+    Args:
+        folder: the folder; it need not exist.
+        names: the policies that will run.
+
+    Raises:
+        ValueError: it is a file, it cannot be written to, or it holds another run's trace that would stay
+            among this run's files.
+    """
+    nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not nearest.is_dir():
+        raise ValueError(f"{nearest}: is a file; it must be a folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise ValueError(f"{nearest}: cannot be written to")
+    stale = {path.name for path in folder.glob("trace-*.parquet")} - {_trace_name(name) for name in names}
+    if stale:
+        raise ValueError(f"{folder / min(stale)}: belongs to another run; choose another folder or remove it")
+
+
+def write_run(folder: Path, outcomes: Sequence[Outcome]) -> None:
+    """Write a run's files into a folder, each as a whole or not at all.
+
+    `summary.json` holds a list with one object a policy, `trace-<policy>.parquet` one row a frame and device,
+    `scenario.toml` the scenario, and `figure.png` queues, power and offloading over time. A trace can be
+    played back as a recording of channel gains and arrivals.
+
+    Args:
+        folder: where to write; made where it does not exist.
+        outcomes: the policies' runs of the same scenario, at least one.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    from quedge.experiments.drawing import Runs, draw_runs
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for outcome in outcomes:
+        _write_trace(outcome.trace, folder / _trace_name(outcome.name))
+    write_scenario(outcomes[0].trace.scenario, folder / "scenario.toml")
+    with whole_file(folder / "figure.png") as file:
+        draw_runs([Runs("", {outcome.name: outcome.trace for outcome in outcomes})], file)
+    # The summary comes last: where it stands, the rest does, too.
+    objects = [summary_object(outcome.name, outcome.summary) for outcome in outcomes]
+    with whole_file(folder / "summary.json") as file:
+        file.write((json.dumps(objects, indent=2, allow_nan=False) + "\n").encode())
+
+
+def _trace_name(policy: str) -> str:
+    return f"trace-{policy}.parquet"
+
+
+def _write_trace(trace: Trace, path: Path) -> None:
+    """Write a trace in long format; what belongs to a frame stands in each of its rows."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    frames, devices = trace.rate_mbps.shape
+    columns: dict[str, Any] = {
+        "frame": np.repeat(np.arange(frames, dtype=np.int32), devices),
+        "device": np.tile(np.arange(devices, dtype=np.int32), frames),
+    }
+    for name in (
+        "channel_gain", "arrival_mbit", "data_queue_mbit", "energy_queue", "offload", "transmit_power_w",
+        "cpu_frequency_hz", "rate_mbps", "power_w",
+    ):  # fmt: skip
+        columns[name] = getattr(trace, name).reshape(-1)
+    columns["objective"] = np.repeat(trace.objective, devices)
+    # a policy without a bound leaves the column empty rather than NaN
+    columns["upper_bound"] = pa.array(np.repeat(trace.upper_bound, devices), from_pandas=True)
+    columns["status"] = np.repeat([str(status) for status in trace.status], devices)
+    columns["decision_us"] = np.repeat(trace.decision_us, devices)
+    with whole_file(path) as file:
+        pq.write_table(pa.table(columns), file, compression="zstd")

@@ -1,0 +1,208 @@
+"""Scenario files: TOML in, a checked `Scenario` out, and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+import re
+import textwrap
+import tomllib
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from quedge.interfaces.whole_file import whole_file
+from quedge.model.scenario import PARAMETERS, Scenario
+
+_GROUPS = tuple(dict.fromkeys(parameter.group for parameter in PARAMETERS.values()))
+_LONGEST_SHOWN = 60  # characters of a refused value in a message
+
+
+@dataclasses.dataclass(frozen=True)
+class Given:
+    """A scenario and what its user said of it.
+
+    Attributes:
+        scenario: the scenario, checked.
+        fixes_devices: whether the number of devices is given, as such or by a list with one value a device.
+    """
+
+    scenario: Scenario
+    fixes_devices: bool
+
+
+def read_scenario(
+    path: str | Path | None = None, settings: Sequence[str] = (), recorded_devices: int | None = None
+) -> Given:
+    """Read a scenario file and apply settings to it.
+
+    A key stands in its group's table or above all tables. Settings come last.
+
+    Args:
+        path: a TOML file; the defaults without one.
+        settings: `key=value`, the value written as in TOML.
+        recorded_devices: the number of devices where neither the file nor a setting gives it.
+
+    Returns:
+        The scenario.
+
+    Raises:
+        ValueError: the message names the file or setting, the key, the value and what is allowed.
+    """
+    keys: dict[str, Any] = {}
+    source: dict[str, str] = {}
+    if path is not None:
+        keys = _checked_types(str(path), _flat(str(path), _parsed_file(Path(path))))
+        source = dict.fromkeys(keys, str(path))
+    for setting in settings:
+        key, value = _parsed_setting(setting)
+        if source.get(key, "").startswith("--set"):
+            raise ValueError(f"--set {_shown(setting)}: {key}: is set twice; once is allowed")
+        keys |= _checked_types(f"--set {_shown(setting)}", {key: value})
+        source[key] = f"--set {_shown(setting)}"
+    fixes_devices = "devices" in keys or any(isinstance(value, list) for value in keys.values())
+    if recorded_devices is not None and "devices" not in keys:
+        keys["devices"] = recorded_devices
+    try:
+        return Given(Scenario(**keys), fixes_devices)
+    except ValueError as error:
+        key = re.split(r"\W", str(error), maxsplit=1)[0]
+        raise ValueError(f"{source.get(key, path or 'scenario')}: {error}") from None
+
+
+def write_scenario(scenario: Scenario, path: str | Path) -> None:
+    """Write a scenario as a TOML file that reads back as the same scenario; never half of it."""
+    with whole_file(Path(path)) as file:
+        file.write(_document(scenario, commented=False).encode())
+
+
+def commented_template() -> str:
+    """A scenario file with every key, its meaning, unit, range and default."""
+    return _document(Scenario(), commented=True)
+
+
+def _document(scenario: Scenario, commented: bool) -> str:
+    lines = []
+    if commented:
+        lines += textwrap.wrap(
+            "A scenario of quedge. Every key is optional and stands here with its default; it can also be set with "
+            "`--set key=value`. Keys marked 'per device' take one number for all devices or a list with one number "
+            "for each.",
+            width=100, initial_indent="# ", subsequent_indent="# ",
+        )  # fmt: skip
+    for group, names in groupby(sorted(PARAMETERS, key=_group_of), key=_group_of):
+        lines += ["", f"[{_GROUPS[group]}]"]
+        for name in names:
+            parameter, value = PARAMETERS[name], getattr(scenario, name)
+            if commented:
+                remarks = (parameter.unit, parameter.allowed, "per device" if parameter.per_device else "")
+                lines.append(f"# {parameter.meaning} ({'; '.join(remark for remark in remarks if remark)})")
+            if value is None:
+                # no value in TOML says "the default", and the numbers depend on how many devices there are
+                lines.append(f"# {name} = {_default_of(scenario, name)}" if commented else f"# {name}: default")
+            else:
+                lines.append(f"{name} = {_toml(value)}")
+    return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def _group_of(name: str) -> int:
+    return _GROUPS.index(PARAMETERS[name].group)
+
+
+def _default_of(scenario: Scenario, name: str) -> str:
+    return _toml(scenario.per_device(name).tolist())
+
+
+def _toml(value: Any) -> str:
+    """A number or a sequence of numbers as TOML; Python's shortest exact form of a number is TOML, too."""
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(_toml(each) for each in value)}]"
+    return repr(value)
+
+
+def _parsed_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: is not a text file in UTF-8") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: is not valid TOML: {str(error).splitlines()[0]}") from None
+
+
+def _parsed_setting(setting: str) -> tuple[str, Any]:
+    key, equals, text = (part.strip() for part in setting.partition("="))
+    if not equals or not key or not text:
+        raise ValueError(f"--set {_shown(setting)}: is not allowed; it must be key=value")
+    try:
+        document = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        document = {}
+    if document.keys() != {"value"}:
+        raise ValueError(
+            f"--set {_shown(setting)}: {key}: {_shown(text)} is not allowed; it must be a number or a list"
+        )
+    return key, document["value"]
+
+
+def _flat(source: str, document: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys without their tables; a key in a table that is not its own is refused."""
+    keys: dict[str, Any] = {}
+    for name, value in document.items():
+        if name not in _GROUPS or not isinstance(value, dict):
+            keys[name] = value
+    for group in _GROUPS:
+        table = document.get(group)
+        for name, value in table.items() if isinstance(table, dict) else ():
+            own = PARAMETERS[name].group if name in PARAMETERS else group
+            if own != group:
+                raise ValueError(f"{source}: {name}: the table [{group}] is not allowed; it must stand in [{own}]")
+            if name in keys:
+                raise ValueError(f"{source}: {name}: is given twice; it may stand above all tables or in [{group}]")
+            keys[name] = value
+    return keys
+
+
+def _checked_types(source: str, keys: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys, each known and of the right type; ranges and lengths are the scenario's to check."""
+    from pydantic import ValidationError
+
+    try:
+        return dict(_file_model().model_validate(keys).model_dump(exclude_unset=True))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = str(first["loc"][0])
+    if key not in PARAMETERS:
+        raise ValueError(f"{source}: {key}: unknown key{_suggestion(key)}")
+    parameter = PARAMETERS[key]
+    each = " or a list with one number a device" if parameter.per_device else ""
+    kind = "an integer" if key == "devices" else f"a number{each}"
+    raise ValueError(
+        f"{source}: {key}: {_shown(repr(keys[key]))} is not allowed; it must be {kind}, {parameter.allowed}"
+    )
+
+
+def _suggestion(key: str) -> str:
+    bare = key.rpartition(".")[2]
+    close = difflib.get_close_matches(bare, PARAMETERS, n=1)
+    return f"; did you mean {close[0]}?" if close else "; `quedge init` writes a file with every key"
+
+
+@functools.cache
+def _file_model() -> Any:
+    """The keys of a scenario file and their types, as a pydantic model."""
+    from pydantic import ConfigDict, create_model
+
+    fields: dict[str, Any] = {}
+    for name, parameter in PARAMETERS.items():
+        number = int if name == "devices" else float
+        fields[name] = (number | list[float] if parameter.per_device else number, 0)
+    return create_model("ScenarioFile", __config__=ConfigDict(extra="forbid", strict=True), **fields)
+
+
+def _shown(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_SHOWN else f"{line[:_LONGEST_SHOWN]}..."
