@@ -7,7 +7,8 @@ S_k ≤ 2^{Q_k/BT} S_{k−1}) and the objective is a sum of terms (α_k − α_{
 concave nor convex. With linear limits every optimum satisfies the Karush-Kuhn-Tucker conditions, so we list *all*
 points that do: each step is at one of its three limits or free; steps at a limit tie the levels into groups with
 one unknown each; and where a group's derivative vanishes is a root of a polynomial, unless two limits of one step
-fix the unknown. The best feasible chain of groups is the optimum, to rounding. `enumeration` takes the best of all 2^N decisions.
+fix the unknown. The best feasible chain of groups is the optimum, to rounding. `enumeration` takes the best of all
+2^N decisions.
 """
 
 from __future__ import annotations
@@ -245,12 +246,13 @@ def _stationary(chain: _Chain, first: int, slope: Floats, offset: Floats) -> Flo
     if significant.size == 0:
         return np.empty(0)
     point = unit * np.unique(np.roots(polynomial[significant[0] :]).real)
-    point = point[np.isfinite(point) & (point > 0.0)]
+    reachable = 1.0 + chain.step.sum()
+    point = point[(point >= 1.0) & (point <= reachable)]
     polished = point
     for _ in range(4):  # Newton's method undoes the rounding of the polynomial
         gap = polished[:, np.newaxis] + unit * shift
         curvature = -np.sum(weight / gap**2, axis=1)
         slope_here = np.sum(weight / gap, axis=1) - linear
         move = np.divide(slope_here, curvature, out=np.zeros_like(curvature), where=curvature != 0.0)
-        polished = np.clip(polished - move, 0.5 * polished, 2.0 * polished)
+        polished = np.clip(polished - move, 1.0, reachable)
     return np.unique(np.concatenate([point, polished]))

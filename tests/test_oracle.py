@@ -13,8 +13,6 @@ from quedge.model.frame import Frame
 from quedge.model.scenario import Scenario
 from tests import oracle
 
-EVERYWHERE = np.random.default_rng(5)
-
 
 def random_frame(devices: int, seed: int) -> Frame:
     """A frame in which powers, queues and energy all matter."""

@@ -1,0 +1,110 @@
+"""Scenario: the paper's defaults, and errors that name key, value and what is allowed."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from quedge.model.cell import cell_of
+from quedge.model.channel import path_gain
+from quedge.model.scenario import PARAMETERS, Scenario
+
+
+def test_the_defaults_are_the_paper_s() -> None:
+    cell = cell_of(Scenario())
+    assert cell.devices == 10
+    assert (cell.frame_s, cell.v, cell.nu) == (1.0, 20.0, 60.0)
+    np.testing.assert_array_equal(cell.weight, [1.5, 1.0] * 5)  # 1.5 for the 1st, 3rd, ... device
+    golden = {
+        "power_budget_w": 0.08,
+        "cycles_per_mbit": 1e8,  # 100 cycles a bit
+        "energy_coefficient": 1e-26,
+        "max_frequency_hz": 0.3e9,
+        "uplink_mbps": 2.0 / 1.1,  # η W / v_u = 1 · 2 MHz / 1.1
+        "max_transmit_power_w": 0.1,
+        "pqc_power_w": 0.0,
+    }
+    for name, value in golden.items():
+        np.testing.assert_allclose(getattr(cell, name), np.full(10, value), rtol=1e-12)
+    assert cell.noise_w == pytest.approx(7.962143411e-15)  # 2e6 Hz · 10^(−174/10) mW/Hz · 1e-3
+    np.testing.assert_allclose(Scenario().per_device("distance_m"), np.linspace(120.0, 255.0, 10))
+    np.testing.assert_array_equal(Scenario().per_device("arrival_rate_mbps"), np.full(10, 3.0))
+
+
+def test_path_gain_at_120_m_as_laid_by_hand() -> None:
+    # wavelength 299792458 / 915e6 = 0.327642 m; 3 · (0.327642 / (4π · 120))³ = 3.0771e-11
+    assert path_gain(Scenario())[0] == pytest.approx(3.0 * (0.32764203 / (4.0 * math.pi * 120.0)) ** 3, rel=1e-6)
+    assert path_gain(Scenario())[0] == pytest.approx(3.0771e-11, rel=1e-3)
+    assert (np.diff(path_gain(Scenario())) < 0.0).all()  # farther is weaker
+
+
+def test_a_scalar_stands_for_every_device_and_a_list_gives_one_value_each() -> None:
+    np.testing.assert_array_equal(Scenario(devices=3, pqc_power_w=0.5).per_device("pqc_power_w"), [0.5] * 3)
+    np.testing.assert_array_equal(Scenario(devices=3, weight=[1, 2, 3]).per_device("weight"), [1.0, 2.0, 3.0])
+    np.testing.assert_array_equal(Scenario(devices=2, weight=np.array([4.0, 5.0])).per_device("weight"), [4.0, 5.0])
+
+
+def test_replacing_a_key_checks_it_again() -> None:
+    assert dataclasses.replace(Scenario(), v=5).v == 5.0
+    with pytest.raises(ValueError, match="v: -1 is not allowed"):
+        dataclasses.replace(Scenario(), v=-1)
+
+
+def test_scenarios_with_equal_values_are_equal() -> None:
+    assert Scenario(devices=2, weight=[1, 2]) == Scenario(devices=2, weight=np.array([1.0, 2.0]))
+    assert hash(Scenario(devices=2, weight=[1, 2])) == hash(Scenario(devices=2, weight=np.array([1.0, 2.0])))
+    assert Scenario(v=20.0) != Scenario(v=21.0)
+    assert Scenario() != "a scenario"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "allowed"),
+    [
+        ("devices", 0, "at least 1"),
+        ("devices", 2.5, "an integer"),
+        ("devices", True, "an integer"),
+        ("frame_s", 0.0, "above 0"),
+        ("frame_s", [1.0, 1.0], "a number"),
+        ("v", -3.0, "at least 0"),
+        ("v", math.nan, "finite"),
+        ("nu", math.inf, "finite"),
+        ("nu", "60", "a number"),
+        ("overhead", 0.9, "at least 1"),
+        ("payload_factor", 0.0, "above 0 and at most 1"),
+        ("payload_factor", 1.2, "at most 1"),
+        ("line_of_sight_share", 1.5, "at most 1"),
+        ("bandwidth_hz", None, "a number"),
+        ("max_transmit_power_w", True, "a number or a list"),
+        ("pqc_power_w", {"a": 1}, "a number or a list"),
+    ],
+)
+def test_a_bad_value_is_refused_with_key_value_and_what_is_allowed(key: str, value: Any, allowed: str) -> None:
+    with pytest.raises(ValueError, match=rf"^{key}: {re.escape(repr(value))} is not allowed; it must be .*{allowed}"):
+        Scenario(**{key: value})
+
+
+def test_a_list_of_the_wrong_length_is_refused_with_both_lengths() -> None:
+    with pytest.raises(ValueError, match=r"^weight: a list of 2 values is not allowed; .* 10 devices"):
+        Scenario(weight=[1.0, 2.0])
+
+
+@pytest.mark.parametrize("value", [-1.0, math.nan, "x", None, True])
+def test_a_bad_entry_of_a_list_is_refused_with_its_position(value: Any) -> None:
+    with pytest.raises(ValueError, match=rf"^weight\[1\]: {value!r} is not allowed; it must be a number, .*at least 0"):
+        Scenario(devices=2, weight=[1.0, value])
+
+
+def test_every_key_says_what_it_means() -> None:
+    for name, parameter in PARAMETERS.items():
+        assert parameter.meaning, name
+        assert parameter.group, name
+    endings = {"_s": "s", "_hz": "Hz", "_w": "W", "_m": "m", "_mbps": "Mbit/s", "_dbm_per_hz": "dBm/Hz"}
+    for name, parameter in PARAMETERS.items():
+        for ending, unit in endings.items():
+            if name.endswith(ending) and not (ending == "_hz" and name.endswith("_dbm_per_hz")):
+                assert parameter.unit == unit, name

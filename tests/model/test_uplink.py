@@ -1,0 +1,106 @@
+"""Successive interference cancellation: rates, powers and interference against direct sums."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quedge.model.frame import Frame
+from quedge.model.terms import chain_objective, decoding_order, frame_terms
+from quedge.model.uplink import charge, interference_w, powers_of_levels
+from tests import oracle
+from tests.frames import laid_frame
+from tests.strategies import EXTREME_GAINS, frames, offloads
+
+
+@st.composite
+def frames_with_powers(draw: st.DrawFn) -> tuple[Frame, np.ndarray, np.ndarray, np.ndarray]:
+    frame = draw(frames())
+    offload = draw(offloads(frame.cell.devices))
+    share = np.array(draw(st.lists(st.floats(0.0, 1.0), min_size=offload.size, max_size=offload.size)))
+    power = np.where(offload, share * frame.cell.max_transmit_power_w, 0.0)
+    return frame, offload, power, np.where(offload, 0.0, share * frame.cell.max_frequency_hz)
+
+
+@given(case=frames_with_powers())
+def test_interference_is_the_sum_over_the_devices_decoded_later_eq_24(case: tuple) -> None:
+    frame, offload, power, _ = case
+    gain = frame.channel_gain
+    direct = [
+        sum(power[j] * gain[j] for j in range(gain.size) if gain[j] < gain[i] and offload[j]) for i in range(gain.size)
+    ]
+    np.testing.assert_allclose(interference_w(gain, offload, power), direct, rtol=1e-12, atol=0.0)
+
+
+@given(case=frames_with_powers())
+def test_interference_product_equals_direct_sum_eq_25(case: tuple) -> None:
+    frame, offload, power, _ = case
+    gain, noise = frame.channel_gain, frame.cell.noise_w
+    total = interference_w(gain, offload, power)
+    growth = np.where(offload, 1.0 + power * gain / (noise + total), 1.0)  # 1 + SINR
+    for i in range(gain.size):
+        product = noise * np.prod([growth[j] for j in oracle.decoded_after(gain, i) if offload[j]])
+        np.testing.assert_allclose(product, noise + total[i], rtol=1e-12)
+
+
+@given(frame=frames(), data=st.data())
+def test_powers_of_levels_bring_those_levels_eqs_27_28(frame: Frame, data: st.DataObject) -> None:
+    devices = frame.cell.devices
+    offload = data.draw(offloads(devices))
+    share = data.draw(st.lists(st.floats(0.0, 1.0), min_size=devices, max_size=devices))
+    terms = frame_terms(*frame)
+    level, before = np.ones(devices), 1.0
+    for k in range(devices):
+        if offload[k]:
+            highest = min(terms.growth_limit[k] * before, before + terms.step_limit[k])
+            before = before + share[k] * (highest - before)
+        level[k] = before
+    decided, transmit, frequency, rate, power = powers_of_levels(
+        terms, frame.cell, frame.channel_gain, frame.data_queue_mbit, offload, level
+    )
+    np.testing.assert_array_equal(decided[terms.device], offload)
+    brings = oracle.evaluate(frame, decided, transmit, frequency)
+    rounding = 1e-12 * frame.cell.uplink_mbps
+    assert (np.abs(rate - brings.rate_mbps) <= 1e-9 * brings.rate_mbps + rounding).all()
+    np.testing.assert_allclose(power, brings.power_w, rtol=1e-12)
+    scale = oracle.magnitude(frame, brings)
+    assert abs(chain_objective(terms, offload, level) - brings.objective) <= 1e-9 * scale
+
+
+@given(case=frames_with_powers())
+def test_charge_follows_eqs_1_to_6_and_cuts_at_the_queue(case: tuple) -> None:
+    frame, offload, transmit, frequency = case
+    rate, power = charge(frame.cell, frame.channel_gain, frame.data_queue_mbit, offload, transmit, frequency)
+    brings = oracle.evaluate(frame, offload, transmit, frequency)
+    cut = np.minimum(brings.rate_mbps, frame.data_queue_mbit / frame.cell.frame_s)
+    np.testing.assert_allclose(rate, cut, rtol=1e-12)
+    np.testing.assert_allclose(power, brings.power_w, rtol=1e-12)
+
+
+def test_the_stronger_device_bears_the_interference_of_the_weaker() -> None:
+    # N0 = 2e6 Hz · 10^(-17.4) mW/Hz = 7.962143e-15 W. The weak device sends 0.1 W over 1e-13: SINR = 1.255943,
+    # 1.818182 log2(2.255943) = 2.134056 Mbit/s. The strong one sends 0.05 W over 1e-11 into N0 + 1e-14 W:
+    # SINR = 5e-13 / 1.7962143e-14 = 27.836321 and 1.818182 log2(28.836321) = 8.817846 Mbit/s.
+    frame = laid_frame([1e-11, 1e-13], 100.0, 0.0, pqc_power_w=0.02)
+    rate, power = charge(
+        frame.cell,
+        frame.channel_gain,
+        frame.data_queue_mbit,
+        np.array([True, True]),
+        np.array([0.05, 0.1]),
+        np.zeros(2),
+    )
+    np.testing.assert_allclose(rate, [8.817846, 2.134056], rtol=1e-5)
+    np.testing.assert_allclose(power, [0.07, 0.12])
+
+
+@given(frame=frames(max_devices=100, powers_of_ten=EXTREME_GAINS))
+def test_decoding_order_runs_from_the_weakest_to_the_strongest(frame: Frame) -> None:
+    order = decoding_order(frame.channel_gain)
+    np.testing.assert_array_equal(order, np.argsort(frame.channel_gain, kind="stable"))
+
+
+def test_equal_gains_keep_their_order_in_small_and_large_cells() -> None:
+    for devices in (5, 200):
+        np.testing.assert_array_equal(decoding_order(np.full(devices, 1e-10)), np.arange(devices))

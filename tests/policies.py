@@ -1,0 +1,70 @@
+"""Every policy and every allocator there is: a property stated over these tables holds for all of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from quedge.allocation.noma_greedy import NomaGreedy
+from quedge.model.frame import Decision, Frame
+from quedge.policy.baselines import AllLocal, AllOffload, BestPair, BestSingle, Random
+from quedge.policy.exact import Exact
+from quedge.policy.policy import Policy
+from tests import oracle
+
+ALLOCATORS = (NomaGreedy(),)
+
+FREE_OF_CHANCE = (AllLocal(), AllOffload(), BestSingle(), BestPair(), Exact(tolerance=1e-3), Exact(tolerance=1e-6))
+POLICIES = (*FREE_OF_CHANCE, Random(probability=0.5))
+
+every_allocator = pytest.mark.parametrize("allocator", ALLOCATORS, ids=repr)
+every_policy = pytest.mark.parametrize("policy", POLICIES, ids=repr)
+every_policy_free_of_chance = pytest.mark.parametrize("policy", FREE_OF_CHANCE, ids=repr)
+
+
+def decide(policy: Policy, frame: Frame) -> Decision:
+    """A policy's decision; where it draws, always with the same numbers."""
+    return policy.decide(frame, np.random.default_rng(2024))
+
+
+def assert_keeps_limits(frame: Frame, decision: Decision) -> None:
+    """Power, frequency, mode and causality limits of problem (17), from eqs. (1)-(6) alone."""
+    cell = frame.cell
+    shapes = {np.shape(values) for values in decision[:5]}
+    assert shapes == {(cell.devices,)}
+    assert decision.offload.dtype == np.bool_
+    assert (decision.transmit_power_w >= 0.0).all()
+    assert (decision.transmit_power_w <= cell.max_transmit_power_w).all()
+    assert (decision.cpu_frequency_hz >= 0.0).all()
+    assert (decision.cpu_frequency_hz <= cell.max_frequency_hz).all()
+    assert (decision.transmit_power_w[~decision.offload] == 0.0).all()
+    assert (decision.cpu_frequency_hz[decision.offload] == 0.0).all()
+    sent = charged(frame, decision).rate_mbps * cell.frame_s
+    rounding = 1e-9 * frame.data_queue_mbit + 1e-13 * cell.uplink_mbps * cell.frame_s
+    assert (sent <= frame.data_queue_mbit + rounding).all()
+
+
+def assert_says_what_it_brings(frame: Frame, decision: Decision) -> None:
+    """A decision's own rate, power and objective are those of its powers and frequencies, eqs. (1)-(6), (17)."""
+    brings = charged(frame, decision)
+    scale = oracle.magnitude(frame, brings)
+    rounding = 1e-13 * frame.cell.uplink_mbps
+    assert (np.abs(decision.rate_mbps - brings.rate_mbps) <= 1e-9 * brings.rate_mbps + rounding).all()
+    np.testing.assert_allclose(decision.power_w, brings.power_w, rtol=1e-12, atol=0.0)
+    assert abs(decision.objective - brings.objective) <= 1e-9 * scale
+    assert decision.upper_bound is None or decision.upper_bound >= decision.objective
+
+
+def charged(frame: Frame, decision: Decision) -> oracle.Charged:
+    """What the powers and frequencies of a decision bring."""
+    return oracle.evaluate(frame, decision.offload, decision.transmit_power_w, decision.cpu_frequency_hz)
+
+
+def permuted(frame: Frame, order: np.ndarray) -> Frame:
+    """The same frame with its devices in another order."""
+    fields: dict[str, Any] = {
+        name: values[order] for name, values in frame.cell._asdict().items() if isinstance(values, np.ndarray)
+    }
+    return Frame(frame.cell._replace(**fields), *(values[order] for values in frame[1:]))
