@@ -39,18 +39,18 @@ class Runs(NamedTuple):
 
 
 class _Quantity(NamedTuple):
-    """A row of the figure."""
+    """A row of the figure; its kind, "queue", "power" or "share", sets the axis."""
 
     label: str
     values: Callable[[Trace], NDArray[np.float64]]
-    logarithmic: bool
+    kind: str
 
 
 _QUANTITIES = (
-    _Quantity("data queue (Mbit)", lambda trace: trace.data_queue_mbit.mean(axis=1), True),
-    _Quantity("energy queue", lambda trace: trace.energy_queue.mean(axis=1), True),
-    _Quantity("power (W)", lambda trace: trace.power_w.mean(axis=1), False),
-    _Quantity("offloading ratio", lambda trace: trace.offload.mean(axis=1), False),
+    _Quantity("data queue (Mbit)", lambda trace: trace.data_queue_mbit.mean(axis=1), "queue"),
+    _Quantity("energy queue", lambda trace: trace.energy_queue.mean(axis=1), "queue"),
+    _Quantity("power (W)", lambda trace: trace.power_w.mean(axis=1), "power"),
+    _Quantity("offloading ratio", lambda trace: trace.offload.mean(axis=1), "share"),
 )
 
 
@@ -85,7 +85,6 @@ def draw_runs(columns: Sequence[Runs], target: str | Path | IO[bytes]) -> None:
             lines |= _draw_panel(axes[r, c], quantity, column.traces, styles)
             if c == 0:
                 axes[r, c].set_ylabel(quantity.label)
-    _limit_of_power(axes[2], columns)
     figure.align_ylabels()
     figure.legend(
         [lines[name] for name in names], names, loc="outside upper center",
@@ -111,35 +110,39 @@ def _draw_panel(
     axis: Any, quantity: _Quantity, traces: Mapping[str, Trace], styles: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Draw one quantity of all runs; returns the lines by name."""
-    lines = {}
-    lowest, highest = np.inf, 0.0
+    lines: dict[str, Any] = {}
     for name, trace in traces.items():
         color, dashes, width = styles[name]
         at, mean = moving_average(quantity.values(trace), int(trace.frames * _WINDOW_SHARE))
-        # a single point is no line
-        marker = "o" if at.size == 1 else None
+        marker = "o" if at.size == 1 else None  # a single point is no line
+        # Later lines lie on top: dashes over a thick line show both where two policies agree.
         (lines[name],) = axis.plot(at, mean, color=color, linestyle=dashes, linewidth=width, marker=marker)
-        positive = mean[mean > 0.0]
-        lowest = min(lowest, float(positive.min())) if positive.size else lowest
-        highest = max(highest, float(mean.max()))
-    lines[next(iter(traces))].set_zorder(3)  # the first is what the others are compared with
-    if quantity.logarithmic and highest > 30.0 * lowest:
-        # linear below a tenth of the smallest decade that matters, so that zeros can be shown
-        axis.set_yscale("symlog", linthresh=max(10.0 ** np.floor(np.log10(lowest)), highest * 1e-5), linscale=0.4)
-    axis.set_ylim(bottom=0.0)
-    axis.margins(x=0.0)
+    axis.set_xlim(0, max(trace.frames for trace in traces.values()))
     axis.grid(visible=True, color="0.88", linewidth=0.6)
     axis.spines[["top", "right"]].set_visible(False)
+    if quantity.kind == "queue":
+        _scale_queue(axis, np.concatenate([line.get_ydata() for line in lines.values()]))
+    elif quantity.kind == "power":
+        _mark_budget(axis, next(iter(traces.values())))
+    else:
+        axis.set_ylim(-0.03, 1.03)
     return lines
 
 
-def _limit_of_power(axes: Any, columns: Sequence[Runs]) -> None:
+def _scale_queue(axis: Any, means: NDArray[np.float64]) -> None:
+    """Decades where the policies differ by decades; linear below the smallest, so that zeros have a place."""
+    positive = means[means > 0.0]
+    if positive.size and positive.max() > 30.0 * positive.min():
+        smallest = max(10.0 ** np.floor(np.log10(positive.min())), positive.max() * 1e-5)
+        axis.set_yscale("symlog", linthresh=smallest, linscale=0.4)
+    axis.set_ylim(bottom=0.0)
+
+
+def _mark_budget(axis: Any, trace: Trace) -> None:
     """Draw the budget that the mean power has to keep to."""
-    for axis, column in zip(axes, columns, strict=True):
-        scenario = next(iter(column.traces.values())).scenario
-        budget = float(scenario.per_device("power_budget_w").mean())
-        axis.axhline(budget, color="0.45", linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
-        axis.annotate(
-            "budget", (1.0, budget), xycoords=("axes fraction", "data"), xytext=(-2, 3),
-            textcoords="offset points", ha="right", fontsize=8, color="0.35",
-        )  # fmt: skip
+    budget = float(trace.scenario.per_device("power_budget_w").mean())
+    axis.axhline(budget, color="0.45", linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
+    axis.annotate(
+        "budget", (1.0, budget), xycoords=("axes fraction", "data"), xytext=(3, 0),
+        textcoords="offset points", va="center", fontsize=8, color="0.35",
+    )  # fmt: skip

@@ -42,9 +42,13 @@ def answer_lines(lines: Iterable[bytes], given: Given, policy: Policy) -> Iterat
         try:
             frame = _frame_of(line, cell_for)
         except ValueError as error:
-            yield json.dumps({"error": str(error), "line": number}, ensure_ascii=False), False
-        else:
-            yield json.dumps(answer_object(policy.decide(frame, rng)), allow_nan=False), True
+            yield _error(str(error), number), False
+            continue
+        answer = answer_object(policy.decide(frame, rng))
+        try:
+            yield json.dumps(answer, allow_nan=False), True
+        except ValueError:  # JSON has no infinity
+            yield _error("the numbers are so large that the answer is not finite", number), False
 
 
 def answer_object(decision: Decision) -> dict[str, Any]:
@@ -59,6 +63,10 @@ def answer_object(decision: Decision) -> dict[str, Any]:
         "upper_bound": None if decision.upper_bound is None else float(decision.upper_bound),
         "status": str(decision.status),
     }
+
+
+def _error(message: str, line: int) -> str:
+    return json.dumps({"error": message, "line": line}, ensure_ascii=False)
 
 
 def _frame_of(line: bytes, cell_for: Any) -> Frame:

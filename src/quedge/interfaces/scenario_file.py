@@ -97,7 +97,8 @@ def _document(scenario: Scenario, commented: bool) -> str:
         for name in names:
             parameter, value = PARAMETERS[name], getattr(scenario, name)
             if commented:
-                remarks = (parameter.unit, parameter.allowed, "per device" if parameter.per_device else "")
+                allowed = parameter.allowed.removeprefix("finite and ")
+                remarks = (parameter.unit, allowed, "per device" if parameter.per_device else "")
                 lines.append(f"# {parameter.meaning} ({'; '.join(remark for remark in remarks if remark)})")
             if value is None:
                 # no value in TOML says "the default", and the numbers depend on how many devices there are
@@ -187,7 +188,7 @@ def _checked_types(source: str, keys: Mapping[str, Any]) -> dict[str, Any]:
 
 def _suggestion(key: str) -> str:
     bare = key.rpartition(".")[2]
-    close = difflib.get_close_matches(bare, PARAMETERS, n=1)
+    close = difflib.get_close_matches(bare, [*PARAMETERS, *_GROUPS], n=1)
     return f"; did you mean {close[0]}?" if close else "; `quedge init` writes a file with every key"
 
 

@@ -13,8 +13,9 @@ import typer
 
 from quedge.experiments.comparison import compare
 from quedge.interfaces.cli.compiling import compile_kernels
+from quedge.interfaces.cli.numbers import frames_of, seed_of
 from quedge.interfaces.cli.refusing import UsageError
-from quedge.interfaces.cli.reporting import comparison_table, print_table, progress_bars
+from quedge.interfaces.cli.reporting import print_comparison, progress_bars
 from quedge.interfaces.policies import POLICIES
 from quedge.interfaces.run_files import summary_object
 from quedge.interfaces.whole_file import whole_file
@@ -39,8 +40,10 @@ class _Part(NamedTuple):
 
 
 def demo(
-    frames: Annotated[int, typer.Option(min=1, help="Frames to run; of the recording at most what it holds.")] = 10_000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the random streams.")] = 0,
+    frames: Annotated[
+        int, typer.Option(parser=frames_of, metavar="N", help="Frames to run; of the recording at most what it holds.")
+    ] = 10_000,
+    seed: Annotated[int, typer.Option(parser=seed_of, metavar="N", help="Seed of the random streams.")] = 0,
     out: Annotated[Path, typer.Option(help="The figure (PNG).", metavar="FILE")] = Path("results/demo.png"),
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a scenario and policy and line.")] = False,
 ) -> None:
@@ -49,7 +52,8 @@ def demo(
 
     _check_figure(out)
     compile_kernels(POLICIES.values())
-    columns = []
+    columns: list[Runs] = []
+    measured: dict[str, dict[str, Summary]] = {}
     for part in _parts(frames):
         summaries: dict[str, Summary] = {}
         traces: dict[str, Trace] = {}
@@ -62,12 +66,12 @@ def demo(
                     line = {"scenario": part.key, **summary_object(name, summary)}
                     print(json.dumps(line, allow_nan=False), flush=True)
         columns.append(Runs(part.title, traces))
-        if not as_json:
-            print_table(comparison_table(part.title, summaries, _WARMUP))
+        measured[part.key] = summaries
     out.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(out) as file:
         draw_runs(columns, file)
     if not as_json:
+        print_comparison(measured, _WARMUP)
         print(f"Figure: {out}")
 
 

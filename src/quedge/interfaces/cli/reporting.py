@@ -5,14 +5,34 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 from quedge.simulation.measures import Summary
 
-if TYPE_CHECKING:
-    from rich.table import Table
 
-_PIPE_WIDTH = 120  # columns, where no terminal says how many there are
+class _Column(NamedTuple):
+    """A column of the comparison; a narrow terminal shows only the essential ones."""
+
+    heading: str
+    text: Callable[[Summary], str]
+    essential: bool = False
+
+
+_COLUMNS = (
+    _Column("queue\nMbit", lambda summary: _number(summary.data_queue_mbit), True),
+    _Column("95 %\nMbit", lambda summary: _number(summary.data_queue_p95_mbit), True),
+    _Column("delay\nframes", lambda summary: _number(summary.delay_frames)),
+    _Column("rate\nMbit/s", lambda summary: _number(summary.weighted_rate_mbps)),
+    _Column("energy\nqueue", lambda summary: _number(summary.energy_queue)),
+    _Column("power\nW", lambda summary: f"{summary.power_w:.4f}", True),
+    _Column("largest\nW", lambda summary: f"{summary.power_max_device_w:.4f}"),
+    _Column("offload\nratio", lambda summary: f"{summary.offload_ratio:.3f}", True),
+    _Column("of the\noptimum", lambda summary: f"{summary.objective_ratio:.4f}", True),
+    _Column("median\nµs", lambda summary: _number(summary.decision_us_p50), True),
+    _Column("99 %\nµs", lambda summary: _number(summary.decision_us_p99)),
+)
+_WIDE = 122  # columns of text that all of them need
+_PIPE_WIDTH = 132  # columns, where no terminal says how many there are
 
 
 @contextmanager
@@ -40,47 +60,38 @@ def progress_bars(frames: int) -> Iterator[Callable[[str, int], None]]:
         yield report
 
 
-def comparison_table(title: str, summaries: Mapping[str, Summary], warmup: float) -> Table:
-    """A table with one row a policy."""
+def print_comparison(parts: Mapping[str, Mapping[str, Summary]], warmup: float) -> None:
+    """Print a table with one row a policy on standard output.
+
+    Args:
+        parts: summaries by policy name, by scenario.
+        warmup: share of the frames that the means leave out at the start.
+    """
     from rich import box
+    from rich.console import Console
     from rich.table import Table
 
-    first = next(iter(summaries.values()))
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", caption_justify="left")
-    table.caption = (
-        f"means over the frames after the first {warmup:.0%} of {first.frames:,}; {first.devices} devices, seed "
-        f"{first.seed}; arrivals {_number(first.arrivals_weighted_mbps)} Mbit/s (weighted)"
-    )
-    table.add_column("policy")
-    for heading in (
-        "queue\nMbit", "95 %\nMbit", "delay\nframes", "rate\nMbit/s", "energy\nqueue", "power\nW", "largest\nW",
-        "offload\nratio", "of the\noptimum", "decision\nµs", "99 %\nµs",
-    ):  # fmt: skip
-        table.add_column(heading, justify="right", no_wrap=True)
-    for name, summary in summaries.items():
-        table.add_row(
-            name,
-            _number(summary.data_queue_mbit),
-            _number(summary.data_queue_p95_mbit),
-            _number(summary.delay_frames),
-            _number(summary.weighted_rate_mbps),
-            _number(summary.energy_queue),
-            f"{summary.power_w:.4f}",
-            f"{summary.power_max_device_w:.4f}",
-            f"{summary.offload_ratio:.3f}",
-            f"{summary.objective_ratio:.4f}",
-            _number(summary.decision_us_p50),
-            _number(summary.decision_us_p99),
-        )
-    return table
-
-
-def print_table(table: Table) -> None:
-    """Print a table on standard output."""
-    from rich.console import Console
-
     console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False)
+    columns = [column for column in _COLUMNS if column.essential or console.width >= _WIDE]
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("scenario")
+    table.add_column("policy", no_wrap=True)
+    for column in columns:
+        table.add_column(column.heading, justify="right", no_wrap=True)
+    for scenario, part in parts.items():
+        for index, (policy, summary) in enumerate(part.items()):
+            table.add_row("" if index else scenario, policy, *(column.text(summary) for column in columns))
+        table.add_section()
     console.print(table)
+    for scenario, part in parts.items():
+        console.print(f"  {_conditions(scenario, next(iter(part.values())), warmup)}", style="dim", markup=False)
+
+
+def _conditions(scenario: str, first: Summary, warmup: float) -> str:
+    return (
+        f"{scenario}: {first.devices} devices, seed {first.seed}, last {1.0 - warmup:.3g} of "
+        f"{first.frames:,} frames, arrivals {_number(first.arrivals_weighted_mbps)} Mbit/s (weighted)"
+    )
 
 
 def _number(value: float) -> str:

@@ -10,8 +10,9 @@ import typer
 
 from quedge.experiments.comparison import Outcome, compare
 from quedge.interfaces.cli.compiling import compile_kernels
+from quedge.interfaces.cli.numbers import frames_of, seed_of, share_of
 from quedge.interfaces.cli.refusing import refusing
-from quedge.interfaces.cli.reporting import comparison_table, print_table, progress_bars
+from quedge.interfaces.cli.reporting import print_comparison, progress_bars
 from quedge.interfaces.policies import POLICIES, policies_by_name
 from quedge.interfaces.run_files import check_folder, summary_object, write_run
 from quedge.interfaces.scenario_file import read_scenario
@@ -27,15 +28,19 @@ def run(
         list[str] | None, typer.Option(help=f"Who decides: {', '.join(POLICIES)}. Can be given again.")
     ] = None,
     frames: Annotated[
-        int | None, typer.Option(min=1, help=f"Frames to run; {_FRAMES}, or what the traces hold.", show_default=False)
+        int | None,
+        typer.Option(parser=frames_of, metavar="N", help=f"Frames to run; {_FRAMES}, or what the traces hold."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the random streams.")] = 0,
+    seed: Annotated[int, typer.Option(parser=seed_of, metavar="N", help="Seed of the random streams.")] = 0,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A scenario's key. Can be given again.")
     ] = None,
     channel_trace: Annotated[Path | None, typer.Option(help="Recorded channel gains (.parquet, .csv, .mat).")] = None,
     arrival_trace: Annotated[Path | None, typer.Option(help="Recorded arrivals (.parquet, .csv, .mat).")] = None,
-    warmup: Annotated[float, typer.Option(help="Share of the frames that means leave out at the start.")] = 0.5,
+    warmup: Annotated[
+        float,
+        typer.Option(parser=share_of, metavar="SHARE", help="Share of the frames that means leave out at the start."),
+    ] = 0.5,
     out: Annotated[
         Path | None, typer.Option(help="Folder for summary, traces, scenario and figure.", metavar="DIR")
     ] = None,
@@ -67,7 +72,7 @@ def run(
     if out is not None:
         write_run(out, kept)
     if not as_json:
-        print_table(comparison_table(str(scenario or "the paper's scenario"), summaries, warmup))
+        print_comparison({"paper" if scenario is None else scenario.stem: summaries}, warmup)
         if out is not None:
             print(f"Written to {out}: summary.json, scenario.toml, figure.png and a trace a policy.")
 
