@@ -1,0 +1,91 @@
+"""Compiled kernels give what their plain Python gives."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quedge.allocation.noma_greedy import greedy_levels
+from quedge.model.frame import Frame
+from quedge.model.objective import frame_objective
+from quedge.model.queues import advance_queues
+from quedge.model.terms import frame_terms
+from quedge.model.uplink import charge, interference_w
+from tests import oracle
+from tests.frames import drawn_frame
+from tests.policies import POLICIES, charged, decide
+from tests.strategies import frames, frames_with_decisions
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@given(case=frames_with_decisions())
+def test_terms_and_greedy_levels_equal_their_plain_python(case: tuple[Frame, np.ndarray]) -> None:
+    frame, offload = case
+    terms, plain = frame_terms(*frame), frame_terms.py_func(*frame)
+    for compiled, interpreted in zip(terms, plain, strict=True):
+        np.testing.assert_allclose(compiled, interpreted, rtol=1e-13)
+    level, plain_level = np.empty(offload.size), np.empty(offload.size)
+    objective = greedy_levels(terms, offload, level)
+    plain_objective = greedy_levels.py_func(terms, offload, plain_level)
+    np.testing.assert_allclose(level, plain_level, rtol=1e-13)
+    assert abs(objective - plain_objective) <= 1e-12 * oracle.magnitude(
+        frame, charged(frame, decide(POLICIES[0], frame))
+    )
+
+
+@given(frame=frames(), data=st.data())
+def test_charging_and_queues_equal_their_plain_python(frame: Frame, data: st.DataObject) -> None:
+    devices = frame.cell.devices
+    offload = np.array(data.draw(st.lists(st.booleans(), min_size=devices, max_size=devices)))
+    power = np.where(offload, frame.cell.max_transmit_power_w, 0.0)
+    frequency = np.where(offload, 0.0, frame.cell.max_frequency_hz)
+    state = (frame.cell, frame.channel_gain, frame.data_queue_mbit, offload, power, frequency)
+    rate, drawn = charge(*state)
+    for compiled, plain in zip((rate, drawn), charge.py_func(*state), strict=True):
+        np.testing.assert_allclose(compiled, plain, rtol=1e-13)
+    np.testing.assert_allclose(
+        interference_w(frame.channel_gain, offload, power),
+        interference_w.py_func(frame.channel_gain, offload, power),
+        rtol=1e-13,
+    )
+    reached = (frame.cell, frame.data_queue_mbit, frame.energy_queue, rate, drawn)
+    assert frame_objective(*reached) == pytest.approx(frame_objective.py_func(*reached), rel=1e-12, abs=1e-9)
+    after = [(frame.data_queue_mbit.copy(), frame.energy_queue.copy()) for _ in range(2)]
+    for advance, queues in zip((advance_queues, advance_queues.py_func), after, strict=True):
+        advance(frame.cell, *queues, rate, drawn, np.ones(devices))
+    np.testing.assert_allclose(after[0], after[1], rtol=1e-13)
+
+
+CASES = [(1, 0), (2, 1), (4, 2), (6, 3)]
+
+
+def answers() -> list[list[object]]:
+    """What every policy decides in a few frames, as plain lists."""
+    decisions = [decide(policy, drawn_frame(*case, pqc_power_w=0.01)) for policy in POLICIES for case in CASES]
+    return [[np.asarray(value).tolist() for value in decision] for decision in decisions]
+
+
+def test_every_policy_decides_the_same_without_compilation() -> None:
+    program = "import json; from tests.test_compiled_kernels import answers; print(json.dumps(answers()))"
+    environment = os.environ | {"NUMBA_DISABLE_JIT": "1"}
+    plain = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        capture_output=True, text=True, check=True, cwd=ROOT, env=environment,
+    )  # fmt: skip
+    for compiled, interpreted in zip(answers(), json.loads(plain.stdout), strict=True):
+        assert interpreted[0] == compiled[0]  # who offloads
+        assert interpreted[-1] == compiled[-1]  # status
+        for ours, theirs in zip(compiled[1:-1], interpreted[1:-1], strict=True):
+            if ours is None:
+                assert theirs is None
+            else:
+                np.testing.assert_allclose(theirs, ours, rtol=1e-7, atol=1e-15)

@@ -1,0 +1,27 @@
+"""The package's root offers the public names, sorted, and nothing else."""
+
+from __future__ import annotations
+
+import inspect
+
+import quedge
+
+
+def test_the_public_names_are_sorted_and_unique() -> None:
+    assert list(quedge.__all__) == sorted(set(quedge.__all__))
+
+
+def test_every_public_name_is_there_with_a_description() -> None:
+    for name in quedge.__all__:
+        assert inspect.getdoc(getattr(quedge, name)), name
+
+
+def test_nothing_else_is_public() -> None:
+    offered = {name for name, value in vars(quedge).items() if not name.startswith("_") and not inspect.ismodule(value)}
+    assert offered == set(quedge.__all__)
+
+
+def test_the_names_a_user_needs_are_at_the_root() -> None:
+    needed = {"Scenario", "simulate", "decide", "Trace", "Policy", "Frame", "Decision"}
+    policies = {"Exact", "BestSingle", "BestPair", "AllLocal", "AllOffload", "Random"}
+    assert needed | policies <= set(quedge.__all__)

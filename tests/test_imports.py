@@ -1,0 +1,75 @@
+"""The house: imports point downward only, and a heavy library enters in one place."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import quedge
+
+PACKAGE = Path(quedge.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+FLOORS = {"model": 1, "pqc": 1, "allocation": 2, "policy": 3, "simulation": 4, "experiments": 5, "interfaces": 6}
+
+HEAVY = {"matplotlib": ("experiments/drawing.py",), "typer": ("interfaces/",), "pydantic": ("interfaces/",)}
+"""Where a heavy library may be imported; a folder ends in a slash."""
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Full names of all modules that a file imports, at its top or inside a function."""
+    package = ("quedge", *path.relative_to(PACKAGE).parent.parts)
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            module = ".".join((*above, *([node.module] if node.module else [])))
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def names(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+@pytest.mark.parametrize("path", FILES, ids=names)
+def test_imports_point_downward_only(path: Path) -> None:
+    inside = path.relative_to(PACKAGE).parts
+    if len(inside) == 1:
+        return  # the package's root stands above all floors
+    floor = inside[0]
+    assert floor in FLOORS, f"{floor} is no floor of the house"
+    for imported in imports(path):
+        root, *parts = imported.split(".")
+        if root != "quedge":
+            continue
+        below = parts[0] if parts and parts[0] in FLOORS else "the package's root"
+        if below == "the package's root":
+            assert floor == "interfaces", f"{names(path)} imports {imported} from the package's root"
+        else:
+            assert below == floor or FLOORS[below] < FLOORS[floor], f"{names(path)} imports {imported}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=names)
+def test_heavy_libraries_enter_where_they_belong(path: Path) -> None:
+    for imported in imports(path):
+        places = HEAVY.get(imported.split(".")[0])
+        allowed = places is None or any(names(path).startswith(place) for place in places)
+        assert allowed, f"{names(path)} imports {imported}"
+
+
+def test_importing_the_package_loads_no_heavy_library() -> None:
+    heavy = ("matplotlib", "typer", "pydantic", "pyarrow", "scipy.io", "rich", "pandas")  # numba looks for bare scipy
+    program = f"import sys, quedge; print([name for name in {heavy!r} if name in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "[]"
+
+
+def test_no_file_is_called_after_nothing() -> None:
+    called = {path.stem for path in FILES}
+    assert not called & {"utils", "common", "helpers", "misc", "core"}
