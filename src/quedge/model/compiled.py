@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
@@ -23,3 +24,21 @@ def kernel(function: F) -> F:
     function stays reachable as `.py_func`.
     """
     return cast(F, numba.njit(cache=True, error_model="numpy")(function))
+
+
+def discard_stale_kernels(package: Path) -> None:
+    """Delete kept machine code that is older than any source file of the package.
+
+    Numba compares a kernel with its own file only, but kernels are compiled into their callers: without
+    this, a change to one file would leave the old code in force in all the others.
+    """
+    newest = max(source.stat().st_mtime_ns for source in package.rglob("*.py"))
+    for kept in package.rglob("__pycache__/*.nb[ic]"):
+        try:
+            if kept.stat().st_mtime_ns < newest:
+                kept.unlink()
+        except OSError:  # another process was faster, or the folder is read-only and Numba keeps its code elsewhere
+            continue
+
+
+discard_stale_kernels(Path(__file__).parent.parent)

@@ -5,15 +5,17 @@ Let R_k(s) be the most that the devices k, k+1, ... can add to the objective whe
     R_k(s) = max( L_k + R_{k+1}(s),  max over s' in [s, min(ρ s, s + σ)] of  α ln(s'/s) − β (s' − s) − c + R_{k+1}(s') )
 
 The largest value of problem (17) is R_0(1). The bound is piecewise linear in s, computed from the last layer
-back. Four facts carry it; `docs/exact.md` has the proofs.
+back. Five facts carry it; `docs/exact.md` has the proofs.
 
 1. *Inside a window*, line + α ln s' − β s' is concave: its maximum over a cell is a closed form.
 2. *Between two nodes* the chord is an upper bound, for scaling a path (s' = t s) or shifting it (s' = s + q) keeps
    it feasible on a cell wherever one and the same limit binds, and both make R_k convex where R_{k+1} is. There is no
    first-order slack from the limits.
-3. *Where R_{k+1} has a concave kink*, the path that is scaled or shifted may straddle that node; it lies
-   above the chord by at most a quarter of the kink times the cell's width. Cells beside the kink are lifted by that.
+3. *Where R_{k+1} has a concave kink*, the path that is scaled or shifted may straddle that node and lie above the
+   chord. A parabola over the cells beside the kink, zero at their ends, covers that.
 4. *In the cell where the two limits cross*, ρ s = s + σ, the chord is raised to the value at the crossing.
+5. *Without any bulge*, R_{k+1} falls with the level, so offloading is worth at most R_{k+1}(s) plus what the device
+   gains alone. That is the tighter one for devices that can move the level by less than a cell.
 
 The slack is thus of second order in the cell's width, and of first order only at kinks.
 """
@@ -25,7 +27,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from quedge.model.compiled import Floats, Ints, kernel
+from quedge.model.compiled import Bools, Floats, Ints, kernel
 from quedge.model.terms import Terms, highest_level
 from quedge.policy.exact.lattice import Lattice
 
@@ -50,15 +52,17 @@ class Cells(NamedTuple):
 
     Attributes:
         slope: slope of the bound's line.
-        lift: how far the line is lifted beside a concave kink.
-        crest: level at which line + α ln s' − β s' is largest, at least the cell's lower end.
+        bulge: curvature of the parabola over the line, zero at both ends, beside a concave kink.
+        crest: level at which line + bulge + α ln s' − β s' is largest, at least the cell's lower end.
         queue: candidates of a sliding window maximum.
+        alone: whether the cell of layer k that starts at a node is bounded by fact 5.
     """
 
     slope: Floats
-    lift: Floats
+    bulge: Floats
     crest: Floats
     queue: Ints
+    alone: Bools
 
 
 @kernel
@@ -68,19 +72,30 @@ def log1p_above(z: float) -> float:
 
 
 @kernel
-def line_value(
-    rate_value: float, level_price: float, log_start: float, start: float, value: float, slope: float, level: float
+def cell_value(
+    alpha: float,
+    beta: float,
+    log_low: float,
+    low: float,
+    high: float,
+    value: float,
+    slope: float,
+    bulge: float,
+    level: float,
 ) -> float:
-    """Line + α ln s' − β s' at `level`, in the cell that starts at `start` with `value`."""
-    log_level = log_start + log1p_above(level / start - 1.0)
-    return value + slope * (level - start) + rate_value * log_level - level_price * level
+    """Line + bulge + α ln s' − β s' at `level`, in the cell from `low`, where the line has `value`, to `high`."""
+    above = level - low
+    log_level = log_low + log1p_above(above / low)
+    return value + (slope + bulge * (high - level)) * above + alpha * log_level - beta * level
 
 
 @kernel
-def crest_level(rate_value: float, level_price: float, slope: float) -> float:
-    """Where line + α ln s' − β s' stops rising."""
-    falling = level_price - slope
-    return rate_value / falling if falling > 0.0 else math.inf
+def crest_level(alpha: float, beta: float, slope: float, bulge: float, low: float, high: float) -> float:
+    """Where line + bulge + α ln s' − β s' stops rising."""
+    rising = slope - beta + bulge * (low + high)
+    if bulge > 0.0:
+        return (rising + math.sqrt(rising * rising + 8.0 * bulge * alpha)) / (4.0 * bulge)
+    return alpha / -rising if rising < 0.0 else math.inf
 
 
 @kernel
@@ -100,41 +115,66 @@ def measure_cells(
         slope = (value[j + 1] - value[j]) / (level[j + 1] - level[j])
         closed = index[j + 1] == index[j] + 1 and math.isfinite(slope)
         cells.slope[j] = slope if closed else math.nan
-    widening = math.exp(step) - 1.0
-    lift_below = 0.0
+    bulge_below = 0.0
     for j in range(count):
         slope = cells.slope[j]
         peak[j] = -math.inf
         if math.isnan(slope):
-            lift_below = 0.0
+            bulge_below = 0.0
             continue
-        lift_above = 0.0
+        bulge_above = 0.0
         if j + 1 < count and cells.slope[j + 1] < slope:  # a concave kink at the upper end
-            lift_above = 0.25 * widening * level[j + 1] * (slope - cells.slope[j + 1])
-        lift = max(lift_below, lift_above)
-        lift_below = lift_above
-        crest = max(crest_level(alpha, beta, slope), level[j])
-        top = line_value(alpha, beta, index[j] * step, level[j], value[j], slope, min(crest, level[j + 1]))
-        cells.lift[j] = lift
+            bulge_above = (slope - cells.slope[j + 1]) / (1.0 - level[j] / level[j + 1]) / level[j]
+        bulge = max(bulge_below, bulge_above)
+        bulge_below = bulge_above
+        low, high, log_low = level[j], level[j + 1], index[j] * step
+        crest = max(crest_level(alpha, beta, slope, bulge, low, high), low)
+        cells.bulge[j] = bulge
         cells.crest[j] = crest
-        peak[j] = top + lift
-        if level[j] < first_end:  # from level 1 itself no path is scaled or shifted: no lift
-            if level[j + 1] > first_end:
-                end = min(crest, first_end)
-                top = line_value(alpha, beta, index[j] * step, level[j], value[j], slope, end)
-            best_first = max(best_first, top)
-    return best_first + beta - terms.offload_cost[k]
+        peak[j] = cell_value(alpha, beta, log_low, low, high, value[j], slope, bulge, min(crest, high))
+        if low < first_end:  # from level 1 itself no path is scaled or shifted: no bulge
+            top = crest_level(alpha, beta, slope, 0.0, low, high)
+            top = min(max(top, low), high, first_end)
+            best_first = max(best_first, cell_value(alpha, beta, log_low, low, high, value[j], slope, 0.0, top))
+    return float(best_first + beta - terms.offload_cost[k])
 
 
 @kernel
-def end_cell_value(
-    terms: Terms, k: int, step: float, index: Ints, level: Floats, value: Floats, cells: Cells, j: int, end: float
+def part_value(
+    terms: Terms,
+    k: int,
+    step: float,
+    index: Ints,
+    level: Floats,
+    value: Floats,
+    cells: Cells,
+    j: int,
+    low: float,
+    high: float,
 ) -> float:
-    """The peak of cell j of `measure_cells` when only levels up to `end` are in reach."""
+    """The peak of cell j of `measure_cells` when only the levels from `low` to `high` are in reach."""
+    reached = min(max(cells.crest[j], low), high)
+    return cell_value(
+        terms.rate_value[k],
+        terms.level_price[k],
+        index[j] * step,
+        level[j],
+        level[j + 1],
+        value[j],
+        cells.slope[j],
+        cells.bulge[j],
+        reached,
+    )
+
+
+@kernel
+def own_gain(terms: Terms, k: int, start: float, end: float) -> float:
+    """What device k itself gains at most by offloading from level `start`, up to `end`."""
     alpha, beta = terms.rate_value[k], terms.level_price[k]
-    reached = min(cells.crest[j], end)
-    line = line_value(alpha, beta, index[j] * step, level[j], value[j], cells.slope[j], reached)
-    return line + cells.lift[j]
+    crest = min(max(alpha / beta, start), end)
+    growth = crest / start - 1.0
+    log_growth = log1p_above(growth) if growth < 0.25 else math.log1p(growth)
+    return float(alpha * log_growth - beta * (crest - start) - terms.offload_cost[k])
 
 
 @kernel
@@ -153,13 +193,16 @@ def bound_nodes(
 ) -> None:
     """Fill `value` at the nodes of layer k from those of layer k + 1: one pass down both, O(nodes).
 
-    The cells in reach of a node are a window whose two ends move down with it; its maximum slides along.
+    The cells in reach of a node are a window whose two ends move down with it; its maximum slides along. Besides it,
+    fact 5 bounds offloading without any bulge. A cell takes the lower of the two bounds, the same at both of its
+    ends, and a node the larger of what its two cells ask for.
     """
     alpha, beta, cost = terms.rate_value[k], terms.level_price[k], terms.offload_cost[k]
     head = tail = 0  # the window's candidates are queue[head:tail], from the highest cell to the lowest
     lowest = next_level.size - 1  # lowest cell that has entered the window
     last = next_level.size - 2  # cell in which the reach of the node ends
     same = next_level.size - 1  # node of layer k + 1 with the same level
+    window_above = alone_above = -math.inf  # of the node above
     for node in range(level.size - 1, -1, -1):
         start = level[node]
         end = highest_level(terms, k, start)
@@ -173,21 +216,32 @@ def bound_nodes(
             tail += 1
         while head < tail and cells.queue[head] >= last:
             head += 1
-        best = -math.inf
+        window = -math.inf
         if head < tail:
-            best = peak[cells.queue[head]]
-        if last >= lowest and peak[last] > best:
+            window = peak[cells.queue[head]]
+        if last >= lowest and peak[last] > window:
             if next_level[last + 1] <= end:
-                best = peak[last]
+                window = peak[last]
             else:
-                partly = end_cell_value(terms, k, step, next_index, next_level, next_value, cells, last, end)
-                best = max(best, partly)
-        best -= alpha * index[node] * step - beta * start + cost
+                low = next_level[last]
+                partly = part_value(terms, k, step, next_index, next_level, next_value, cells, last, low, end)
+                window = max(window, partly)
+        window -= alpha * index[node] * step - beta * start + cost
         while same > 0 and next_index[same] > index[node]:
             same -= 1
+        stay, alone = -math.inf, math.inf
         if same >= 0 and next_index[same] == index[node]:
-            best = max(best, next_value[same] + terms.local_value[k])
-        value[node] = best
+            stay = next_value[same] + terms.local_value[k]
+            if last < same or next_index[last] - next_index[same] == last - same:  # no gap in the window
+                alone = next_value[same] + own_gain(terms, k, start, end)
+        value[node] = stay
+        cells.alone[node] = False
+        if node + 1 < level.size and index[node + 1] == index[node] + 1:
+            use_alone = alone + alone_above < window + window_above
+            cells.alone[node] = use_alone
+            value[node] = max(stay, alone if use_alone else window)
+            value[node + 1] = max(value[node + 1], alone_above if use_alone else window_above)
+        window_above, alone_above = window, alone
 
 
 @kernel
@@ -246,16 +300,21 @@ def cover_crossing(
         return
     end = highest_level(terms, k, start)
     best = -math.inf
-    for j in range(node_below(next_level, start), next_level.size - 1):
+    own = node_below(next_level, start)  # of this cell only the part above the start is in reach
+    for j in range(own, next_level.size - 1):
         if next_level[j] > end:
             break
         if peak[j] > best:
-            if next_level[j + 1] <= end:
+            if j > own and next_level[j + 1] <= end:
                 best = peak[j]
             else:
-                partly = end_cell_value(terms, k, step, next_index, next_level, next_value, cells, j, end)
-                best = max(best, partly)
+                low = start if j == own else next_level[j]
+                high = min(end, next_level[j + 1])
+                best = max(best, part_value(terms, k, step, next_index, next_level, next_value, cells, j, low, high))
     best -= terms.rate_value[k] * math.log(start) - terms.level_price[k] * start + terms.offload_cost[k]
+    if cells.alone[node]:
+        line = next_value[own] + cells.slope[own] * (start - next_level[own])
+        best = max(best, line + own_gain(terms, k, start, end))
     share = (start - level[node]) / (level[node + 1] - level[node])
     chord = value[node] + share * (value[node + 1] - value[node])
     if best > chord:
@@ -272,17 +331,19 @@ def bound_from_above(terms: Terms, lattice: Lattice, steepest: Floats, reach: fl
         lattice: the cells that may hold the optimum, and their neighbours.
         steepest: largest α of the devices from each layer on.
         reach: logarithm of the highest level.
-        complete: whether the lattice is the full one, so that there are no cliffs to fill.
+        complete: whether the lattice is the full one, in which no cell was dropped.
     """
     devices = terms.rate_value.size
-    first, index, level, step = lattice.first, lattice.index, lattice.level, lattice.step
+    first, index, level, step = lattice.first, lattice.node_index, lattice.level, lattice.step
     value = np.empty(level.size)
     peak = np.empty(level.size)
     idle = np.zeros(devices + 1)
     widest = 1
     for k in range(devices + 1):
         widest = max(widest, first[k + 1] - first[k])
-    cells = Cells(np.empty(widest), np.empty(widest), np.empty(widest), np.empty(widest, np.int64))
+    cells = Cells(
+        np.empty(widest), np.empty(widest), np.empty(widest), np.empty(widest, np.int64), np.empty(widest, np.bool_)
+    )
     value[first[devices] :] = 0.0
     for k in range(devices - 1, -1, -1):
         low, middle, high = first[k], first[k + 1], first[k + 2]
@@ -296,9 +357,9 @@ def bound_from_above(terms: Terms, lattice: Lattice, steepest: Floats, reach: fl
         bound_nodes(
             terms, k, step, here_index, here_level, here_value, next_index, next_level, next_value, cells, next_peak
         )
-        if complete:  # beyond the top there is nothing to reach: continue the last line
-            beyond = here_value[-2] + (here_value[-2] - here_value[-3]) * math.exp(step)
-            here_value[-1] = max(here_value[-1], beyond)
+        if complete:  # beyond the top nothing is in reach: let the last line go on
+            falling = min(here_value[-2] - here_value[-3], 0.0)
+            here_value[-1] = max(here_value[-1], here_value[-2] + falling * math.exp(step))
         else:
             fill_cliffs(step, here_index, here_value, steepest[k], reach)
         cover_crossing(

@@ -36,9 +36,10 @@ class Exact:
 
     def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
         """Decide one frame; see `Policy.decide`. Its status tells whether the tolerance was met."""
-        *answer, objective, upper_bound = solve_frame(*frame, self.tolerance)
+        offload, transmit, frequency, rate, power, objective, upper_bound = solve_frame(*frame, self.tolerance)
         met = upper_bound - objective <= self.tolerance * objective
-        return Decision(*answer, objective, upper_bound, Status.OK if met else Status.GAP_OPEN)
+        status = Status.OK if met else Status.GAP_OPEN
+        return Decision(offload, transmit, frequency, rate, power, objective, upper_bound, status)
 
 
 def exact_objectives(

@@ -20,13 +20,13 @@ class Lattice(NamedTuple):
     Attributes:
         step: logarithmic width of a cell.
         first: layer k is nodes first[k] to first[k + 1]; shape (devices + 2,).
-        index: index of each node, ascending within a layer.
+        node_index: index of each node, ascending within a layer.
         level: level of each node.
     """
 
     step: float
     first: Ints
-    index: Ints
+    node_index: Ints
     level: Floats
 
 
@@ -74,8 +74,8 @@ def refined_lattice(lattice: Lattice, alive: Bools, factor: int) -> Lattice:
         start = count
         for node in range(lattice.first[k], lattice.first[k + 1]):
             if alive[node]:
-                lowest = max(lattice.index[node] * factor - 1, 0)
-                highest = (lattice.index[node] + 1) * factor + 1
+                lowest = max(lattice.node_index[node] * factor - 1, 0)
+                highest = (lattice.node_index[node] + 1) * factor + 1
                 if count > start:
                     lowest = max(lowest, index[count - 1] + 1)
                 for new in range(lowest, highest + 1):

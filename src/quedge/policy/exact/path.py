@@ -6,7 +6,7 @@ import math
 
 from quedge.model.compiled import Bools, Floats, kernel
 from quedge.model.terms import Terms, highest_level
-from quedge.policy.exact.bound import Bound, crest_level, line_value, node_below
+from quedge.policy.exact.bound import Bound, cell_value, crest_level, node_below
 from quedge.policy.exact.lattice import Lattice
 
 
@@ -24,7 +24,7 @@ def follow_bound(terms: Terms, lattice: Lattice, bound: Bound, offload: Bools, l
             node = node_below(nodes, start)
             stay = -math.inf
             inside = node + 1 < nodes.size and nodes[node] <= start <= nodes[node + 1]
-            if inside and lattice.index[low + node + 1] == lattice.index[low + node] + 1:
+            if inside and lattice.node_index[low + node + 1] == lattice.node_index[low + node] + 1:
                 share = (start - nodes[node]) / (nodes[node + 1] - nodes[node])
                 stay = value[node] + share * (value[node + 1] - value[node])
         stay += terms.local_value[k] + alpha * math.log(start) - beta * start + terms.offload_cost[k]
@@ -36,10 +36,10 @@ def follow_bound(terms: Terms, lattice: Lattice, bound: Bound, offload: Bools, l
             if bound.peak[low + j] <= max(best, stay):
                 continue
             slope = (value[j + 1] - value[j]) / (nodes[j + 1] - nodes[j])
-            crest = crest_level(alpha, beta, slope)
+            crest = crest_level(alpha, beta, slope, 0.0, nodes[j], nodes[j + 1])
             target = min(max(crest, nodes[j], start), end, nodes[j + 1])
-            log_node = lattice.index[low + j] * lattice.step
-            promised = line_value(alpha, beta, log_node, nodes[j], value[j], slope, target)
+            log_node = lattice.node_index[low + j] * lattice.step
+            promised = cell_value(alpha, beta, log_node, nodes[j], nodes[j + 1], value[j], slope, 0.0, target)
             if promised > best:
                 best, reached = promised, target
         offload[k] = best > stay and reached > start

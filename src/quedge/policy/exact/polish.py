@@ -23,7 +23,7 @@ _HALVINGS = 60
 @kernel
 def lowest_start(terms: Terms, k: int, end: float) -> float:
     """The lowest level from which device k may reach `end`; also the one from which it reaches no more."""
-    return max(end / terms.growth_limit[k], end - terms.step_limit[k])
+    return float(max(end / terms.growth_limit[k], end - terms.step_limit[k]))
 
 
 @kernel
@@ -33,7 +33,7 @@ def group_value(terms: Terms, chain: Ints, alpha: Floats, beta: Floats, m: int, 
     for q in range(m + 1, free):
         position = highest_level(terms, chain[q], position)
         total += alpha[q] * math.log(position) - beta[q] * position
-    return total
+    return float(total)
 
 
 @kernel
@@ -47,7 +47,7 @@ def group_slope(terms: Terms, chain: Ints, alpha: Floats, beta: Floats, m: int, 
             pull *= terms.growth_limit[chain[q]]
         position = end
         total += pull * (alpha[q] / position - beta[q])
-    return total
+    return float(total)
 
 
 @kernel

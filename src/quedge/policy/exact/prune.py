@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from quedge.model.compiled import Bools, Floats, kernel
+from quedge.model.compiled import Bools, kernel
 from quedge.model.terms import Terms, highest_level
 from quedge.policy.exact.bound import Bound
 from quedge.policy.exact.lattice import Lattice
@@ -30,7 +30,7 @@ def living_cells(terms: Terms, lattice: Lattice, bound: Bound, gap: float) -> Bo
         gap: bound R_0(1) minus the best objective found so far.
     """
     devices = terms.rate_value.size
-    first, index, level, step = lattice.first, lattice.index, lattice.level, lattice.step
+    first, index, level, step = lattice.first, lattice.node_index, lattice.level, lattice.step
     alive = np.zeros(level.size, np.bool_)
     widest = 1
     for k in range(devices + 1):

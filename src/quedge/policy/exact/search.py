@@ -52,8 +52,8 @@ def solve_chain(terms: Terms, tolerance: float) -> tuple[Bools, Floats, float, f
         return best_offload, best_level, best, best
     reach = math.log(highest)
     lattice = full_lattice(devices, highest, _CELLS, _WIDEST_STEP)
-    complete = True
     upper = math.inf
+    complete = True
     while True:
         bound = bound_from_above(terms, lattice, steepest, reach, complete)
         follow_bound(terms, lattice, bound, offload, level)
