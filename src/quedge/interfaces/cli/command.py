@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-import quedge
+from quedge import __version__
 from quedge.interfaces.cli.decide import decide
 from quedge.interfaces.cli.demo import demo
 from quedge.interfaces.cli.init import init
@@ -38,7 +38,7 @@ app.command()(demo)
 
 def _print_version(asked: bool) -> None:
     if asked:
-        print(f"quedge {quedge.__version__}")
+        print(f"quedge {__version__}")
         raise typer.Exit
 
 

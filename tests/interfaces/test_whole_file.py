@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from quedge.interfaces.whole_file import whole_file
+
+
+def test_a_file_appears_only_once_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "answer.txt"
+    with whole_file(path) as file:
+        file.write(b"42")
+        assert not path.exists()
+    assert path.read_bytes() == b"42"
+
+
+@pytest.mark.parametrize("trouble", [ValueError, KeyboardInterrupt])
+def test_trouble_leaves_what_stood_there_and_nothing_else(tmp_path: Path, trouble: type[BaseException]) -> None:
+    path = tmp_path / "answer.txt"
+    path.write_bytes(b"before")
+
+    def write_half() -> None:
+        with whole_file(path) as file:
+            file.write(b"half")
+            raise trouble
+
+    with pytest.raises(trouble):
+        write_half()
+    assert path.read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from scipy.io import savemat
+
+from quedge.simulation.recording import Recording, read_recording
+
+# Two frames, numbered from 3, of two devices, numbered from 1.
+FRAME, DEVICE = [3, 3, 4, 4], [1, 2, 1, 2]
+GAIN, ARRIVAL = [1e-9, 2e-9, 3e-9, 4e-9], [0.0, 1.0, 2.0, 3.0]
+
+
+def parquet(path: Path, **columns: Sequence[Any] | pa.Array) -> Path:
+    file = path / "recording.parquet"
+    pq.write_table(pa.table(columns), file)
+    return file
+
+
+def csv(path: Path, text: str) -> Path:
+    file = path / "recording.csv"
+    file.write_text(text)
+    return file
+
+
+def packaged(name: str) -> Recording:
+    with as_file(files("quedge") / "data" / name) as path:
+        return read_recording(path)
+
+
+def test_the_packaged_walk_holds_gains_of_10_devices_in_5000_frames() -> None:
+    walk = packaged("munich_walk.parquet")
+    assert (walk.frames, walk.devices) == (5000, 10)
+    assert walk.channel_gain is not None
+    assert walk.channel_gain[0, 0] == pytest.approx(5.877663356024243e-10, rel=1e-12)
+    assert walk.arrival_mbit is None
+
+
+def test_the_published_run_of_lydroo_holds_gains_and_arrivals() -> None:
+    run = packaged("lydroo_result_10.mat")
+    assert (run.frames, run.devices) == (500, 10)
+    assert run.channel.values[0, 0] == pytest.approx(5.10802953e-11)
+    assert run.arrivals.values[0, 0] == pytest.approx(6.57532117)
+
+
+def test_rows_may_be_in_any_order(tmp_path: Path) -> None:
+    order = [2, 0, 3, 1]
+    columns = {"frame": FRAME, "device": DEVICE, "channel_gain": GAIN, "arrival_mbit": ARRIVAL}
+    read = read_recording(parquet(tmp_path, **{name: [v[i] for i in order] for name, v in columns.items()}))
+    assert read.channel.values.tolist() == [[1e-9, 2e-9], [3e-9, 4e-9]]
+    assert read.arrivals.values.tolist() == [[0.0, 1.0], [2.0, 3.0]]
+
+
+def test_csv_reads_as_parquet_does_and_other_columns_are_ignored(tmp_path: Path) -> None:
+    read = read_recording(csv(tmp_path, "device,note,arrival_mbit,frame\n0,a,1.5,0\n1,,2,0\n"))
+    assert read.arrivals.values.tolist() == [[1.5, 2.0]]
+
+
+def test_another_column_of_the_same_name_is_no_matter_if_it_is_not_read(tmp_path: Path) -> None:
+    read = read_recording(csv(tmp_path, "frame,x,x,device,channel_gain\n0,1,2,0,1\n"))
+    assert read.channel.values.tolist() == [[1.0]]
+
+
+@pytest.mark.parametrize(
+    ("columns", "complaint"),
+    [
+        ({"frame": [0, 0, 2, 2]}, "frame: a gap after 0 is not allowed; the next one there is 2"),
+        ({"device": [0, 4, 0, 4]}, "device: a gap after 0"),
+        ({"frame": [-(2**63), 0, 2**63 - 1, 1]}, "frame: a gap after -9223372036854775808"),
+        ({"frame": [3, 3, 4, 3], "device": [1, 2, 1, 1]}, "frame 3, device 1: two rows are not allowed"),
+        ({"frame": [3, 3, 4, 5], "device": [1, 2, 1, 1]}, "frame 4, device 2: no row"),
+        ({"frame": [3.0, 3.0, 4.0, 4.0]}, "frame: 3.0 (row 1) is not allowed; it must be an integer"),
+        ({"frame": ["3", "3", "4", "x"]}, "frame: 'x' (row 4) is not allowed; it must be an integer"),
+        ({"frame": [3, None, 4, 4]}, "frame: no value in row 2"),
+        ({"channel_gain": [1.0, None, 1.0, 1.0]}, "channel_gain: no value in row 2"),
+        ({"channel_gain": [1.0, 0.0, 1.0, 1.0]}, "channel_gain: 0.0 in frame 3, device 2 is not allowed; it must be"),
+        ({"channel_gain": [1.0, 1.0, np.nan, 1.0]}, "channel_gain: nan in frame 4, device 1"),
+        ({"channel_gain": [1.0, 1.0, 1.0, np.inf]}, "channel_gain: inf in frame 4, device 2"),
+        ({"channel_gain": [True, True, True, True]}, "channel_gain: True (row 1) is not allowed; it must be a number"),
+        ({"arrival_mbit": [0.0, -1.0, 1.0, 1.0]}, "arrival_mbit: -1.0 in frame 3, device 2 is not allowed"),
+    ],
+)
+def test_a_bad_column_is_refused_with_its_place_and_value(
+    tmp_path: Path, columns: dict[str, Any], complaint: str
+) -> None:
+    file = parquet(tmp_path, **({"frame": FRAME, "device": DEVICE, "channel_gain": GAIN} | columns))
+    with pytest.raises(ValueError, match=r"recording\.parquet: ") as refusal:
+        read_recording(file)
+    assert complaint in str(refusal.value)
+
+
+@pytest.mark.parametrize("missing", ["frame", "device", "channel_gain"])
+def test_a_missing_column_is_refused_by_name(tmp_path: Path, missing: str) -> None:
+    columns = {"frame": FRAME, "device": DEVICE, "channel_gain": GAIN}
+    del columns[missing]
+    with pytest.raises(ValueError, match=missing):
+        read_recording(parquet(tmp_path, **columns))
+
+
+def test_a_recording_without_rows_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no rows"):
+        read_recording(csv(tmp_path, "frame,device,channel_gain\n"))
+
+
+def test_a_damaged_file_is_refused_and_not_a_crash(tmp_path: Path) -> None:
+    whole = parquet(tmp_path, frame=FRAME, device=DEVICE, channel_gain=GAIN).read_bytes()
+    for name, content in (
+        ("empty.parquet", b""),
+        ("short.parquet", whole[: len(whole) // 2]),
+        ("torn.parquet", whole[:4] + b"\xff" * 60 + whole[64:]),
+        ("empty.csv", b""),
+        ("ragged.csv", b"frame,device,channel_gain\n1,2\n"),
+        ("empty.mat", b""),
+        ("noise.mat", bytes(range(256)) * 8),
+    ):
+        file = tmp_path / name
+        file.write_bytes(content)
+        with pytest.raises(ValueError, match=name):
+            read_recording(file)
+
+
+def test_a_file_that_is_not_there_or_of_another_kind_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no such file"):
+        read_recording(tmp_path / "none.parquet")
+    with pytest.raises(ValueError, match=r"must end in \.parquet, \.csv or \.mat"):
+        read_recording(tmp_path / "trace.xlsx")
+
+
+def test_matlab_variables_of_other_shapes_and_values_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "run.mat"
+    ones = np.ones((2, 3))
+    for variables, complaint in (
+        ({"other": ones}, "neither input_h"),
+        ({"input_h": ones, "data_arrival": np.ones((3, 3))}, r"data_arrival: shape \(3, 3\)"),
+        ({"input_h": "text"}, "input_h: must be a matrix of real numbers"),
+        ({"input_h": -ones}, "input_h: -1.0 in frame 0, device 0"),
+    ):
+        savemat(file, variables)
+        with pytest.raises(ValueError, match=complaint):
+            read_recording(file)
+
+
+def test_playing_what_was_not_recorded_is_refused(tmp_path: Path) -> None:
+    read = read_recording(parquet(tmp_path, frame=FRAME, device=DEVICE, channel_gain=GAIN))
+    with pytest.raises(ValueError, match="arrival_mbit: no such column"):
+        _ = read.arrivals
