@@ -128,14 +128,19 @@ def measure_cells(
         bulge = max(bulge_below, bulge_above)
         bulge_below = bulge_above
         low, high, log_low = level[j], level[j + 1], index[j] * step
-        crest = max(crest_level(alpha, beta, slope, bulge, low, high), low)
+        crest = max(crest_level(alpha, beta, slope, 0.0, low, high), low)
+        top = cell_value(alpha, beta, log_low, low, high, value[j], slope, 0.0, min(crest, high))
+        if low < first_end:  # from level 1 itself no path is scaled or shifted: no bulge
+            reached = top
+            if crest > first_end and high > first_end:
+                reached = cell_value(alpha, beta, log_low, low, high, value[j], slope, 0.0, first_end)
+            best_first = max(best_first, reached)
+        if bulge > 0.0:
+            crest = max(crest_level(alpha, beta, slope, bulge, low, high), low)
+            top = cell_value(alpha, beta, log_low, low, high, value[j], slope, bulge, min(crest, high))
         cells.bulge[j] = bulge
         cells.crest[j] = crest
-        peak[j] = cell_value(alpha, beta, log_low, low, high, value[j], slope, bulge, min(crest, high))
-        if low < first_end:  # from level 1 itself no path is scaled or shifted: no bulge
-            top = crest_level(alpha, beta, slope, 0.0, low, high)
-            top = min(max(top, low), high, first_end)
-            best_first = max(best_first, cell_value(alpha, beta, log_low, low, high, value[j], slope, 0.0, top))
+        peak[j] = top
     return float(best_first + beta - terms.offload_cost[k])
 
 
@@ -178,6 +183,23 @@ def own_gain(terms: Terms, k: int, start: float, end: float) -> float:
 
 
 @kernel
+def last_offloading(terms: Terms, k: int, level: Floats) -> int:
+    """The last node below the top from which offloading can beat local computing; -1 where there is none.
+
+    Even if it cost the later devices nothing, device k would gain less from any higher level.
+    """
+    low, high = -1, level.size - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        start = level[middle]
+        if own_gain(terms, k, start, highest_level(terms, k, start)) > terms.local_value[k]:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+@kernel
 def bound_nodes(
     terms: Terms,
     k: int,
@@ -198,13 +220,23 @@ def bound_nodes(
     ends, and a node the larger of what its two cells ask for.
     """
     alpha, beta, cost = terms.rate_value[k], terms.level_price[k], terms.offload_cost[k]
+    offloading = last_offloading(terms, k, level)
     head = tail = 0  # the window's candidates are queue[head:tail], from the highest cell to the lowest
     lowest = next_level.size - 1  # lowest cell that has entered the window
     last = next_level.size - 2  # cell in which the reach of the node ends
     same = next_level.size - 1  # node of layer k + 1 with the same level
-    window_above = alone_above = -math.inf  # of the node above
+    few_cells = math.exp(2.0 * step)  # a wider window has no use for fact 5
+    window_above, alone_above = -math.inf, math.inf  # of the node above
     for node in range(level.size - 1, -1, -1):
         start = level[node]
+        while same > 0 and next_index[same] > index[node]:
+            same -= 1
+        together = same >= 0 and next_index[same] == index[node]
+        stay = next_value[same] + terms.local_value[k] if together else -math.inf
+        cells.alone[node] = False
+        value[node] = stay
+        if node > offloading + 1:
+            continue
         end = highest_level(terms, k, start)
         while last >= 0 and next_level[last] > end:
             last -= 1
@@ -227,16 +259,11 @@ def bound_nodes(
                 partly = part_value(terms, k, step, next_index, next_level, next_value, cells, last, low, end)
                 window = max(window, partly)
         window -= alpha * index[node] * step - beta * start + cost
-        while same > 0 and next_index[same] > index[node]:
-            same -= 1
-        stay, alone = -math.inf, math.inf
-        if same >= 0 and next_index[same] == index[node]:
-            stay = next_value[same] + terms.local_value[k]
-            if last < same or next_index[last] - next_index[same] == last - same:  # no gap in the window
-                alone = next_value[same] + own_gain(terms, k, start, end)
-        value[node] = stay
-        cells.alone[node] = False
-        if node + 1 < level.size and index[node + 1] == index[node] + 1:
+        alone = math.inf
+        narrow = end <= start * few_cells
+        if together and narrow and (last < same or next_index[last] - next_index[same] == last - same):
+            alone = next_value[same] + own_gain(terms, k, start, end)  # no gap in the window
+        if node <= offloading and index[node + 1] == index[node] + 1:
             use_alone = alone + alone_above < window + window_above
             cells.alone[node] = use_alone
             value[node] = max(stay, alone if use_alone else window)
@@ -299,6 +326,8 @@ def cover_crossing(
     if index[node + 1] != index[node] + 1:
         return
     end = highest_level(terms, k, start)
+    if own_gain(terms, k, start, end) <= terms.local_value[k]:
+        return
     best = -math.inf
     own = node_below(next_level, start)  # of this cell only the part above the start is in reach
     for j in range(own, next_level.size - 1):
