@@ -1,0 +1,35 @@
+# Each target is a line or two that can be typed by hand; README.md shows the plain pip commands beside it.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: run test check bench clean
+
+run: .venv/installed  ## simulate the paper's scenario and the Munich recording under every policy
+	$(BIN)/quedge demo
+
+test: .venv/installed-test  ## the whole test suite
+	$(BIN)/python -m pytest
+
+check: .venv/installed-test  ## format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: .venv/installed-test  ## the benchmark table
+	NUMBA_NUM_THREADS=1 $(BIN)/python -m benchmarks.table
+
+clean:  ## what make and Python left behind
+	rm -rf .venv results dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/installed: .venv/bin/python pyproject.toml constraints.txt
+	$(PIP) -e .
+	touch $@
+
+.venv/installed-test: .venv/installed
+	$(PIP) -e '.[test]'
+	touch $@

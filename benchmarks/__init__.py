@@ -1,0 +1,1 @@
+"""What quedge is measured by; see `table.py`."""

@@ -1,0 +1,156 @@
+"""The benchmark table: `make bench`, or `python -m benchmarks.table [PART]...` for some of its parts.
+
+All times are of one thread. Absolute times depend on the machine and on what else it does; the ratios of one run hold.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import sys
+import time
+from collections.abc import Callable, Iterator
+from importlib.resources import files
+
+import numpy as np
+
+from benchmarks import exact_vs_enumeration
+from quedge import BestPair, Exact, Scenario, simulate
+from quedge.allocation.noma_greedy import greedy_objectives
+from quedge.model.cell import cell_of
+from quedge.model.terms import frame_terms
+from quedge.policy.exact.search import solve_chain, solve_frames
+from quedge.simulation.simulate import Trace
+
+FRAMES = 10_000
+SAMPLE = 2_000  # frames whose solution is timed one by one
+
+Row = tuple[str, str, str]
+"""What was measured, what it should reach, what it reached."""
+
+
+def microseconds(call: Callable[[int], object], repeats: int) -> np.ndarray:
+    """Wall time of each of `repeats` calls, after a call that is not counted."""
+    call(0)
+    times = np.empty(repeats)
+    for i in range(repeats):
+        start = time.perf_counter_ns()
+        call(i)
+        times[i] = (time.perf_counter_ns() - start) * 1e-3
+    return times
+
+
+def spread(times: np.ndarray) -> str:
+    return f"median {np.median(times):.1f}, p99 {np.percentile(times, 99):.1f}"
+
+
+def settled_run(scenario: Scenario, frames: int = FRAMES, seed: int = 0) -> Trace:
+    simulate(scenario, Exact(), 2, seed)  # compile first
+    return simulate(scenario, Exact(), frames, seed)
+
+
+def enumeration_rows() -> Iterator[Row]:
+    for tolerance, found in exact_vs_enumeration.run(frames=200, seed=0).items():
+        yield (
+            f"exact at gap {tolerance} against enumeration, N <= 6, 200 frames",
+            "every frame within its gap, no bound below",
+            f"{found['within_gap']}/{found['frames']} within, {found['bound_valid']}/{found['frames']} bounds valid; "
+            f"worst loss {found['worst_loss']:.1e}",
+        )
+
+
+def exact_rows() -> Iterator[Row]:
+    trace = settled_run(Scenario())
+    half = trace.decision_us[FRAMES // 2 :]
+    yield "exact, N = 10, gap 1e-3: `decide` from Python (us)", "<= 60, aim 20", spread(half)
+    cell = cell_of(trace.scenario)
+    states = trace.channel_gain, trace.data_queue_mbit, trace.energy_queue
+    chains = [frame_terms(cell, *(state[t] for state in states)) for t in range(FRAMES - SAMPLE, FRAMES)]
+    for tolerance, target in ((1e-3, "<= 60, aim 20"), (1e-6, "<= 2000")):
+        gaps = [(upper - best) / best for _, _, best, upper in (solve_chain(chain, tolerance) for chain in chains)]
+        times = microseconds(lambda i, tolerance=tolerance: solve_chain(chains[i], tolerance), SAMPLE)
+        yield (
+            f"exact, N = 10, gap {tolerance:g}: the compiled solver (us)",
+            target,
+            f"{spread(times)}; worst certified gap {max(gaps):.1e}",
+        )
+    settled = [np.ascontiguousarray(state[FRAMES - SAMPLE :]) for state in states]
+    room = np.empty(SAMPLE), np.empty(SAMPLE)
+    batch = microseconds(lambda _: solve_frames(cell, *settled, 1e-3, *room), 5) / SAMPLE
+    yield "exact, N = 10, gap 1e-3: mean inside a compiled batch (us)", "<= 60, aim 20", f"{np.median(batch):.1f}"
+    yield "10,000 frames of exact, N = 10, decisions and simulation (s)", "<= 1", f"{trace.wall_s:.2f}"
+
+
+def scaling_rows() -> Iterator[Row]:
+    per_device = {}
+    for devices in (10, 30, 100, 300, 1000):
+        frames = 400 if devices <= 100 else 100
+        trace = settled_run(Scenario(devices=devices), frames)
+        cell = cell_of(trace.scenario)
+        chains = [
+            frame_terms(cell, trace.channel_gain[t], trace.data_queue_mbit[t], trace.energy_queue[t])
+            for t in range(frames // 2, frames)
+        ]
+        solve = microseconds(lambda i, chains=chains: solve_chain(chains[i], 1e-3), len(chains))
+        per_device[devices] = float(np.median(solve)) / devices
+    growth = per_device[1000] / per_device[10]
+    listed = ", ".join(f"{devices}: {cost:.2f}" for devices, cost in per_device.items())
+    yield "exact, cost a device (us) by N; growth from 10 to 1,000", "<= 1.3", f"{listed}; growth {growth:.2f}"
+
+
+def greedy_rows() -> Iterator[Row]:
+    for devices, target, paper in ((10, 1.0, 73.86), (35, 3.0, 179.22)):
+        trace = settled_run(Scenario(devices=devices), 500)
+        cell = cell_of(trace.scenario)
+        terms = frame_terms(cell, trace.channel_gain[-1], trace.data_queue_mbit[-1], trace.energy_queue[-1])
+        offload = np.random.default_rng(0).random((1000, devices)) < 0.5
+        level, objective = np.empty(devices), np.empty(1000)
+        times = microseconds(lambda _: greedy_objectives(terms, offload, level, objective), 200) / 1000  # noqa: B023
+        yield (
+            f"one greedy allocation in a batch, N = {devices} (us; the paper: {paper:.0f})",
+            f"<= {target:g}",
+            f"{spread(times)}; {paper / np.median(times):.0f} times the paper's speed",
+        )
+
+
+def paper_rows() -> Iterator[Row]:
+    folder = files("quedge") / "data" / "paper"
+    for table, key, name in (("III", "nu", "table3_nu.csv"), ("IV", "v", "table4_v.csv")):
+        for line in csv.DictReader((folder / name).read_text().splitlines()):
+            base = Scenario() if key == "nu" else Scenario(nu=60.0)
+            scenario = dataclasses.replace(base, **{key: float(line[key])})
+            measured = {}
+            for label, policy in (("exact", Exact()), ("best-pair", BestPair())):
+                trace = simulate(scenario, policy, FRAMES, seed=0)
+                late = slice(FRAMES // 2, None)
+                measured[label] = (trace.data_queue_mbit[late].mean(), trace.power_w[late].mean())
+            paper_queue, paper_power = float(line["data_queue_mbit"]), float(line["power_w"])
+            held = f"queue < {paper_queue:.1f}" if paper_power <= 0.08 else f"(paper: {paper_power} W)"
+            yield (
+                f"Table {table}, {key} = {line[key]}: queue (Mbit), power (W)",
+                held,
+                "; ".join(f"{label} {queue:.1f}, {power:.4f}" for label, (queue, power) in measured.items()),
+            )
+
+
+PARTS: dict[str, Callable[[], Iterator[Row]]] = {
+    "exact": exact_rows,
+    "scaling": scaling_rows,
+    "greedy": greedy_rows,
+    "paper": paper_rows,
+    "enumeration": enumeration_rows,
+}
+
+
+def main(parts: list[str]) -> None:
+    for part in parts or PARTS:
+        if part not in PARTS:
+            sys.exit(f"unknown part {part!r}; one of {', '.join(PARTS)}")
+    print("| what | at least | measured |\n|---|---|---|")
+    for part in parts or PARTS:
+        for row in PARTS[part]():
+            print("| " + " | ".join(row) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
