@@ -81,7 +81,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         _give_up_output()
         return _complain(f"{error.filename or 'output'}: {error.strerror or error}", _FAILED)
+    except Exception as error:
+        if _is_interruption(error):
+            return _INTERRUPTED
+        raise
     return status if isinstance(status, int) else 0
+
+
+def _is_interruption(error: BaseException | None) -> bool:
+    """Whether Ctrl-C stands behind an error; compiled code that it hits on entry reports a SystemError instead."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _complain(message: str, status: int) -> int:
