@@ -28,8 +28,9 @@ EXTREME_GAINS = (-20.0, 0.0)
 
 
 def numbers(low: float, high: float) -> st.SearchStrategy[float]:
-    """Ordinary floats from `low` to `high`, both ends included."""
-    return st.floats(low, high, allow_nan=False, allow_infinity=False, allow_subnormal=False)
+    """Ordinary floats from `low` to `high`, both ends included; none between zero and 1e-60, which no cell knows."""
+    drawn = st.floats(low, high, allow_nan=False, allow_infinity=False, allow_subnormal=False)
+    return drawn.map(lambda number: 0.0 if abs(number) < 1e-60 else number)
 
 
 def each_device(devices: int, low: float, high: float) -> st.SearchStrategy[float | list[float]]:

@@ -24,7 +24,7 @@ def advanced(scenario: Scenario, queue: float, energy: float, rate: float, power
         (5.0, 1.0, 5.0, 0.08, 0.0, 0.0, 1.0),  # all sent, nothing new; power on budget leaves Y alone
         (5.0, 1.0, 0.0, 0.00, 2.5, 7.5, 0.0),  # idle: 1 + 60 (0 − 0.08) = −3.8 is cut at zero
         (0.0, 0.0, 0.0, 0.09, 4.0, 4.0, 0.6),  # from empty queues
-        (1.0, 0.0, 1.0 + 1e-12, 0.08, 2.0, 2.0, 0.0),  # rounding beyond the queue never makes it negative
+        (1.0, 0.0, 1.0 + 1e-9, 0.08, 0.0, 0.0, 0.0),  # rounding beyond the queue never makes it negative
     ],
 )
 def test_queues_advance_as_laid_by_hand(

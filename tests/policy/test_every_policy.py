@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,7 +72,8 @@ def test_a_single_device_gets_the_closed_form(policy: Policy, frame: Frame) -> N
     most_bits = min(queue / (uplink * cell.frame_s), 900.0)
     sinr = min(2.0**most_bits - 1.0, float(cell.max_transmit_power_w[0]) / noise_to_gain)
     if price > 0.0:  # eq. (36): the stationary point, clipped
-        sinr = min(sinr, max(value * uplink / (np.log(2.0) * price * noise_to_gain) - 1.0, 0.0))
+        with np.errstate(over="ignore"):  # next to no price: the point lies beyond every limit
+            sinr = min(sinr, max(value * uplink / (np.log(2.0) * price * noise_to_gain) - 1.0, 0.0))
     sent = uplink * np.log1p(sinr) / np.log(2.0)
     offloading = value * sent - price * (sinr * noise_to_gain + float(cell.pqc_power_w[0]))
     nothing = np.zeros(1)
@@ -144,6 +146,24 @@ def test_gains_of_1e_20_and_1_are_answered_within_limits(policy: Policy) -> None
     decision = decide(policy, frame)
     assert_keeps_limits(frame, decision)
     assert_says_what_it_brings(frame, decision)
+
+
+@every_policy
+def test_equal_gains_are_decoded_from_the_last_listed_to_the_first(policy: Policy) -> None:
+    frame = laid_frame([2e-11, 2e-11, 5e-12, 2e-11], [9.0, 14.0, 3.0, 25.0], [3.0, 0.5, 2.0, 6.0])
+    decision = decide(policy, frame)
+    assert_keeps_limits(frame, decision)
+    assert_says_what_it_brings(frame, decision)  # by a direct sum over the weaker and the equal ones listed before
+
+
+@every_policy
+@pytest.mark.parametrize("energy", [5e-324, 1e-300, 1e-100])
+def test_an_energy_queue_next_to_zero_is_answered_like_an_empty_one(policy: Policy, energy: float) -> None:
+    gain, queue = [3e-11, 1e-12, 4e-10], [2.0, 40.0, 9.0]
+    almost, empty = (decide(policy, laid_frame(gain, queue, price)) for price in (energy, 0.0))
+    np.testing.assert_array_equal(almost.offload, empty.offload)
+    np.testing.assert_allclose(almost.transmit_power_w, empty.transmit_power_w, rtol=1e-9)
+    assert almost.objective == pytest.approx(empty.objective, rel=1e-12)
 
 
 @every_policy

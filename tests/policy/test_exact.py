@@ -81,9 +81,9 @@ def feasible_shares(frame: Frame, offload: np.ndarray, share: np.ndarray) -> tup
     return power, np.where(offload, 0.0, share * frequency)
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_every_frame_of_the_paper_s_cell_is_solved_to_tolerance(seed: int) -> None:
-    frame = drawn_frame(10, seed)
+@pytest.mark.parametrize(("devices", "seed"), [*((10, seed) for seed in range(8)), (30, 1), (100, 2)])
+def test_every_frame_of_the_paper_s_cell_is_solved_to_tolerance(devices: int, seed: int) -> None:
+    frame = drawn_frame(devices, seed)
     for tolerance in TOLERANCES:
         decision = decide(Exact(tolerance=tolerance), frame)
         assert decision.status == Status.OK
@@ -102,6 +102,12 @@ def test_an_empty_cell_is_solved_to_proven_optimality() -> None:
     assert decision.objective == 0.0
     assert decision.upper_bound == 0.0
     assert decision.status == Status.OK
+
+
+def test_exact_equals_enumeration_where_gains_are_equal() -> None:
+    frame = laid_frame([2e-11, 2e-11, 2e-11], [9.0, 14.0, 25.0], [3.0, 0.5, 6.0])
+    decision = decide(Exact(tolerance=1e-6), frame)
+    assert decision.objective == pytest.approx(oracle.enumeration(frame).objective, rel=1e-6)
 
 
 def test_exact_beats_the_greedy_allocation_of_its_own_decision_where_greed_costs() -> None:
