@@ -103,3 +103,8 @@ def test_every_measure_is_described() -> None:
     assert Summary.__doc__ is not None
     for field in dataclasses.fields(Summary):
         assert f"{field.name}: " in Summary.__doc__
+
+
+def test_a_measure_that_is_not_finite_is_refused_by_name() -> None:
+    with pytest.raises(OverflowError, match="data_queue_mbit: is not finite"):
+        summarise(trace(data_queue_mbit=np.full((4, 2), np.inf)))

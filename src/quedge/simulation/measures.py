@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,11 +69,21 @@ def summarise(trace: Trace, warmup: float = 0.5) -> Summary:
 
     Raises:
         ValueError: `warmup` is out of its range.
+        OverflowError: the scenario's values are so large that a measure is infinite or undefined.
     """
     if not 0.0 <= warmup < 1.0:
         raise ValueError(f"warmup: {warmup!r} is not allowed; it must be at least 0 and below 1")
+    settled = slice(min(int(warmup * trace.frames), trace.frames - 1), None)
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused below, by its name
+        summary = _measured(trace, settled)
+    for name, value in dataclasses.asdict(summary).items():
+        if not math.isfinite(value):
+            raise OverflowError(f"{name}: is not finite; the scenario has values too large to compute with")
+    return summary
+
+
+def _measured(trace: Trace, settled: slice) -> Summary:
     frames, devices = trace.rate_mbps.shape
-    settled = slice(min(int(warmup * frames), frames - 1), None)
     weight = trace.scenario.per_device("weight")
     queue = trace.data_queue_mbit[settled]
     arrival = trace.arrival_mbit[settled]

@@ -76,6 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(str(error), _MISUSED)
     except (KeyboardInterrupt, typer.Abort):
         return _INTERRUPTED
+    except OverflowError as error:
+        return _complain(str(error), _MISUSED)
     except MemoryError:
         return _complain("not enough memory for a run of this size", _FAILED)
     except OSError as error:
