@@ -346,13 +346,13 @@ def cover_crossing(
         best = max(best, line + own_gain(terms, k, start, end))
     share = (start - level[node]) / (level[node + 1] - level[node])
     chord = value[node] + share * (value[node + 1] - value[node])
-    if best > chord:
+    if chord < best and math.isfinite(chord):
         value[node] += best - chord
         value[node + 1] += best - chord
 
 
 @kernel
-def bound_from_above(terms: Terms, lattice: Lattice, steepest: Floats, reach: float, complete: bool) -> Bound:
+def bound_from_above(terms: Terms, lattice: Lattice, steepest: Floats, reach: float) -> Bound:
     """Bound R_k on every node of the lattice, from the last layer back to level 1.
 
     Args:
@@ -360,7 +360,6 @@ def bound_from_above(terms: Terms, lattice: Lattice, steepest: Floats, reach: fl
         lattice: the cells that may hold the optimum, and their neighbours.
         steepest: largest α of the devices from each layer on.
         reach: logarithm of the highest level.
-        complete: whether the lattice is the full one, in which no cell was dropped.
     """
     devices = terms.rate_value.size
     first, index, level, step = lattice.first, lattice.node_index, lattice.level, lattice.step
@@ -386,12 +385,9 @@ def bound_from_above(terms: Terms, lattice: Lattice, steepest: Floats, reach: fl
         bound_nodes(
             terms, k, step, here_index, here_level, here_value, next_index, next_level, next_value, cells, next_peak
         )
-        if complete:  # beyond the top nothing is in reach: let the last line go on
-            falling = min(here_value[-2] - here_value[-3], 0.0)
-            here_value[-1] = max(here_value[-1], here_value[-2] + falling * math.exp(step))
-        else:
-            fill_cliffs(step, here_index, here_value, steepest[k], reach)
+        fill_cliffs(step, here_index, here_value, steepest[k], reach)
         cover_crossing(
             terms, k, step, here_index, here_level, here_value, next_index, next_level, next_value, cells, next_peak
         )
+        fill_cliffs(step, here_index, here_value, steepest[k], reach)
     return Bound(value, peak, idle)

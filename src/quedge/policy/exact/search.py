@@ -53,9 +53,8 @@ def solve_chain(terms: Terms, tolerance: float) -> tuple[Bools, Floats, float, f
     reach = math.log(highest)
     lattice = full_lattice(devices, highest, _CELLS, _WIDEST_STEP)
     upper = math.inf
-    complete = True
     while True:
-        bound = bound_from_above(terms, lattice, steepest, reach, complete)
+        bound = bound_from_above(terms, lattice, steepest, reach)
         follow_bound(terms, lattice, bound, offload, level)
         polish(terms, offload, level)
         objective = chain_objective(terms, offload, level)
@@ -74,7 +73,6 @@ def solve_chain(terms: Terms, tolerance: float) -> tuple[Bools, Floats, float, f
         if alive.sum() * _FACTOR > _MOST_NODES * devices:
             break
         lattice = refined_lattice(lattice, alive, _FACTOR)
-        complete = False
     return best_offload, best_level, best, upper
 
 
