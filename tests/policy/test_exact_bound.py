@@ -1,0 +1,88 @@
+"""The bound of the exact policy against the oracle, at every layer and level, before any decision is found.
+
+Behind a policy that finds the optimum a bound that is too low would hide: here it stands alone, on lattices as
+coarse as they come. What devices k, k+1, ... of the chain can add from level s is the optimum of a cell that has
+only those devices, in s times the noise.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quedge.model.frame import Frame
+from quedge.model.terms import Terms, frame_terms, highest_level
+from quedge.policy.exact.bound import Bound, bound_from_above
+from quedge.policy.exact.lattice import Lattice, full_lattice
+from tests import oracle
+from tests.frames import drawn_frame
+from tests.policies import permuted
+from tests.strategies import ORDINARY_GAINS, frames
+
+
+def reachable_levels(terms: Terms) -> list[float]:
+    """The highest level from which each device of the chain can start, and the highest after all of them."""
+    highest = [1.0]
+    for k in range(terms.device.size):
+        highest.append(highest_level(terms, k, highest[-1]))
+    return highest
+
+
+def bounded(frame: Frame, cells: int) -> tuple[Lattice, Bound]:
+    """The bound on a lattice of that many cells."""
+    terms = frame_terms(*frame)
+    highest = reachable_levels(terms)[-1]
+    steepest = np.maximum.accumulate(terms.rate_value[::-1])[::-1].copy()
+    lattice = full_lattice(terms.device.size, highest, cells, 100.0)
+    return lattice, bound_from_above(terms, lattice, steepest, math.log(highest))
+
+
+def optimum_from(frame: Frame, k: int, level: float) -> float:
+    """The most that device k of the chain and those after it add from `level`."""
+    later = permuted(frame, np.argsort(frame.channel_gain, kind="stable")[k:])
+    return oracle.enumeration(later._replace(cell=later.cell._replace(noise_w=frame.cell.noise_w * level))).objective
+
+
+@pytest.mark.parametrize("cells", [2, 5, 28])
+@pytest.mark.parametrize("seed", range(6))
+def test_the_bound_of_every_layer_is_never_below_its_optimum(seed: int, cells: int) -> None:
+    frame = drawn_frame(4, seed, pqc_power_w=0.02 * (seed % 2))
+    _, bound = bounded(frame, cells)
+    for k in range(4):
+        assert bound.idle[k] >= optimum_from(frame, k, 1.0) * (1.0 - 1e-9)
+
+
+@pytest.mark.parametrize("cells", [2, 5, 28])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_bound_at_the_nodes_is_never_below_the_optimum(seed: int, cells: int) -> None:
+    frame = drawn_frame(4, seed)
+    lattice, bound = bounded(frame, cells)
+    reachable = reachable_levels(frame_terms(*frame))  # higher levels hold no path, and need no bound
+    for k in (1, 2, 3):
+        nodes = slice(lattice.first[k], lattice.first[k + 1])
+        for level, value in list(zip(lattice.level[nodes], bound.value[nodes], strict=True))[:: max(1, cells // 5)]:
+            if level <= reachable[k]:
+                optimum = optimum_from(frame, k, level)
+                assert value >= optimum - 1e-9 * abs(optimum)
+
+
+@given(frame=frames(min_devices=2, max_devices=3, powers_of_ten=ORDINARY_GAINS), cells=st.integers(2, 40))
+def test_the_bound_is_never_below_the_optimum_in_any_cell(frame: Frame, cells: int) -> None:
+    if reachable_levels(frame_terms(*frame))[-1] <= 1.0 + 1e-12:
+        return  # nobody can send anything: there is nothing to bound
+    _, bound = bounded(frame, cells)
+    optimum = oracle.enumeration(frame)
+    reached = oracle.evaluate(frame, optimum.offload, optimum.transmit_power_w, optimum.cpu_frequency_hz)
+    assert bound.idle[0] >= optimum.objective - 1e-9 * oracle.magnitude(frame, reached)
+
+
+def test_the_bound_tightens_to_the_optimum_as_the_lattice_gets_finer() -> None:
+    frame = drawn_frame(4, seed=9)
+    optimum = oracle.enumeration(frame).objective
+    slack = [bounded(frame, cells)[1].idle[0] / optimum - 1.0 for cells in (16, 128, 1024)]
+    assert slack[2] < 1e-4
+    assert slack[2] < 0.1 * slack[0]
