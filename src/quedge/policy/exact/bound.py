@@ -36,7 +36,8 @@ class Bound(NamedTuple):
     """Upper bounds, one a node of the lattice.
 
     Attributes:
-        value: bound on R_k at each node of layer k; linear in the level between neighbours.
+        value: bound on R_k at each node of layer k; linear in the level between neighbours. Holds where the devices
+            before k can lead, and where no cell was dropped.
         peak: for the cell that starts at a node of layer k + 1: bound on the largest R_{k+1}(s') + α ln s' − β s' in
             it, with the α and β of device k; minus infinity where no cell starts.
         idle: bound on R_k(1), shape (devices + 1,).
@@ -378,16 +379,19 @@ def bound_from_above(terms: Terms, lattice: Lattice, steepest: Floats, reach: fl
         here_index, here_level, here_value = index[low:middle], level[low:middle], value[low:middle]
         next_index, next_level, next_value = index[middle:high], level[middle:high], value[middle:high]
         next_peak = peak[middle:high]
-        best_first = measure_cells(terms, k, step, next_index, next_level, next_value, cells, next_peak)
-        idle[k] = max(idle[k + 1] + terms.local_value[k], best_first)
-        if here_level.size == 0:
-            continue
+        offloads = own_gain(terms, k, 1.0, highest_level(terms, k, 1.0)) > terms.local_value[k]
+        idle[k] = idle[k + 1] + terms.local_value[k]
+        next_peak[:] = -math.inf
+        if offloads:
+            as_first = measure_cells(terms, k, step, next_index, next_level, next_value, cells, next_peak)
+            idle[k] = max(idle[k], as_first)
         bound_nodes(
             terms, k, step, here_index, here_level, here_value, next_index, next_level, next_value, cells, next_peak
         )
         fill_cliffs(step, here_index, here_value, steepest[k], reach)
-        cover_crossing(
-            terms, k, step, here_index, here_level, here_value, next_index, next_level, next_value, cells, next_peak
-        )
-        fill_cliffs(step, here_index, here_value, steepest[k], reach)
+        if offloads:
+            cover_crossing(
+                terms, k, step, here_index, here_level, here_value, next_index, next_level, next_value, cells, next_peak
+            )
+            fill_cliffs(step, here_index, here_value, steepest[k], reach)
     return Bound(value, peak, idle)

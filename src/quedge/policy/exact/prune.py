@@ -57,9 +57,9 @@ def living_cells(terms: Terms, lattice: Lattice, bound: Bound, gap: float) -> Bo
         same = 0
         for j in range(next_count):
             next_loss[j] = math.inf
-            peak = bound.peak[middle + j]
-            if peak == -math.inf:
+            if next_index[j + 1] != next_index[j] + 1:
                 continue
+            peak = bound.peak[middle + j]  # minus infinity where the device never offloads
             while entered < cell_count and here_index[entered] <= next_index[j]:
                 while tail > head and source[queue[tail - 1]] >= source[entered]:
                     tail -= 1

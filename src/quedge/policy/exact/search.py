@@ -22,6 +22,7 @@ _FACTOR = 8  # new cells per living one in each refinement
 _SMALLEST_STEP = 1e-13  # finer cells are below the resolution of a double
 _MOST_NODES = 4096  # per device: bounds the time of a frame
 _ROUNDING = 1e-12  # relative; rounding errors of the bound stay well below it
+_EPSILON = float(np.finfo(np.float64).eps)
 
 
 @kernel
@@ -48,9 +49,10 @@ def solve_chain(terms: Terms, tolerance: float) -> tuple[Bools, Floats, float, f
         highest = highest_level(terms, k, highest)
         cheapest = max(cheapest, terms.rate_value[k] / terms.level_price[k])
     highest = min(highest, cheapest)
-    if not highest > 1.0 + 4.0 * np.finfo(np.float64).eps:
+    if not highest > 1.0 + 4.0 * _EPSILON:
         return best_offload, best_level, best, best
     reach = math.log(highest)
+    rounding = 16.0 * _EPSILON * devices * steepest[0] * (1.0 + reach)  # of sums of α ln s − β s, with β s up to α
     lattice = full_lattice(devices, highest, _CELLS, _WIDEST_STEP)
     upper = math.inf
     while True:
@@ -62,13 +64,13 @@ def solve_chain(terms: Terms, tolerance: float) -> tuple[Bools, Floats, float, f
             best = objective
             best_offload[:] = offload
             best_level[:] = level
-        gap = bound.idle[0] * (1.0 + _ROUNDING) - best
+        gap = bound.idle[0] * (1.0 + _ROUNDING) + rounding - best
         upper = max(min(upper, best + gap), best)
         if upper - best <= tolerance * best or lattice.step <= _SMALLEST_STEP:
             break
         alive = living_cells(terms, lattice, bound, gap)
         if not alive.any():  # no path beats the decision
-            upper = best * (1.0 + _ROUNDING)
+            upper = min(upper, best * (1.0 + _ROUNDING) + rounding)
             break
         if alive.sum() * _FACTOR > _MOST_NODES * devices:
             break
