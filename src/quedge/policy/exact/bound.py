@@ -48,20 +48,30 @@ class Bound(NamedTuple):
     idle: Floats
 
 
+class Layer(NamedTuple):
+    """One layer's part of lattice and bound: node indices, levels and values."""
+
+    node_index: Ints
+    level: Floats
+    value: Floats
+
+
 class Cells(NamedTuple):
-    """Room for what a layer's cells are made of, one entry a cell.
+    """What the cells in which a device may end are made of, and room for a pass over them.
 
     Attributes:
-        slope: slope of the bound's line.
+        slope: slope of the bound's line; NaN where no cell starts.
         bulge: curvature of the parabola over the line, zero at both ends, beside a concave kink.
         crest: level at which line + bulge + α ln s' − β s' is largest, at least the cell's lower end.
+        peak: that largest value, as in `Bound`.
         queue: candidates of a sliding window maximum.
-        alone: whether the cell of layer k that starts at a node is bounded by fact 5.
+        alone: whether the cell of the device's own layer that starts at a node is bounded by fact 5.
     """
 
     slope: Floats
     bulge: Floats
     crest: Floats
+    peak: Floats
     queue: Ints
     alone: Bools
 
@@ -74,126 +84,95 @@ def log1p_above(z: float) -> float:
 
 @kernel
 def cell_value(
-    alpha: float,
-    beta: float,
-    log_low: float,
-    low: float,
-    high: float,
-    value: float,
-    slope: float,
-    bulge: float,
-    level: float,
+    terms: Terms, k: int, step: float, layer: Layer, j: int, slope: float, bulge: float, level: float
 ) -> float:
-    """Line + bulge + α ln s' − β s' at `level`, in the cell from `low`, where the line has `value`, to `high`."""
+    """Line + bulge + α ln s' − β s' at `level`, in cell j of a layer."""
+    low = layer.level[j]
     above = level - low
-    log_level = log_low + log1p_above(above / low)
-    return value + (slope + bulge * (high - level)) * above + alpha * log_level - beta * level
+    line = layer.value[j] + (slope + bulge * (layer.level[j + 1] - level)) * above
+    log_level = layer.node_index[j] * step + log1p_above(above / low)
+    return float(line + terms.rate_value[k] * log_level - terms.level_price[k] * level)
 
 
 @kernel
-def crest_level(alpha: float, beta: float, slope: float, bulge: float, low: float, high: float) -> float:
-    """Where line + bulge + α ln s' − β s' stops rising."""
-    rising = slope - beta + bulge * (low + high)
+def crest_level(terms: Terms, k: int, layer: Layer, j: int, slope: float, bulge: float) -> float:
+    """Where line + bulge + α ln s' − β s' stops rising, at least the lower end of cell j."""
+    alpha, beta = terms.rate_value[k], terms.level_price[k]
+    low = layer.level[j]
+    rising = slope - beta
     if bulge > 0.0:
-        return (rising + math.sqrt(rising * rising + 8.0 * bulge * alpha)) / (4.0 * bulge)
-    return alpha / -rising if rising < 0.0 else math.inf
+        rising += bulge * (low + layer.level[j + 1])
+        return float(max(low, (rising + math.sqrt(rising * rising + 8.0 * bulge * alpha)) / (4.0 * bulge)))
+    return float(max(low, alpha / -rising)) if rising < 0.0 else math.inf
 
 
 @kernel
-def measure_cells(
-    terms: Terms, k: int, step: float, index: Ints, level: Floats, value: Floats, cells: Cells, peak: Floats
-) -> float:
-    """Measure the cells in which device k may end; fills `cells` and `peak`.
+def measure_cells(terms: Terms, k: int, step: float, layer: Layer, cells: Cells) -> float:
+    """Measure the cells of the layer in which device k may end; fills `cells`.
 
     Returns:
         Bound on what device k and the later ones add when it is the first to offload.
     """
-    count = level.size - 1
-    alpha, beta = terms.rate_value[k], terms.level_price[k]
+    count = layer.level.size - 1
     first_end = highest_level(terms, k, 1.0)
     best_first = -math.inf
     for j in range(count):
-        slope = (value[j + 1] - value[j]) / (level[j + 1] - level[j])
-        closed = index[j + 1] == index[j] + 1 and math.isfinite(slope)
+        slope = (layer.value[j + 1] - layer.value[j]) / (layer.level[j + 1] - layer.level[j])
+        closed = layer.node_index[j + 1] == layer.node_index[j] + 1 and math.isfinite(slope)
         cells.slope[j] = slope if closed else math.nan
     bulge_below = 0.0
     for j in range(count):
         slope = cells.slope[j]
-        peak[j] = -math.inf
         if math.isnan(slope):
             bulge_below = 0.0
             continue
+        low, high = layer.level[j], layer.level[j + 1]
         bulge_above = 0.0
         if j + 1 < count and cells.slope[j + 1] < slope:  # a concave kink at the upper end
-            bulge_above = (slope - cells.slope[j + 1]) / (1.0 - level[j] / level[j + 1]) / level[j]
+            bulge_above = (slope - cells.slope[j + 1]) / (1.0 - low / high) / low
         bulge = max(bulge_below, bulge_above)
         bulge_below = bulge_above
-        low, high, log_low = level[j], level[j + 1], index[j] * step
-        crest = max(crest_level(alpha, beta, slope, 0.0, low, high), low)
-        top = cell_value(alpha, beta, log_low, low, high, value[j], slope, 0.0, min(crest, high))
+        crest = crest_level(terms, k, layer, j, slope, 0.0)
+        peak = cell_value(terms, k, step, layer, j, slope, 0.0, min(crest, high))
         if low < first_end:  # from level 1 itself no path is scaled or shifted: no bulge
-            reached = top
-            if crest > first_end and high > first_end:
-                reached = cell_value(alpha, beta, log_low, low, high, value[j], slope, 0.0, first_end)
+            reached = peak
+            if min(crest, high) > first_end:
+                reached = cell_value(terms, k, step, layer, j, slope, 0.0, first_end)
             best_first = max(best_first, reached)
         if bulge > 0.0:
-            crest = max(crest_level(alpha, beta, slope, bulge, low, high), low)
-            top = cell_value(alpha, beta, log_low, low, high, value[j], slope, bulge, min(crest, high))
-        cells.bulge[j] = bulge
-        cells.crest[j] = crest
-        peak[j] = top
-    return float(best_first + beta - terms.offload_cost[k])
+            crest = crest_level(terms, k, layer, j, slope, bulge)
+            peak = cell_value(terms, k, step, layer, j, slope, bulge, min(crest, high))
+        cells.bulge[j], cells.crest[j], cells.peak[j] = bulge, crest, peak
+    return float(best_first + terms.level_price[k] - terms.offload_cost[k])
 
 
 @kernel
-def part_value(
-    terms: Terms,
-    k: int,
-    step: float,
-    index: Ints,
-    level: Floats,
-    value: Floats,
-    cells: Cells,
-    j: int,
-    low: float,
-    high: float,
-) -> float:
-    """The peak of cell j of `measure_cells` when only the levels from `low` to `high` are in reach."""
-    reached = min(max(cells.crest[j], low), high)
-    return cell_value(
-        terms.rate_value[k],
-        terms.level_price[k],
-        index[j] * step,
-        level[j],
-        level[j + 1],
-        value[j],
-        cells.slope[j],
-        cells.bulge[j],
-        reached,
-    )
+def part_peak(terms: Terms, k: int, step: float, layer: Layer, cells: Cells, j: int, low: float, high: float) -> float:
+    """The peak of cell j when only the levels from `low` to `high` are in reach."""
+    level = min(max(cells.crest[j], low), high)
+    return cell_value(terms, k, step, layer, j, cells.slope[j], cells.bulge[j], level)
 
 
 @kernel
-def own_gain(terms: Terms, k: int, start: float, end: float) -> float:
-    """What device k itself gains at most by offloading from level `start`, up to `end`."""
+def own_gain(terms: Terms, k: int, start: float) -> float:
+    """What device k itself gains at most by offloading from level `start`; falls as the level rises."""
     alpha, beta = terms.rate_value[k], terms.level_price[k]
-    crest = min(max(alpha / beta, start), end)
-    growth = crest / start - 1.0
+    end = min(max(alpha / beta, start), highest_level(terms, k, start))
+    growth = end / start - 1.0
     log_growth = log1p_above(growth) if growth < 0.25 else math.log1p(growth)
-    return float(alpha * log_growth - beta * (crest - start) - terms.offload_cost[k])
+    return float(alpha * log_growth - beta * (end - start) - terms.offload_cost[k])
 
 
 @kernel
 def last_offloading(terms: Terms, k: int, level: Floats) -> int:
     """The last node below the top from which offloading can beat local computing; -1 where there is none.
 
-    Even if it cost the later devices nothing, device k would gain less from any higher level.
+    From any higher one it would not, even if it cost the later devices nothing.
     """
     low, high = -1, level.size - 1
     while high - low > 1:
         middle = (low + high) // 2
-        start = level[middle]
-        if own_gain(terms, k, start, highest_level(terms, k, start)) > terms.local_value[k]:
+        if own_gain(terms, k, level[middle]) > terms.local_value[k]:
             low = middle
         else:
             high = middle
@@ -201,93 +180,74 @@ def last_offloading(terms: Terms, k: int, level: Floats) -> int:
 
 
 @kernel
-def bound_nodes(
-    terms: Terms,
-    k: int,
-    step: float,
-    index: Ints,
-    level: Floats,
-    value: Floats,
-    next_index: Ints,
-    next_level: Floats,
-    next_value: Floats,
-    cells: Cells,
-    peak: Floats,
-) -> None:
-    """Fill `value` at the nodes of layer k from those of layer k + 1: one pass down both, O(nodes).
+def bound_nodes(terms: Terms, k: int, step: float, here: Layer, after: Layer, cells: Cells) -> None:
+    """Fill the values of device k's layer from those of the layer after it: one pass down both, O(nodes).
 
     The cells in reach of a node are a window whose two ends move down with it; its maximum slides along. Besides it,
     fact 5 bounds offloading without any bulge. A cell takes the lower of the two bounds, the same at both of its
     ends, and a node the larger of what its two cells ask for.
     """
     alpha, beta, cost = terms.rate_value[k], terms.level_price[k], terms.offload_cost[k]
-    offloading = last_offloading(terms, k, level)
+    index, peak, queue = after.node_index, cells.peak, cells.queue
+    offloading = last_offloading(terms, k, here.level)
     head = tail = 0  # the window's candidates are queue[head:tail], from the highest cell to the lowest
-    lowest = next_level.size - 1  # lowest cell that has entered the window
-    last = next_level.size - 2  # cell in which the reach of the node ends
-    same = next_level.size - 1  # node of layer k + 1 with the same level
+    lowest = index.size - 1  # lowest cell that has entered the window
+    last = index.size - 2  # cell in which the reach of the node ends
+    same = index.size - 1  # node of the layer after with the same level
     few_cells = math.exp(2.0 * step)  # a wider window has no use for fact 5
     window_above, alone_above = -math.inf, math.inf  # of the node above
-    for node in range(level.size - 1, -1, -1):
-        start = level[node]
-        while same > 0 and next_index[same] > index[node]:
+    for node in range(here.level.size - 1, -1, -1):
+        start = here.level[node]
+        while same > 0 and index[same] > here.node_index[node]:
             same -= 1
-        together = same >= 0 and next_index[same] == index[node]
-        stay = next_value[same] + terms.local_value[k] if together else -math.inf
+        together = same >= 0 and index[same] == here.node_index[node]
+        stay = after.value[same] + terms.local_value[k] if together else -math.inf
+        here.value[node] = stay
         cells.alone[node] = False
-        value[node] = stay
         if node > offloading + 1:
             continue
         end = highest_level(terms, k, start)
-        while last >= 0 and next_level[last] > end:
+        while last >= 0 and after.level[last] > end:
             last -= 1
-        while lowest > 0 and next_index[lowest - 1] >= index[node]:
+        while lowest > 0 and index[lowest - 1] >= here.node_index[node]:
             lowest -= 1
-            while tail > head and peak[cells.queue[tail - 1]] <= peak[lowest]:
+            while tail > head and peak[queue[tail - 1]] <= peak[lowest]:
                 tail -= 1
-            cells.queue[tail] = lowest
+            queue[tail] = lowest
             tail += 1
-        while head < tail and cells.queue[head] >= last:
+        while head < tail and queue[head] >= last:
             head += 1
-        window = -math.inf
-        if head < tail:
-            window = peak[cells.queue[head]]
+        window = peak[queue[head]] if head < tail else -math.inf
         if last >= lowest and peak[last] > window:
-            if next_level[last + 1] <= end:
-                window = peak[last]
-            else:
-                low = next_level[last]
-                partly = part_value(terms, k, step, next_index, next_level, next_value, cells, last, low, end)
-                window = max(window, partly)
-        window -= alpha * index[node] * step - beta * start + cost
+            low, high = after.level[last], min(end, after.level[last + 1])
+            window = max(window, part_peak(terms, k, step, after, cells, last, low, high))
+        window -= alpha * here.node_index[node] * step - beta * start + cost
         alone = math.inf
-        narrow = end <= start * few_cells
-        if together and narrow and (last < same or next_index[last] - next_index[same] == last - same):
-            alone = next_value[same] + own_gain(terms, k, start, end)  # no gap in the window
-        if node <= offloading and index[node + 1] == index[node] + 1:
+        if together and end <= start * few_cells and (last < same or index[last] - index[same] == last - same):
+            alone = after.value[same] + own_gain(terms, k, start)  # no gap in the window: R falls along it
+        if node <= offloading and here.node_index[node + 1] == here.node_index[node] + 1:
             use_alone = alone + alone_above < window + window_above
             cells.alone[node] = use_alone
-            value[node] = max(stay, alone if use_alone else window)
-            value[node + 1] = max(value[node + 1], alone_above if use_alone else window_above)
+            here.value[node] = max(stay, alone if use_alone else window)
+            here.value[node + 1] = max(here.value[node + 1], alone_above if use_alone else window_above)
         window_above, alone_above = window, alone
 
 
 @kernel
-def fill_cliffs(step: float, index: Ints, value: Floats, steepest: float, reach: float) -> None:
-    """Raise nodes to what R_k cannot fall below, so that dropped cells leave no cliffs.
+def fill_cliffs(step: float, layer: Layer, steepest: float, reach: float) -> None:
+    """Raise values to what R_k cannot fall below, so that dropped cells leave no cliffs, which would count as kinks.
 
-    Dropping cells lowers the value of nodes from which only dropped ones were in reach, and a cliff counts as a kink.
     The true R_k never rises with the level, and falls by at most (largest α) · (logarithmic reach left) per unit of
     ln s. Raising a bound keeps it one.
     """
+    index, value = layer.node_index, layer.value
     for node in range(value.size - 2, -1, -1):
         if index[node + 1] == index[node] + 1 and value[node] < value[node + 1]:
             value[node] = value[node + 1]
     for node in range(value.size - 1):
         if index[node + 1] == index[node] + 1:
             fall = steepest * max(1.0, reach - index[node] * step) * step
-            if value[node + 1] < value[node] - fall:
-                value[node + 1] = value[node] - fall
+            value[node + 1] = max(value[node + 1], value[node] - fall)
 
 
 @kernel
@@ -304,52 +264,34 @@ def node_below(level: Floats, position: float) -> int:
 
 
 @kernel
-def cover_crossing(
-    terms: Terms,
-    k: int,
-    step: float,
-    index: Ints,
-    level: Floats,
-    value: Floats,
-    next_index: Ints,
-    next_level: Floats,
-    next_value: Floats,
-    cells: Cells,
-    peak: Floats,
-) -> None:
+def cover_crossing(terms: Terms, k: int, step: float, here: Layer, after: Layer, cells: Cells) -> None:
     """Raise the chord of the cell in which device k's two limits cross to the value at the crossing."""
-    if terms.growth_limit[k] <= 1.0 or level.size < 2:
+    if terms.growth_limit[k] <= 1.0 or here.level.size < 2:
         return
     start = terms.step_limit[k] / (terms.growth_limit[k] - 1.0)  # ρ s = s + σ
-    if start <= level[0] or start >= level[-1]:
+    if start <= here.level[0] or start >= here.level[-1]:
         return
-    node = node_below(level, start)
-    if index[node + 1] != index[node] + 1:
+    node = node_below(here.level, start)
+    if here.node_index[node + 1] != here.node_index[node] + 1 or own_gain(terms, k, start) <= terms.local_value[k]:
         return
     end = highest_level(terms, k, start)
-    if own_gain(terms, k, start, end) <= terms.local_value[k]:
-        return
     best = -math.inf
-    own = node_below(next_level, start)  # of this cell only the part above the start is in reach
-    for j in range(own, next_level.size - 1):
-        if next_level[j] > end:
+    own = node_below(after.level, start)  # of this cell only the part above the start is in reach
+    for j in range(own, after.level.size - 1):
+        if after.level[j] > end:
             break
-        if peak[j] > best:
-            if j > own and next_level[j + 1] <= end:
-                best = peak[j]
-            else:
-                low = start if j == own else next_level[j]
-                high = min(end, next_level[j + 1])
-                best = max(best, part_value(terms, k, step, next_index, next_level, next_value, cells, j, low, high))
+        if cells.peak[j] > best:
+            low, high = max(start, after.level[j]), min(end, after.level[j + 1])
+            best = max(best, part_peak(terms, k, step, after, cells, j, low, high))
     best -= terms.rate_value[k] * math.log(start) - terms.level_price[k] * start + terms.offload_cost[k]
-    if cells.alone[node]:
-        line = next_value[own] + cells.slope[own] * (start - next_level[own])
-        best = max(best, line + own_gain(terms, k, start, end))
-    share = (start - level[node]) / (level[node + 1] - level[node])
-    chord = value[node] + share * (value[node + 1] - value[node])
+    if cells.alone[node] and not math.isnan(cells.slope[own]):
+        line = after.value[own] + cells.slope[own] * (start - after.level[own])
+        best = max(best, line + own_gain(terms, k, start))
+    share = (start - here.level[node]) / (here.level[node + 1] - here.level[node])
+    chord = here.value[node] + share * (here.value[node + 1] - here.value[node])
     if chord < best and math.isfinite(chord):
-        value[node] += best - chord
-        value[node + 1] += best - chord
+        here.value[node] += best - chord
+        here.value[node + 1] += best - chord
 
 
 @kernel
@@ -365,33 +307,24 @@ def bound_from_above(terms: Terms, lattice: Lattice, steepest: Floats, reach: fl
     devices = terms.rate_value.size
     first, index, level, step = lattice.first, lattice.node_index, lattice.level, lattice.step
     value = np.empty(level.size)
-    peak = np.empty(level.size)
+    peak = np.full(level.size, -math.inf)
     idle = np.zeros(devices + 1)
-    widest = 1
-    for k in range(devices + 1):
-        widest = max(widest, first[k + 1] - first[k])
-    cells = Cells(
-        np.empty(widest), np.empty(widest), np.empty(widest), np.empty(widest, np.int64), np.empty(widest, np.bool_)
-    )
+    widest = np.max(first[1:] - first[:-1])
+    room = np.empty((3, widest))
+    queue, alone = np.empty(widest, np.int64), np.empty(widest, np.bool_)
     value[first[devices] :] = 0.0
     for k in range(devices - 1, -1, -1):
         low, middle, high = first[k], first[k + 1], first[k + 2]
-        here_index, here_level, here_value = index[low:middle], level[low:middle], value[low:middle]
-        next_index, next_level, next_value = index[middle:high], level[middle:high], value[middle:high]
-        next_peak = peak[middle:high]
-        offloads = own_gain(terms, k, 1.0, highest_level(terms, k, 1.0)) > terms.local_value[k]
+        here = Layer(index[low:middle], level[low:middle], value[low:middle])
+        after = Layer(index[middle:high], level[middle:high], value[middle:high])
+        cells = Cells(room[0], room[1], room[2], peak[middle:high], queue, alone)
         idle[k] = idle[k + 1] + terms.local_value[k]
-        next_peak[:] = -math.inf
+        offloads = own_gain(terms, k, 1.0) > terms.local_value[k]
         if offloads:
-            as_first = measure_cells(terms, k, step, next_index, next_level, next_value, cells, next_peak)
-            idle[k] = max(idle[k], as_first)
-        bound_nodes(
-            terms, k, step, here_index, here_level, here_value, next_index, next_level, next_value, cells, next_peak
-        )
-        fill_cliffs(step, here_index, here_value, steepest[k], reach)
+            idle[k] = max(idle[k], measure_cells(terms, k, step, after, cells))
+        bound_nodes(terms, k, step, here, after, cells)
+        fill_cliffs(step, here, steepest[k], reach)
         if offloads:
-            cover_crossing(
-                terms, k, step, here_index, here_level, here_value, next_index, next_level, next_value, cells, next_peak
-            )
-            fill_cliffs(step, here_index, here_value, steepest[k], reach)
+            cover_crossing(terms, k, step, here, after, cells)
+            fill_cliffs(step, here, steepest[k], reach)
     return Bound(value, peak, idle)

@@ -6,7 +6,7 @@ import math
 
 from quedge.model.compiled import Bools, Floats, kernel
 from quedge.model.terms import Terms, highest_level
-from quedge.policy.exact.bound import Bound, cell_value, crest_level, node_below
+from quedge.policy.exact.bound import Bound, Layer, cell_value, crest_level, node_below
 from quedge.policy.exact.lattice import Lattice
 
 
@@ -16,18 +16,20 @@ def follow_bound(terms: Terms, lattice: Lattice, bound: Bound, offload: Bools, l
     start = 1.0
     for k in range(offload.size):
         low, high = lattice.first[k + 1], lattice.first[k + 2]
-        nodes, value = lattice.level[low:high], bound.value[low:high]
-        alpha, beta = terms.rate_value[k], terms.level_price[k]
+        after = Layer(lattice.node_index[low:high], lattice.level[low:high], bound.value[low:high])
+        nodes = after.level
         node = 0
         stay = bound.idle[k + 1]
         if start > 1.0:
             node = node_below(nodes, start)
             stay = -math.inf
             inside = node + 1 < nodes.size and nodes[node] <= start <= nodes[node + 1]
-            if inside and lattice.node_index[low + node + 1] == lattice.node_index[low + node] + 1:
+            if inside and after.node_index[node + 1] == after.node_index[node] + 1:
                 share = (start - nodes[node]) / (nodes[node + 1] - nodes[node])
-                stay = value[node] + share * (value[node + 1] - value[node])
-        stay += terms.local_value[k] + alpha * math.log(start) - beta * start + terms.offload_cost[k]
+                stay = after.value[node] + share * (after.value[node + 1] - after.value[node])
+        log_start = math.log(start)
+        stay += terms.local_value[k] + terms.rate_value[k] * log_start - terms.level_price[k] * start
+        stay += terms.offload_cost[k]  # now comparable with the value at the end of a step
         end = highest_level(terms, k, start)
         best, reached = -math.inf, start
         for j in range(node, nodes.size - 1):
@@ -35,11 +37,9 @@ def follow_bound(terms: Terms, lattice: Lattice, bound: Bound, offload: Bools, l
                 break
             if bound.peak[low + j] <= max(best, stay):
                 continue
-            slope = (value[j + 1] - value[j]) / (nodes[j + 1] - nodes[j])
-            crest = crest_level(alpha, beta, slope, 0.0, nodes[j], nodes[j + 1])
-            target = min(max(crest, nodes[j], start), end, nodes[j + 1])
-            log_node = lattice.node_index[low + j] * lattice.step
-            promised = cell_value(alpha, beta, log_node, nodes[j], nodes[j + 1], value[j], slope, 0.0, target)
+            slope = (after.value[j + 1] - after.value[j]) / (nodes[j + 1] - nodes[j])
+            target = min(max(crest_level(terms, k, after, j, slope, 0.0), start), end, nodes[j + 1])
+            promised = cell_value(terms, k, lattice.step, after, j, slope, 0.0, target)
             if promised > best:
                 best, reached = promised, target
         offload[k] = best > stay and reached > start
