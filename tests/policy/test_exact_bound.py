@@ -38,7 +38,7 @@ def bounded(frame: Frame, cells: int) -> tuple[Lattice, Bound]:
     highest = reachable_levels(terms)[-1]
     steepest = np.maximum.accumulate(terms.rate_value[::-1])[::-1].copy()
     lattice = full_lattice(terms.device.size, highest, cells, 100.0)
-    return lattice, bound_from_above(terms, lattice, steepest, math.log(highest))
+    return lattice, bound_from_above(terms, lattice, steepest)
 
 
 def optimum_from(frame: Frame, k: int, level: float) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from quedge.model.cell import Cell
 from quedge.model.compiled import Bools, Floats, kernel
 from quedge.model.frame import Decision, Frame
-from quedge.model.terms import Terms, chain_objective, frame_terms, highest_level
+from quedge.model.terms import Terms, chain_objective, frame_terms, highest_level, stationary_level
 from quedge.model.uplink import powers_of_levels
 
 
@@ -25,10 +25,7 @@ def greedy_levels(terms: Terms, offload: Bools, level: Floats) -> float:
     for k in range(offload.size):  # last decoded first, eq. (33)
         if offload[k]:
             highest = highest_level(terms, k, before)  # eqs. (29), (30)
-            stationary = highest  # eq. (41), where b = 0
-            if terms.level_price[k] > 0.0:
-                stationary = terms.rate_value[k] / terms.level_price[k]  # eq. (37)
-            before = min(max(stationary, before), highest)  # eqs. (38), (39)
+            before = min(max(stationary_level(terms, k), before), highest)  # eqs. (37)-(41)
         level[k] = before
     return chain_objective(terms, offload, level)
 

@@ -20,10 +20,16 @@ F = TypeVar("F", bound=Callable[..., Any])
 def kernel(function: F) -> F:
     """Compile `function` to machine code on its first call and keep the result on disk.
 
+    Where nothing can be kept on disk, every process compiles anew; the environment variable NUMBA_CACHE_DIR names a
+    folder that can be written.
+
     Division follows IEEE 754 (x / 0 is infinite) instead of raising, as NumPy's does; the plain Python
     function stays reachable as `.py_func`.
     """
-    return cast(F, numba.njit(cache=True, error_model="numpy")(function))
+    try:
+        return cast(F, numba.njit(cache=True, error_model="numpy")(function))
+    except RuntimeError:  # nowhere to keep it: neither the package's folder nor the user's cache can be written
+        return cast(F, numba.njit(error_model="numpy")(function))
 
 
 def discard_stale_kernels(package: Path) -> None:

@@ -118,6 +118,14 @@ def highest_level(terms: Terms, k: int, level: float) -> float:
 
 
 @kernel
+def stationary_level(terms: Terms, k: int) -> float:
+    """The level α / β at which device k's own part of the objective stops rising, eq. (37); infinite where β = 0."""
+    if terms.level_price[k] > 0.0:
+        return float(terms.rate_value[k] / terms.level_price[k])
+    return math.inf  # eqs. (40), (41)
+
+
+@kernel
 def chain_objective(terms: Terms, offload: Bools, level: Floats) -> float:
     """Objective (17) of a decision given by levels: `level[k]` is the level after device k."""
     total = 0.0

@@ -127,7 +127,8 @@ def run_in_world(
     for t in range(frames):
         data_queues[t] = data_queue
         energy_queues[t] = energy_queue
-        frame = Frame(cell, world.channel_gain[t], data_queues[t], energy_queues[t])
+        state = world.channel_gain[t].copy(), data_queue.copy(), energy_queue.copy()  # a policy cannot change the world
+        frame = Frame(cell, *state)
         asked = time.perf_counter_ns()
         decision = policy.decide(frame, rng)
         decision_us[t] = (time.perf_counter_ns() - asked) * 1e-3

@@ -28,7 +28,7 @@ from typing import NamedTuple
 import numpy as np
 
 from quedge.model.compiled import Bools, Floats, Ints, kernel
-from quedge.model.terms import Terms, highest_level
+from quedge.model.terms import Terms, highest_level, stationary_level
 from quedge.policy.exact.lattice import Lattice
 
 
@@ -131,7 +131,7 @@ def measure_cells(terms: Terms, k: int, step: float, layer: Layer, cells: Cells)
         if j + 1 < count and cells.slope[j + 1] < slope:  # a concave kink at the upper end
             bulge_above = (slope - cells.slope[j + 1]) / (1.0 - low / high) / low
         bulge = max(bulge_below, bulge_above)
-        bulge_below = bulge_above
+        bulge_below = bulge_above * (low / high) ** 2  # the same kink, in terms of the cell above it
         crest = crest_level(terms, k, layer, j, slope, 0.0)
         peak = cell_value(terms, k, step, layer, j, slope, 0.0, min(crest, high))
         if low < first_end:  # from level 1 itself no path is scaled or shifted: no bulge
@@ -157,7 +157,7 @@ def part_peak(terms: Terms, k: int, step: float, layer: Layer, cells: Cells, j: 
 def own_gain(terms: Terms, k: int, start: float) -> float:
     """What device k itself gains at most by offloading from level `start`; falls as the level rises."""
     alpha, beta = terms.rate_value[k], terms.level_price[k]
-    end = min(max(alpha / beta, start), highest_level(terms, k, start))
+    end = min(max(stationary_level(terms, k), start), highest_level(terms, k, start))
     growth = end / start - 1.0
     log_growth = log1p_above(growth) if growth < 0.25 else math.log1p(growth)
     return float(alpha * log_growth - beta * (end - start) - terms.offload_cost[k])
@@ -234,11 +234,11 @@ def bound_nodes(terms: Terms, k: int, step: float, here: Layer, after: Layer, ce
 
 
 @kernel
-def fill_cliffs(step: float, layer: Layer, steepest: float, reach: float) -> None:
+def fill_cliffs(step: float, layer: Layer, steepest: float) -> None:
     """Raise values to what R_k cannot fall below, so that dropped cells leave no cliffs, which would count as kinks.
 
-    The true R_k never rises with the level, and falls by at most (largest α) · (logarithmic reach left) per unit of
-    ln s. Raising a bound keeps it one.
+    The true R_k never rises with the level, and falls by at most the largest α per unit of ln s. Raising a bound keeps
+    it one.
     """
     index, value = layer.node_index, layer.value
     for node in range(value.size - 2, -1, -1):
@@ -246,8 +246,7 @@ def fill_cliffs(step: float, layer: Layer, steepest: float, reach: float) -> Non
             value[node] = value[node + 1]
     for node in range(value.size - 1):
         if index[node + 1] == index[node] + 1:
-            fall = steepest * max(1.0, reach - index[node] * step) * step
-            value[node + 1] = max(value[node + 1], value[node] - fall)
+            value[node + 1] = max(value[node + 1], value[node] - steepest * step)
 
 
 @kernel
@@ -271,8 +270,10 @@ def cover_crossing(terms: Terms, k: int, step: float, here: Layer, after: Layer,
     start = terms.step_limit[k] / (terms.growth_limit[k] - 1.0)  # ρ s = s + σ
     if start <= here.level[0] or start >= here.level[-1]:
         return
+    if own_gain(terms, k, start) <= terms.local_value[k]:  # offloading is worth it below the crossing only
+        return
     node = node_below(here.level, start)
-    if here.node_index[node + 1] != here.node_index[node] + 1 or own_gain(terms, k, start) <= terms.local_value[k]:
+    if here.node_index[node + 1] != here.node_index[node] + 1:
         return
     end = highest_level(terms, k, start)
     best = -math.inf
@@ -286,7 +287,7 @@ def cover_crossing(terms: Terms, k: int, step: float, here: Layer, after: Layer,
     best -= terms.rate_value[k] * math.log(start) - terms.level_price[k] * start + terms.offload_cost[k]
     if cells.alone[node] and not math.isnan(cells.slope[own]):
         line = after.value[own] + cells.slope[own] * (start - after.level[own])
-        best = max(best, line + own_gain(terms, k, start))
+        best = line + own_gain(terms, k, start)
     share = (start - here.level[node]) / (here.level[node + 1] - here.level[node])
     chord = here.value[node] + share * (here.value[node + 1] - here.value[node])
     if chord < best and math.isfinite(chord):
@@ -295,14 +296,13 @@ def cover_crossing(terms: Terms, k: int, step: float, here: Layer, after: Layer,
 
 
 @kernel
-def bound_from_above(terms: Terms, lattice: Lattice, steepest: Floats, reach: float) -> Bound:
+def bound_from_above(terms: Terms, lattice: Lattice, steepest: Floats) -> Bound:
     """Bound R_k on every node of the lattice, from the last layer back to level 1.
 
     Args:
         terms: the frame's terms.
         lattice: the cells that may hold the optimum, and their neighbours.
         steepest: largest α of the devices from each layer on.
-        reach: logarithm of the highest level.
     """
     devices = terms.rate_value.size
     first, index, level, step = lattice.first, lattice.node_index, lattice.level, lattice.step
@@ -323,8 +323,7 @@ def bound_from_above(terms: Terms, lattice: Lattice, steepest: Floats, reach: fl
         if offloads:
             idle[k] = max(idle[k], measure_cells(terms, k, step, after, cells))
         bound_nodes(terms, k, step, here, after, cells)
-        fill_cliffs(step, here, steepest[k], reach)
         if offloads:
             cover_crossing(terms, k, step, here, after, cells)
-            fill_cliffs(step, here, steepest[k], reach)
+        fill_cliffs(step, here, steepest[k])
     return Bound(value, peak, idle)

@@ -8,7 +8,7 @@ import numpy as np
 
 from quedge.model.cell import Cell
 from quedge.model.compiled import Bools, Floats, kernel
-from quedge.model.terms import Terms, chain_objective, frame_terms, highest_level
+from quedge.model.terms import Terms, chain_objective, frame_terms, highest_level, stationary_level
 from quedge.model.uplink import powers_of_levels
 from quedge.policy.exact.bound import bound_from_above
 from quedge.policy.exact.lattice import full_lattice, refined_lattice
@@ -26,6 +26,25 @@ _EPSILON = float(np.finfo(np.float64).eps)
 
 
 @kernel
+def highest_useful_level(terms: Terms) -> float:
+    """The highest level that the devices can reach together and that is worth its price to any of them."""
+    reachable, worth = 1.0, 1.0
+    for k in range(terms.device.size):
+        reachable = highest_level(terms, k, reachable)
+        worth = max(worth, stationary_level(terms, k))
+    return min(reachable, worth)
+
+
+@kernel
+def steepest_values(terms: Terms) -> Floats:
+    """The largest α of the devices from each one of the chain on."""
+    steepest = terms.rate_value.copy()
+    for k in range(steepest.size - 2, -1, -1):
+        steepest[k] = max(steepest[k], steepest[k + 1])
+    return steepest
+
+
+@kernel
 def solve_chain(terms: Terms, tolerance: float) -> tuple[Bools, Floats, float, float]:
     """The best decision of a frame, binary choices and levels together, with a bound on all others.
 
@@ -34,29 +53,24 @@ def solve_chain(terms: Terms, tolerance: float) -> tuple[Bools, Floats, float, f
         tolerance: stop when the bound is within this relative distance of the decision's objective.
 
     Returns:
-        offload and level after each device of the chain, the objective, and the upper bound.
+        offload and level after each device of the chain, shape (devices,), the objective, and the upper bound.
     """
-    devices = terms.rate_value.size
+    devices = terms.device.size
     offload, level = np.zeros(devices, np.bool_), np.ones(devices)
     best_offload, best_level = offload.copy(), level.copy()
     best = chain_objective(terms, offload, level)
-    highest = 1.0
-    cheapest = 0.0  # no device gains by a level above its α / β
-    steepest = np.zeros(devices)
-    for k in range(devices - 1, -1, -1):
-        steepest[k] = max(terms.rate_value[k], steepest[k + 1] if k + 1 < devices else 0.0)
-    for k in range(devices):
-        highest = highest_level(terms, k, highest)
-        cheapest = max(cheapest, terms.rate_value[k] / terms.level_price[k])
-    highest = min(highest, cheapest)
-    if not highest > 1.0 + 4.0 * _EPSILON:
-        return best_offload, best_level, best, best
+    highest = highest_useful_level(terms)
+    if highest <= 1.0:  # nobody can gain by offloading
+        return best_offload, best_level, best, best * (1.0 + _ROUNDING)
     reach = math.log(highest)
+    steepest = steepest_values(terms)
     rounding = 16.0 * _EPSILON * devices * steepest[0] * (1.0 + reach)  # of sums of α ln s − β s, with β s up to α
+    if highest <= 1.0 + 4.0 * _EPSILON:  # levels that a double cannot tell apart
+        return best_offload, best_level, best, best * (1.0 + _ROUNDING) + rounding
     lattice = full_lattice(devices, highest, _CELLS, _WIDEST_STEP)
-    upper = math.inf
+    lowest_bound = math.inf
     while True:
-        bound = bound_from_above(terms, lattice, steepest, reach)
+        bound = bound_from_above(terms, lattice, steepest)
         follow_bound(terms, lattice, bound, offload, level)
         polish(terms, offload, level)
         objective = chain_objective(terms, offload, level)
@@ -64,15 +78,16 @@ def solve_chain(terms: Terms, tolerance: float) -> tuple[Bools, Floats, float, f
             best = objective
             best_offload[:] = offload
             best_level[:] = level
-        gap = bound.idle[0] * (1.0 + _ROUNDING) + rounding - best
-        upper = max(min(upper, best + gap), best)
+        lowest_bound = min(lowest_bound, bound.idle[0])
+        upper = max(lowest_bound, best) * (1.0 + _ROUNDING) + rounding
         if upper - best <= tolerance * best or lattice.step <= _SMALLEST_STEP:
             break
-        alive = living_cells(terms, lattice, bound, gap)
-        if not alive.any():  # no path beats the decision
-            upper = min(upper, best * (1.0 + _ROUNDING) + rounding)
+        alive = living_cells(terms, lattice, bound, bound.idle[0] * (1.0 + _ROUNDING) + rounding - best)
+        living = alive.sum()
+        if living == 0:  # no path beats the decision
+            upper = best * (1.0 + _ROUNDING) + rounding
             break
-        if alive.sum() * _FACTOR > _MOST_NODES * devices:
+        if living * _FACTOR > _MOST_NODES * devices:
             break
         lattice = refined_lattice(lattice, alive, _FACTOR)
     return best_offload, best_level, best, upper
