@@ -76,22 +76,25 @@ def checked_frame(cell: Cell, channel_gain: Any, data_queue_mbit: Any, energy_qu
     """
     return Frame(
         cell,
-        _checked_array("channel_gain", channel_gain, cell.devices, positive=True),
-        _checked_array("data_queue_mbit", data_queue_mbit, cell.devices),
-        _checked_array("energy_queue", energy_queue, cell.devices),
+        _checked_array("channel_gain", channel_gain, cell.devices, 1e6, positive=True),
+        _checked_array("data_queue_mbit", data_queue_mbit, cell.devices, 1e12),
+        _checked_array("energy_queue", energy_queue, cell.devices, 1e15),
     )
 
 
-def _checked_array(name: str, values: Any, devices: int, positive: bool = False) -> NDArray[np.float64]:
+def _checked_array(name: str, values: Any, devices: int, high: float, positive: bool = False) -> NDArray[np.float64]:
     try:
-        array = np.array(values, dtype=np.float64)
+        given = np.array(values)
+        if given.dtype.kind not in "iuf":
+            raise TypeError
+        array = given.astype(np.float64)
     except (TypeError, ValueError):
         raise ValueError(f"{name}: {values!r} is not allowed; it must be a list of {devices} numbers") from None
     if array.shape != (devices,):
         raise ValueError(f"{name}: shape {array.shape} is not allowed; it must be ({devices},), a value a device")
-    bad = ~np.isfinite(array) | ((array <= 0.0) if positive else (array < 0.0))
-    if bad.any():
-        device = int(np.argmax(bad))
-        allowed = "finite and above 0" if positive else "finite and at least 0"
+    fine = ((array > 0.0) if positive else (array >= 0.0)) & (array <= high)
+    if not fine.all():
+        device = int(np.argmin(fine))
+        allowed = f"{'above' if positive else 'at least'} 0 and at most {high:g}"
         raise ValueError(f"{name}[{device}]: {array[device]} is not allowed; it must be {allowed}")
     return array

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -15,7 +14,7 @@ PerDevice = float | Sequence[float] | NDArray[np.float64]
 
 
 class Parameter(NamedTuple):
-    """What a scenario's key means and which values it takes.
+    """What a scenario's key means and which values it takes. Within these ranges nothing overflows.
 
     Attributes:
         group: heading under which scenario files list the key.
@@ -23,7 +22,6 @@ class Parameter(NamedTuple):
         unit: unit of the value; empty where it has none.
         low: smallest allowed value.
         high: largest allowed value.
-        low_open: whether `low` itself is excluded.
         per_device: whether a list with one value a device is allowed.
     """
 
@@ -31,32 +29,25 @@ class Parameter(NamedTuple):
     meaning: str
     unit: str
     low: float
-    high: float = math.inf
-    low_open: bool = False
+    high: float
     per_device: bool = False
 
     @property
     def allowed(self) -> str:
         """The allowed values in words, as error messages give them."""
-        low = f"{'above' if self.low_open else 'at least'} {self.low:g}" if math.isfinite(self.low) else ""
-        high = f"at most {self.high:g}" if math.isfinite(self.high) else ""
-        return " and ".join(bound for bound in ("finite", low, high) if bound)
+        return f"at least {self.low:g} and at most {self.high:g}"
 
-    def admits(self, value: float) -> bool:
+    def admits(self, value: Any) -> bool:
         """Whether `value` lies in the allowed range."""
-        above = value > self.low if self.low_open else value >= self.low
-        return math.isfinite(value) and above and value <= self.high
+        return bool(self.low <= value <= self.high)
 
 
-def _key(default: Any, *description: Any, **limits: Any) -> Any:
-    return dataclasses.field(default=default, metadata={"parameter": Parameter(*description, **limits)})
+def _key(default: Any, group: str, meaning: str, unit: str, low: float, high: float, per_device: bool = False) -> Any:
+    parameter = Parameter(group, meaning, unit, low, high, per_device)
+    return dataclasses.field(default=default, metadata={"parameter": parameter})
 
 
-_POSITIVE = {"low": 0.0, "low_open": True}
-_EACH = {"per_device": True}
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True)
 class Scenario:
     """One cell and its devices; the defaults are the paper's (Table I, else LyDROO's experiment).
 
@@ -71,44 +62,30 @@ class Scenario:
     """
 
     devices: int = _key(10, "system", "number of devices N", "", 1, 100_000)
-    frame_s: float = _key(1.0, "system", "length T of a frame", "s", **_POSITIVE)
-    v: float = _key(20.0, "control", "drift-plus-penalty weight V of the rate", "Mbit", 0.0)
-    nu: float = _key(60.0, "control", "scaling ν of the virtual energy queue", "", 0.0)
+    frame_s: float = _key(1.0, "system", "length T of a frame", "s", 1e-9, 1e6)
+    v: float = _key(20.0, "control", "drift-plus-penalty weight V of the rate", "Mbit", 0.0, 1e9)
+    nu: float = _key(60.0, "control", "scaling ν of the virtual energy queue", "", 0.0, 1e9)
     weight: PerDevice | None = _key(
-        None,
-        "control",
-        "rate weight c; default 1.5 for the 1st, 3rd, 5th ... device, else 1",
-        "",
-        0.0,
-        **_EACH,
+        None, "control", "rate weight c; default 1.5 for the 1st, 3rd, 5th ... device, else 1", "", 0.0, 1e6, True
     )
-    power_budget_w: PerDevice = _key(0.08, "control", "budget γ of the mean power", "W", **_POSITIVE, **_EACH)
-    arrival_rate_mbps: PerDevice = _key(3.0, "traffic", "mean arrival rate λ", "Mbit/s", 0.0, **_EACH)
-    cycles_per_bit: PerDevice = _key(
-        100.0, "computing", "cycles φ to process a bit", "cycles/bit", **_POSITIVE, **_EACH
-    )
+    power_budget_w: PerDevice = _key(0.08, "control", "budget γ of the mean power", "W", 1e-12, 1e6, True)
+    arrival_rate_mbps: PerDevice = _key(3.0, "traffic", "mean arrival rate λ", "Mbit/s", 0.0, 1e9, True)
+    cycles_per_bit: PerDevice = _key(100.0, "computing", "cycles φ to process a bit", "cycles/bit", 1e-3, 1e9, True)
     energy_coefficient: PerDevice = _key(
-        1e-26, "computing", "energy coefficient κ of the CPU", "J·s²/cycle³", **_POSITIVE, **_EACH
+        1e-26, "computing", "energy coefficient κ of the CPU", "J·s²/cycle³", 1e-40, 1e-10, True
     )
-    max_frequency_hz: PerDevice = _key(0.3e9, "computing", "highest CPU frequency", "Hz", 0.0, **_EACH)
-    bandwidth_hz: float = _key(2e6, "uplink", "shared bandwidth W", "Hz", **_POSITIVE)
-    overhead: PerDevice = _key(1.1, "uplink", "communication overhead coefficient v_u", "", 1.0, **_EACH)
-    max_transmit_power_w: PerDevice = _key(0.1, "uplink", "highest transmit power", "W", 0.0, **_EACH)
+    max_frequency_hz: PerDevice = _key(0.3e9, "computing", "highest CPU frequency", "Hz", 0.0, 1e12, True)
+    bandwidth_hz: float = _key(2e6, "uplink", "shared bandwidth W", "Hz", 1.0, 1e12)
+    overhead: PerDevice = _key(1.1, "uplink", "communication overhead coefficient v_u", "", 1.0, 1e6, True)
+    max_transmit_power_w: PerDevice = _key(0.1, "uplink", "highest transmit power", "W", 0.0, 1e6, True)
     noise_density_dbm_per_hz: float = _key(-174.0, "uplink", "noise power density", "dBm/Hz", -300.0, 100.0)
-    payload_factor: PerDevice = _key(
-        1.0, "pqc", "share η of task bits in the sent bitstream", "", 0.0, 1.0, low_open=True, **_EACH
-    )
-    pqc_power_w: PerDevice = _key(0.0, "pqc", "circuit power P_q while offloading", "W", 0.0, **_EACH)
+    payload_factor: PerDevice = _key(1.0, "pqc", "share η of task bits in the sent bitstream", "", 1e-6, 1.0, True)
+    pqc_power_w: PerDevice = _key(0.0, "pqc", "circuit power P_q while offloading", "W", 0.0, 1e6, True)
     distance_m: PerDevice | None = _key(
-        None,
-        "channel",
-        "distance to the edge server; default evenly from 120 to 255",
-        "m",
-        **_POSITIVE,
-        **_EACH,
+        None, "channel", "distance to the edge server; default evenly from 120 to 255", "m", 1e-3, 1e9, True
     )
-    antenna_gain: float = _key(3.0, "channel", "antenna gain A_d", "", **_POSITIVE)
-    carrier_frequency_hz: float = _key(915e6, "channel", "carrier frequency f_c", "Hz", **_POSITIVE)
+    antenna_gain: float = _key(3.0, "channel", "antenna gain A_d", "", 1e-9, 1e9)
+    carrier_frequency_hz: float = _key(915e6, "channel", "carrier frequency f_c", "Hz", 1.0, 1e15)
     path_loss_exponent: float = _key(3.0, "channel", "path loss exponent d_e", "", 0.0, 10.0)
     line_of_sight_share: float = _key(0.3, "channel", "line-of-sight share of the mean power", "", 0.0, 1.0)
 
@@ -129,15 +106,6 @@ class Scenario:
             value = np.linspace(120.0, 255.0, self.devices)
         return np.broadcast_to(np.asarray(value, dtype=np.float64), (self.devices,)).copy()
 
-    def __eq__(self, other: object) -> bool:
-        """Whether all keys have the same values."""
-        if not isinstance(other, Scenario):
-            return NotImplemented
-        return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in PARAMETERS)
-
-    def __hash__(self) -> int:
-        return hash(tuple(str(getattr(self, name)) for name in PARAMETERS))
-
 
 PARAMETERS: dict[str, Parameter] = {field.name: field.metadata["parameter"] for field in dataclasses.fields(Scenario)}
 """Every key of a scenario, in the order in which files list them."""
@@ -152,10 +120,10 @@ def _checked(name: str, parameter: Parameter, value: Any, devices: int) -> Any:
             raise ValueError(f"{name}: {value!r} is not allowed; it must be {parameter.allowed}")
         return int(value)
     if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
-        if not parameter.admits(float(value)):
+        if not parameter.admits(value):
             raise ValueError(f"{name}: {value!r} is not allowed; it must be {parameter.allowed}")
         return float(value)
-    if isinstance(value, (list, tuple, np.ndarray)) and parameter.per_device:
+    if isinstance(value, (list, tuple, np.ndarray)) and np.ndim(value) == 1 and parameter.per_device:
         return _checked_list(name, parameter, value, devices)
     expected = "a number or a list with one number a device" if parameter.per_device else "a number"
     raise ValueError(f"{name}: {value!r} is not allowed; it must be {expected}, {parameter.allowed}")
@@ -171,6 +139,6 @@ def _checked_list(
         )
     for position, value in enumerate(values):
         number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-        if not number or not parameter.admits(float(value)):
+        if not number or not parameter.admits(value):
             raise ValueError(f"{name}[{position}]: {value!r} is not allowed; it must be a number, {parameter.allowed}")
     return tuple(float(value) for value in values)

@@ -38,4 +38,6 @@ def decide(
     """
     frame = checked_frame(cell_of(scenario), channel_gain, data_queue_mbit, energy_queue)
     policy = Exact() if policy is None else policy
+    if isinstance(policy, type) or not callable(getattr(policy, "decide", None)):
+        raise ValueError(f"policy: {policy!r} is not allowed; it must be an object with decide(), such as Exact()")
     return policy.decide(frame, np.random.default_rng(0) if rng is None else rng)

@@ -101,6 +101,10 @@ def simulate(
 
     Source: Section III; eqs. (1)-(6) for what a decision brings.
     """
+    if not isinstance(scenario, Scenario):
+        raise ValueError(f"scenario: {scenario!r} is not allowed; it must be a Scenario")
+    if isinstance(policy, type) or not callable(getattr(policy, "decide", None)):
+        raise ValueError(f"policy: {policy!r} is not allowed; it must be an object with decide(), such as Exact()")
     world = draw_world(scenario, frames, seed, channel, arrivals)
     return run_in_world(scenario, policy, world, seed, progress)
 

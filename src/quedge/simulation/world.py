@@ -35,10 +35,10 @@ def random_streams(seed: int) -> Streams:
     """Streams for channel, arrivals and policy; drawing from one never moves another.
 
     Raises:
-        ValueError: `seed` is negative.
+        ValueError: `seed` is no integer or negative.
     """
-    if seed < 0:
-        raise ValueError(f"seed: {seed!r} is not allowed; it must be at least 0")
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise ValueError(f"seed: {seed!r} is not allowed; it must be an integer, at least 0")
     return Streams(*(np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(3)))
 
 
@@ -50,8 +50,8 @@ def draw_world(
     arrivals: ArrivalProcess | None = None,
 ) -> World:
     """Draw a world; arguments as in `simulate`."""
-    if frames < 1:
-        raise ValueError(f"frames: {frames!r} is not allowed; it must be at least 1")
+    if isinstance(frames, bool) or not isinstance(frames, (int, np.integer)) or frames < 1:
+        raise ValueError(f"frames: {frames!r} is not allowed; it must be an integer, at least 1")
     streams = random_streams(seed)
     channel = RicianFading() if channel is None else channel
     arrivals = ExponentialArrivals() if arrivals is None else arrivals
