@@ -73,7 +73,11 @@ def read_scenario(
 
 
 def write_scenario(scenario: Scenario, path: str | Path) -> None:
-    """Write a scenario as a TOML file that reads back as the same scenario; never half of it."""
+    """Write a scenario as a TOML file that reads back as the same cell; never half of it.
+
+    Defaults that depend on the number of devices are written as the values that they stand for, so that the file
+    means the same wherever it is read.
+    """
     with whole_file(Path(path)) as file:
         file.write(_document(scenario, commented=False).encode())
 
@@ -89,7 +93,8 @@ def _document(scenario: Scenario, commented: bool) -> str:
         lines += textwrap.wrap(
             "A scenario of quedge. Every key is optional and stands here with its default; it can also be set with "
             "`--set key=value`. Keys marked 'per device' take one number for all devices or a list with one number "
-            "for each.",
+            "for each. Keys that are commented out depend on the number of devices, which a recording or the frames "
+            "to decide may give.",
             width=100, initial_indent="# ", subsequent_indent="# ",
         )  # fmt: skip
     for group, names in groupby(sorted(PARAMETERS, key=_group_of), key=_group_of):
@@ -100,20 +105,14 @@ def _document(scenario: Scenario, commented: bool) -> str:
                 allowed = parameter.allowed.removeprefix("finite and ")
                 remarks = (parameter.unit, allowed, "per device" if parameter.per_device else "")
                 lines.append(f"# {parameter.meaning} ({'; '.join(remark for remark in remarks if remark)})")
-            if value is None:
-                # no value in TOML says "the default", and the numbers depend on how many devices there are
-                lines.append(f"# {name} = {_default_of(scenario, name)}" if commented else f"# {name}: default")
-            else:
-                lines.append(f"{name} = {_toml(value)}")
+            depends_on_devices = value is None or name == "devices"
+            value = scenario.per_device(name).tolist() if value is None else value
+            lines.append(f"{'# ' if commented and depends_on_devices else ''}{name} = {_toml(value)}")
     return "\n".join(lines).lstrip("\n") + "\n"
 
 
 def _group_of(name: str) -> int:
     return _GROUPS.index(PARAMETERS[name].group)
-
-
-def _default_of(scenario: Scenario, name: str) -> str:
-    return _toml(scenario.per_device(name).tolist())
 
 
 def _toml(value: Any) -> str:
