@@ -191,10 +191,17 @@ def test_more_than_the_queue_holds_is_never_counted_as_sent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("frames", "seed", "message"), [(0, 0, "frames: 0 is"), (-5, 0, "frames: -5"), (5, -1, "seed: -1 is")]
+    ("frames", "seed", "message"),
+    [
+        (0, 0, "frames: 0 is"),
+        (-5, 0, "frames: -5"),
+        (2.5, 0, "frames: 2.5"),
+        (5, -1, "seed: -1 is"),
+        (5, True, "seed: True"),
+    ],
 )
 def test_bad_arguments_are_refused_with_their_value(frames: int, seed: int, message: str) -> None:
-    with pytest.raises(ValueError, match=message + ".* not allowed; it must be at least"):
+    with pytest.raises(ValueError, match=message + ".* not allowed; it must be an integer, at least"):
         simulate(SMALL, AllLocal(), frames=frames, seed=seed)
 
 
@@ -227,3 +234,24 @@ def test_a_recording_too_short_or_of_other_devices_is_refused() -> None:
         simulate(SMALL, AllLocal(), frames=6, channel=Recorded(np.full((5, 4), 1e-11), "walk"))
     with pytest.raises(ValueError, match=r"walk: devices: 3 recorded devices are not allowed; the scenario has 4"):
         simulate(SMALL, AllLocal(), frames=5, channel=Recorded(np.full((5, 3), 1e-11), "walk"))
+
+
+@pytest.mark.parametrize("policy", ["exact", AllLocal, None])
+def test_what_is_no_policy_is_refused(policy: object) -> None:
+    with pytest.raises(ValueError, match="policy: .* is not allowed; it must be an object with decide"):
+        simulate(SMALL, policy, frames=2)  # type: ignore[arg-type]
+
+
+class Meddling:
+    """Empties the queues that it is shown."""
+
+    def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
+        frame.data_queue_mbit[:] = 0.0
+        frame.channel_gain[:] = 1.0
+        return AllLocal().decide(frame, rng)
+
+
+def test_a_policy_that_writes_into_its_frame_does_not_change_the_world() -> None:
+    meddled, honest = simulate(SMALL, Meddling(), frames=20, seed=1), simulate(SMALL, AllLocal(), frames=20, seed=1)
+    assert np.array_equal(meddled.channel_gain, honest.channel_gain)
+    assert (meddled.data_queue_mbit[-1] > 0.0).all()

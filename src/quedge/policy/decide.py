@@ -9,7 +9,7 @@ from quedge.model.cell import cell_of
 from quedge.model.frame import Decision, checked_frame
 from quedge.model.scenario import Scenario
 from quedge.policy.exact import Exact
-from quedge.policy.policy import Policy
+from quedge.policy.policy import Policy, check_policy
 
 
 def decide(
@@ -38,6 +38,5 @@ def decide(
     """
     frame = checked_frame(cell_of(scenario), channel_gain, data_queue_mbit, energy_queue)
     policy = Exact() if policy is None else policy
-    if isinstance(policy, type) or not callable(getattr(policy, "decide", None)):
-        raise ValueError(f"policy: {policy!r} is not allowed; it must be an object with decide(), such as Exact()")
+    check_policy(policy)
     return policy.decide(frame, np.random.default_rng(0) if rng is None else rng)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -24,3 +24,13 @@ class Policy(Protocol):
             powers by eqs. (1)-(6), whatever the decision itself says of them.
         """
         ...
+
+
+def check_policy(policy: Any) -> None:
+    """Refuse what is no policy: a name, or a class where an object of it is meant.
+
+    Raises:
+        ValueError: naming what was given.
+    """
+    if isinstance(policy, type) or not callable(getattr(policy, "decide", None)):
+        raise ValueError(f"policy: {policy!r} is not allowed; it must be an object with decide(), such as Exact()")

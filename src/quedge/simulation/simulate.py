@@ -16,7 +16,7 @@ from quedge.model.objective import frame_objective
 from quedge.model.queues import advance_queues
 from quedge.model.scenario import Scenario
 from quedge.model.uplink import charge
-from quedge.policy.policy import Policy
+from quedge.policy.policy import Policy, check_policy
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
 from quedge.simulation.world import World, draw_world, random_streams
 
@@ -103,8 +103,7 @@ def simulate(
     """
     if not isinstance(scenario, Scenario):
         raise ValueError(f"scenario: {scenario!r} is not allowed; it must be a Scenario")
-    if isinstance(policy, type) or not callable(getattr(policy, "decide", None)):
-        raise ValueError(f"policy: {policy!r} is not allowed; it must be an object with decide(), such as Exact()")
+    check_policy(policy)
     world = draw_world(scenario, frames, seed, channel, arrivals)
     return run_in_world(scenario, policy, world, seed, progress)
 
