@@ -95,6 +95,11 @@ def test_a_run_leaves_files_that_play_back_as_the_same_run(tmp_path: Path) -> No
         (["run", "--channel-trace", "good.csv", "--frames", "2", "--out", "x"], "good.csv: frames: 2 frames are not"),
         (["run", "--channel-trace", "good.csv", "--set", "devices=2"], "good.csv: devices: 1 recorded devices are not"),
         (["run", "--arrival-trace", "good.csv"], "--arrival-trace: good.csv: arrival_mbit: no such column"),
+        (["run", "--out", ""], "'--out': '' is not allowed"),
+        (["run", "--out", "/proc/none/of/it"], "/proc/none/of/it: cannot be written to"),
+        (["run", "--out", "taken"], "summary.json: is a folder; a file must go there"),
+        (["init", "/proc/scenario.toml"], "quedge: /proc/scenario.toml: cannot be written"),
+        (["demo", "--out", "/proc/none/demo.png"], "/proc/none: cannot be written to"),
         (["decide", "none.jsonl"], "none.jsonl: cannot be read"),
         (["decide", "--policy", "best"], "--policy: 'best' is not allowed"),
         (["init", "bad.toml"], "bad.toml: exists already"),
@@ -111,6 +116,7 @@ def test_an_error_of_use_is_one_line_with_status_2_and_nothing_is_written(
     (tmp_path / "bad.toml").write_text("nuu = 3\n")
     (tmp_path / "bad.parquet").write_text("this is not Parquet")
     (tmp_path / "good.csv").write_text("frame,device,channel_gain\n0,0,1e-9\n")
+    (tmp_path / "taken" / "summary.json").mkdir(parents=True)
     before = set(tmp_path.rglob("*"))
     done = run(*arguments, folder=tmp_path)
     (line,) = done.stderr.splitlines()

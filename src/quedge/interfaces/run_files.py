@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,11 @@ import numpy as np
 
 from quedge.experiments.comparison import Outcome
 from quedge.interfaces.scenario_file import write_scenario
-from quedge.interfaces.whole_file import whole_file
+from quedge.interfaces.whole_file import check_folder_takes_files, whole_file
 from quedge.simulation.measures import Summary
 from quedge.simulation.simulate import Trace
+
+_SUMMARY, _SCENARIO, _FIGURE = "summary.json", "scenario.toml", "figure.png"
 
 
 def summary_object(name: str, summary: Summary) -> dict[str, Any]:
@@ -31,15 +32,15 @@ def check_folder(folder: Path, names: Sequence[str]) -> None:
         names: the policies that will run.
 
     Raises:
-        ValueError: it is a file, it cannot be written to, or it holds another run's trace that would stay
-            among this run's files.
+        ValueError: it is a file, it cannot be made or written to, a folder stands where a file must go, or it
+            holds another run's trace that would stay among this run's files.
     """
-    nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    if not nearest.is_dir():
-        raise ValueError(f"{nearest}: is a file; it must be a folder")
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise ValueError(f"{nearest}: cannot be written to")
-    stale = {path.name for path in folder.glob("trace-*.parquet")} - {_trace_name(name) for name in names}
+    check_folder_takes_files(folder)
+    traces = [_trace_name(name) for name in names]
+    for name in (_SUMMARY, _SCENARIO, _FIGURE, *traces):
+        if (folder / name).is_dir():
+            raise ValueError(f"{folder / name}: is a folder; a file must go there")
+    stale = {path.name for path in folder.glob("trace-*.parquet")} - set(traces)
     if stale:
         raise ValueError(f"{folder / min(stale)}: belongs to another run; choose another folder or remove it")
 
@@ -61,14 +62,16 @@ def write_run(folder: Path, outcomes: Sequence[Outcome]) -> None:
     from quedge.experiments.drawing import Runs, draw_runs
 
     folder.mkdir(parents=True, exist_ok=True)
+    # The summary goes first and comes last: where one stands, all that stands beside it belongs to it.
+    for name in (_SUMMARY, _FIGURE):
+        (folder / name).unlink(missing_ok=True)
     for outcome in outcomes:
         _write_trace(outcome.trace, folder / _trace_name(outcome.name))
-    write_scenario(outcomes[0].trace.scenario, folder / "scenario.toml")
-    with whole_file(folder / "figure.png") as file:
+    write_scenario(outcomes[0].trace.scenario, folder / _SCENARIO)
+    with whole_file(folder / _FIGURE) as file:
         draw_runs([Runs("", {outcome.name: outcome.trace for outcome in outcomes})], file)
-    # The summary comes last: where it stands, the rest does, too.
     objects = [summary_object(outcome.name, outcome.summary) for outcome in outcomes]
-    with whole_file(folder / "summary.json") as file:
+    with whole_file(folder / _SUMMARY) as file:
         file.write((json.dumps(objects, indent=2, allow_nan=False) + "\n").encode())
 
 

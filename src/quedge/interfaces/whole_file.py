@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +20,9 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
 
     Args:
         path: where the file shall stand; what stands there is replaced.
+
+    Raises:
+        OSError: it cannot be written; its `filename` is the path, not the file aside.
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -26,6 +31,35 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(aside, path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            aside.unlink(missing_ok=True)
+        if isinstance(error, OSError) and str(error.filename) in ("None", str(aside)):
+            error.filename, error.filename2 = str(path), None
         raise
+
+
+def check_folder_takes_files(folder: Path) -> None:
+    """Refuse a folder that cannot be made or written to.
+
+    Rights alone do not tell on every file system, so it is tried; what the trial made is removed again.
+
+    Raises:
+        ValueError: the message names the folder, or the file that stands in its way.
+    """
+    parts = (folder, *folder.absolute().parents)
+    nearest = next(place for place in parts if os.path.lexists(place))
+    if not os.path.isdir(nearest):
+        raise ValueError(f"{nearest}: is a file; it must be a folder")
+    made: list[Path] = []
+    try:
+        for place in reversed(parts[: parts.index(nearest)]):
+            place.mkdir()
+            made.append(place)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise ValueError(f"{folder}: cannot be written to: {error.strerror}") from None
+    finally:
+        with contextlib.suppress(OSError):  # somebody else may use it by now
+            for place in reversed(made):
+                place.rmdir()

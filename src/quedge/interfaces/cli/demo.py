@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -14,11 +13,11 @@ import typer
 from quedge.experiments.comparison import compare
 from quedge.interfaces.cli.compiling import compile_kernels
 from quedge.interfaces.cli.numbers import frames_of, seed_of
-from quedge.interfaces.cli.refusing import UsageError
+from quedge.interfaces.cli.refusing import UsageError, place_of, refusing
 from quedge.interfaces.cli.reporting import print_comparison, progress_bars
 from quedge.interfaces.policies import POLICIES
 from quedge.interfaces.run_files import summary_object
-from quedge.interfaces.whole_file import whole_file
+from quedge.interfaces.whole_file import check_folder_takes_files, whole_file
 from quedge.model.scenario import Scenario
 from quedge.simulation.measures import Summary
 from quedge.simulation.processes import Recorded
@@ -44,7 +43,9 @@ def demo(
         int, typer.Option(parser=frames_of, metavar="N", help="Frames to run; of the recording at most what it holds.")
     ] = 10_000,
     seed: Annotated[int, typer.Option(parser=seed_of, metavar="N", help="Seed of the random streams.")] = 0,
-    out: Annotated[Path, typer.Option(help="The figure (PNG).", metavar="FILE")] = Path("results/demo.png"),
+    out: Annotated[Path, typer.Option(parser=place_of, metavar="FILE", help="The figure (PNG).")] = Path(
+        "results/demo.png"
+    ),
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a scenario and policy and line.")] = False,
 ) -> None:
     """Compare every policy in the paper's scenario and on ray-traced channels of Munich; draw one figure."""
@@ -92,6 +93,5 @@ def _check_figure(out: Path) -> None:
         raise UsageError(f"--out: {out}: is not allowed; the figure is a PNG, so the name must end in .png")
     if out.is_dir():
         raise UsageError(f"--out: {out}: is a folder; it must be a file name")
-    nearest = next(place for place in out.absolute().parents if place.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        raise UsageError(f"--out: {nearest}: cannot be written to")
+    with refusing("--out"):
+        check_folder_takes_files(out.parent)

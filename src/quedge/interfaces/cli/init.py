@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from quedge.interfaces.cli.refusing import UsageError
+from quedge.interfaces.cli.refusing import UsageError, place_of
 from quedge.interfaces.scenario_file import commented_template
 from quedge.interfaces.whole_file import whole_file
 
 
 def init(
-    file: Annotated[Path, typer.Argument(help="Where to write it; '-' for standard output.")] = Path("scenario.toml"),
+    file: Annotated[
+        Path, typer.Argument(parser=place_of, metavar="[FILE]", help="Where to write it; '-' for standard output.")
+    ] = Path("scenario.toml"),
 ) -> None:
     """Write a commented scenario file with every key, its unit and default."""
     if str(file) == "-":
         print(commented_template(), end="")
         return
-    if file.exists():
+    if os.path.lexists(file):
         raise UsageError(f"{file}: exists already; choose another name")
-    if not file.parent.is_dir():
+    if not os.path.isdir(file.parent):
         raise UsageError(f"{file}: no such folder: {file.parent}")
-    with whole_file(file) as opened:
-        opened.write(commented_template().encode())
+    try:
+        with whole_file(file) as opened:
+            opened.write(commented_template().encode())
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be written: {error.strerror}") from None
     print(f"Written to {file}.")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+import typer
 
 
 class UsageError(Exception):
@@ -23,3 +26,10 @@ def refusing(option: str = "") -> Iterator[None]:
         yield
     except ValueError as error:
         raise UsageError(f"{option}: {error}" if option else str(error)) from None
+
+
+def place_of(text: str) -> Path:
+    """Where to write; an empty text, from an unset shell variable say, is not the current folder."""
+    if not text:
+        raise typer.BadParameter("'' is not allowed; it must be a name.")
+    return Path(text)

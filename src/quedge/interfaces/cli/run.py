@@ -11,7 +11,7 @@ import typer
 from quedge.experiments.comparison import Outcome, compare
 from quedge.interfaces.cli.compiling import compile_kernels
 from quedge.interfaces.cli.numbers import frames_of, seed_of, share_of
-from quedge.interfaces.cli.refusing import refusing
+from quedge.interfaces.cli.refusing import place_of, refusing
 from quedge.interfaces.cli.reporting import print_comparison, progress_bars
 from quedge.interfaces.policies import POLICIES, policies_by_name
 from quedge.interfaces.run_files import check_folder, summary_object, write_run
@@ -42,7 +42,8 @@ def run(
         typer.Option(parser=share_of, metavar="SHARE", help="Share of the frames that means leave out at the start."),
     ] = 0.5,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for summary, traces, scenario and figure.", metavar="DIR")
+        Path | None,
+        typer.Option(parser=place_of, metavar="DIR", help="Folder for summary, traces, scenario and figure."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a policy and line, nothing else.")] = False,
 ) -> None:
