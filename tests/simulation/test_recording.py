@@ -73,15 +73,20 @@ def test_another_column_of_the_same_name_is_no_matter_if_it_is_not_read(tmp_path
     [
         ({"frame": [0, 0, 2, 2]}, "frame: a gap after 0 is not allowed; the next one there is 2"),
         ({"device": [0, 4, 0, 4]}, "device: a gap after 0"),
-        ({"frame": [-(2**63), 0, 2**63 - 1, 1]}, "frame: a gap after -9223372036854775808"),
+        ({"frame": [0, 0, 2**63 - 1, 1]}, "frame: a gap after 1 is not allowed"),
+        ({"frame": [0, 0, -1, -1]}, "frame: -1 (row 3) is not allowed; it must be at least 0"),
+        ({"frame": [0.0, 0.0, 3.5, 1.0]}, "frame: 3.5 (row 3) is not allowed; it must be an integer"),
         ({"frame": [3, 3, 4, 3], "device": [1, 2, 1, 1]}, "frame 3, device 1: two rows are not allowed"),
         ({"frame": [3, 3, 4, 5], "device": [1, 2, 1, 1]}, "frame 4, device 2: no row"),
-        ({"frame": [3.0, 3.0, 4.0, 4.0]}, "frame: 3.0 (row 1) is not allowed; it must be an integer"),
+        ({"frame": [3.0, 3.0, 4.0, 4.0]}, "frame: a column of type double is not allowed; it must be an integer"),
         ({"frame": ["3", "3", "4", "x"]}, "frame: 'x' (row 4) is not allowed; it must be an integer"),
         ({"frame": [3, None, 4, 4]}, "frame: no value in row 2"),
-        ({"channel_gain": [1.0, None, 1.0, 1.0]}, "channel_gain: no value in row 2"),
+        ({"channel_gain": [1.0, None, 1.0, 1.0]}, "channel_gain: no number (blank or NaN) in frame 3, device 2"),
+        ({"channel_gain": [None] * 4}, "channel_gain: no number (blank or NaN) in frame 3, device 1"),
+        ({"channel_gain": [1.0, 1.1e6, 1.0, 1.0]}, "channel_gain: 1100000.0 in frame 3, device 2 is not allowed"),
+        ({"arrival_mbit": [1e12, 1.1e12, 1.0, 1.0]}, "it must be at least 0 and at most 1e+12"),
         ({"channel_gain": [1.0, 0.0, 1.0, 1.0]}, "channel_gain: 0.0 in frame 3, device 2 is not allowed; it must be"),
-        ({"channel_gain": [1.0, 1.0, np.nan, 1.0]}, "channel_gain: nan in frame 4, device 1"),
+        ({"channel_gain": [1.0, 1.0, np.nan, 1.0]}, "channel_gain: no number (blank or NaN) in frame 4, device 1"),
         ({"channel_gain": [1.0, 1.0, 1.0, np.inf]}, "channel_gain: inf in frame 4, device 2"),
         ({"channel_gain": [True, True, True, True]}, "channel_gain: True (row 1) is not allowed; it must be a number"),
         ({"arrival_mbit": [0.0, -1.0, 1.0, 1.0]}, "arrival_mbit: -1.0 in frame 3, device 2 is not allowed"),
@@ -102,6 +107,30 @@ def test_a_missing_column_is_refused_by_name(tmp_path: Path, missing: str) -> No
     del columns[missing]
     with pytest.raises(ValueError, match=missing):
         read_recording(parquet(tmp_path, **columns))
+
+
+def test_what_is_not_wanted_is_neither_read_nor_checked(tmp_path: Path) -> None:
+    columns = {"frame": FRAME, "device": DEVICE, "channel_gain": ["x"] * 4, "arrival_mbit": ARRIVAL}
+    read = read_recording(parquet(tmp_path, **columns), ["arrival_mbit"])
+    assert read.channel_gain is None
+    assert read.arrivals.values.tolist() == [[0.0, 1.0], [2.0, 3.0]]
+    text = "frame,device,channel_gain,arrival_mbit\n0,0,1e-9,-1\n"
+    assert read_recording(csv(tmp_path, text), ["channel_gain"]).channel.values.tolist() == [[1e-9]]
+    savemat(tmp_path / "run.mat", {"input_h": np.ones((2, 3)), "data_arrival": -np.ones((3, 3))})
+    assert read_recording(tmp_path / "run.mat", ["channel_gain"]).frames == 2
+
+
+def test_a_missing_column_is_refused_with_the_columns_that_are_there(tmp_path: Path) -> None:
+    file = csv(tmp_path, "Frame,device,gain\n0,0,1\n")
+    with pytest.raises(ValueError, match="frame: no such column; the columns are Frame, device, gain"):
+        read_recording(file)
+
+
+def test_a_csv_file_in_another_encoding_is_refused_as_such(tmp_path: Path) -> None:
+    file = tmp_path / "recording.csv"
+    file.write_bytes("frame,device,channel_gain\n0,0,1\n".encode("utf-16"))
+    with pytest.raises(ValueError, match=r"recording\.csv: is not a text file in UTF-8"):
+        read_recording(file)
 
 
 def test_a_recording_without_rows_is_refused(tmp_path: Path) -> None:
@@ -137,7 +166,10 @@ def test_matlab_variables_of_other_shapes_and_values_are_refused(tmp_path: Path)
     file = tmp_path / "run.mat"
     ones = np.ones((2, 3))
     for variables, complaint in (
-        ({"other": ones}, "neither input_h"),
+        (
+            {"other": ones},
+            r"input_h \(channel_gain\) or data_arrival \(arrival_mbit\): no such variable; the variables are other",
+        ),
         ({"input_h": ones, "data_arrival": np.ones((3, 3))}, r"data_arrival: shape \(3, 3\)"),
         ({"input_h": "text"}, "input_h: must be a matrix of real numbers"),
         ({"input_h": -ones}, "input_h: -1.0 in frame 0, device 0"),

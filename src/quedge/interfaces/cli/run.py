@@ -11,7 +11,7 @@ import typer
 from quedge.experiments.comparison import Outcome, compare
 from quedge.interfaces.cli.compiling import compile_kernels
 from quedge.interfaces.cli.numbers import frames_of, seed_of, share_of
-from quedge.interfaces.cli.refusing import place_of, refusing
+from quedge.interfaces.cli.refusing import UsageError, place_of, refusing
 from quedge.interfaces.cli.reporting import print_comparison, progress_bars
 from quedge.interfaces.policies import POLICIES, policies_by_name
 from quedge.interfaces.run_files import check_folder, summary_object, write_run
@@ -95,12 +95,14 @@ def _read_traces(channel_trace: Path | None, arrival_trace: Path | None) -> _Tra
     channel, arrivals = None, None
     if channel_trace is not None:
         with refusing("--channel-trace"):
-            recording = read_recording(channel_trace)
-            channel = recording.channel
+            channel = read_recording(channel_trace, ["channel_gain"]).channel
     if arrival_trace is not None:
         with refusing("--arrival-trace"):
-            # one file often holds both
-            recording = recording if arrival_trace == channel_trace else read_recording(arrival_trace)
-            arrivals = recording.arrivals
+            arrivals = read_recording(arrival_trace, ["arrival_mbit"]).arrivals
+    if channel is not None and arrivals is not None and channel.values.shape[1] != arrivals.values.shape[1]:
+        raise UsageError(
+            f"--channel-trace and --arrival-trace: {channel_trace} holds {channel.values.shape[1]} devices and "
+            f"{arrival_trace} {arrivals.values.shape[1]}; both must hold the same number"
+        )
     shapes = [recorded.values.shape for recorded in (channel, arrivals) if recorded is not None]
     return _Traces(channel, arrivals, shapes[0][1], min(frames for frames, _ in shapes))
