@@ -83,7 +83,7 @@ def test_a_run_leaves_files_that_play_back_as_the_same_run(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["run", "bad.toml"], "bad.toml: nuu: unknown key; did you mean nu?"),
+        (["run", "bad.toml"], "bad.toml: nuu: unknown key (value 3); did you mean nu?"),
         (["run", "none.toml"], "none.toml: cannot be read"),
         (["run", "--set", "nu=-1"], "--set nu=-1: nu: -1.0 is not allowed; it must be at least 0 and at most 1e+09"),
         (["run", "--frames", "0"], "'--frames': '0' is not allowed; it must be an integer from 1"),
@@ -109,6 +109,7 @@ def test_a_run_leaves_files_that_play_back_as_the_same_run(tmp_path: Path) -> No
         (["init", "bad.toml"], "bad.toml: exists already"),
         (["demo", "--out", "figure.pdf"], "figure.pdf: is not allowed"),
         (["run", "--bogus"], "No such option: --bogus"),
+        (["decide", "--bogus"], "See 'quedge decide --help'."),
         (["frob"], "No such command 'frob'"),
         ([], "Missing command"),
     ],

@@ -67,12 +67,16 @@ def test_devices_are_fixed_by_their_number_or_by_a_list() -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("nuu = 3", "nuu: unknown key; did you mean nu?"),
-        ("bandwith_hz = 3", "bandwith_hz: unknown key; did you mean bandwidth_hz?"),
-        ("[contrl]\nnu = 3", "contrl: unknown key; did you mean control?"),
+        ("nuu = 3", "nuu: unknown key (value 3); did you mean nu?"),
+        (
+            "bandwith_hz = 3",
+            "bandwith_hz: unknown key (value 3); did you mean bandwidth_hz? `quedge init` lists the keys",
+        ),
+        ("[contrl]\nnu = 3", "contrl: unknown key (value {'nu': 3}); did you mean control?"),
         ("[uplink]\nnu = 3", "nu: the table [uplink] is not allowed; it must stand in [control]"),
         ("nu = 1\n[control]\nnu = 2", "nu: is given twice"),
-        ("control = 3", "control: unknown key"),
+        ("control = 3", "control: must be a table"),
+        ("[[control]]\nnu = 3", "control: must be a table"),
         ("nu = ", "is not valid TOML"),
         ("nu = 1\nnu = 2", "is not valid TOML"),
         ("nu = '3'", "nu: '3' is not allowed; it must be a number, at least 0 and at most 1e+09"),
@@ -102,10 +106,11 @@ def test_a_bad_file_is_refused_on_one_line_with_file_key_and_value(tmp_path: Pat
     [
         ("nu", "it must be key=value"),
         ("nu=", "it must be key=value"),
-        ("nu=abc", "nu: abc is not allowed"),
-        ("nu=1\nv=2", "is not allowed; it must be a number or a list"),
+        ("nu=abc", "nu: abc is not allowed; it must be a number, at least 0"),
+        ("nuu=abc", "nuu: unknown key (value abc)"),
+        ("nu=1\nv=2", "is not allowed; it must be a number, at least 0"),
         ("nu=-1", "nu: -1.0 is not allowed"),
-        ("control.nu=1", "control.nu: unknown key; did you mean nu?"),
+        ("control.nu=1", "control.nu: unknown key (value 1); did you mean nu?"),
     ],
 )
 def test_a_bad_setting_is_refused_as_it_was_given(setting: str, complaint: str) -> None:
@@ -128,6 +133,11 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes(b"# \xff\n")
     with pytest.raises(ValueError, match="UTF-8"):
         read_scenario(tmp_path / "latin.toml")
+
+
+def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
+    (tmp_path / "cell.toml").write_bytes(b"\xef\xbb\xbfnu = 5\n")
+    assert read_scenario(tmp_path / "cell.toml").scenario.nu == 5.0
 
 
 @settings(max_examples=30, deadline=None)

@@ -124,7 +124,7 @@ def _toml(value: Any) -> str:
 
 def _parsed_file(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -142,9 +142,9 @@ def _parsed_setting(setting: str) -> tuple[str, Any]:
     except (ValueError, RecursionError):
         document = {}
     if document.keys() != {"value"}:
-        raise ValueError(
-            f"--set {_shown(setting)}: {key}: {_shown(text)} is not allowed; it must be a number or a list"
-        )
+        if key not in PARAMETERS:
+            raise ValueError(f"--set {_shown(setting)}: {_unknown(key, text)}")
+        raise ValueError(f"--set {_shown(setting)}: {key}: {_shown(text)} is not allowed; it must be {_kind_of(key)}")
     return key, document["value"]
 
 
@@ -152,8 +152,10 @@ def _flat(source: str, document: Mapping[str, Any]) -> dict[str, Any]:
     """Keys without their tables; a key in a table that is not its own is refused."""
     keys: dict[str, Any] = {}
     for name, value in document.items():
-        if name not in _GROUPS or not isinstance(value, dict):
+        if name not in _GROUPS:
             keys[name] = value
+        elif not isinstance(value, dict):
+            raise ValueError(f"{source}: {name}: must be a table, [{name}], with keys of its own")
     for group in _GROUPS:
         table = document.get(group)
         for name, value in table.items() if isinstance(table, dict) else ():
@@ -176,19 +178,21 @@ def _checked_types(source: str, keys: Mapping[str, Any]) -> dict[str, Any]:
         first = error.errors(include_url=False)[0]
         key = str(first["loc"][0])
     if key not in PARAMETERS:
-        raise ValueError(f"{source}: {key}: unknown key{_suggestion(key)}")
+        raise ValueError(f"{source}: {_unknown(key, repr(keys[key]))}")
+    raise ValueError(f"{source}: {key}: {_shown(repr(keys[key]))} is not allowed; it must be {_kind_of(key)}")
+
+
+def _kind_of(key: str) -> str:
+    """What a key takes, in words."""
     parameter = PARAMETERS[key]
     each = " or a list with one number a device" if parameter.per_device else ""
-    kind = "an integer" if key == "devices" else f"a number{each}"
-    raise ValueError(
-        f"{source}: {key}: {_shown(repr(keys[key]))} is not allowed; it must be {kind}, {parameter.allowed}"
-    )
+    return f"{'an integer' if key == 'devices' else f'a number{each}'}, {parameter.allowed}"
 
 
-def _suggestion(key: str) -> str:
-    bare = key.rpartition(".")[2]
-    close = difflib.get_close_matches(bare, [*PARAMETERS, *_GROUPS], n=1)
-    return f"; did you mean {close[0]}?" if close else "; `quedge init` writes a file with every key"
+def _unknown(key: str, value: str) -> str:
+    close = difflib.get_close_matches(key.rpartition(".")[2], [*PARAMETERS, *_GROUPS], n=1)
+    meant = f"did you mean {close[0]}? " if close else ""
+    return f"{_shown(key)}: unknown key (value {_shown(value)}); {meant}`quedge init` lists the keys"
 
 
 @functools.cache

@@ -71,7 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = typer.main.get_command(app).main(list(arguments), prog_name="quedge", standalone_mode=False)
         sys.stdout.flush()
     except _ParserError as error:
-        return _complain(f"{error.format_message()} See 'quedge --help'.", _MISUSED)
+        command = error.ctx.command_path if error.ctx else "quedge"
+        return _complain(f"{error.format_message().rstrip('.')}. See '{command} --help'.", _MISUSED)
     except UsageError as error:
         return _complain(str(error), _MISUSED)
     except (KeyboardInterrupt, typer.Abort):
