@@ -7,8 +7,6 @@ only those devices, in s times the noise.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 from hypothesis import given

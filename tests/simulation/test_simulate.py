@@ -238,7 +238,7 @@ def test_a_recording_too_short_or_of_other_devices_is_refused() -> None:
 
 @pytest.mark.parametrize("policy", ["exact", AllLocal, None])
 def test_what_is_no_policy_is_refused(policy: object) -> None:
-    with pytest.raises(ValueError, match="policy: .* is not allowed; it must be an object with decide"):
+    with pytest.raises(ValueError, match=r"policy: .* is not allowed; it must be an object with decide"):
         simulate(SMALL, policy, frames=2)  # type: ignore[arg-type]
 
 

@@ -107,8 +107,8 @@ def crest_level(terms: Terms, k: int, layer: Layer, j: int, slope: float, bulge:
 
 
 @kernel
-def measure_cells(terms: Terms, k: int, step: float, layer: Layer, cells: Cells) -> float:
-    """Measure the cells of the layer in which device k may end; fills `cells`.
+def measure_cells(terms: Terms, k: int, step: float, layer: Layer, cells: Cells, farthest: float) -> float:
+    """Measure the cells of the layer in which device k may end, up to level `farthest`; fills `cells`.
 
     Returns:
         Bound on what device k and the later ones add when it is the first to offload.
@@ -123,10 +123,12 @@ def measure_cells(terms: Terms, k: int, step: float, layer: Layer, cells: Cells)
     bulge_below = 0.0
     for j in range(count):
         slope = cells.slope[j]
+        low, high = layer.level[j], layer.level[j + 1]
+        if low > farthest:
+            break
         if math.isnan(slope):
             bulge_below = 0.0
             continue
-        low, high = layer.level[j], layer.level[j + 1]
         bulge_above = 0.0
         if j + 1 < count and cells.slope[j + 1] < slope:  # a concave kink at the upper end
             bulge_above = (slope - cells.slope[j + 1]) / (1.0 - low / high) / low
@@ -180,16 +182,16 @@ def last_offloading(terms: Terms, k: int, level: Floats) -> int:
 
 
 @kernel
-def bound_nodes(terms: Terms, k: int, step: float, here: Layer, after: Layer, cells: Cells) -> None:
+def bound_nodes(terms: Terms, k: int, step: float, here: Layer, after: Layer, cells: Cells, offloading: int) -> None:
     """Fill the values of device k's layer from those of the layer after it: one pass down both, O(nodes).
 
     The cells in reach of a node are a window whose two ends move down with it; its maximum slides along. Besides it,
     fact 5 bounds offloading without any bulge. A cell takes the lower of the two bounds, the same at both of its
-    ends, and a node the larger of what its two cells ask for.
+    ends, and a node the larger of what its two cells ask for. In cells that start above node `offloading` nobody would
+    offload.
     """
     alpha, beta, cost = terms.rate_value[k], terms.level_price[k], terms.offload_cost[k]
     index, peak, queue = after.node_index, cells.peak, cells.queue
-    offloading = last_offloading(terms, k, here.level)
     head = tail = 0  # the window's candidates are queue[head:tail], from the highest cell to the lowest
     lowest = index.size - 1  # lowest cell that has entered the window
     last = index.size - 2  # cell in which the reach of the node ends
@@ -204,7 +206,7 @@ def bound_nodes(terms: Terms, k: int, step: float, here: Layer, after: Layer, ce
         stay = after.value[same] + terms.local_value[k] if together else -math.inf
         here.value[node] = stay
         cells.alone[node] = False
-        if node > offloading + 1:
+        if node > offloading + 1 or offloading < 0:
             continue
         end = highest_level(terms, k, start)
         while last >= 0 and after.level[last] > end:
@@ -319,10 +321,13 @@ def bound_from_above(terms: Terms, lattice: Lattice, steepest: Floats) -> Bound:
         after = Layer(index[middle:high], level[middle:high], value[middle:high])
         cells = Cells(room[0], room[1], room[2], peak[middle:high], queue, alone)
         idle[k] = idle[k + 1] + terms.local_value[k]
+        offloading = last_offloading(terms, k, here.level)
         offloads = own_gain(terms, k, 1.0) > terms.local_value[k]
         if offloads:
-            idle[k] = max(idle[k], measure_cells(terms, k, step, after, cells))
-        bound_nodes(terms, k, step, here, after, cells)
+            start = here.level[offloading + 1] if here.level.size > 0 else 1.0
+            farthest = highest_level(terms, k, start)
+            idle[k] = max(idle[k], measure_cells(terms, k, step, after, cells, farthest))
+        bound_nodes(terms, k, step, here, after, cells, offloading)
         if offloads:
             cover_crossing(terms, k, step, here, after, cells)
         fill_cliffs(step, here, steepest[k])
