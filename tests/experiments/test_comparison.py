@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from quedge.experiments.comparison import compare
+from quedge.model.frame import Decision, Frame
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import AllLocal, BestPair, Random
 from quedge.simulation.processes import Recorded
@@ -38,6 +39,21 @@ def test_bad_arguments_are_refused_before_anything_runs() -> None:
         compare(SCENARIO, {}, frames=0)
     with pytest.raises(ValueError, match="2 recorded devices"):
         compare(SCENARIO, {}, frames=1, channel=Recorded(np.ones((5, 2))))
+
+
+class Overdriven:
+    """Asks for more than a device has."""
+
+    def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
+        decision = AllLocal().decide(frame, rng)
+        return decision._replace(cpu_frequency_hz=np.full(frame.cell.devices, np.nan))
+
+
+def test_a_decision_that_is_not_allowed_names_its_policy() -> None:
+    outcomes = compare(SCENARIO, {"fine": AllLocal(), "overdriven": Overdriven()}, frames=2)
+    assert next(outcomes).name == "fine"
+    with pytest.raises(ValueError, match=r"^overdriven: decision of frame 0: cpu_frequency_hz\[0\]: nan"):
+        next(outcomes)
 
 
 def test_progress_names_the_policy() -> None:

@@ -57,7 +57,8 @@ def compare(
         One outcome a policy, in order.
 
     Raises:
-        ValueError: a bad argument; the message names it, its value and what is allowed.
+        ValueError: a bad argument; the message names it, its value and what is allowed. The iterator raises one
+            where a policy's decision is not allowed; it names the policy.
     """
     if not 0.0 <= warmup < 1.0:
         raise ValueError(f"warmup: {warmup!r} is not allowed; it must be at least 0 and below 1")
@@ -66,7 +67,10 @@ def compare(
     def outcomes() -> Iterator[Outcome]:
         for name, policy in policies.items():
             report = None if progress is None else _named(progress, name)
-            trace = run_in_world(scenario, policy, world, seed, report)
+            try:
+                trace = run_in_world(scenario, policy, world, seed, report)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from error
             yield Outcome(name, trace, summarise(trace, warmup))
 
     return outcomes()

@@ -9,7 +9,7 @@ from typing import IO, Annotated
 
 import typer
 
-from quedge.interfaces.cli.compiling import compile_kernels
+from quedge.interfaces.cli.compiling import compile_decisions
 from quedge.interfaces.cli.refusing import UsageError, refusing
 from quedge.interfaces.decide_lines import answer_lines
 from quedge.interfaces.policies import POLICIES, policies_by_name
@@ -33,7 +33,7 @@ def decide(
         chosen = policies_by_name([policy])[policy]
         given = read_scenario(scenario, settings or ())
     with _opened(file) as lines:
-        compile_kernels([chosen])
+        compile_decisions(chosen)
         all_good = True
         for answer, good in answer_lines(lines, given, chosen):
             print(answer, flush=True)  # whoever asks may wait for this answer before asking again

@@ -11,7 +11,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from quedge.experiments.comparison import compare
-from quedge.interfaces.cli.compiling import compile_kernels
+from quedge.interfaces.cli.compiling import compile_run
 from quedge.interfaces.cli.numbers import frames_of, seed_of
 from quedge.interfaces.cli.refusing import UsageError, place_of, refusing
 from quedge.interfaces.cli.reporting import print_comparison, progress_bars
@@ -52,7 +52,7 @@ def demo(
     from quedge.experiments.drawing import Runs, draw_runs
 
     _check_figure(out)
-    compile_kernels(POLICIES.values())
+    compile_run(POLICIES.values())
     columns: list[Runs] = []
     measured: dict[str, dict[str, Summary]] = {}
     for part in _parts(frames):

@@ -70,6 +70,7 @@ def print_comparison(parts: Mapping[str, Mapping[str, Summary]], warmup: float) 
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False)
     columns = [column for column in _COLUMNS if column.essential or console.width >= _WIDE]
@@ -80,17 +81,22 @@ def print_comparison(parts: Mapping[str, Mapping[str, Summary]], warmup: float) 
         table.add_column(column.heading, justify="right", no_wrap=True)
     for scenario, part in parts.items():
         for index, (policy, summary) in enumerate(part.items()):
-            table.add_row("" if index else scenario, policy, *(column.text(summary) for column in columns))
+            table.add_row(Text("" if index else scenario), policy, *(column.text(summary) for column in columns))
         table.add_section()
     console.print(table)
     for scenario, part in parts.items():
         console.print(f"  {_conditions(scenario, next(iter(part.values())), warmup)}", style="dim", markup=False)
+    left_out = [column.heading.replace("\n", " ") for column in _COLUMNS if column not in columns]
+    if left_out:
+        told = f"Columns left out at this width: {', '.join(left_out)}; --json has them all"
+        console.print(f"  {told}", style="dim", markup=False)
 
 
 def _conditions(scenario: str, first: Summary, warmup: float) -> str:
+    start = min(int(warmup * first.frames), first.frames - 1)
     return (
-        f"{scenario}: {first.devices} devices, seed {first.seed}, last {1.0 - warmup:.3g} of "
-        f"{first.frames:,} frames, arrivals {_number(first.arrivals_weighted_mbps)} Mbit/s (weighted)"
+        f"{scenario}: {first.devices} devices, seed {first.seed}, frames {start:,} to {first.frames:,}, "
+        f"arrivals {_number(first.arrivals_weighted_mbps)} Mbit/s (weighted)"
     )
 
 

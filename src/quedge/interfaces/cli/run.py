@@ -9,7 +9,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from quedge.experiments.comparison import Outcome, compare
-from quedge.interfaces.cli.compiling import compile_kernels
+from quedge.interfaces.cli.compiling import compile_run
 from quedge.interfaces.cli.numbers import frames_of, seed_of, share_of
 from quedge.interfaces.cli.refusing import UsageError, place_of, refusing
 from quedge.interfaces.cli.reporting import print_comparison, progress_bars
@@ -25,7 +25,8 @@ _FRAMES = 10_000
 def run(
     scenario: Annotated[Path | None, typer.Argument(help="Scenario file (TOML); the paper's scenario without.")] = None,
     policy: Annotated[
-        list[str] | None, typer.Option(help=f"Who decides: {', '.join(POLICIES)}. Can be given again.")
+        list[str] | None,
+        typer.Option(help=f"Who decides: {', '.join(POLICIES)}. Can be given again; exact without."),
     ] = None,
     frames: Annotated[
         int | None,
@@ -63,17 +64,20 @@ def run(
                 given.scenario, policies, count, seed,
                 channel=traces.channel, arrivals=traces.arrivals, warmup=warmup, progress=progress,
             )  # fmt: skip
-        compile_kernels(policies.values())
-        for outcome in outcomes:
-            summaries[outcome.name] = outcome.summary
-            if out is not None:
-                kept.append(outcome)
-            if as_json:
-                print(json.dumps(summary_object(outcome.name, outcome.summary), allow_nan=False), flush=True)
+        compile_run(policies.values())
+        with refusing():  # settings may be so extreme that a policy's decision is none
+            for outcome in outcomes:
+                summaries[outcome.name] = outcome.summary
+                if out is not None:
+                    kept.append(outcome)
+    # Nothing is told before every policy has run: what stands on standard output is a whole comparison.
+    if as_json:
+        for name, summary in summaries.items():
+            print(json.dumps(summary_object(name, summary), allow_nan=False))
     if out is not None:
         write_run(out, kept)
     if not as_json:
-        print_comparison({"paper" if scenario is None else scenario.stem: summaries}, warmup)
+        print_comparison({"default" if scenario is None else scenario.stem: summaries}, warmup)
         if out is not None:
             print(f"Written to {out}: summary.json, scenario.toml, figure.png and a trace a policy.")
 

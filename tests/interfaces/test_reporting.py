@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import pytest
+
+from quedge.experiments.comparison import compare
+from quedge.interfaces.cli import reporting
+from quedge.model.scenario import Scenario
+from quedge.policy.baselines import AllLocal
+
+
+def shown(capsys: pytest.CaptureFixture[str]) -> str:
+    (outcome,) = compare(Scenario(devices=2), {"all-local": AllLocal()}, frames=10)
+    reporting.print_comparison({"cell [1]": {outcome.name: outcome.summary}}, 0.5)
+    return capsys.readouterr().out
+
+
+def test_the_footnote_names_the_frames_that_were_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    printed = shown(capsys)
+    assert "cell [1]: 2 devices, seed 0, frames 5 to 10, arrivals" in printed
+    assert "left out" not in printed
+
+
+def test_a_narrow_table_says_which_columns_it_leaves_out(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reporting, "_PIPE_WIDTH", 100)
+    told = " ".join(shown(capsys).split())
+    assert "Columns left out at this width: delay frames, rate Mbit/s" in told
+    assert "--json has them all" in told
