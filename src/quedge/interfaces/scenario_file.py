@@ -102,7 +102,7 @@ def _document(scenario: Scenario, commented: bool) -> str:
         for name in names:
             parameter, value = PARAMETERS[name], getattr(scenario, name)
             if commented:
-                allowed = parameter.allowed.removeprefix("finite and ")
+                allowed = parameter.allowed
                 remarks = (parameter.unit, allowed, "per device" if parameter.per_device else "")
                 lines.append(f"# {parameter.meaning} ({'; '.join(remark for remark in remarks if remark)})")
             depends_on_devices = value is None or name == "devices"
