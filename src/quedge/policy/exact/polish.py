@@ -16,6 +16,7 @@ from quedge.model.compiled import Bools, Floats, Ints, kernel
 from quedge.model.terms import Terms, highest_level
 
 _TIED = 1e-12  # relative distance to the limit
+_GAIN = 1e-14  # relative; less is rounding
 _SWEEPS = 30
 _HALVINGS = 60
 
@@ -74,57 +75,76 @@ def climb(
 
 
 @kernel
+def first_free(terms: Terms, chain: Ints, position: Floats, m: int) -> int:
+    """The first offloader after m that is not tied to it; `position[m + 1]` is the level after offloader m."""
+    free = m + 1
+    while free < chain.size:
+        limit = highest_level(terms, chain[free], position[free])
+        if position[free + 1] < limit * (1.0 - _TIED):
+            break
+        free += 1
+    return free
+
+
+@kernel
+def room_to_move(terms: Terms, chain: Ints, position: Floats, m: int, free: int) -> tuple[float, float]:
+    """The lowest and highest level to which offloader m may move, with those tied to it, and `free` staying."""
+    low, high = position[m], highest_level(terms, chain[m], position[m])
+    if free < chain.size:
+        lowest = lowest_start(terms, chain[free], position[free + 1])
+        highest = position[free + 1]
+        for q in range(free - 1, m, -1):
+            lowest = lowest_start(terms, chain[q], lowest)
+            highest = lowest_start(terms, chain[q], highest)
+        low, high = max(low, lowest), min(high, highest)
+    return low, high
+
+
+@kernel
+def move_one(terms: Terms, chain: Ints, alpha: Floats, beta: Floats, position: Floats, m: int) -> bool:
+    """Move offloader m, and those tied to it, to a better level; whether there was one."""
+    here = position[m + 1]
+    free = first_free(terms, chain, position, m)
+    low, high = room_to_move(terms, chain, position, m, free)
+    best, best_value = here, group_value(terms, chain, alpha, beta, m, free, here)
+    if high > here:
+        there = climb(terms, chain, alpha, beta, m, free, here, high)
+        value = group_value(terms, chain, alpha, beta, m, free, there)
+        if value > best_value + _GAIN * abs(best_value):
+            best, best_value = there, value
+    if low < here:
+        there = climb(terms, chain, alpha, beta, m, free, here, low)
+        value = group_value(terms, chain, alpha, beta, m, free, there)
+        if value > best_value + _GAIN * abs(best_value):
+            best, best_value = there, value
+    if best == here:
+        return False
+    position[m + 1] = best
+    for q in range(m + 1, free):
+        position[q + 1] = highest_level(terms, chain[q], position[q])
+    return True
+
+
+@kernel
 def polish(terms: Terms, offload: Bools, level: Floats) -> None:
     """Improve the levels of a decision in place; the objective never falls."""
     chain = np.flatnonzero(offload)
     count = chain.size
-    if count == 0:
-        return
-    alpha, beta = np.empty(count), np.empty(count)
-    position = np.empty(count + 1)
-    position[0] = 1.0
-    for m in range(count):
-        position[m + 1] = level[chain[m]]
-        alpha[m], beta[m] = terms.rate_value[chain[m]], terms.level_price[chain[m]]
-        if m + 1 < count:
-            alpha[m] -= terms.rate_value[chain[m + 1]]
-            beta[m] -= terms.level_price[chain[m + 1]]
-    for _ in range(_SWEEPS):
+    alpha, beta = terms.rate_value[chain], terms.level_price[chain]
+    alpha[:-1] -= terms.rate_value[chain[1:]]  # the objective telescopes: differences to the next offloader
+    beta[:-1] -= terms.level_price[chain[1:]]
+    position = np.ones(count + 1)
+    position[1:] = level[chain]
+    moved = count > 0
+    sweep = 0
+    while moved and sweep < _SWEEPS:
         moved = False
         for m in range(count - 1, -1, -1):
-            here = position[m + 1]
-            free = m + 1  # the first offloader that is not tied
-            while free < count and position[free + 1] >= highest_level(terms, chain[free], position[free]) * (
-                1.0 - _TIED
-            ):
-                free += 1
-            low, high = position[m], highest_level(terms, chain[m], position[m])
-            if free < count:
-                lowest = lowest_start(terms, chain[free], position[free + 1])
-                highest = position[free + 1]
-                for q in range(free - 1, m, -1):
-                    lowest = lowest_start(terms, chain[q], lowest)
-                    highest = lowest_start(terms, chain[q], highest)
-                low, high = max(low, lowest), min(high, highest)
-            best, best_value = here, group_value(terms, chain, alpha, beta, m, free, here)
-            for end in (high, low):
-                if end == here or (end > here) != (end == high):
-                    continue
-                there = climb(terms, chain, alpha, beta, m, free, here, end)
-                value = group_value(terms, chain, alpha, beta, m, free, there)
-                if value > best_value + 1e-14 * abs(best_value):
-                    best, best_value = there, value
-            if best != here:
+            if move_one(terms, chain, alpha, beta, position, m):
                 moved = True
-                position[m + 1] = best
-                for q in range(m + 1, free):
-                    position[q + 1] = highest_level(terms, chain[q], position[q])
-        if not moved:
-            break
-    current = 1.0
+        sweep += 1
     m = 0
     for k in range(offload.size):
         if offload[k]:
             m += 1
-            current = position[m]
-        level[k] = current
+        level[k] = position[m]

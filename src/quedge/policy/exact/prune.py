@@ -13,10 +13,58 @@ import math
 
 import numpy as np
 
-from quedge.model.compiled import Bools, kernel
+from quedge.model.compiled import Bools, Floats, Ints, kernel
 from quedge.model.terms import Terms, highest_level
-from quedge.policy.exact.bound import Bound
+from quedge.policy.exact.bound import Bound, Layer
 from quedge.policy.exact.lattice import Lattice
+
+
+@kernel
+def source_values(terms: Terms, k: int, step: float, here: Layer, loss: Floats, source: Floats) -> None:
+    """Fill `source`: the loss of each cell plus the least that the bound and α ln s − β s come to in it."""
+    alpha, beta = terms.rate_value[k], terms.level_price[k]
+    for j in range(here.level.size - 1):  # a concave function of the level is smallest at a cell's ends
+        source[j] = math.inf
+        if loss[j] < math.inf:
+            lower = here.value[j] + alpha * here.node_index[j] * step - beta * here.level[j]
+            upper = here.value[j + 1] + alpha * here.node_index[j + 1] * step - beta * here.level[j + 1]
+            source[j] = loss[j] + min(lower, upper)
+
+
+@kernel
+def offloading_losses(
+    terms: Terms, k: int, here: Layer, after: Layer, source: Floats, peak: Floats, queue: Ints, loss: Floats
+) -> None:
+    """Fill `loss` of the cells after device k: the least with which a step of its own leads there.
+
+    The cells from which a target is in reach are a window whose two ends move up with it; its minimum slides along.
+    """
+    head = tail = entered = 0  # the window's candidates are queue[head:tail]
+    for j in range(after.level.size - 1):
+        loss[j] = math.inf
+        while entered < here.level.size - 1 and here.node_index[entered] <= after.node_index[j]:
+            while tail > head and source[queue[tail - 1]] >= source[entered]:
+                tail -= 1
+            queue[tail] = entered
+            tail += 1
+            entered += 1
+        while head < tail and highest_level(terms, k, here.level[queue[head] + 1]) < after.level[j]:
+            head += 1
+        if head < tail and source[queue[head]] < math.inf:
+            loss[j] = max(source[queue[head]] - peak[j] + terms.offload_cost[k], 0.0)
+
+
+@kernel
+def staying_losses(local_value: float, here: Layer, after: Layer, loss_before: Floats, loss: Floats) -> None:
+    """Lower `loss` of the cells after a device to what local computing loses."""
+    same = 0
+    for j in range(after.level.size - 1):
+        while same < here.level.size - 1 and here.node_index[same] < after.node_index[j]:
+            same += 1
+        if same < here.level.size - 1 and here.node_index[same] == after.node_index[j]:
+            lower = here.value[same] - after.value[j] - local_value
+            upper = here.value[same + 1] - after.value[j + 1] - local_value
+            loss[j] = min(loss[j], loss_before[same] + max(min(lower, upper), 0.0))
 
 
 @kernel
@@ -29,60 +77,28 @@ def living_cells(terms: Terms, lattice: Lattice, bound: Bound, gap: float) -> Bo
         bound: upper bound on them.
         gap: bound R_0(1) minus the best objective found so far.
     """
-    devices = terms.rate_value.size
-    first, index, level, step = lattice.first, lattice.node_index, lattice.level, lattice.step
+    first, index, level = lattice.first, lattice.node_index, lattice.level
     alive = np.zeros(level.size, np.bool_)
-    widest = 1
-    for k in range(devices + 1):
-        widest = max(widest, first[k + 1] - first[k])
-    loss, next_loss = np.full(widest, math.inf), np.full(widest, math.inf)
-    source, queue = np.empty(widest), np.empty(widest, np.int64)
-    idle_loss = 0.0
-    for k in range(devices):
+    widest = np.max(first[1:] - first[:-1])
+    loss, next_loss, source = np.full(widest, math.inf), np.empty(widest), np.empty(widest)
+    queue = np.empty(widest, np.int64)
+    idle_loss = 0.0  # of having computed locally so far
+    for k in range(terms.device.size):
         low, middle, high = first[k], first[k + 1], first[k + 2]
-        here_level, here_index, here_value = level[low:middle], index[low:middle], bound.value[low:middle]
-        next_level, next_index, next_value = level[middle:high], index[middle:high], bound.value[middle:high]
-        cell_count, next_count = max(here_level.size - 1, 0), max(next_level.size - 1, 0)
-        alpha, beta, cost = terms.rate_value[k], terms.level_price[k], terms.offload_cost[k]
-        for j in range(cell_count):  # a concave function of the level is smallest at a cell's ends
-            source[j] = math.inf
-            if loss[j] < math.inf:
-                lower = here_value[j] + alpha * here_index[j] * step - beta * here_level[j]
-                upper = here_value[j + 1] + alpha * here_index[j + 1] * step - beta * here_level[j + 1]
-                source[j] = loss[j] + min(lower, upper)
-        idle_source = idle_loss + bound.idle[k] - beta
+        here = Layer(index[low:middle], level[low:middle], bound.value[low:middle])
+        after = Layer(index[middle:high], level[middle:high], bound.value[middle:high])
+        peak = bound.peak[middle:high]  # minus infinity where the device does not end by offloading
+        source_values(terms, k, lattice.step, here, loss, source)
+        offloading_losses(terms, k, here, after, source, peak, queue, next_loss)
+        staying_losses(terms.local_value[k], here, after, loss, next_loss)
+        from_idle = idle_loss + bound.idle[k] - terms.level_price[k] + terms.offload_cost[k]
         first_end = highest_level(terms, k, 1.0)
-        head = tail = 0
-        entered = 0
-        same = 0
-        for j in range(next_count):
-            next_loss[j] = math.inf
-            if next_index[j + 1] != next_index[j] + 1:
-                continue
-            peak = bound.peak[middle + j]  # minus infinity where the device never offloads
-            while entered < cell_count and here_index[entered] <= next_index[j]:
-                while tail > head and source[queue[tail - 1]] >= source[entered]:
-                    tail -= 1
-                queue[tail] = entered
-                tail += 1
-                entered += 1
-            while head < tail and highest_level(terms, k, here_level[queue[head] + 1]) < next_level[j]:
-                head += 1
-            smallest = math.inf
-            if head < tail and source[queue[head]] < math.inf:
-                smallest = max(source[queue[head]] - peak + cost, 0.0)
-            if next_level[j] < first_end:
-                smallest = min(smallest, max(idle_source - peak + cost, idle_loss))
-            while same < cell_count and here_index[same] < next_index[j]:
-                same += 1
-            if same < cell_count and here_index[same] == next_index[j] and loss[same] < math.inf:
-                lower = here_value[same] - next_value[j] - terms.local_value[k]
-                upper = here_value[same + 1] - next_value[j + 1] - terms.local_value[k]
-                smallest = min(smallest, loss[same] + max(min(lower, upper), 0.0))
-            if smallest <= gap:
-                next_loss[j] = smallest
-                alive[middle + j] = True
+        for j in range(after.level.size - 1):
+            if after.level[j] < first_end:
+                next_loss[j] = min(next_loss[j], max(from_idle - peak[j], idle_loss))
+            if next_loss[j] > gap or after.node_index[j + 1] != after.node_index[j] + 1:
+                next_loss[j] = math.inf
+            alive[middle + j] = next_loss[j] < math.inf
         idle_loss += max(bound.idle[k] - bound.idle[k + 1] - terms.local_value[k], 0.0)
         loss, next_loss = next_loss, loss
-        loss[next_count:] = math.inf
     return alive
