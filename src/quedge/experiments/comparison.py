@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from quedge.model.scenario import Scenario
 from quedge.policy.policy import Policy
-from quedge.simulation.measures import Summary, summarise
+from quedge.simulation.measures import Summary, first_settled_frame, summarise
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
 from quedge.simulation.simulate import Trace, run_in_world
 from quedge.simulation.world import draw_world
@@ -60,8 +60,7 @@ def compare(
         ValueError: a bad argument; the message names it, its value and what is allowed. The iterator raises one
             where a policy's decision is not allowed; it names the policy.
     """
-    if not 0.0 <= warmup < 1.0:
-        raise ValueError(f"warmup: {warmup!r} is not allowed; it must be at least 0 and below 1")
+    first_settled_frame(frames, warmup)  # refuses a bad share before any policy has run
     world = draw_world(scenario, frames, seed, channel, arrivals)
 
     def outcomes() -> Iterator[Outcome]:

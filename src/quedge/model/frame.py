@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.model.cell import Cell
+from quedge.model.ranges import CHANNEL_GAIN, DATA_QUEUE_MBIT, ENERGY_QUEUE, Range
 
 
 class Frame(NamedTuple):
@@ -76,13 +77,13 @@ def checked_frame(cell: Cell, channel_gain: Any, data_queue_mbit: Any, energy_qu
     """
     return Frame(
         cell,
-        _checked_array("channel_gain", channel_gain, cell.devices, 1e6, positive=True),
-        _checked_array("data_queue_mbit", data_queue_mbit, cell.devices, 1e12),
-        _checked_array("energy_queue", energy_queue, cell.devices, 1e15),
+        _checked_array("channel_gain", channel_gain, cell.devices, CHANNEL_GAIN),
+        _checked_array("data_queue_mbit", data_queue_mbit, cell.devices, DATA_QUEUE_MBIT),
+        _checked_array("energy_queue", energy_queue, cell.devices, ENERGY_QUEUE),
     )
 
 
-def _checked_array(name: str, values: Any, devices: int, high: float, positive: bool = False) -> NDArray[np.float64]:
+def _checked_array(name: str, values: Any, devices: int, allowed: Range) -> NDArray[np.float64]:
     try:
         given = np.array(values)
         if given.dtype.kind not in "iuf":
@@ -92,9 +93,8 @@ def _checked_array(name: str, values: Any, devices: int, high: float, positive: 
         raise ValueError(f"{name}: {values!r} is not allowed; it must be a list of {devices} numbers") from None
     if array.shape != (devices,):
         raise ValueError(f"{name}: shape {array.shape} is not allowed; it must be ({devices},), a value a device")
-    fine = ((array > 0.0) if positive else (array >= 0.0)) & (array <= high)
-    if not fine.all():
-        device = int(np.argmin(fine))
-        allowed = f"{'above' if positive else 'at least'} 0 and at most {high:g}"
-        raise ValueError(f"{name}[{device}]: {array[device]} is not allowed; it must be {allowed}")
+    bad = allowed.excludes(array)
+    if bad.any():
+        device = int(np.argmax(bad))
+        raise ValueError(f"{name}[{device}]: {array[device]} is not allowed; it must be {allowed.allowed}")
     return array

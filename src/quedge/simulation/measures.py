@@ -57,6 +57,17 @@ class Summary:
     wall_s: float
 
 
+def first_settled_frame(frames: int, warmup: float) -> int:
+    """The first frame after the warm-up; at least the last frame is measured.
+
+    Raises:
+        ValueError: `warmup` is not from 0 to below 1.
+    """
+    if not 0.0 <= warmup < 1.0:
+        raise ValueError(f"warmup: {warmup!r} is not allowed; it must be at least 0 and below 1")
+    return min(int(warmup * frames), frames - 1)
+
+
 def summarise(trace: Trace, warmup: float = 0.5) -> Summary:
     """Measure a run.
 
@@ -71,9 +82,7 @@ def summarise(trace: Trace, warmup: float = 0.5) -> Summary:
         ValueError: `warmup` is out of its range.
         OverflowError: the scenario's values are so large that a measure is infinite or undefined.
     """
-    if not 0.0 <= warmup < 1.0:
-        raise ValueError(f"warmup: {warmup!r} is not allowed; it must be at least 0 and below 1")
-    settled = slice(min(int(warmup * trace.frames), trace.frames - 1), None)
+    settled = slice(first_settled_frame(trace.frames, warmup), None)
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused below, by its name
         summary = _measured(trace, settled)
     for name, value in dataclasses.asdict(summary).items():

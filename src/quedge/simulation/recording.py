@@ -5,31 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from quedge.model.ranges import ARRIVAL_MBIT, CHANNEL_GAIN, Range
 from quedge.simulation.processes import Recorded
 
-
-class _Range(NamedTuple):
-    """The numbers that a column may hold."""
-
-    highest: float
-    positive: bool
-
-    @property
-    def allowed(self) -> str:
-        return f"{'above' if self.positive else 'at least'} 0 and at most {self.highest:g}"
-
-    def excludes(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Where a value is no number or lies outside."""
-        fine = (values > 0.0 if self.positive else values >= 0.0) & (values <= self.highest)
-        return np.asarray(~fine)
-
-
-_RANGES = {"channel_gain": _Range(1e6, positive=True), "arrival_mbit": _Range(1e12, positive=False)}
+_RANGES = {"channel_gain": CHANNEL_GAIN, "arrival_mbit": ARRIVAL_MBIT}
 _MAT_VARIABLES = {"channel_gain": "input_h", "arrival_mbit": "data_arrival"}
 _MOST_LISTED = 20  # names in a message
 
@@ -281,7 +265,7 @@ def _reads_as(number: Callable[[str], object], value: Any) -> bool:
 
 
 def _refuse_bad_values(
-    path: Path, name: str, values: NDArray[np.float64], allowed: _Range, first_frame: int, first_device: int
+    path: Path, name: str, values: NDArray[np.float64], allowed: Range, first_frame: int, first_device: int
 ) -> None:
     bad = allowed.excludes(values)
     if bad.any():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from quedge.model.ranges import Range
 from quedge.model.scenario import Scenario
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess, ExponentialArrivals, RicianFading
 
@@ -56,13 +58,25 @@ def draw_world(
     channel = RicianFading() if channel is None else channel
     arrivals = ExponentialArrivals() if arrivals is None else arrivals
     return World(
-        _checked("channel", channel.sample(scenario, frames, streams.channel), scenario, frames, positive=True),
-        _checked("arrivals", arrivals.sample(scenario, frames, streams.arrivals), scenario, frames),
+        _checked(
+            "channel",
+            channel.sample(scenario, frames, streams.channel),
+            scenario,
+            frames,
+            Range(math.inf, positive=True),
+        ),
+        _checked(
+            "arrivals",
+            arrivals.sample(scenario, frames, streams.arrivals),
+            scenario,
+            frames,
+            Range(math.inf, positive=False),
+        ),
     )
 
 
 def _checked(
-    name: str, values: NDArray[np.float64], scenario: Scenario, frames: int, positive: bool = False
+    name: str, values: NDArray[np.float64], scenario: Scenario, frames: int, allowed: Range
 ) -> NDArray[np.float64]:
     """The values of a process as a contiguous array, or a ValueError naming the process."""
     array = np.ascontiguousarray(values, dtype=np.float64)
@@ -70,11 +84,9 @@ def _checked(
         raise ValueError(
             f"{name}: shape {array.shape} is not allowed; it must be (frames, devices) = ({frames}, {scenario.devices})"
         )
-    bad = ~np.isfinite(array) | ((array <= 0.0) if positive else (array < 0.0))
+    bad = allowed.excludes(array)
     if bad.any():
         frame, device = (int(index) for index in np.argwhere(bad)[0])
-        allowed = "finite and above 0" if positive else "finite and at least 0"
-        raise ValueError(
-            f"{name}: {array[frame, device]} in frame {frame}, device {device} is not allowed; it must be {allowed}"
-        )
+        place = f"in frame {frame}, device {device}"
+        raise ValueError(f"{name}: {array[frame, device]} {place} is not allowed; it must be {allowed.allowed}")
     return array

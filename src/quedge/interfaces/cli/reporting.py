@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from quedge.simulation.measures import Summary
+from quedge.simulation.measures import Summary, first_settled_frame
 
 
 class _Column(NamedTuple):
@@ -93,7 +93,7 @@ def print_comparison(parts: Mapping[str, Mapping[str, Summary]], warmup: float) 
 
 
 def _conditions(scenario: str, first: Summary, warmup: float) -> str:
-    start = min(int(warmup * first.frames), first.frames - 1)
+    start = first_settled_frame(first.frames, warmup)
     return (
         f"{scenario}: {first.devices} devices, seed {first.seed}, frames {start:,} to {first.frames:,}, "
         f"arrivals {_number(first.arrivals_weighted_mbps)} Mbit/s (weighted)"
