@@ -265,6 +265,13 @@ def node_below(level: Floats, position: float) -> int:
 
 
 @kernel
+def between_nodes(layer: Layer, node: int, level: float) -> float:
+    """The bound at `level`, on the line from a node to the next."""
+    share = (level - layer.level[node]) / (layer.level[node + 1] - layer.level[node])
+    return float(layer.value[node] + share * (layer.value[node + 1] - layer.value[node]))
+
+
+@kernel
 def cover_crossing(terms: Terms, k: int, step: float, here: Layer, after: Layer, cells: Cells) -> None:
     """Raise the chord of the cell in which device k's two limits cross to the value at the crossing."""
     if terms.growth_limit[k] <= 1.0 or here.level.size < 2:
@@ -288,10 +295,8 @@ def cover_crossing(terms: Terms, k: int, step: float, here: Layer, after: Layer,
             best = max(best, part_peak(terms, k, step, after, cells, j, low, high))
     best -= terms.rate_value[k] * math.log(start) - terms.level_price[k] * start + terms.offload_cost[k]
     if cells.alone[node] and not math.isnan(cells.slope[own]):
-        line = after.value[own] + cells.slope[own] * (start - after.level[own])
-        best = line + own_gain(terms, k, start)
-    share = (start - here.level[node]) / (here.level[node + 1] - here.level[node])
-    chord = here.value[node] + share * (here.value[node + 1] - here.value[node])
+        best = between_nodes(after, own, start) + own_gain(terms, k, start)
+    chord = between_nodes(here, node, start)
     if chord < best and math.isfinite(chord):
         here.value[node] += best - chord
         here.value[node + 1] += best - chord
@@ -321,9 +326,10 @@ def bound_from_above(terms: Terms, lattice: Lattice, steepest: Floats) -> Bound:
         after = Layer(index[middle:high], level[middle:high], value[middle:high])
         cells = Cells(room[0], room[1], room[2], peak[middle:high], queue, alone)
         idle[k] = idle[k + 1] + terms.local_value[k]
-        offloading = last_offloading(terms, k, here.level)
         offloads = own_gain(terms, k, 1.0) > terms.local_value[k]
+        offloading = -1
         if offloads:
+            offloading = last_offloading(terms, k, here.level)
             start = here.level[offloading + 1] if here.level.size > 0 else 1.0
             farthest = highest_level(terms, k, start)
             idle[k] = max(idle[k], measure_cells(terms, k, step, after, cells, farthest))

@@ -6,7 +6,7 @@ import math
 
 from quedge.model.compiled import Bools, Floats, kernel
 from quedge.model.terms import Terms, highest_level
-from quedge.policy.exact.bound import Bound, Layer, cell_value, crest_level, node_below
+from quedge.policy.exact.bound import Bound, Layer, between_nodes, cell_value, crest_level, node_below
 from quedge.policy.exact.lattice import Lattice
 
 
@@ -25,8 +25,7 @@ def follow_bound(terms: Terms, lattice: Lattice, bound: Bound, offload: Bools, l
             stay = -math.inf
             inside = node + 1 < nodes.size and nodes[node] <= start <= nodes[node + 1]
             if inside and after.node_index[node + 1] == after.node_index[node] + 1:
-                share = (start - nodes[node]) / (nodes[node + 1] - nodes[node])
-                stay = after.value[node] + share * (after.value[node + 1] - after.value[node])
+                stay = between_nodes(after, node, start)
         log_start = math.log(start)
         stay += terms.local_value[k] + terms.rate_value[k] * log_start - terms.level_price[k] * start
         stay += terms.offload_cost[k]  # now comparable with the value at the end of a step

@@ -107,13 +107,8 @@ def move_one(terms: Terms, chain: Ints, alpha: Floats, beta: Floats, position: F
     free = first_free(terms, chain, position, m)
     low, high = room_to_move(terms, chain, position, m, free)
     best, best_value = here, group_value(terms, chain, alpha, beta, m, free, here)
-    if high > here:
-        there = climb(terms, chain, alpha, beta, m, free, here, high)
-        value = group_value(terms, chain, alpha, beta, m, free, there)
-        if value > best_value + _GAIN * abs(best_value):
-            best, best_value = there, value
-    if low < here:
-        there = climb(terms, chain, alpha, beta, m, free, here, low)
+    for end in (max(high, here), min(low, here)):
+        there = climb(terms, chain, alpha, beta, m, free, here, end)
         value = group_value(terms, chain, alpha, beta, m, free, there)
         if value > best_value + _GAIN * abs(best_value):
             best, best_value = there, value
