@@ -50,16 +50,23 @@ def decoded_after(channel_gain: Floats, i: int) -> list[int]:
     return [j for j, gain in enumerate(channel_gain) if gain < channel_gain[i] or (gain == channel_gain[i] and j < i)]
 
 
-def evaluate(frame: Frame, offload: Bools, transmit_power_w: Floats, cpu_frequency_hz: Floats) -> Charged:
-    """Rates, powers and objective (17) by eqs. (1)-(6); nothing is cut to the queue."""
+def evaluate(
+    frame: Frame, offload: Bools, transmit_power_w: Floats, cpu_frequency_hz: Floats, time_share: Floats | None = None
+) -> Charged:
+    """Rates, powers and objective (17) by eqs. (1)-(6); nothing is cut to the queue.
+
+    With time shares, each device transmits alone for its share of the frame.
+    """
     cell, gain = frame.cell, frame.channel_gain
     rate, power = np.zeros(cell.devices), np.zeros(cell.devices)
     for i in range(cell.devices):
         if offload[i]:
-            interference = sum(transmit_power_w[j] * gain[j] for j in decoded_after(gain, i) if offload[j])
+            others = decoded_after(gain, i) if time_share is None else []
+            share = 1.0 if time_share is None else time_share[i]
+            interference = sum(transmit_power_w[j] * gain[j] for j in others if offload[j])
             sinr = transmit_power_w[i] * gain[i] / (cell.noise_w + interference)
-            rate[i] = cell.uplink_mbps[i] * np.log1p(sinr) / np.log(2.0)
-            power[i] = transmit_power_w[i] + cell.pqc_power_w[i]
+            rate[i] = share * cell.uplink_mbps[i] * np.log1p(sinr) / np.log(2.0)
+            power[i] = share * transmit_power_w[i] + cell.pqc_power_w[i]
         else:
             rate[i] = cpu_frequency_hz[i] / cell.cycles_per_mbit[i]
             power[i] = cell.energy_coefficient[i] * cpu_frequency_hz[i] ** 3

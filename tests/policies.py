@@ -41,6 +41,11 @@ def assert_keeps_limits(frame: Frame, decision: Decision) -> None:
     assert (decision.cpu_frequency_hz <= cell.max_frequency_hz).all()
     assert (decision.transmit_power_w[~decision.offload] == 0.0).all()
     assert (decision.cpu_frequency_hz[decision.offload] == 0.0).all()
+    if decision.time_share is not None:
+        assert decision.time_share.shape == (cell.devices,)
+        assert (decision.time_share >= 0.0).all()
+        assert decision.time_share.sum() <= 1.0 + 1e-12
+        assert (decision.time_share[~decision.offload] == 0.0).all()
     sent = charged(frame, decision).rate_mbps * cell.frame_s
     rounding = 1e-9 * frame.data_queue_mbit + 1e-13 * cell.uplink_mbps * cell.frame_s
     assert (sent <= frame.data_queue_mbit + rounding).all()
@@ -59,7 +64,9 @@ def assert_says_what_it_brings(frame: Frame, decision: Decision) -> None:
 
 def charged(frame: Frame, decision: Decision) -> oracle.Charged:
     """What the powers and frequencies of a decision bring."""
-    return oracle.evaluate(frame, decision.offload, decision.transmit_power_w, decision.cpu_frequency_hz)
+    return oracle.evaluate(
+        frame, decision.offload, decision.transmit_power_w, decision.cpu_frequency_hz, decision.time_share
+    )
 
 
 def permuted(frame: Frame, order: np.ndarray) -> Frame:

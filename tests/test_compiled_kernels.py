@@ -18,7 +18,7 @@ from quedge.model.frame import Frame
 from quedge.model.objective import frame_objective
 from quedge.model.queues import advance_queues
 from quedge.model.terms import frame_terms
-from quedge.model.uplink import charge, interference_w
+from quedge.model.uplink import AT_ONCE, charge, interference_w
 from tests import oracle
 from tests.frames import drawn_frame
 from tests.policies import POLICIES, charged, decide
@@ -51,7 +51,7 @@ def test_charging_and_queues_equal_their_plain_python(frame: Frame, data: st.Dat
     offload = np.array(data.draw(st.lists(st.booleans(), min_size=devices, max_size=devices)))
     power = np.where(offload, frame.cell.max_transmit_power_w, 0.0)
     frequency = np.where(offload, 0.0, frame.cell.max_frequency_hz)
-    state = (frame.cell, frame.channel_gain, frame.data_queue_mbit, offload, power, frequency)
+    state = (frame.cell, frame.channel_gain, frame.data_queue_mbit, offload, power, frequency, AT_ONCE)
     rate, drawn = charge(*state)
     for compiled, plain in zip((rate, drawn), charge.py_func(*state), strict=True):
         np.testing.assert_allclose(compiled, plain, rtol=1e-13)
@@ -74,7 +74,7 @@ CASES = [(1, 0), (2, 1), (4, 2), (6, 3)]
 def answers() -> list[list[object]]:
     """What every policy decides in a few frames, as plain lists."""
     decisions = [decide(policy, drawn_frame(*case, pqc_power_w=0.01)) for policy in POLICIES for case in CASES]
-    return [[np.asarray(value).tolist() for value in decision] for decision in decisions]
+    return [[decision.status, *(np.asarray(decision[field]).tolist() for field in range(7))] for decision in decisions]
 
 
 def test_every_policy_decides_the_same_without_compilation() -> None:
@@ -85,9 +85,8 @@ def test_every_policy_decides_the_same_without_compilation() -> None:
         capture_output=True, text=True, check=True, cwd=ROOT, env=environment,
     )  # fmt: skip
     for compiled, interpreted in zip(answers(), json.loads(plain.stdout), strict=True):
-        assert interpreted[0] == compiled[0]  # who offloads
-        assert interpreted[-1] == compiled[-1]  # status
-        for ours, theirs in zip(compiled[1:-1], interpreted[1:-1], strict=True):
+        assert interpreted[:2] == compiled[:2]  # status, and who offloads
+        for ours, theirs in zip(compiled[2:], interpreted[2:], strict=True):
             if ours is None:
                 assert theirs is None
             else:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from quedge.model.frame import Frame
 from quedge.model.terms import chain_objective, decoding_order, frame_terms
-from quedge.model.uplink import charge, interference_w, powers_of_levels
+from quedge.model.uplink import AT_ONCE, charge, interference_w, powers_of_levels
 from tests import oracle
 from tests.frames import laid_frame
 from tests.strategies import EXTREME_GAINS, frames, offloads
@@ -71,7 +71,7 @@ def test_powers_of_levels_bring_those_levels_eqs_27_28(frame: Frame, data: st.Da
 @given(case=frames_with_powers())
 def test_charge_follows_eqs_1_to_6_and_cuts_at_the_queue(case: tuple) -> None:
     frame, offload, transmit, frequency = case
-    rate, power = charge(frame.cell, frame.channel_gain, frame.data_queue_mbit, offload, transmit, frequency)
+    rate, power = charge(frame.cell, *frame[1:3], offload, transmit, frequency, AT_ONCE)
     brings = oracle.evaluate(frame, offload, transmit, frequency)
     cut = np.minimum(brings.rate_mbps, frame.data_queue_mbit / frame.cell.frame_s)
     np.testing.assert_allclose(rate, cut, rtol=1e-12)
@@ -90,9 +90,32 @@ def test_the_stronger_device_bears_the_interference_of_the_weaker() -> None:
         np.array([True, True]),
         np.array([0.05, 0.1]),
         np.zeros(2),
+        AT_ONCE,
     )
     np.testing.assert_allclose(rate, [8.817846, 2.134056], rtol=1e-5)
     np.testing.assert_allclose(power, [0.07, 0.12])
+
+
+@given(case=frames_with_powers(), data=st.data())
+def test_devices_that_transmit_in_turn_meet_no_interference_and_pay_for_their_share(
+    case: tuple, data: st.DataObject
+) -> None:
+    frame, offload, transmit, frequency = case
+    share = np.where(offload, data.draw(st.floats(0.0, 1.0)) / offload.size, 0.0)
+    rate, power = charge(frame.cell, *frame[1:3], offload, transmit, frequency, share)
+    brings = oracle.evaluate(frame, offload, transmit, frequency, share)
+    cut = np.minimum(brings.rate_mbps, frame.data_queue_mbit / frame.cell.frame_s)
+    np.testing.assert_allclose(rate, cut, rtol=1e-12)
+    np.testing.assert_allclose(power, brings.power_w, rtol=1e-12)
+
+
+def test_a_quarter_of_the_frame_brings_a_quarter_of_the_rate_for_a_quarter_of_the_transmit_power() -> None:
+    # N0 as above; 0.1 W over 1e-13 has SINR 1.255943 and 2.134056 Mbit/s over a whole frame
+    frame = laid_frame([1e-11, 1e-13], 100.0, 0.0, pqc_power_w=0.02)
+    transmit = np.array([0.05, 0.1])
+    rate, power = charge(frame.cell, *frame[1:3], np.array([True, True]), transmit, np.zeros(2), np.array([0.75, 0.25]))
+    np.testing.assert_allclose(rate[1], 2.134056 / 4.0, rtol=1e-5)
+    np.testing.assert_allclose(power, [0.02 + 0.0375, 0.02 + 0.025])
 
 
 @given(frame=frames(max_devices=100, powers_of_ten=EXTREME_GAINS))

@@ -14,7 +14,7 @@ from quedge.policy.baselines import AllLocal, Random
 from quedge.policy.exact import Exact
 from quedge.simulation.measures import Summary, summarise
 from quedge.simulation.processes import Recorded
-from quedge.simulation.simulate import Trace, simulate
+from quedge.simulation.simulate import RunState, Trace, simulate
 
 SCENARIO = Scenario(devices=2, weight=(2.0, 1.0), frame_s=0.5)
 
@@ -28,6 +28,7 @@ def trace(**arrays: Any) -> Trace:
     fields |= {
         "scenario": SCENARIO, "seed": 7, "channel_gain": zeros + 1e-9, "offload": zeros > 0, "objective": np.zeros(4),
         "upper_bound": np.full(4, np.nan), "status": (Status.OK,) * 4, "decision_us": np.arange(4.0), "wall_s": 0.25,
+            "time_share": zeros, "notes": {}, "end": RunState(np.zeros(2), np.zeros(2), {}),
     }  # fmt: skip
     return Trace(**(fields | arrays))
 

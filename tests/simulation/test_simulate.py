@@ -27,7 +27,10 @@ SMALL = Scenario(devices=4, pqc_power_w=0.01)
 
 def everything_but_time(trace: Trace) -> dict[str, Any]:
     fields = {field.name: getattr(trace, field.name) for field in dataclasses.fields(trace)}
-    return {name: value for name, value in fields.items() if name not in ("decision_us", "wall_s", "seed")}
+    fields |= {f"note {name}": values for name, values in trace.notes.items()}
+    fields |= trace.end._asdict()
+    apart = ("decision_us", "wall_s", "seed", "notes", "end", "note solver_us")
+    return {name: value for name, value in fields.items() if name not in apart}
 
 
 @every_policy
@@ -98,7 +101,8 @@ def test_queues_follow_what_was_charged_whatever_the_frame_s_length(policy: Poli
         np.testing.assert_allclose(trace.data_queue_mbit[t], queue, rtol=1e-9, atol=1e-9)
         np.testing.assert_allclose(trace.energy_queue[t], energy, rtol=1e-9, atol=1e-9)
         frame = Frame(cell, trace.channel_gain[t], trace.data_queue_mbit[t], trace.energy_queue[t])
-        brings = oracle.evaluate(frame, trace.offload[t], trace.transmit_power_w[t], trace.cpu_frequency_hz[t])
+        in_turn = trace.time_share[t] if (trace.time_share[t] != trace.offload[t]).any() else None
+        brings = oracle.evaluate(frame, trace.offload[t], trace.transmit_power_w[t], trace.cpu_frequency_hz[t], in_turn)
         np.testing.assert_allclose(trace.rate_mbps[t], brings.rate_mbps, rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(trace.power_w[t], brings.power_w, rtol=1e-12)
         assert trace.objective[t] == pytest.approx(brings.objective, rel=1e-9, abs=1e-9)
@@ -164,6 +168,10 @@ class Bad:
         ("transmit_power_w", np.array([-1e-3, 0.0, 0.0, 0.0]), r"transmit_power_w\[0\]: -0.001 is not allowed"),
         ("cpu_frequency_hz", np.array([0.0, 0.0, 0.0, 1e8]), r"cpu_frequency_hz\[3\]: .*device 3 offloads"),
         ("cpu_frequency_hz", np.array([0.0, np.nan, 0.0, 0.0]), r"cpu_frequency_hz\[1\]: nan is not allowed"),
+        ("time_share", 0.5, r"time_share: shape \(\) is not allowed"),
+        ("time_share", np.array([0.1, 0.1, -0.2, 0.1]), r"time_share\[2\]: -0.2 is not allowed"),
+        ("time_share", np.array([0.1, np.nan, 0.2, 0.1]), r"time_share\[1\]: nan is not allowed"),
+        ("time_share", np.array([0.5, 0.25, 0.5, 0.0]), r"time_share: shares of 1.25 in all are not allowed"),
     ],
 )
 def test_a_bad_decision_is_refused_with_frame_field_and_device(field: str, value: Any, message: str) -> None:

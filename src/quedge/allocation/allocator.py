@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,3 +27,50 @@ class Allocator(Protocol):
             ValueError: `offload` is not one boolean a device.
         """
         ...
+
+
+class Choice(NamedTuple):
+    """The best of several offloading decisions of a frame.
+
+    Attributes:
+        candidate: its place among them; of equal ones the first.
+        decision: the decision, allocated.
+    """
+
+    candidate: int
+    decision: Decision
+
+
+@runtime_checkable
+class BatchAllocator(Allocator, Protocol):
+    """An allocator that has a faster way to the best of several decisions than allocating one after the other."""
+
+    def allocate_best(self, frame: Frame, offloads: NDArray[np.bool_]) -> Choice:
+        """Allocate several offloading decisions of one frame and keep the one of the highest objective (17).
+
+        Args:
+            frame: the frame's state.
+            offloads: the decisions, shape (candidates, devices), at least one.
+        """
+        ...
+
+
+def allocate_best(allocator: Allocator, frame: Frame, offloads: NDArray[np.bool_]) -> Choice:
+    """The best of several offloading decisions by any allocator; see `BatchAllocator.allocate_best`."""
+    if isinstance(allocator, BatchAllocator):
+        return allocator.allocate_best(frame, offloads)
+    decisions = [allocator.allocate(frame, offload) for offload in offloads]
+    best = max(range(len(decisions)), key=lambda candidate: decisions[candidate].objective)
+    return Choice(best, decisions[best])
+
+
+def checked_offload(offload: Any, devices: int) -> NDArray[np.bool_]:
+    """An offloading decision as an array.
+
+    Raises:
+        ValueError: it is not one boolean a device.
+    """
+    chosen = np.asarray(offload)
+    if chosen.shape != (devices,) or chosen.dtype != np.bool_:
+        raise ValueError(f"offload: {offload!r} is not allowed; it must be {devices} booleans, one a device")
+    return chosen

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from quedge.allocation.allocator import Choice, checked_offload
 from quedge.model.cell import Cell
 from quedge.model.compiled import Bools, Floats, kernel
 from quedge.model.frame import Decision, Frame
@@ -59,6 +61,27 @@ def allocate_greedy(
     return decided, transmit, frequency, rate, power, objective
 
 
+@kernel
+def _allocate_best_greedy(
+    cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, decisions: Bools
+) -> tuple[int, tuple[Bools, Floats, Floats, Floats, Floats, float]]:
+    """Place and greedy allocation of the best decision, with its objective last."""
+    terms = frame_terms(cell, channel_gain, data_queue_mbit, energy_queue)
+    offload = np.empty(decisions.shape, np.bool_)
+    for candidate in range(decisions.shape[0]):
+        for k in range(terms.device.size):
+            offload[candidate, k] = decisions[candidate, terms.device[k]]
+    level = np.empty(terms.device.size)
+    objective = np.empty(decisions.shape[0])
+    greedy_objectives(terms, offload, level, objective)
+    best = int(np.argmax(objective))
+    greedy_levels(terms, offload[best], level)
+    decided, transmit, frequency, rate, power = powers_of_levels(
+        terms, cell, channel_gain, data_queue_mbit, offload[best], level
+    )
+    return best, (decided, transmit, frequency, rate, power, objective[best])
+
+
 @dataclass(frozen=True)
 class NomaGreedy:
     """Greedy backward induction: from the last decoded device to the first, each takes its own best power.
@@ -71,9 +94,9 @@ class NomaGreedy:
 
     def allocate(self, frame: Frame, offload: Any) -> Decision:
         """Powers and frequencies for a given offloading decision; see `Allocator.allocate`."""
-        chosen = np.asarray(offload)
-        if chosen.shape != (frame.cell.devices,) or chosen.dtype != np.bool_:
-            raise ValueError(
-                f"offload: {offload!r} is not allowed; it must be {frame.cell.devices} booleans, one a device"
-            )
-        return Decision(*allocate_greedy(*frame, chosen))
+        return Decision(*allocate_greedy(*frame, checked_offload(offload, frame.cell.devices)))
+
+    def allocate_best(self, frame: Frame, offloads: NDArray[np.bool_]) -> Choice:
+        """The best of several decisions; see `BatchAllocator.allocate_best`."""
+        candidate, decision = _allocate_best_greedy(*frame, offloads)
+        return Choice(candidate, Decision(*decision))

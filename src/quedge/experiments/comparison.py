@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from quedge.model.scenario import Scenario
-from quedge.policy.policy import Policy
+from quedge.policy.policy import Learner, Policy
 from quedge.simulation.measures import Summary, first_settled_frame, summarise
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
 from quedge.simulation.simulate import Trace, run_in_world
@@ -29,7 +29,7 @@ class Outcome(NamedTuple):
 
 def compare(
     scenario: Scenario,
-    policies: Mapping[str, Policy],
+    policies: Mapping[str, Policy | Learner],
     frames: int = 10_000,
     seed: int = 0,
     *,

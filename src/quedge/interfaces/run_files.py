@@ -90,7 +90,7 @@ def _write_trace(trace: Trace, path: Path) -> None:
         "device": np.tile(np.arange(devices, dtype=np.int32), frames),
     }
     for name in (
-        "channel_gain", "arrival_mbit", "data_queue_mbit", "energy_queue", "offload", "transmit_power_w",
+        "channel_gain", "arrival_mbit", "data_queue_mbit", "energy_queue", "offload", "transmit_power_w", "time_share",
         "cpu_frequency_hz", "rate_mbps", "power_w",
     ):  # fmt: skip
         columns[name] = getattr(trace, name).reshape(-1)
@@ -98,6 +98,8 @@ def _write_trace(trace: Trace, path: Path) -> None:
     # a policy without a bound leaves the column empty rather than NaN
     columns["upper_bound"] = pa.array(np.repeat(trace.upper_bound, devices), from_pandas=True)
     columns["status"] = np.repeat([str(status) for status in trace.status], devices)
+    for name, values in trace.notes.items():
+        columns[f"policy_{name}"] = pa.array(np.repeat(values, devices), from_pandas=True)
     columns["decision_us"] = np.repeat(trace.decision_us, devices)
     with whole_file(path) as file:
         pq.write_table(pa.table(columns), file, compression="zstd")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,6 +39,13 @@ class Status(StrEnum):
     OK = "ok"
     GAP_OPEN = "gap_open"
     """The decision is feasible and its upper bound valid, but their gap is above the tolerance."""
+    ROUNDS_SPENT = "rounds_spent"
+    """The decision is feasible, but its iteration had not converged when the allowed rounds were spent."""
+    FALLBACK = "fallback"
+    """A solver failed; the decision is the last feasible point that it had reached."""
+
+
+_NO_NOTES: Mapping[str, float] = MappingProxyType({})
 
 
 class Decision(NamedTuple):
@@ -51,6 +60,9 @@ class Decision(NamedTuple):
         objective: the frame's objective (17) that follows.
         upper_bound: no decision reaches more than this in the frame; None where a policy has no bound.
         status: how the decision came about.
+        time_share: share of the frame in which each device transmits, alone on the uplink (time division); shape
+            (devices,), at most 1 in all. None where all offloaders transmit at once and for the whole frame (NOMA).
+        notes: numbers that the policy or allocator tells of how it decided, by name; a trace keeps them.
     """
 
     offload: NDArray[np.bool_]
@@ -61,6 +73,8 @@ class Decision(NamedTuple):
     objective: float
     upper_bound: float | None = None
     status: Status = Status.OK
+    time_share: NDArray[np.float64] | None = None
+    notes: Mapping[str, float] = _NO_NOTES
 
 
 def checked_frame(cell: Cell, channel_gain: Any, data_queue_mbit: Any, energy_queue: Any) -> Frame:

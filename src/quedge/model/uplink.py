@@ -10,6 +10,9 @@ from quedge.model.cell import Cell
 from quedge.model.compiled import Bools, Floats, kernel
 from quedge.model.terms import Terms, decoding_order
 
+AT_ONCE = np.empty(0)
+"""The time shares of offloaders that all transmit at once, for the whole frame."""
+
 
 @kernel
 def interference_w(channel_gain: Floats, offload: Bools, transmit_power_w: Floats) -> Floats:
@@ -31,22 +34,27 @@ def charge(
     offload: Bools,
     transmit_power_w: Floats,
     cpu_frequency_hz: Floats,
+    time_share: Floats,
 ) -> tuple[Floats, Floats]:
     """Rate (Mbit/s) and power (W) of each device under the given powers and frequencies.
 
-    A device sends or computes no more than its queue holds: r T ≤ Q.
+    A device sends or computes no more than its queue holds: r T ≤ Q. With `time_share`, shape (devices,), the
+    offloaders transmit one after the other, each in its share of the frame and without interference; where it is
+    empty, `AT_ONCE`, all of them transmit for the whole frame.
 
-    Source: eqs. (1)-(6).
+    Source: eqs. (1)-(6); LyDROO for the time shares.
     """
     n = channel_gain.size
     rate = np.empty(n)
     power = np.empty(n)
-    interference = interference_w(channel_gain, offload, transmit_power_w)
+    in_turn = time_share.size > 0
+    interference = np.zeros(n) if in_turn else interference_w(channel_gain, offload, transmit_power_w)
     for i in range(n):
         if offload[i]:
+            share = time_share[i] if in_turn else 1.0
             sinr = transmit_power_w[i] * channel_gain[i] / (cell.noise_w + interference[i])  # eq. (2)
-            rate[i] = cell.uplink_mbps[i] * math.log1p(sinr) / math.log(2.0)  # eq. (3)
-            power[i] = transmit_power_w[i] + cell.pqc_power_w[i]  # eq. (4)
+            rate[i] = share * cell.uplink_mbps[i] * math.log1p(sinr) / math.log(2.0)  # eq. (3)
+            power[i] = share * transmit_power_w[i] + cell.pqc_power_w[i]  # eq. (4)
         else:
             rate[i] = cpu_frequency_hz[i] / cell.cycles_per_mbit[i]  # eq. (1)
             power[i] = cell.energy_coefficient[i] * cpu_frequency_hz[i] ** 3  # eq. (1)

@@ -9,7 +9,7 @@ from quedge.model.cell import cell_of
 from quedge.model.frame import Decision, checked_frame
 from quedge.model.scenario import Scenario
 from quedge.policy.exact import Exact
-from quedge.policy.policy import Policy, check_policy
+from quedge.policy.policy import Learner, Policy, check_policy
 
 
 def decide(
@@ -17,7 +17,7 @@ def decide(
     channel_gain: ArrayLike,
     data_queue_mbit: ArrayLike,
     energy_queue: ArrayLike,
-    policy: Policy | None = None,
+    policy: Policy | Learner | None = None,
     rng: np.random.Generator | None = None,
 ) -> Decision:
     """Decide one frame.
@@ -27,7 +27,7 @@ def decide(
         channel_gain: power gains (W/W), shape (devices,), positive.
         data_queue_mbit: data queues (Mbit), shape (devices,), not negative.
         energy_queue: virtual energy queues, shape (devices,), not negative.
-        policy: who decides; `Exact()` by default.
+        policy: who decides; `Exact()` by default, and of a learner a fresh agent.
         rng: random stream of a policy that draws; a fresh one with seed 0 by default.
 
     Returns:
@@ -39,4 +39,6 @@ def decide(
     frame = checked_frame(cell_of(scenario), channel_gain, data_queue_mbit, energy_queue)
     policy = Exact() if policy is None else policy
     check_policy(policy)
-    return policy.decide(frame, np.random.default_rng(0) if rng is None else rng)
+    rng = np.random.default_rng(0) if rng is None else rng
+    agent = policy.begin(frame.cell.devices, rng) if isinstance(policy, Learner) else policy
+    return agent.decide(frame, rng)

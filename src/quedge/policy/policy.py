@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -26,11 +26,26 @@ class Policy(Protocol):
         ...
 
 
+@runtime_checkable
+class Learner(Protocol):
+    """Settings of a policy that learns as it decides; what has been learned lives in the agents that it begins."""
+
+    def begin(self, devices: int, rng: np.random.Generator) -> Policy:
+        """A fresh agent.
+
+        Args:
+            devices: number of devices of its first frame.
+            rng: where its first weights are drawn from.
+        """
+        ...
+
+
 def check_policy(policy: Any) -> None:
-    """Refuse what is no policy: a name, or a class where an object of it is meant.
+    """Refuse what is neither a policy nor a learner: a name, or a class where an object of it is meant.
 
     Raises:
         ValueError: naming what was given.
     """
-    if isinstance(policy, type) or not callable(getattr(policy, "decide", None)):
+    known = callable(getattr(policy, "decide", None)) or isinstance(policy, Learner)
+    if isinstance(policy, type) or not known:
         raise ValueError(f"policy: {policy!r} is not allowed; it must be an object with decide(), such as Exact()")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +16,26 @@ from quedge.model.frame import Decision, Frame, Status
 from quedge.model.objective import frame_objective
 from quedge.model.queues import advance_queues
 from quedge.model.scenario import Scenario
-from quedge.model.uplink import charge
-from quedge.policy.policy import Policy, check_policy
+from quedge.model.uplink import AT_ONCE, charge
+from quedge.policy.policy import Learner, Policy, check_policy
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
 from quedge.simulation.world import World, draw_world, random_streams
 
 _ROUNDING = 1e-9  # relative; a power may exceed its limit by no more than this
+
+
+class RunState(NamedTuple):
+    """Where a run stands between two frames: what its next frame needs besides the world and the policy.
+
+    Attributes:
+        data_queue_mbit: data queues Q (Mbit), shape (devices,).
+        energy_queue: virtual energy queues Y, shape (devices,).
+        random_state: state of the policy's random stream, as NumPy's bit generator gives it.
+    """
+
+    data_queue_mbit: NDArray[np.float64]
+    energy_queue: NDArray[np.float64]
+    random_state: Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +51,18 @@ class Trace:
         energy_queue: virtual energy queues Y at the start of each frame.
         offload: true where a device offloaded.
         transmit_power_w: transmit powers p (W).
+        time_share: share of the frame in which a device transmitted: 1 for an offloader under NOMA, its share under
+            time division, 0 for a device that computed locally.
         cpu_frequency_hz: CPU frequencies f (Hz).
         rate_mbps: rates r that were reached (Mbit/s).
         power_w: powers e that were drawn (W).
         objective: objective (17) that was reached, shape (frames,).
         upper_bound: the policy's own bound on it, shape (frames,); NaN where it has none.
         status: how each decision came about, shape (frames,).
+        notes: what the policy told of how it decided, by name, each of shape (frames,); NaN where it told nothing.
         decision_us: wall time of each decision (µs), shape (frames,).
         wall_s: wall time of the whole run (s).
+        end: where the run stood after its last frame.
     """
 
     scenario: Scenario
@@ -54,14 +73,17 @@ class Trace:
     energy_queue: NDArray[np.float64]
     offload: NDArray[np.bool_]
     transmit_power_w: NDArray[np.float64]
+    time_share: NDArray[np.float64]
     cpu_frequency_hz: NDArray[np.float64]
     rate_mbps: NDArray[np.float64]
     power_w: NDArray[np.float64]
     objective: NDArray[np.float64]
     upper_bound: NDArray[np.float64]
     status: tuple[Status, ...]
+    notes: Mapping[str, NDArray[np.float64]]
     decision_us: NDArray[np.float64]
     wall_s: float
+    end: RunState
 
     @property
     def frames(self) -> int:
@@ -71,7 +93,7 @@ class Trace:
 
 def simulate(
     scenario: Scenario,
-    policy: Policy,
+    policy: Policy | Learner,
     frames: int = 10_000,
     seed: int = 0,
     *,
@@ -82,11 +104,11 @@ def simulate(
     """Run a policy for a number of frames, from empty queues.
 
     The same scenario, frames and seed give every policy the same channel and arrivals, and the same policy
-    the same run, bit for bit.
+    the same run, bit for bit. A learner starts afresh; an agent that has learned before goes on from there.
 
     Args:
         scenario: the cell.
-        policy: who decides.
+        policy: who decides; of a learner, a fresh agent.
         frames: number of frames, at least 1.
         seed: seed of the random streams of channel, arrivals and policy, at least 0.
         channel: where channel gains come from; Rician fading by default.
@@ -110,22 +132,32 @@ def simulate(
 
 def run_in_world(
     scenario: Scenario,
-    policy: Policy,
+    policy: Policy | Learner,
     world: World,
     seed: int,
     progress: Callable[[int], None] | None = None,
+    start: RunState | None = None,
 ) -> Trace:
-    """Run a policy in a world that was drawn before; arguments as in `simulate`."""
-    start = time.perf_counter()
+    """Run a policy in a world that was drawn before; arguments as in `simulate`.
+
+    A run of a world's first frames, and another of its rest with `start` as the first one's `end`, equal one run of
+    them all.
+    """
+    began = time.perf_counter()
     cell = cell_of(scenario)
     frames, devices = world.channel_gain.shape
     rng = random_streams(seed).policy
     data_queue, energy_queue = np.zeros(devices), np.zeros(devices)
+    if start is not None:
+        rng.bit_generator.state = start.random_state
+        data_queue[:], energy_queue[:] = start.data_queue_mbit, start.energy_queue
+    agent = policy.begin(devices, rng) if isinstance(policy, Learner) else policy
     data_queues, energy_queues = np.empty((frames, devices)), np.empty((frames, devices))
     offload = np.zeros((frames, devices), dtype=np.bool_)
-    transmit, frequency, rate, power = (np.empty((frames, devices)) for _ in range(4))
+    transmit, time_share, frequency, rate, power = (np.empty((frames, devices)) for _ in range(5))
     objective, upper_bound, decision_us = np.empty(frames), np.full(frames, np.nan), np.empty(frames)
-    status = []
+    status: list[Status] = []
+    notes: dict[str, NDArray[np.float64]] = {}
     report_every = max(frames // 200, 1)
     for t in range(frames):
         data_queues[t] = data_queue
@@ -133,7 +165,7 @@ def run_in_world(
         state = world.channel_gain[t].copy(), data_queue.copy(), energy_queue.copy()  # a policy cannot change the world
         frame = Frame(cell, *state)
         asked = time.perf_counter_ns()
-        decision = policy.decide(frame, rng)
+        decision = agent.decide(frame, rng)
         decision_us[t] = (time.perf_counter_ns() - asked) * 1e-3
         _check_shapes(decision, devices, t)
         offload[t] = decision.offload
@@ -142,17 +174,25 @@ def run_in_world(
         if decision.upper_bound is not None:
             upper_bound[t] = decision.upper_bound
         status.append(decision.status)
-        if not _within_limits(cell, offload[t], transmit[t], frequency[t]):
-            _refuse(cell, offload[t], transmit[t], frequency[t], t)
+        for name, number in decision.notes.items():
+            if name not in notes:
+                notes[name] = np.full(frames, np.nan)
+            notes[name][t] = number
+        share = AT_ONCE if decision.time_share is None else np.asarray(decision.time_share, dtype=np.float64)
+        time_share[t] = offload[t] if decision.time_share is None else share
+        if not _within_limits(cell, offload[t], transmit[t], frequency[t], time_share[t], share.size > 0):
+            _refuse(cell, offload[t], transmit[t], frequency[t], time_share[t], t)
         objective[t] = _carry_out(
             cell, world.channel_gain[t], world.arrival_mbit[t], data_queue, energy_queue,
-            offload[t], transmit[t], frequency[t], rate[t], power[t],
+            offload[t], transmit[t], frequency[t], share, rate[t], power[t],
         )  # fmt: skip
         if progress is not None and (t + 1) % report_every == 0:
             progress(t + 1)
+    end = RunState(data_queue, energy_queue, rng.bit_generator.state)
     return Trace(
         scenario, seed, world.channel_gain, world.arrival_mbit, data_queues, energy_queues, offload, transmit,
-        frequency, rate, power, objective, upper_bound, tuple(status), decision_us, time.perf_counter() - start,
+        time_share, frequency, rate, power, objective, upper_bound, tuple(status), notes, decision_us,
+        time.perf_counter() - began, end,
     )  # fmt: skip
 
 
@@ -166,11 +206,12 @@ def _carry_out(
     offload: Bools,
     transmit_power_w: Floats,
     cpu_frequency_hz: Floats,
+    time_share: Floats,
     rate_mbps: Floats,
     power_w: Floats,
 ) -> float:
     """Charge a decision, record what it brought, advance the queues in place; returns the objective (17)."""
-    rate, power = charge(cell, channel_gain, data_queue_mbit, offload, transmit_power_w, cpu_frequency_hz)
+    rate, power = charge(cell, channel_gain, data_queue_mbit, offload, transmit_power_w, cpu_frequency_hz, time_share)
     objective = frame_objective(cell, data_queue_mbit, energy_queue, rate, power)
     rate_mbps[:] = rate
     power_w[:] = power
@@ -179,8 +220,11 @@ def _carry_out(
 
 
 @kernel
-def _within_limits(cell: Cell, offload: Bools, transmit_power_w: Floats, cpu_frequency_hz: Floats) -> bool:
-    """Whether every power and frequency is a number within its limits and of the chosen mode."""
+def _within_limits(
+    cell: Cell, offload: Bools, transmit_power_w: Floats, cpu_frequency_hz: Floats, time_share: Floats, in_turn: bool
+) -> bool:
+    """Whether every power, frequency and time share is a number within its limits and of the chosen mode."""
+    total_share = 0.0
     for i in range(offload.size):
         p, f = transmit_power_w[i], cpu_frequency_hz[i]
         if not (0.0 <= p <= cell.max_transmit_power_w[i] * (1.0 + _ROUNDING)):
@@ -189,11 +233,16 @@ def _within_limits(cell: Cell, offload: Bools, transmit_power_w: Floats, cpu_fre
             return False
         if (p > 0.0 and not offload[i]) or (f > 0.0 and offload[i]):
             return False
-    return True
+        if not (0.0 <= time_share[i] <= offload[i] * (1.0 + _ROUNDING)):
+            return False
+        total_share += time_share[i]
+    return total_share <= 1.0 + _ROUNDING or not in_turn
 
 
 def _check_shapes(decision: Decision, devices: int, frame: int) -> None:
-    for name in ("offload", "transmit_power_w", "cpu_frequency_hz"):
+    for name in ("offload", "transmit_power_w", "cpu_frequency_hz", "time_share"):
+        if name == "time_share" and decision.time_share is None:
+            continue
         shape = np.shape(getattr(decision, name))
         if shape != (devices,):
             raise ValueError(
@@ -206,12 +255,14 @@ def _refuse(
     offload: NDArray[np.bool_],
     transmit: NDArray[np.float64],
     frequency: NDArray[np.float64],
+    time_share: NDArray[np.float64],
     frame: int,
 ) -> None:
     """Raise the ValueError that names the first value beyond its limit."""
     for name, values, highest in (
         ("transmit_power_w", transmit, np.where(offload, cell.max_transmit_power_w, 0.0)),
         ("cpu_frequency_hz", frequency, np.where(offload, 0.0, cell.max_frequency_hz)),
+        ("time_share", time_share, np.where(offload, 1.0, 0.0)),
     ):
         fine = (values >= 0.0) & (values <= highest * (1.0 + _ROUNDING))
         if not fine.all():
@@ -221,3 +272,7 @@ def _refuse(
                 f"decision of frame {frame}: {name}[{i}]: {values[i]} is not allowed; device {i} {mode}, so it "
                 f"must lie from 0 to {highest[i]:g}"
             )
+    raise ValueError(
+        f"decision of frame {frame}: time_share: shares of {time_share.sum()} in all are not allowed; they must not "
+        "exceed 1"
+    )
