@@ -17,17 +17,23 @@ from quedge.model.uplink import powers_of_levels
 
 
 @kernel
-def greedy_levels(terms: Terms, offload: Bools, level: Floats) -> float:
-    """Levels that the backward induction gives to a decision; fills `level`, returns the objective (17).
+def greedy_level(terms: Terms, k: int, before: float) -> float:
+    """The level to which device k lifts `before` for its own good.
 
     In levels the clipped stationary point of eqs. (37), (38), 1 + SINR* = clip(α / β J, 1, ...), reads
     s' = clip(α / β, s, highest): the interference J of eq. (33) is the level itself.
     """
+    highest = highest_level(terms, k, before)  # eqs. (29), (30)
+    return min(max(stationary_level(terms, k), before), highest)  # eqs. (37)-(41)
+
+
+@kernel
+def greedy_levels(terms: Terms, offload: Bools, level: Floats) -> float:
+    """Levels that the backward induction gives to a decision; fills `level`, returns the objective (17)."""
     before = 1.0  # no interference for the last decoded, eq. (22)
     for k in range(offload.size):  # last decoded first, eq. (33)
         if offload[k]:
-            highest = highest_level(terms, k, before)  # eqs. (29), (30)
-            before = min(max(stationary_level(terms, k), before), highest)  # eqs. (37)-(41)
+            before = greedy_level(terms, k, before)
         level[k] = before
     return chain_objective(terms, offload, level)
 

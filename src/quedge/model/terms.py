@@ -126,19 +126,22 @@ def stationary_level(terms: Terms, k: int) -> float:
 
 
 @kernel
+def step_objective(terms: Terms, k: int, before: float, after: float) -> float:
+    """What device k adds to the objective (17) by lifting the level, eq. (32)."""
+    return float(
+        terms.rate_value[k] * math.log(after / before) - terms.level_price[k] * (after - before) - terms.offload_cost[k]
+    )
+
+
+@kernel
 def chain_objective(terms: Terms, offload: Bools, level: Floats) -> float:
     """Objective (17) of a decision given by levels: `level[k]` is the level after device k."""
     total = 0.0
     before = 1.0
     for k in range(offload.size):
         if offload[k]:
-            after = level[k]
-            total += (
-                terms.rate_value[k] * math.log(after / before)
-                - terms.level_price[k] * (after - before)
-                - terms.offload_cost[k]
-            )  # eq. (32)
-            before = after
+            total += step_objective(terms, k, before, level[k])
+            before = level[k]
         else:
             total += terms.local_value[k]
     return total

@@ -1,0 +1,89 @@
+"""What the actor sees: the one place where its inputs are built and scaled."""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+
+import numpy as np
+
+from quedge.allocation.noma_greedy import greedy_level
+from quedge.model.cell import Cell
+from quedge.model.compiled import Floats, Floats32, kernel
+from quedge.model.terms import Terms, frame_terms, step_objective
+
+STATE_FEATURES = 3
+MODEL_FEATURES = 9
+
+
+class Inputs(StrEnum):
+    """Which features of each device an actor sees."""
+
+    STATE = "state"
+    """The frame's state alone: channel gain, data queue and energy queue, as in the paper."""
+    MODEL = "model"
+    """The state, and what the model gives without any search about the device alone and beside the best one."""
+
+    @property
+    def count(self) -> int:
+        """Number of features a device."""
+        return STATE_FEATURES if self is Inputs.STATE else MODEL_FEATURES
+
+
+@kernel
+def device_features(cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats) -> Floats32:
+    """Features of each device, of order one; arguments as in `Frame`.
+
+    Returns:
+        An array of shape (devices, MODEL_FEATURES), the first STATE_FEATURES of them the state itself:
+        0. channel gain to noise, log scale;
+        1. data queue, log scale;
+        2. weighted energy queue ν Y, log scale;
+        3. objective (17) of the device when it alone offloads, over the largest one that a device has in this frame;
+        4. that minus its objective of local computing - its advantage -, on the same scale;
+        5. ln(1 + SINR) when it alone offloads;
+        6. the share of its transmit power that it then uses;
+        7. its advantage over the frame's largest, at least -1;
+        8. what it adds beside the device of the largest advantage, the leader, on the scale of 3; the leader's own
+           advantage for the leader.
+
+    The paper's actor sees the state only. What it sees decides nearly everything: from these features an actor reaches
+    0.99 of the optimum where the state alone leaves it below 0.7.
+    """
+    terms = frame_terms(cell, channel_gain, data_queue_mbit, energy_queue)
+    n = channel_gain.size
+    features = np.zeros((n, MODEL_FEATURES), np.float32)
+    level = np.empty(n)
+    alone = np.empty(n)
+    scale = 0.0
+    leader = 0
+    for k in range(n):
+        level[k] = greedy_level(terms, k, 1.0)
+        alone[k] = step_objective(terms, k, 1.0, level[k])
+        scale = max(scale, abs(alone[k]), terms.local_value[k])
+        if alone[k] - terms.local_value[k] > alone[leader] - terms.local_value[leader]:
+            leader = k
+    lead = alone[leader] - terms.local_value[leader]
+    unit = 1.0 / scale if scale > 0.0 else 0.0  # in an empty cell nothing is worth anything
+    for k in range(n):
+        i = terms.device[k]
+        advantage = alone[k] - terms.local_value[k]
+        features[i, 0] = math.log10(channel_gain[i] / cell.noise_w) - 3.0
+        features[i, 1] = 0.5 * math.log1p(data_queue_mbit[i])
+        features[i, 2] = 0.25 * math.log1p(cell.nu * energy_queue[i])
+        features[i, 3] = alone[k] * unit
+        features[i, 4] = advantage * unit
+        features[i, 5] = 0.2 * math.log(level[k])
+        features[i, 6] = (level[k] - 1.0) / terms.step_limit[k] if terms.step_limit[k] > 0.0 else 0.0
+        features[i, 7] = max(advantage / lead, -1.0) if lead > 0.0 else -1.0
+        beside = advantage if k == leader else _pair_objective(terms, leader, k, level) - alone[leader]
+        features[i, 8] = (beside if k == leader else beside - terms.local_value[k]) * unit
+    return features
+
+
+@kernel
+def _pair_objective(terms: Terms, one: int, other: int, level: Floats) -> float:
+    """Objective of two devices that offload together; `level` is the level of each when it offloads alone."""
+    later, earlier = min(one, other), max(one, other)  # the chain begins with the last decoded
+    after = greedy_level(terms, earlier, level[later])
+    return step_objective(terms, later, 1.0, level[later]) + step_objective(terms, earlier, level[later], after)
