@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +41,6 @@ class Choice(NamedTuple):
     decision: Decision
 
 
-@runtime_checkable
 class BatchAllocator(Allocator, Protocol):
     """An allocator that has a faster way to the best of several decisions than allocating one after the other."""
 
@@ -57,8 +56,8 @@ class BatchAllocator(Allocator, Protocol):
 
 def allocate_best(allocator: Allocator, frame: Frame, offloads: NDArray[np.bool_]) -> Choice:
     """The best of several offloading decisions by any allocator; see `BatchAllocator.allocate_best`."""
-    if isinstance(allocator, BatchAllocator):
-        return allocator.allocate_best(frame, offloads)
+    if hasattr(allocator, "allocate_best"):  # far faster than isinstance with a protocol
+        return cast(BatchAllocator, allocator).allocate_best(frame, offloads)
     decisions = [allocator.allocate(frame, offload) for offload in offloads]
     best = max(range(len(decisions)), key=lambda candidate: decisions[candidate].objective)
     return Choice(best, decisions[best])

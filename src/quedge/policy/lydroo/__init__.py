@@ -1,11 +1,12 @@
 """LyDROO, the paper's learning agent (Sections IV, V-B)."""
 
 from quedge.policy.lydroo.actor import MlpActor, SharedActor
-from quedge.policy.lydroo.agent import PAPER, Lydroo, LydrooAgent
+from quedge.policy.lydroo.agent import MLP, PAPER, Lydroo, LydrooAgent
 from quedge.policy.lydroo.features import Inputs
 from quedge.policy.lydroo.quantiser import NearestNeighbours, NoisyOrderPreserving, OrderPreserving
 
 __all__ = [
+    "MLP",
     "PAPER",
     "Inputs",
     "Lydroo",
