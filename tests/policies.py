@@ -8,17 +8,20 @@ import numpy as np
 import pytest
 
 from quedge.allocation.noma_greedy import NomaGreedy
+from quedge.allocation.tdma import Tdma
 from quedge.model.frame import Decision, Frame
 from quedge.policy.baselines import AllLocal, AllOffload, BestPair, BestSingle, Random
 from quedge.policy.exact import Exact
 from quedge.policy.policy import Policy
 from tests import oracle
 
-ALLOCATORS = (NomaGreedy(),)
+NOMA_ALLOCATORS = (NomaGreedy(),)
+ALLOCATORS = (*NOMA_ALLOCATORS, Tdma())
 
 FREE_OF_CHANCE = (AllLocal(), AllOffload(), BestSingle(), BestPair(), Exact(tolerance=1e-3), Exact(tolerance=1e-6))
 POLICIES = (*FREE_OF_CHANCE, Random(probability=0.5))
 
+every_noma_allocator = pytest.mark.parametrize("allocator", NOMA_ALLOCATORS, ids=repr)
 every_allocator = pytest.mark.parametrize("allocator", ALLOCATORS, ids=repr)
 every_policy = pytest.mark.parametrize("policy", POLICIES, ids=repr)
 every_policy_free_of_chance = pytest.mark.parametrize("policy", FREE_OF_CHANCE, ids=repr)

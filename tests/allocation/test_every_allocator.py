@@ -11,7 +11,13 @@ from quedge.allocation.allocator import Allocator
 from quedge.model.frame import Frame
 from tests import oracle
 from tests.frames import drawn_frame, laid_frame
-from tests.policies import assert_keeps_limits, assert_says_what_it_brings, every_allocator, permuted
+from tests.policies import (
+    assert_keeps_limits,
+    assert_says_what_it_brings,
+    every_allocator,
+    every_noma_allocator,
+    permuted,
+)
 from tests.strategies import frames_with_decisions, permutations
 
 
@@ -33,9 +39,11 @@ def test_every_allocator_says_what_its_decision_brings(allocator: Allocator, cas
     assert_says_what_it_brings(frame, allocator.allocate(frame, offload))
 
 
-@every_allocator
+@every_noma_allocator
 @given(case=frames_with_decisions(max_devices=4))
-def test_no_allocator_beats_the_best_powers_of_a_decision(allocator: Allocator, case: tuple[Frame, np.ndarray]) -> None:
+def test_no_noma_allocator_beats_the_best_powers_of_a_decision(
+    allocator: Allocator, case: tuple[Frame, np.ndarray]
+) -> None:
     frame, offload = case
     frequency = np.where(offload, 0.0, oracle.best_frequencies(frame))
     best = oracle.evaluate(frame, offload, oracle.best_powers(frame, offload), frequency)
