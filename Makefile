@@ -27,9 +27,9 @@ clean:  ## what make and Python left behind
 	$(PYTHON) -m venv .venv
 
 .venv/installed: .venv/bin/python pyproject.toml constraints.txt
-	$(PIP) -e .
+	$(PIP) -e '.[learn]'
 	touch $@
 
 .venv/installed-test: .venv/installed
-	$(PIP) -e '.[test]'
+	$(PIP) -e '.[learn,sca,test]'
 	touch $@

@@ -20,7 +20,7 @@ from quedge.allocation.noma_greedy import greedy_objectives
 from quedge.model.cell import cell_of
 from quedge.model.terms import frame_terms
 from quedge.policy.exact.search import solve_chain, solve_frames
-from quedge.simulation.simulate import Trace
+from quedge.simulation.trace import Trace
 
 FRAMES = 10_000
 SAMPLE = 2_000  # frames whose solution is timed one by one

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from quedge.allocation.noma_greedy import NomaGreedy
+from quedge.allocation.noma_sca import NomaSca
 from quedge.allocation.tdma import Tdma
 from quedge.model.frame import Decision, Frame
 from quedge.policy.baselines import AllLocal, AllOffload, BestPair, BestSingle, Random
@@ -15,7 +16,7 @@ from quedge.policy.exact import Exact
 from quedge.policy.policy import Policy
 from tests import oracle
 
-NOMA_ALLOCATORS = (NomaGreedy(),)
+NOMA_ALLOCATORS = (NomaGreedy(), NomaSca())
 ALLOCATORS = (*NOMA_ALLOCATORS, Tdma())
 
 FREE_OF_CHANCE = (AllLocal(), AllOffload(), BestSingle(), BestPair(), Exact(tolerance=1e-3), Exact(tolerance=1e-6))

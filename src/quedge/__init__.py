@@ -15,7 +15,8 @@ from quedge.simulation.processes import (
     Recorded,
     RicianFading,
 )
-from quedge.simulation.simulate import Trace, simulate
+from quedge.simulation.simulate import simulate
+from quedge.simulation.trace import Trace
 
 __version__ = "0.1.0"
 

@@ -17,7 +17,8 @@ from quedge.policy.baselines import AllLocal, AllOffload, BestSingle, Random
 from quedge.policy.exact import Exact
 from quedge.policy.policy import Policy
 from quedge.simulation.processes import ExponentialArrivals, Recorded, RicianFading
-from quedge.simulation.simulate import Trace, simulate
+from quedge.simulation.simulate import simulate
+from quedge.simulation.trace import Trace
 from quedge.simulation.world import draw_world, random_streams
 from tests import oracle
 from tests.policies import every_policy

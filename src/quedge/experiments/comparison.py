@@ -9,7 +9,8 @@ from quedge.model.scenario import Scenario
 from quedge.policy.policy import Learner, Policy
 from quedge.simulation.measures import Summary, first_settled_frame, summarise
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
-from quedge.simulation.simulate import Trace, run_in_world
+from quedge.simulation.simulate import run_in_world
+from quedge.simulation.trace import Trace
 from quedge.simulation.world import draw_world
 
 

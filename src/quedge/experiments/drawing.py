@@ -9,7 +9,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.simulation.simulate import Trace
+from quedge.simulation.trace import Trace
 
 _POINTS = 400  # more than that cannot be told apart in print
 _WINDOW_SHARE = 0.02  # of the run, in one moving average

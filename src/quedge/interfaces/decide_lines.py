@@ -13,13 +13,13 @@ import numpy as np
 from quedge.interfaces.scenario_file import Given
 from quedge.model.cell import Cell, cell_of
 from quedge.model.frame import Decision, Frame, checked_frame
-from quedge.policy.policy import Policy
+from quedge.policy.policy import Learner, Policy
 
 _FIELDS = ("channel_gain", "data_queue_mbit", "energy_queue")
 _MOST_DEVICES = 100_000
 
 
-def answer_lines(lines: Iterable[bytes], given: Given, policy: Policy) -> Iterator[tuple[str, bool]]:
+def answer_lines(lines: Iterable[bytes], given: Given, policy: Policy | Learner) -> Iterator[tuple[str, bool]]:
     """Decide frames, one a line.
 
     A line holds an object with `channel_gain` (W/W), `data_queue_mbit` and `energy_queue`, each a list with one
@@ -29,22 +29,25 @@ def answer_lines(lines: Iterable[bytes], given: Given, policy: Policy) -> Iterat
     Args:
         lines: UTF-8 text, line by line.
         given: the scenario; where it does not fix the number of devices, each line may have its own.
-        policy: who decides.
+        policy: who decides; of a learner, a fresh agent that learns from line to line.
 
     Yields:
         For each line its answer without line break, and whether it is a decision, in order.
     """
     rng = np.random.default_rng(0)
+    agent: Policy | None = None
     cell_for = functools.lru_cache(maxsize=64)(functools.partial(_cell_for, given))
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
             frame = _frame_of(line, cell_for)
+            if agent is None:
+                agent = policy.begin(frame.cell.devices, rng) if isinstance(policy, Learner) else policy
+            answer = answer_object(agent.decide(frame, rng))  # an agent may have been made for other devices
         except ValueError as error:
             yield _error(str(error), number), False
             continue
-        answer = answer_object(policy.decide(frame, rng))
         try:
             yield json.dumps(answer, allow_nan=False), True
         except ValueError:  # JSON has no infinity
@@ -52,7 +55,7 @@ def answer_lines(lines: Iterable[bytes], given: Given, policy: Policy) -> Iterat
 
 
 def answer_object(decision: Decision) -> dict[str, Any]:
-    """A decision as a JSON object; `upper_bound` is null where the policy has none."""
+    """A decision as a JSON object; `upper_bound` and `time_share` are null where the policy has none."""
     return {
         "offload": np.asarray(decision.offload).astype(bool).tolist(),
         "transmit_power_w": decision.transmit_power_w.tolist(),
@@ -62,6 +65,8 @@ def answer_object(decision: Decision) -> dict[str, Any]:
         "objective": float(decision.objective),
         "upper_bound": None if decision.upper_bound is None else float(decision.upper_bound),
         "status": str(decision.status),
+        "time_share": None if decision.time_share is None else decision.time_share.tolist(),
+        "notes": {name: float(number) for name, number in decision.notes.items()},
     }
 
 

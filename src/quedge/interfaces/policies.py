@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib.util
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from quedge.allocation.allocator import Allocator
+from quedge.allocation.noma_greedy import NomaGreedy
+from quedge.allocation.noma_sca import NomaSca
+from quedge.allocation.tdma import Tdma
+from quedge.interfaces.agent_file import AgentFile, read_agent
+from quedge.interfaces.lydroo_settings import lydroo_of
+from quedge.model.extras import MissingExtraError
 from quedge.policy.baselines import AllLocal, AllOffload, BestPair, BestSingle, Random
 from quedge.policy.exact import Exact
-from quedge.policy.policy import Policy
+from quedge.policy.lydroo import Lydroo, TrainedLydroo
+from quedge.policy.policy import Learner, Policy
 
-POLICIES: dict[str, Policy] = {
+CRITICS: dict[str, Allocator] = {"lydroo-noma": NomaGreedy(), "lydroo-sca": NomaSca(), "lydroo-tdma": Tdma()}
+"""The learning policies, and what each allocates power with."""
+
+POLICIES: dict[str, Policy | Learner] = {
     "exact": Exact(),
+    **{name: Lydroo(allocator=critic) for name, critic in CRITICS.items()},
     "best-pair": BestPair(),
     "best-single": BestSingle(),
     "all-local": AllLocal(),
@@ -16,15 +33,83 @@ POLICIES: dict[str, Policy] = {
 }
 
 
-def policies_by_name(names: list[str]) -> dict[str, Policy]:
-    """Policies in the order in which they were asked for; the exact one where none was.
+def policies_by_name(
+    names: Sequence[str], lydroo: Sequence[str] = (), agent: Path | None = None
+) -> dict[str, Policy | Learner]:
+    """Policies in the order in which they were asked for.
+
+    Args:
+        names: their names; without any it is the agent's policy, or the exact one.
+        lydroo: settings of the learning policies, as `lydroo_of` reads them.
+        agent: file of a trained agent, which its policy then runs without learning.
 
     Raises:
-        ValueError: a name that is unknown or stands there twice.
+        ValueError: a name that is unknown or stands there twice, settings or an agent that no policy uses, or a file
+            that is no agent; the message names it.
+        MissingExtraError: a learning policy, and PyTorch is not installed.
     """
+    trained = None if agent is None else read_agent(agent)
+    names = names or ["exact" if trained is None else trained.course.policy]
     for position, name in enumerate(names):
-        if name not in POLICIES:
-            raise ValueError(f"--policy: {name[:60]!r} is not allowed; it must be one of {', '.join(POLICIES)}")
+        checked_name(name)
         if name in names[:position]:
             raise ValueError(f"--policy: {name!r} is given twice; once is allowed")
-    return {name: POLICIES[name] for name in names or ["exact"]}
+    settings = lydroo_of(lydroo)
+    learners = [name for name in names if name in CRITICS and not (trained and name == trained.course.policy)]
+    if lydroo and not learners:
+        raise ValueError("--lydroo: no policy learns here; it is for " + ", ".join(CRITICS))
+    if learners:
+        check_torch(learners[0])
+    policies: dict[str, Policy | Learner] = {}
+    for name in names:
+        learner = dataclasses.replace(settings, allocator=CRITICS[name]) if name in learners else POLICIES[name]
+        policies[name] = learner
+    if trained is not None:
+        if trained.course.policy not in policies:
+            raise ValueError(f"--agent: {agent}: is an agent of {trained.course.policy}; add it as --policy")
+        policies[trained.course.policy] = trained_policy(trained)
+    return policies
+
+
+def trained_policy(trained: AgentFile) -> TrainedLydroo:
+    """The policy of a file's agent, without learning."""
+    settings = dataclasses.replace(trained.settings, allocator=CRITICS[trained.course.policy])
+    return TrainedLydroo(settings, trained.state.weights, trained.state.devices)
+
+
+def check_devices(policies: Mapping[str, Policy | Learner], devices: int) -> None:
+    """Refuse a trained agent that does not serve this number of devices.
+
+    Raises:
+        ValueError: naming both numbers.
+    """
+    for policy in policies.values():
+        if isinstance(policy, TrainedLydroo):
+            policy.check_devices(devices)
+
+
+def available_policies() -> tuple[dict[str, Policy | Learner], list[str]]:
+    """The policies that can run with what is installed, and the names of those that cannot."""
+    missing = [] if importlib.util.find_spec("torch") else list(CRITICS)
+    return {name: policy for name, policy in POLICIES.items() if name not in missing}, missing
+
+
+def checked_name(name: str, allowed: Sequence[str] = tuple(POLICIES)) -> str:
+    """The name, if it is known.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if name not in allowed:
+        raise ValueError(f"--policy: {name[:60]!r} is not allowed; it must be one of {', '.join(allowed)}")
+    return name
+
+
+def check_torch(policy: str) -> None:
+    """Refuse a learning policy where PyTorch is not installed.
+
+    Raises:
+        MissingExtraError: naming the policy and the extra.
+    """
+    if importlib.util.find_spec("torch") is None:
+        raise MissingExtraError(policy, "PyTorch", "learn")

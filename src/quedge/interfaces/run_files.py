@@ -14,7 +14,7 @@ from quedge.experiments.comparison import Outcome
 from quedge.interfaces.scenario_file import write_scenario
 from quedge.interfaces.whole_file import check_folder_takes_files, whole_file
 from quedge.simulation.measures import Summary
-from quedge.simulation.simulate import Trace
+from quedge.simulation.trace import Trace
 
 _SUMMARY, _SCENARIO, _FIGURE = "summary.json", "scenario.toml", "figure.png"
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from quedge.model.cell import cell_of
 from quedge.policy.exact import exact_objectives
-from quedge.simulation.simulate import Trace
+from quedge.simulation.trace import Trace
 
 _YARDSTICK_TOLERANCE = 1e-4  # relative; how close the yardstick of `objective_ratio` is to the true optimum
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,76 +17,10 @@ from quedge.model.scenario import Scenario
 from quedge.model.uplink import AT_ONCE, charge
 from quedge.policy.policy import Learner, Policy, check_policy
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
+from quedge.simulation.trace import RunState, Trace
 from quedge.simulation.world import World, draw_world, random_streams
 
 _ROUNDING = 1e-9  # relative; a power may exceed its limit by no more than this
-
-
-class RunState(NamedTuple):
-    """Where a run stands between two frames: what its next frame needs besides the world and the policy.
-
-    Attributes:
-        data_queue_mbit: data queues Q (Mbit), shape (devices,).
-        energy_queue: virtual energy queues Y, shape (devices,).
-        random_state: state of the policy's random stream, as NumPy's bit generator gives it.
-    """
-
-    data_queue_mbit: NDArray[np.float64]
-    energy_queue: NDArray[np.float64]
-    random_state: Mapping[str, Any]
-
-
-@dataclass(frozen=True, eq=False)
-class Trace:
-    """Everything that happened in a run; arrays of shape (frames, devices) unless said.
-
-    Attributes:
-        scenario: the scenario that was run.
-        seed: the seed of its random streams.
-        channel_gain: power gains h (W/W).
-        arrival_mbit: data that arrived during each frame (Mbit).
-        data_queue_mbit: data queues Q at the start of each frame (Mbit).
-        energy_queue: virtual energy queues Y at the start of each frame.
-        offload: true where a device offloaded.
-        transmit_power_w: transmit powers p (W).
-        time_share: share of the frame in which a device transmitted: 1 for an offloader under NOMA, its share under
-            time division, 0 for a device that computed locally.
-        cpu_frequency_hz: CPU frequencies f (Hz).
-        rate_mbps: rates r that were reached (Mbit/s).
-        power_w: powers e that were drawn (W).
-        objective: objective (17) that was reached, shape (frames,).
-        upper_bound: the policy's own bound on it, shape (frames,); NaN where it has none.
-        status: how each decision came about, shape (frames,).
-        notes: what the policy told of how it decided, by name, each of shape (frames,); NaN where it told nothing.
-        decision_us: wall time of each decision (µs), shape (frames,).
-        wall_s: wall time of the whole run (s).
-        end: where the run stood after its last frame.
-    """
-
-    scenario: Scenario
-    seed: int
-    channel_gain: NDArray[np.float64]
-    arrival_mbit: NDArray[np.float64]
-    data_queue_mbit: NDArray[np.float64]
-    energy_queue: NDArray[np.float64]
-    offload: NDArray[np.bool_]
-    transmit_power_w: NDArray[np.float64]
-    time_share: NDArray[np.float64]
-    cpu_frequency_hz: NDArray[np.float64]
-    rate_mbps: NDArray[np.float64]
-    power_w: NDArray[np.float64]
-    objective: NDArray[np.float64]
-    upper_bound: NDArray[np.float64]
-    status: tuple[Status, ...]
-    notes: Mapping[str, NDArray[np.float64]]
-    decision_us: NDArray[np.float64]
-    wall_s: float
-    end: RunState
-
-    @property
-    def frames(self) -> int:
-        """Number of frames."""
-        return int(self.objective.size)
 
 
 def simulate(

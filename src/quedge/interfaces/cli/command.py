@@ -17,6 +17,8 @@ from quedge.interfaces.cli.demo import demo
 from quedge.interfaces.cli.init import init
 from quedge.interfaces.cli.refusing import UsageError
 from quedge.interfaces.cli.run import run
+from quedge.interfaces.cli.train import train_agent
+from quedge.model.extras import MissingExtraError
 
 _FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
 
@@ -33,6 +35,7 @@ app = typer.Typer(
 app.command()(run)
 app.command()(decide)
 app.command()(init)
+app.command("train")(train_agent)
 app.command()(demo)
 
 
@@ -73,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except _ParserError as error:
         command = error.ctx.command_path if error.ctx else "quedge"
         return _complain(f"{error.format_message().rstrip('.')}. See '{command} --help'.", _MISUSED)
-    except UsageError as error:
+    except (UsageError, MissingExtraError) as error:
         return _complain(str(error), _MISUSED)
     except (KeyboardInterrupt, typer.Abort):
         return _INTERRUPTED

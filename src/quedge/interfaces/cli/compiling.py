@@ -9,28 +9,36 @@ from contextlib import contextmanager
 
 from quedge.model.scenario import Scenario
 from quedge.policy.decide import decide
-from quedge.policy.policy import Policy
+from quedge.policy.lydroo import TrainedLydroo
+from quedge.policy.policy import Learner, Policy
 from quedge.simulation.measures import summarise
 from quedge.simulation.simulate import simulate
 
-_PATIENCE_S = 1.0
+_PATIENCE_S = 3.0  # longer than it takes to load what is compiled already
 _EXPLANATION = "Compiling the solvers: this happens once and takes about half a minute ..."
 
 
-def compile_run(policies: Collection[Policy]) -> None:
+def compile_run(policies: Collection[Policy | Learner]) -> None:
     """Compile, or load from disk, all that a run of these policies needs, so that no frame has to wait for it.
 
     A summary measures against the optimum, so it needs the exact policy's kernels, whoever decides.
     """
     with explained_pause():
-        traces = [simulate(Scenario(devices=2), policy, frames=2) for policy in policies]
+        traces = [simulate(Scenario(devices=_devices_for(policy)), policy, frames=2) for policy in policies]
         summarise(traces[0])
 
 
-def compile_decisions(policy: Policy) -> None:
+def compile_decisions(policy: Policy | Learner) -> None:
     """Compile, or load from disk, what this policy's decisions need, and nothing else."""
+    devices = _devices_for(policy)
+    gains = [10.0 ** -(9 + k / devices) for k in range(devices)]
     with explained_pause():
-        decide(Scenario(devices=2), [1e-9, 1e-10], [3.0, 3.0], [1.0, 1.0], policy)
+        decide(Scenario(devices=devices), gains, [3.0] * devices, [1.0] * devices, policy)
+
+
+def _devices_for(policy: Policy | Learner) -> int:
+    """A small number of devices that the policy serves."""
+    return policy.devices if isinstance(policy, TrainedLydroo) else 2
 
 
 @contextmanager

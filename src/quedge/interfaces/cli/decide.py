@@ -18,7 +18,16 @@ from quedge.interfaces.scenario_file import read_scenario
 
 def decide(
     file: Annotated[Path | None, typer.Argument(help="Frames as JSON Lines; standard input without.")] = None,
-    policy: Annotated[str, typer.Option(help=f"Who decides: {', '.join(POLICIES)}.")] = "exact",
+    policy: Annotated[
+        str | None, typer.Option(help=f"Who decides: {', '.join(POLICIES)}; exact without, or the agent's.")
+    ] = None,
+    lydroo: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A setting of a learning policy. Can be given again."),
+    ] = None,
+    agent: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A trained agent, which decides without learning.")
+    ] = None,
     scenario: Annotated[Path | None, typer.Option(help="Scenario file (TOML).")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A scenario's key. Can be given again.")
@@ -30,7 +39,7 @@ def decide(
     A bad line is answered by a line with "error" and "line"; the exit status is then 1.
     """
     with refusing():
-        chosen = policies_by_name([policy])[policy]
+        (chosen,) = policies_by_name([policy] if policy else [], lydroo or (), agent).values()
         given = read_scenario(scenario, settings or ())
     with _opened(file) as lines:
         compile_decisions(chosen)

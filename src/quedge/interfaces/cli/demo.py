@@ -15,14 +15,14 @@ from quedge.interfaces.cli.compiling import compile_run
 from quedge.interfaces.cli.numbers import frames_of, seed_of
 from quedge.interfaces.cli.refusing import UsageError, place_of, refusing
 from quedge.interfaces.cli.reporting import print_comparison, progress_bars
-from quedge.interfaces.policies import POLICIES
+from quedge.interfaces.policies import available_policies
 from quedge.interfaces.run_files import summary_object
 from quedge.interfaces.whole_file import check_folder_takes_files, whole_file
 from quedge.model.scenario import Scenario
 from quedge.simulation.measures import Summary
 from quedge.simulation.processes import Recorded
 from quedge.simulation.recording import read_recording
-from quedge.simulation.simulate import Trace
+from quedge.simulation.trace import Trace
 
 _WARMUP = 0.5
 _MUNICH_PQC_POWER_W = 0.02
@@ -52,7 +52,8 @@ def demo(
     from quedge.experiments.drawing import Runs, draw_runs
 
     _check_figure(out)
-    compile_run(POLICIES.values())
+    policies, left_out = available_policies()
+    compile_run(policies.values())
     columns: list[Runs] = []
     measured: dict[str, dict[str, Summary]] = {}
     for part in _parts(frames):
@@ -60,7 +61,7 @@ def demo(
         traces: dict[str, Trace] = {}
         with progress_bars(part.frames) as progress:
             for name, trace, summary in compare(
-                part.scenario, POLICIES, part.frames, seed, channel=part.channel, warmup=_WARMUP, progress=progress
+                part.scenario, policies, part.frames, seed, channel=part.channel, warmup=_WARMUP, progress=progress
             ):
                 summaries[name], traces[name] = summary, trace
                 if as_json:
@@ -73,6 +74,8 @@ def demo(
         draw_runs(columns, file)
     if not as_json:
         print_comparison(measured, _WARMUP)
+        if left_out:
+            print(f"Left out: {', '.join(left_out)}; they need PyTorch: pip install 'quedge[learn]'")
         print(f"Figure: {out}")
 
 

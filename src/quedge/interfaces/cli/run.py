@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 
 from quedge.experiments.comparison import Outcome, compare
 from quedge.interfaces.cli.compiling import compile_run
 from quedge.interfaces.cli.numbers import frames_of, seed_of, share_of
-from quedge.interfaces.cli.refusing import UsageError, place_of, refusing
+from quedge.interfaces.cli.refusing import place_of, refusing
 from quedge.interfaces.cli.reporting import print_comparison, progress_bars
-from quedge.interfaces.policies import POLICIES, policies_by_name
+from quedge.interfaces.cli.traces import read_traces
+from quedge.interfaces.policies import POLICIES, check_devices, policies_by_name
 from quedge.interfaces.run_files import check_folder, summary_object, write_run
 from quedge.interfaces.scenario_file import read_scenario
 from quedge.simulation.measures import Summary
-from quedge.simulation.processes import Recorded
 
 _FRAMES = 10_000
 
@@ -26,13 +26,22 @@ def run(
     scenario: Annotated[Path | None, typer.Argument(help="Scenario file (TOML); the paper's scenario without.")] = None,
     policy: Annotated[
         list[str] | None,
-        typer.Option(help=f"Who decides: {', '.join(POLICIES)}. Can be given again; exact without."),
+        typer.Option(help=f"Who decides: {', '.join(POLICIES)}. Can be given again; exact without, or the agent's."),
     ] = None,
     frames: Annotated[
         int | None,
         typer.Option(parser=frames_of, metavar="N", help=f"Frames to run; {_FRAMES}, or what the traces hold."),
     ] = None,
     seed: Annotated[int, typer.Option(parser=seed_of, metavar="N", help="Seed of the random streams.")] = 0,
+    lydroo: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE", help="A setting of the learning policies, such as preset=paper. Can be given again."
+        ),
+    ] = None,
+    agent: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A trained agent, which its policy runs without learning.")
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A scenario's key. Can be given again.")
     ] = None,
@@ -50,9 +59,10 @@ def run(
 ) -> None:
     """Simulate a scenario, every policy in the same world, and compare them."""
     with refusing():
-        policies = policies_by_name(policy or [])
-        traces = _read_traces(channel_trace, arrival_trace)
+        policies = policies_by_name(policy or [], lydroo or (), agent)
+        traces = read_traces(channel_trace, arrival_trace)
         given = read_scenario(scenario, settings or (), traces.devices)
+        check_devices(policies, given.scenario.devices)
         count = frames or traces.frames or _FRAMES
         if out is not None:
             check_folder(out, list(policies))
@@ -80,33 +90,3 @@ def run(
         print_comparison({"default" if scenario is None else scenario.stem: summaries}, warmup)
         if out is not None:
             print(f"Written to {out}: summary.json, scenario.toml, figure.png and a trace a policy.")
-
-
-class _Traces(NamedTuple):
-    """What the recordings give to a run; None where there is none."""
-
-    channel: Recorded | None
-    arrivals: Recorded | None
-    devices: int | None
-    frames: int | None
-
-
-def _read_traces(channel_trace: Path | None, arrival_trace: Path | None) -> _Traces:
-    if channel_trace is None and arrival_trace is None:
-        return _Traces(None, None, None, None)
-    from quedge.simulation.recording import read_recording
-
-    channel, arrivals = None, None
-    if channel_trace is not None:
-        with refusing("--channel-trace"):
-            channel = read_recording(channel_trace, ["channel_gain"]).channel
-    if arrival_trace is not None:
-        with refusing("--arrival-trace"):
-            arrivals = read_recording(arrival_trace, ["arrival_mbit"]).arrivals
-    if channel is not None and arrivals is not None and channel.values.shape[1] != arrivals.values.shape[1]:
-        raise UsageError(
-            f"--channel-trace and --arrival-trace: {channel_trace} holds {channel.values.shape[1]} devices and "
-            f"{arrival_trace} {arrivals.values.shape[1]}; both must hold the same number"
-        )
-    shapes = [recorded.values.shape for recorded in (channel, arrivals) if recorded is not None]
-    return _Traces(channel, arrivals, shapes[0][1], min(frames for frames, _ in shapes))

@@ -1,13 +1,14 @@
 """LyDROO, the paper's learning agent (Sections IV, V-B)."""
 
 from quedge.policy.lydroo.actor import MlpActor, SharedActor
-from quedge.policy.lydroo.agent import MLP, PAPER, Lydroo, LydrooAgent
+from quedge.policy.lydroo.agent import MLP, PAPER, AgentState, Lydroo, LydrooAgent, TrainedLydroo
 from quedge.policy.lydroo.features import Inputs
 from quedge.policy.lydroo.quantiser import NearestNeighbours, NoisyOrderPreserving, OrderPreserving
 
 __all__ = [
     "MLP",
     "PAPER",
+    "AgentState",
     "Inputs",
     "Lydroo",
     "LydrooAgent",
@@ -16,4 +17,5 @@ __all__ = [
     "NoisyOrderPreserving",
     "OrderPreserving",
     "SharedActor",
+    "TrainedLydroo",
 ]

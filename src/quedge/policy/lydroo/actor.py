@@ -112,11 +112,15 @@ class MlpActor:
         """
         made_for = weights["output.bias"].size
         if features.shape[0] != made_for:
-            raise ValueError(
-                f"devices: {features.shape[0]} is not allowed; this mlp actor was made for {made_for}. The shared "
-                "actor serves any number"
-            )
+            raise wrong_devices(features.shape[0], made_for)
         return _mlp_logits(features.reshape(-1), *weights.values())
+
+
+def wrong_devices(devices: int, made_for: int) -> ValueError:
+    """The refusal of a number of devices that an actor was not made for."""
+    return ValueError(
+        f"devices: {devices} is not allowed; this mlp actor was made for {made_for}. The shared actor serves any number"
+    )
 
 
 def fresh_weights(shapes: Mapping[str, tuple[int, ...]], rng: np.random.Generator) -> dict[str, NDArray[np.float32]]:
@@ -161,4 +165,6 @@ def _mlp_logits(
 ) -> Floats:  # fmt: skip
     hidden = np.maximum(np.dot(first, features) + first_bias, np.float32(0.0))
     hidden = np.maximum(np.dot(second, hidden) + second_bias, np.float32(0.0))
-    return (np.dot(output, hidden) + output_bias).astype(np.float64)
+    logits = np.empty(output_bias.size)
+    logits[:] = np.dot(output, hidden) + output_bias
+    return logits

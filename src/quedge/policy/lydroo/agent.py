@@ -15,7 +15,7 @@ from quedge.allocation.allocator import Allocator, allocate_best
 from quedge.allocation.noma_greedy import NomaGreedy
 from quedge.model.extras import MissingExtraError
 from quedge.model.frame import Decision, Frame
-from quedge.policy.lydroo.actor import Actor, MlpActor, SharedActor, Weights, fresh_weights
+from quedge.policy.lydroo.actor import Actor, MlpActor, SharedActor, Weights, fresh_weights, wrong_devices
 from quedge.policy.lydroo.features import Inputs, device_features
 from quedge.policy.lydroo.quantiser import NoisyOrderPreserving, Quantiser
 from quedge.policy.lydroo.replay import Replay
@@ -81,8 +81,8 @@ class Lydroo:
         Raises:
             MissingExtraError: PyTorch is not installed.
         """
-        weights = fresh_weights(self.actor.shapes(devices, self.inputs.count), rng)
-        return LydrooAgent(self, weights, _trainer(self.actor, weights))
+        weights = fresh_weights(self.actor.shapes(devices, self.inputs.features), rng)
+        return LydrooAgent(self, weights, devices, _trainer(self.actor, weights))
 
     def resume(self, state: AgentState) -> LydrooAgent:
         """An agent that goes on, learning, exactly from where another stood; `state` is what `AgentState` says.
@@ -93,7 +93,7 @@ class Lydroo:
         weights = {name: values.copy() for name, values in state.weights.items()}
         trainer = _trainer(self.actor, weights)
         trainer.restore(state.moments)
-        agent = LydrooAgent(self, weights, trainer)
+        agent = LydrooAgent(self, weights, state.devices, trainer)
         agent._go_on(state)
         return agent
 
@@ -104,16 +104,51 @@ MLP = Lydroo(actor=MlpActor(), update_every=2, learning_rate=5e-3)
 PAPER = Lydroo(actor=MlpActor(), inputs=Inputs.STATE, update_every=20, learning_rate=3e-3, settled_learning_rate=3e-3)
 """The paper's settings: its network on the state alone, memory 1,024, batch 32.
 
-The symbols of its Table I are partly lost: of its two values of 20 we read one as V and the other as the update interval.
-It gives no learning rate and no scaling of the inputs; we take the rate that measured best, on a log scale. (LyDROO's own,
-0.01 on linear inputs, stalls.)
+Its Table I has two values of 20 whose symbols are lost: we read one as V and the other as the update interval. It gives
+no learning rate and no scaling of the inputs; we take the rate that measured best, on a log scale. (LyDROO's own, 0.01
+on linear inputs, stalls.)
 """
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedLydroo:
+    """What has been learned, as a policy that learns no more; each run begins from the same weights.
+
+    Attributes:
+        settings: the agent's settings.
+        weights: the actor's weights.
+        devices: number of devices that it was trained with.
+    """
+
+    settings: Lydroo
+    weights: Weights
+    devices: int
+
+    def begin(self, devices: int, rng: np.random.Generator) -> LydrooAgent:
+        """An agent with these weights; see `Learner.begin`.
+
+        Raises:
+            ValueError: the actor serves another number of devices only.
+        """
+        self.check_devices(devices)
+        return LydrooAgent(self.settings, self.weights, self.devices)
+
+    def check_devices(self, devices: int) -> None:
+        """Refuse a number of devices that the actor does not serve.
+
+        Raises:
+            ValueError: naming the number, and the one that it was made for.
+        """
+        features = self.settings.inputs.features
+        if self.settings.actor.shapes(devices, features) != self.settings.actor.shapes(self.devices, features):
+            raise wrong_devices(devices, self.devices)
 
 
 class AgentState(NamedTuple):
     """Where an agent stands between two frames.
 
     Attributes:
+        devices: number of devices that it was begun with.
         weights: the actor's weights.
         moments: Adam's memory.
         replay: the remembered frames.
@@ -122,6 +157,7 @@ class AgentState(NamedTuple):
         frames: number of frames decided.
     """
 
+    devices: int
     weights: dict[str, NDArray[np.float32]]
     moments: dict[str, NDArray[np.float32]]
     replay: dict[str, NDArray[Any]]
@@ -137,37 +173,48 @@ class LydrooAgent:
     won, counted from 0; in frames in which the actor learned also `loss`, the mean cross-entropy of the batch.
     """
 
-    def __init__(self, settings: Lydroo, weights: Weights, trainer: Trainer | None = None) -> None:
-        """An agent with given weights; without a trainer it never changes them."""
+    def __init__(self, settings: Lydroo, weights: Weights, devices: int, trainer: Trainer | None = None) -> None:
+        """An agent with given weights; without a trainer it never changes them.
+
+        Args:
+            settings: its settings.
+            weights: the actor's weights; a trainer changes them in place.
+            devices: number of devices that they were made for.
+            trainer: what takes the learning steps on these weights.
+        """
         self.settings = settings
+        self.devices = devices
         self.weights = weights
         self._trainer = trainer
-        self._replay = Replay(settings.memory, settings.inputs.count)
+        self._replay = Replay(settings.memory, settings.inputs.features)
         self._candidates: int | None = settings.candidates
         self._winners: deque[int] = deque(maxlen=settings.adapt_every)
         self._frames = 0
 
     def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
         """Decide one frame, then learn from it; see `Policy.decide`."""
-        features = device_features(*frame)[:, : self.settings.inputs.count]
+        features = device_features(*frame)[:, : self.settings.inputs.features]
         logits = self.settings.actor.logits(self.weights, np.ascontiguousarray(features))
         count = self._count(frame.cell.devices)
         offload, place = self.settings.quantiser.quantise(logits, count, rng)
         candidate, decision = allocate_best(self.settings.allocator, frame, offload)
-        notes = {**decision.notes, "candidates": count, "winner": int(place[candidate])}
-        self._adapt(notes["winner"])
+        winner = int(place[candidate])
+        notes = {**decision.notes, "candidates": count, "winner": winner}
+        self._adapt(winner)
         self._frames += 1
         if self._trainer is not None:
             notes |= self._learn(self._trainer, features, decision.offload, rng)
         return decision._replace(notes=notes)
 
-    def frozen(self) -> LydrooAgent:
-        """A copy that decides with the weights as they are now, and learns no more."""
-        return LydrooAgent(self.settings, {name: values.copy() for name, values in self.weights.items()})
+    def trained(self) -> TrainedLydroo:
+        """What it has learned so far, as a policy that learns no more."""
+        weights = {name: values.copy() for name, values in self.weights.items()}
+        return TrainedLydroo(self.settings, weights, self.devices)
 
     def state(self) -> AgentState:
         """Where it stands; `Lydroo.resume` goes on from there."""
         return AgentState(
+            devices=self.devices,
             weights={name: values.copy() for name, values in self.weights.items()},
             moments={} if self._trainer is None else self._trainer.moments(),
             replay=self._replay.state(),

@@ -25,7 +25,7 @@ class Inputs(StrEnum):
     """The state, and what the model gives without any search about the device alone and beside the best one."""
 
     @property
-    def count(self) -> int:
+    def features(self) -> int:
         """Number of features a device."""
         return STATE_FEATURES if self is Inputs.STATE else MODEL_FEATURES
 

@@ -41,7 +41,8 @@ class SharedNetwork(nn.Module):
             mean = embedded.sum(1) / present.sum(1, keepdim=True)
         context = self.context(torch.cat((mean, embedded.amax(1)), 1))
         hidden = torch.relu(self.own(embedded) + context[:, None, :])
-        return self.output(hidden).squeeze(-1)
+        logits: Tensor = self.output(hidden).squeeze(-1)
+        return logits
 
 
 class MlpNetwork(nn.Module):
@@ -56,7 +57,8 @@ class MlpNetwork(nn.Module):
     def forward(self, features: Tensor, present: Tensor | None = None) -> Tensor:
         """Logits, shape (frames, devices); arguments as in `SharedNetwork.forward`."""
         hidden = torch.relu(self.first(features.flatten(1)))
-        return self.output(torch.relu(self.second(hidden)))
+        logits: Tensor = self.output(torch.relu(self.second(hidden)))
+        return logits
 
 
 def network_of(actor: Actor, weights: Weights) -> nn.Module:

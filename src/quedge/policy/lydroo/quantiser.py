@@ -127,7 +127,7 @@ def _digest(row: Bools) -> int:
 @kernel
 def _stands_before(offload: Bools, digest: Ints, last: int) -> bool:
     """Whether the last decision equals one before it."""
-    for row in range(last):
+    for row in range(last):  # noqa: SIM110  # compiled code has no generators
         if digest[row] == digest[last] and np.all(offload[row] == offload[last]):
             return True
     return False

@@ -1,0 +1,100 @@
+"""`quedge train`: let an agent learn in a scenario, and keep it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from quedge.experiments.training import begin_training, train, world_digest
+from quedge.interfaces.agent_file import course_of, read_agent, save_agent
+from quedge.interfaces.cli.compiling import compile_run
+from quedge.interfaces.cli.numbers import frames_of, seed_of
+from quedge.interfaces.cli.refusing import UsageError, place_of, refusing
+from quedge.interfaces.cli.reporting import print_comparison, progress_bars
+from quedge.interfaces.cli.traces import read_traces
+from quedge.interfaces.lydroo_settings import lydroo_of
+from quedge.interfaces.policies import CRITICS, check_torch, checked_name
+from quedge.interfaces.run_files import summary_object
+from quedge.interfaces.scenario_file import read_scenario
+from quedge.interfaces.whole_file import check_folder_takes_files
+from quedge.simulation.measures import summarise
+from quedge.simulation.trace import Trace, joined
+from quedge.simulation.world import draw_world
+
+_FRAMES = 10_000
+_WARMUP = 0.5
+
+
+def train_agent(
+    out: Annotated[Path, typer.Option(parser=place_of, metavar="FILE", help="Where the agent is kept (.pt).")],
+    scenario: Annotated[Path | None, typer.Argument(help="Scenario file (TOML); the paper's scenario without.")] = None,
+    policy: Annotated[str, typer.Option(help=f"Which agent: {', '.join(CRITICS)}.")] = "lydroo-noma",
+    frames: Annotated[
+        int | None,
+        typer.Option(parser=frames_of, metavar="N", help=f"Frames to learn from; {_FRAMES}, or what the traces hold."),
+    ] = None,
+    seed: Annotated[int, typer.Option(parser=seed_of, metavar="N", help="Seed of the random streams.")] = 0,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A scenario's key. Can be given again.")
+    ] = None,
+    lydroo: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A setting of the agent, such as preset=paper. Can be given again."),
+    ] = None,
+    channel_trace: Annotated[Path | None, typer.Option(help="Recorded channel gains (.parquet, .csv, .mat).")] = None,
+    arrival_trace: Annotated[Path | None, typer.Option(help="Recorded arrivals (.parquet, .csv, .mat).")] = None,
+    save_every: Annotated[
+        int, typer.Option(parser=frames_of, metavar="N", help="Frames after which the file is written anew.")
+    ] = 1000,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the training that FILE holds.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, nothing else.")] = False,
+) -> None:
+    """Train an agent; `quedge run --agent FILE` runs it.
+
+    A training that was cut goes on with the same command and --resume, and ends as if it had not been cut.
+    """
+    with refusing():
+        critic = CRITICS[checked_name(policy, tuple(CRITICS))]
+        check_torch(policy)
+        learner = dataclasses.replace(lydroo_of(lydroo or ()), allocator=critic)
+        traces = read_traces(channel_trace, arrival_trace)
+        given = read_scenario(scenario, settings or (), traces.devices).scenario
+        count = frames or traces.frames or _FRAMES
+        world = draw_world(given, count, seed, traces.channel, traces.arrivals)
+        course = course_of(policy, learner, given, seed, count, world_digest(world))
+        check_folder_takes_files(out.parent)
+        if resume:
+            file = read_agent(out)
+            file.course.check_same(course, out)
+            training = file.resume(learner)
+        elif out.exists():
+            raise ValueError(f"--out: {out}: exists already; --resume goes on with it")
+        else:
+            training = begin_training(learner, given, seed)
+    if training.frames == count:
+        raise UsageError(f"--resume: {out}: has all of its {count} frames; there is nothing left to learn from")
+    compile_run([learner])
+    first, kept = training.frames, training.frames
+    parts: list[Trace] = []
+    try:
+        with progress_bars(count) as progress:
+            for step, trace in train(given, training, world, seed, save_every, lambda done: progress(policy, done)):
+                save_agent(out, course, step)
+                kept = step.frames
+                parts.append(trace)
+    except BaseException:
+        if kept:
+            print(f"quedge: {out} holds the agent after {kept} frames; --resume goes on with it", file=sys.stderr)
+        raise
+    summary = summarise(joined(parts), _WARMUP)
+    if as_json:
+        print(json.dumps(summary_object(policy, summary), allow_nan=False))
+        return
+    print_comparison({"default" if scenario is None else scenario.stem: {policy: summary}}, _WARMUP)
+    since = f" The table is of the {count - first:,} frames since it was resumed." if first else ""
+    print(f"Written to {out}.{since}")
