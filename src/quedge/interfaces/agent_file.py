@@ -61,7 +61,8 @@ class Course(NamedTuple):
             if here != there:
                 raise ValueError(f"{path}: was trained with {name} = {here}, not {there}; give the same command again")
 
-(NamedTuple):
+
+class AgentFile(NamedTuple):
     """What an agent's file holds.
 
     Attributes:
