@@ -1,0 +1,6 @@
+"""Successive convex approximation of the power allocation, with three ways to solve its rounds."""
+
+from quedge.allocation.noma_sca.barrier import BarrierNewton
+from quedge.allocation.noma_sca.sca import NomaSca
+
+__all__ = ["BarrierNewton", "NomaSca"]

@@ -1,0 +1,103 @@
+"""The convex rounds by CVXPY with Clarabel, as the paper solves them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from quedge.allocation.noma_sca.problem import Answer, Round
+from quedge.model.compiled import Floats
+
+
+@dataclass(frozen=True)
+class CvxpyClarabel:
+    """CVXPY with Clarabel. The problem is formulated once for each number of devices, with parameters for the rest."""
+
+    def prepared(self, devices: int) -> Callable[[Round], Answer]:
+        """A function that solves the rounds of one decision; see `RoundSolver.prepared`."""
+        return _formulated(devices).solve
+
+
+@lru_cache(maxsize=16)
+def _formulated(devices: int) -> ParametrisedRound:
+    return ParametrisedRound(devices)
+
+
+class ParametrisedRound:
+    """A round of at most `devices` offloaders; the places that are left over get no weight and lift no level.
+
+    The unknowns are the steps q in units of what the limits can allow, so that all lie in [0, 1], and the levels in
+    units of the last round's; the objective is divided by its largest coefficient. Unscaled, solvers fail on many
+    frames. Levels are unknowns because a product of two expressions with parameters would have to be formulated anew
+    in each round.
+    """
+
+    def __init__(self, devices: int) -> None:
+        self._cvxpy = cvxpy = _imported()
+        self.parameters = {
+            name: cvxpy.Parameter(devices, nonneg=True, name=name)
+            for name in ("rate_value", "step_price", "before", "lift", "ease", "growth")
+        }
+        rate_value, step_price, before, lift, ease, growth = self.parameters.values()
+        self.share = cvxpy.Variable(devices, name="share")
+        level = cvxpy.Variable(devices, name="level")
+        level_before = cvxpy.hstack([1.0, level[:-1]]) if devices > 1 else cvxpy.Constant([1.0])
+        self.problem = cvxpy.Problem(
+            cvxpy.Maximize(rate_value @ cvxpy.log(level) - step_price @ self.share),  # eq. (46a)
+            [
+                level == cvxpy.multiply(before, level_before) + cvxpy.multiply(lift, self.share),
+                self.share >= 0.0,
+                self.share <= 1.0,  # eq. (46c)
+                cvxpy.multiply(ease, self.share) <= cvxpy.multiply(growth, level_before),  # eq. (43)
+            ],
+        )
+
+    def solve(self, problem: Round) -> Answer:
+        """The best steps of a round."""
+        unit = _most(problem)
+        level = 1.0 + np.cumsum(problem.start)
+        before = np.append(1.0, level[:-1])
+        growth = problem.growth * before / unit
+        ease = 1.0 / np.maximum(1.0, growth)
+        price = problem.step_price * unit
+        largest = max(price.max(), problem.rate_value.max())
+        self._set("rate_value", problem.rate_value / largest, 0.0)
+        self._set("step_price", price / largest, 0.0)
+        self._set("before", before / level, 1.0)
+        self._set("lift", unit / level, 0.0)
+        self._set("ease", ease, 1.0)
+        self._set("growth", growth * ease, 1.0)
+        try:
+            self.problem.solve(solver=self._cvxpy.CLARABEL, warm_start=True, presolve_enable=False)
+        except self._cvxpy.SolverError:
+            return Answer(None, 0.0)
+        solver_us = self.problem.solver_stats.solve_time * 1e6
+        if self.problem.status not in (self._cvxpy.OPTIMAL, self._cvxpy.OPTIMAL_INACCURATE):
+            return Answer(None, solver_us)
+        return Answer(self.share.value[: unit.size] * unit, solver_us)
+
+    def _set(self, name: str, values: Floats, rest: float) -> None:
+        parameter = self.parameters[name]
+        parameter.value = np.append(values, np.full(parameter.size - values.size, rest))
+
+
+def _most(problem: Round) -> Floats:
+    """The largest steps that the limits can allow."""
+    most = np.empty(problem.start.size)
+    reach = 1.0
+    for k in range(most.size):
+        most[k] = min(problem.step_limit[k], problem.growth[k] * reach)
+        reach += most[k]
+    return most
+
+
+def _imported() -> Any:
+    try:
+        import cvxpy
+    except ImportError:
+        raise ImportError("NomaSca with CVXPY needs the extra 'sca': pip install 'quedge[sca]'") from None
+    return cvxpy

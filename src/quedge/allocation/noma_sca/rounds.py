@@ -1,0 +1,108 @@
+"""The rounds of successive convex approximation: where they start, and when they end."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from quedge.allocation.noma_greedy import greedy_levels
+from quedge.allocation.noma_sca.barrier import WORK_ARRAYS, maximise_round
+from quedge.allocation.noma_sca.problem import Chain, Round, chain_of, chain_value, keep_limits, levels_of, linearise
+from quedge.model.cell import Cell
+from quedge.model.compiled import Bools, Floats, kernel
+from quedge.model.frame import Status
+from quedge.model.terms import Terms, chain_objective, frame_terms
+from quedge.model.uplink import powers_of_levels
+
+CONVERGED, FAILED, UNDECIDED = range(3)
+STATUSES = (Status.OK, Status.FALLBACK, Status.ROUNDS_SPENT)
+"""A decision's status where its rounds converged, failed, and were all spent undecided."""
+
+_SHARE_OF_GREEDY = 0.03
+_SOLVER_ACCURACY = 1e-6  # relative; a fall of the objective beyond it is a solver's failure, a smaller one rounding
+
+
+@kernel
+def begin(terms: Terms, offload: Bools) -> tuple[Chain, Floats]:
+    """The chain of a decision, and feasible steps to start from: a small share of the greedy ones.
+
+    The paper leaves the start open; we take 3 % of the greedy allocation's transmit powers. From the greedy powers
+    themselves, or from half of them, the rounds more often end at a poorer point: whoever interferes starts at a
+    limit and stays there (docs/sca.md).
+    """
+    chain = chain_of(terms, offload)
+    level = np.empty(offload.size)
+    greedy_levels(terms, offload, level)
+    step = np.empty(chain.place.size)
+    before = 1.0
+    for k in range(step.size):
+        step[k] = _SHARE_OF_GREEDY * (level[chain.place[k]] - before)
+        before = level[chain.place[k]]
+    keep_limits(chain, step)
+    return chain, step
+
+
+@kernel
+def judge(chain: Chain, step: Floats, value: float, found: Floats, tolerance: float) -> tuple[float, int]:
+    """Takes what a round found into `step` if the true objective does not fall; the value then, and a verdict.
+
+    The linearised objective touches the true one at the last point and lies below it elsewhere, so that a solved
+    round cannot lower it but by rounding.
+    """
+    keep_limits(chain, found)
+    reached = chain_value(chain, found)
+    gain = reached - value
+    if not gain >= -_SOLVER_ACCURACY * (value + chain.rate_value.sum()):
+        return value, FAILED
+    if gain >= 0.0:
+        step[:] = found
+        value = reached
+    return value, CONVERGED if gain <= tolerance * value else UNDECIDED
+
+
+@kernel
+def climb(chain: Chain, step: Floats, tolerance: float, max_rounds: int) -> tuple[int, int]:
+    """All rounds by the compiled solver; improves `step` in place, returns the verdict and the rounds solved."""
+    if step.size == 0:
+        return CONVERGED, 0
+    work = np.empty((WORK_ARRAYS, 4, step.size))
+    price, found = np.empty(step.size), np.empty(step.size)
+    value = chain_value(chain, step)
+    for done in range(max_rounds):
+        linearise(chain, step, price)
+        problem = Round(chain.rate_value, price, chain.growth, chain.step_limit, step)
+        if not maximise_round(problem, work, found, done > 0):
+            return FAILED, done
+        value, verdict = judge(chain, step, value, found, tolerance)
+        if verdict != UNDECIDED:
+            return verdict, done + 1
+    return UNDECIDED, max_rounds
+
+
+@kernel
+def allocate_best_sca(
+    cell: Cell,
+    channel_gain: Floats,
+    data_queue_mbit: Floats,
+    energy_queue: Floats,
+    decisions: Bools,
+    tolerance: float,
+    max_rounds: int,
+) -> tuple[int, int, int, tuple[Bools, Floats, Floats, Floats, Floats, float]]:
+    """The best of several decisions: its place, verdict and rounds, and its allocation with its objective last."""
+    terms = frame_terms(cell, channel_gain, data_queue_mbit, energy_queue)
+    devices = terms.device.size
+    best, best_verdict, best_rounds, best_objective = 0, CONVERGED, 0, -np.inf
+    level, best_level = np.empty(devices), np.empty(devices)
+    for candidate in range(decisions.shape[0]):
+        offload = decisions[candidate][terms.device]
+        chain, step = begin(terms, offload)
+        verdict, rounds = climb(chain, step, tolerance, max_rounds)
+        levels_of(terms, chain, step, level)
+        objective = chain_objective(terms, offload, level)
+        if objective > best_objective:
+            best, best_verdict, best_rounds, best_objective = candidate, verdict, rounds, objective
+            best_level[:] = level
+    decided, transmit, frequency, rate, power = powers_of_levels(
+        terms, cell, channel_gain, data_queue_mbit, decisions[best][terms.device], best_level
+    )
+    return best, best_verdict, best_rounds, (decided, transmit, frequency, rate, power, best_objective)
