@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,31 +13,10 @@ from tests import oracle
 from tests.frames import drawn_frame, laid_frame
 from tests.policies import assert_keeps_limits, assert_says_what_it_brings, charged
 from tests.strategies import frames, frames_with_decisions
+from tests.tdma_oracle import Sender, dual_bound, fixed_part, solved_by_cones
 
 RANGE_OF_STATES = [(None, None), (0.3, None), (None, 0.02), (0.1, 0.001)]
 """Factors on the queues of data and of energy: busy or nearly idle, energy dear or nearly free."""
-
-
-class Sender(NamedTuple):
-    """One offloader's part of (17), from the equations alone; `nats` are per second and Hz."""
-
-    worth_of_nats: float
-    price_per_w: float
-    gain_to_noise: float
-    max_power_w: float
-    load: float  # nats that empty the queue
-
-    @classmethod
-    def of(cls, frame: Frame, i: int) -> Sender:
-        cell = frame.cell
-        value = frame.data_queue_mbit[i] + cell.v * cell.weight[i]
-        return cls(
-            value * cell.uplink_mbps[i] / np.log(2.0),
-            cell.nu * frame.energy_queue[i],
-            frame.channel_gain[i] / cell.noise_w,
-            cell.max_transmit_power_w[i],
-            frame.data_queue_mbit[i] * np.log(2.0) / (cell.uplink_mbps[i] * cell.frame_s),
-        )
 
 
 def state(devices: int, seed: int, data: float | None, energy: float | None) -> Frame:
@@ -49,13 +26,6 @@ def state(devices: int, seed: int, data: float | None, energy: float | None) -> 
     )
 
 
-def fixed_part(frame: Frame, offload: np.ndarray) -> float:
-    """What the local devices bring and what the circuits of the offloaders cost, whatever the shares."""
-    frequency = np.where(offload, 0.0, oracle.best_frequencies(frame))
-    none = np.zeros(offload.size)
-    return oracle.evaluate(frame, offload, none, frequency, none).objective
-
-
 def allocate(frame: Frame, offload: np.ndarray) -> Decision:
     decision = Tdma().allocate(frame, offload)
     assert decision.status is Status.OK
@@ -63,33 +33,6 @@ def allocate(frame: Frame, offload: np.ndarray) -> Decision:
     assert_keeps_limits(frame, decision)
     assert_says_what_it_brings(frame, decision)
     return decision
-
-
-def least_cost_of_a_nat(sender: Sender, time_price: float) -> float:
-    """The least of (time_price + b p) / ln(1 + p g) over all powers, by golden sections of ln p."""
-    low, high = np.log(sender.max_power_w) - 120.0, np.log(sender.max_power_w)
-
-    def cost(log_power: float) -> float:
-        power = np.exp(log_power)
-        return float((time_price + sender.price_per_w * power) / np.log1p(power * sender.gain_to_noise))
-
-    best = min(cost(low), cost(high), cost(min(high, 0.0)))
-    for _ in range(180):
-        left, right = high - 0.618034 * (high - low), low + 0.618034 * (high - low)
-        at_left, at_right = cost(left), cost(right)
-        best = min(best, at_left, at_right)
-        low, high = (low, right) if at_left <= at_right else (left, high)
-    return best
-
-
-def dual_bound(frame: Frame, offload: np.ndarray, time_price: float) -> float:
-    """At any price of time, no shares and powers reach more than this."""
-    bound = fixed_part(frame, offload) + time_price
-    for i in np.flatnonzero(offload):
-        sender = Sender.of(frame, i)
-        if sender.load > 0.0 and sender.max_power_w > 0.0:
-            bound += sender.load * max(sender.worth_of_nats - least_cost_of_a_nat(sender, time_price), 0.0)
-    return float(bound)
 
 
 @pytest.mark.parametrize("devices", [2, 3])
@@ -116,29 +59,13 @@ def test_no_shares_and_powers_of_a_fine_grid_are_better(
     assert reached <= grid + 5e-3 * abs(grid)  # the grid finds nearly the same, so it can tell
 
 
-def solved_by_cones(frame: Frame, offload: np.ndarray) -> float:
-    """The objective by a general convex solver on exponential cones; energies in units of P_max."""
-    cvxpy = pytest.importorskip("cvxpy")
-    senders = [Sender.of(frame, i) for i in np.flatnonzero(offload)]
-    worth, price, gain, power, load = (np.array(column) for column in zip(*senders, strict=True))
-    share, energy, nats = (cvxpy.Variable(len(senders), nonneg=True) for _ in range(3))
-    limits = [
-        nats <= -cvxpy.rel_entr(share, share + cvxpy.multiply(gain * power, energy)),
-        nats <= load,
-        energy <= share,
-        cvxpy.sum(share) <= 1.0,
-    ]
-    problem = cvxpy.Problem(cvxpy.Maximize(worth @ nats - (price * power) @ energy), limits)
-    accuracy = {"tol_gap_abs": 1e-10, "tol_gap_rel": 1e-10, "tol_feas": 1e-10}
-    return float(problem.solve(solver="CLARABEL", **accuracy)) + fixed_part(frame, offload)
-
-
 @pytest.mark.parametrize("devices", [1, 2, 3, 5, 8])
 @pytest.mark.parametrize("factors", RANGE_OF_STATES)
 @pytest.mark.parametrize("seed", range(3))
 def test_a_general_convex_solver_reaches_the_same(
     devices: int, factors: tuple[float | None, float | None], seed: int
 ) -> None:
+    pytest.importorskip("cvxpy")
     frame = state(devices, seed, *factors)
     offload = np.random.default_rng(seed).random(devices) < 0.7
     offload[seed % devices] = True
