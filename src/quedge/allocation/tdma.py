@@ -149,7 +149,7 @@ def last_served(terms: Terms, bids: Bids, turn: Ints) -> tuple[int, int]:
 
 
 @kernel
-def price_filling_frame(terms: Terms, bids: Bids, senders: Ints, low: float) -> tuple[float, float]:
+def price_filling_frame(terms: Terms, bids: Bids, senders: Ints) -> tuple[float, float]:
     """The price of time at which `senders` just fill the frame, and the share that they want at it.
 
     The logarithm of that share is a convex function of the price's logarithm, so that Newton's method, from a price
@@ -159,9 +159,8 @@ def price_filling_frame(terms: Terms, bids: Bids, senders: Ints, low: float) -> 
         terms: the frame's terms.
         bids: the frame's bids.
         senders: devices that could send all their queues at their best efficiencies and have time left.
-        low: a price at which they want the whole frame or more, or zero.
     """
-    price = low
+    price = 0.0
     for k in senders:
         price = max(price, terms.level_price[k] * saved_by_time(bids.load[k]))  # at which k alone wants all of it
     wanted = 0.0
@@ -218,8 +217,7 @@ def share_frame(
                 efficiency[k] = bids.efficiency[k]
                 share[k] = part * bids.load[k] / efficiency[k]
         else:  # every queue is emptied, in no more time than there is
-            low = bids.worth[turn[end]] if end < count else 0.0
-            price, wanted = price_filling_frame(terms, bids, turn[:end], low)
+            price, wanted = price_filling_frame(terms, bids, turn[:end])
             found = price == 0.0 or abs(wanted - 1.0) <= _FULL
             stretch = max(wanted, 1.0)
             for k in turn[:end]:
