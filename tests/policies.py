@@ -13,14 +13,20 @@ from quedge.allocation.tdma import Tdma
 from quedge.model.frame import Decision, Frame
 from quedge.policy.baselines import AllLocal, AllOffload, BestPair, BestSingle, Random
 from quedge.policy.exact import Exact
-from quedge.policy.policy import Policy
+from quedge.policy.lydroo import Lydroo, MlpActor, NearestNeighbours, OrderPreserving
+from quedge.policy.policy import Learner, Policy
 from tests import oracle
 
 NOMA_ALLOCATORS = (NomaGreedy(), NomaSca())
 ALLOCATORS = (*NOMA_ALLOCATORS, Tdma())
 
 FREE_OF_CHANCE = (AllLocal(), AllOffload(), BestSingle(), BestPair(), Exact(tolerance=1e-3), Exact(tolerance=1e-6))
-POLICIES = (*FREE_OF_CHANCE, Random(probability=0.5))
+LEARNERS = (
+    Lydroo(),
+    Lydroo(allocator=NomaSca(), actor=MlpActor(), quantiser=NearestNeighbours(), candidates=4),
+    Lydroo(allocator=Tdma(), quantiser=OrderPreserving(), batch=4, update_every=2),
+)
+POLICIES = (*FREE_OF_CHANCE, Random(probability=0.5), *LEARNERS)
 
 every_noma_allocator = pytest.mark.parametrize("allocator", NOMA_ALLOCATORS, ids=repr)
 every_allocator = pytest.mark.parametrize("allocator", ALLOCATORS, ids=repr)
@@ -28,9 +34,11 @@ every_policy = pytest.mark.parametrize("policy", POLICIES, ids=repr)
 every_policy_free_of_chance = pytest.mark.parametrize("policy", FREE_OF_CHANCE, ids=repr)
 
 
-def decide(policy: Policy, frame: Frame) -> Decision:
-    """A policy's decision; where it draws, always with the same numbers."""
-    return policy.decide(frame, np.random.default_rng(2024))
+def decide(policy: Policy | Learner, frame: Frame) -> Decision:
+    """A policy's decision, of a learner a fresh agent's; where it draws, always with the same numbers."""
+    rng = np.random.default_rng(2024)
+    agent = policy.begin(frame.cell.devices, rng) if isinstance(policy, Learner) else policy
+    return agent.decide(frame, rng)
 
 
 def assert_keeps_limits(frame: Frame, decision: Decision) -> None:

@@ -2,12 +2,25 @@
 
 from quedge.allocation.allocator import Allocator
 from quedge.allocation.noma_greedy import NomaGreedy
+from quedge.allocation.noma_sca import NomaSca
+from quedge.allocation.tdma import Tdma
 from quedge.model.frame import Decision, Frame, Status
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import AllLocal, AllOffload, BestPair, BestSingle, Random
 from quedge.policy.decide import decide
 from quedge.policy.exact import Exact
-from quedge.policy.policy import Policy
+from quedge.policy.lydroo import (
+    Inputs,
+    Lydroo,
+    LydrooAgent,
+    MlpActor,
+    NearestNeighbours,
+    NoisyOrderPreserving,
+    OrderPreserving,
+    SharedActor,
+    TrainedLydroo,
+)
+from quedge.policy.policy import Learner, Policy
 from quedge.simulation.processes import (
     ArrivalProcess,
     ChannelProcess,
@@ -32,14 +45,26 @@ __all__ = [
     "Exact",
     "ExponentialArrivals",
     "Frame",
+    "Inputs",
+    "Learner",
+    "Lydroo",
+    "LydrooAgent",
+    "MlpActor",
+    "NearestNeighbours",
+    "NoisyOrderPreserving",
     "NomaGreedy",
+    "NomaSca",
+    "OrderPreserving",
     "Policy",
     "Random",
     "Recorded",
     "RicianFading",
     "Scenario",
+    "SharedActor",
     "Status",
+    "Tdma",
     "Trace",
+    "TrainedLydroo",
     "decide",
     "simulate",
 ]

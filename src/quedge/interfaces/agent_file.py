@@ -55,7 +55,7 @@ class Course(NamedTuple):
         if self.world != other.world and self._replace(world=other.world) == other:
             raise ValueError(f"{path}: was trained with other channel gains or arrivals")
         for name, here, there in zip(self._fields, self, other, strict=True):
-            if isinstance(here, dict) and here != there:
+            if isinstance(here, dict) and isinstance(there, dict) and here != there:
                 name = next(key for key in here if here[key] != there[key])
                 here, there = here[name], there[name]
             if here != there:

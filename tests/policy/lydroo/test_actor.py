@@ -1,0 +1,179 @@
+"""The networks: compiled forward pass, PyTorch's, and what holds for both."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quedge.policy.lydroo.actor import Actor, MlpActor, SharedActor, Weights, fresh_weights
+from quedge.policy.lydroo.replay import Batch
+from tests.strategies import permutations
+
+torch = pytest.importorskip("torch")
+from quedge.policy.lydroo.network import Trainer, network_of  # noqa: E402
+
+every_actor = pytest.mark.parametrize(
+    "actor", [SharedActor(), SharedActor(5, 7), MlpActor(), MlpActor((6, 4))], ids=repr
+)
+
+
+def untrained(actor: Actor, devices: int = 6, features: int = 4, seed: int = 0) -> dict[str, np.ndarray]:
+    return fresh_weights(actor.shapes(devices, features), np.random.default_rng(seed))
+
+
+def some_features(*shape: int, seed: int = 1) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def by_network(actor: Actor, weights: Weights, features: np.ndarray) -> np.ndarray:
+    with torch.inference_mode():
+        return network_of(actor, weights)(torch.from_numpy(features[np.newaxis])).numpy()[0]
+
+
+@every_actor
+def test_the_compiled_forward_pass_equals_the_network_s(actor: Actor) -> None:
+    weights = untrained(actor)
+    for seed in range(20):
+        features = some_features(6, 4, seed=seed)
+        np.testing.assert_allclose(
+            actor.logits(weights, features), by_network(actor, weights, features), rtol=1e-5, atol=1e-6
+        )
+
+
+@given(order=permutations(7))
+def test_the_shared_actor_is_equivariant(order: np.ndarray) -> None:
+    actor, features = SharedActor(), some_features(7, 9)
+    weights = untrained(actor, 7, 9)
+    here, there = actor.logits(weights, features), actor.logits(weights, np.ascontiguousarray(features[order]))
+    np.testing.assert_allclose(there, here[order], rtol=1e-5, atol=1e-6)
+
+
+@given(devices=st.integers(1, 40))
+def test_the_shared_actor_serves_any_number_of_devices_with_the_same_weights(devices: int) -> None:
+    actor = SharedActor()
+    weights = untrained(actor, 10, 9)
+    features = some_features(devices, 9)
+    logits = actor.logits(weights, features)
+    assert logits.shape == (devices,)
+    np.testing.assert_allclose(logits, by_network(actor, weights, features), rtol=1e-5, atol=1e-6)
+
+
+def test_a_device_more_changes_the_context_of_the_others() -> None:
+    actor, features = SharedActor(), some_features(5, 9)
+    weights = untrained(actor, 5, 9)
+    assert (actor.logits(weights, features)[:4] != actor.logits(weights, features[:4].copy())).all()
+
+
+def test_padding_changes_nothing() -> None:
+    actor = SharedActor()
+    weights = untrained(actor, 5, 9)
+    few, many = some_features(3, 9, seed=1), some_features(5, 9, seed=2)
+    padded = np.stack([np.vstack([few, np.zeros((2, 9), np.float32)]), many])
+    present = np.array([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], dtype=np.float32)
+    with torch.inference_mode():
+        together = network_of(actor, weights)(torch.from_numpy(padded), torch.from_numpy(present)).numpy()
+    np.testing.assert_allclose(together[0, :3], actor.logits(weights, few), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(together[1], actor.logits(weights, many), rtol=1e-5, atol=1e-6)
+
+
+def test_an_mlp_refuses_another_number_of_devices_with_both_numbers() -> None:
+    actor = MlpActor()
+    with pytest.raises(ValueError, match=r"devices: 5 is not allowed; this mlp actor was made for 6"):
+        actor.logits(untrained(actor), some_features(5, 4))
+
+
+@pytest.mark.parametrize("units", [0, -3, 2.5, True, 5000])
+def test_a_number_of_units_that_is_none_is_refused(units: object) -> None:
+    with pytest.raises(ValueError, match="embedding"):
+        SharedActor(embedding=units)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="hidden"):
+        MlpActor(hidden=(units, 4))  # type: ignore[arg-type]
+
+
+def tiny() -> tuple[MlpActor, dict[str, np.ndarray]]:
+    """One device, one feature, one unit a layer: logit = 0.5 · max(2 · max(x, 0) + 1, 0) - 1."""
+    weights = {
+        "first.weight": [[1.0]], "first.bias": [0.0], "second.weight": [[2.0]], "second.bias": [1.0],
+        "output.weight": [[0.5]], "output.bias": [-1.0],
+    }  # fmt: skip
+    return MlpActor((1, 1)), {name: np.array(values, dtype=np.float32) for name, values in weights.items()}
+
+
+def test_the_first_step_of_adam_on_the_cross_entropy_equals_a_hand_computation() -> None:
+    actor, weights = tiny()
+    batch = Batch(np.array([[[3.0]], [[1.0]]], np.float32), np.array([[1.0], [0.0]], np.float32), None)
+    # x = 3: logit 0.5 · 7 - 1 = 2.5, label 1; x = 1: logit 0.5 · 3 - 1 = 0.5, label 0
+    loss = (math.log1p(math.exp(-2.5)) + math.log1p(math.exp(0.5))) / 2.0
+    trainer = Trainer(actor, weights)
+    assert trainer.step(batch, learning_rate=0.01) == pytest.approx(loss, rel=1e-6)
+    # dL/dz = (sigmoid(z) - label) / 2
+    pulls = np.array([1.0 / (1.0 + math.exp(-2.5)) - 1.0, 1.0 / (1.0 + math.exp(-0.5))]) / 2.0
+    gradient = {
+        "output.weight": pulls @ [7.0, 3.0], "output.bias": pulls.sum(),
+        "second.weight": 0.5 * pulls @ [3.0, 1.0], "second.bias": 0.5 * pulls.sum(),
+        "first.weight": pulls @ [3.0, 1.0], "first.bias": pulls.sum(),
+    }  # fmt: skip
+    _, before = tiny()
+    for name, slope in gradient.items():
+        step = -0.01 * slope / (abs(slope) + 1e-8)  # the first step of Adam, bias corrected
+        assert weights[name].item() == pytest.approx(before[name].item() + step, rel=1e-5)
+        assert trainer.moments()[f"{name}:exp_avg"].item() == pytest.approx(0.1 * slope, rel=1e-5)
+        assert trainer.moments()[f"{name}:exp_avg_sq"].item() == pytest.approx(0.001 * slope**2, rel=1e-4)
+
+
+def test_adam_keeps_its_moments_from_step_to_step() -> None:
+    actor, weights = tiny()
+    batch = Batch(np.array([[[3.0]]], np.float32), np.array([[1.0]], np.float32), None)
+    trainer = Trainer(actor, weights)
+    for _ in range(3):
+        trainer.step(batch, learning_rate=1e-5)
+    assert trainer.moments()["output.bias:step"] == 3.0
+    slope = 1.0 / (1.0 + math.exp(-2.5)) - 1.0  # about the same in all three steps
+    assert trainer.moments()["output.bias:exp_avg"].item() == pytest.approx((1.0 - 0.9**3) * slope, rel=1e-3)
+
+
+def test_a_padded_batch_s_loss_is_the_mean_over_the_devices_that_are_there() -> None:
+    actor = SharedActor()
+    weights = untrained(actor, 5, 9)
+    few, many = some_features(3, 9, seed=1), some_features(5, 9, seed=2)
+    padded = np.stack([np.vstack([few, np.zeros((2, 9), np.float32)]), many])
+    offload = np.array([[1, 0, 1, 0, 0], [0, 1, 0, 0, 1]], dtype=np.float32)
+    present = np.array([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], dtype=np.float32)
+    logits = np.concatenate([actor.logits(weights, few), actor.logits(weights, many)])
+    labels = np.array([1, 0, 1, 0, 1, 0, 0, 1])
+    expected = np.mean(np.log1p(np.exp(logits)) - labels * logits)
+    loss = Trainer(actor, weights).step(Batch(padded, offload, present), learning_rate=1e-3)
+    assert loss == pytest.approx(expected, rel=1e-5)
+
+
+@every_actor
+def test_training_moves_the_very_weights_that_decide(actor: Actor) -> None:
+    weights = untrained(actor)
+    features = some_features(8, 6, 4)
+    offload = (np.random.default_rng(2).random((8, 6)) < 0.5).astype(np.float32)
+    before = actor.logits(weights, features[0])
+    trainer = Trainer(actor, weights)
+    losses = [trainer.step(Batch(features, offload, None), 1e-2) for _ in range(150)]
+    assert (actor.logits(weights, features[0]) != before).all()
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_the_process_s_number_of_threads_stays_as_it_was() -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        actor, weights = tiny()
+        Trainer(actor, weights).step(Batch(np.ones((1, 1, 1), np.float32), np.ones((1, 1), np.float32), None), 1e-3)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_building_a_network_draws_nothing_from_pytorch_s_own_random_stream() -> None:
+    state = torch.get_rng_state()
+    network_of(SharedActor(), untrained(SharedActor()))
+    assert torch.equal(torch.get_rng_state(), state)

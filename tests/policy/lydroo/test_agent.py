@@ -1,0 +1,198 @@
+"""The agent: it learns, its K adapts, it goes on from where it stood, and it serves any cell."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+
+import numpy as np
+import pytest
+
+from quedge.allocation.noma_greedy import NomaGreedy
+from quedge.model.cell import cell_of
+from quedge.model.extras import MissingExtraError
+from quedge.model.frame import Decision, Frame
+from quedge.model.scenario import Scenario
+from quedge.policy.baselines import BestSingle
+from quedge.policy.exact import Exact, exact_objectives
+from quedge.policy.lydroo import MLP, PAPER, Inputs, Lydroo, LydrooAgent, MlpActor, SharedActor
+from quedge.policy.lydroo.quantiser import OrderPreserving
+from quedge.simulation.simulate import run_in_world, simulate
+from quedge.simulation.world import World, draw_world
+from tests.frames import drawn_frame
+from tests.policies import assert_keeps_limits
+
+pytest.importorskip("torch")
+
+PAPER_CELL = Scenario()
+
+
+@pytest.fixture(scope="module")
+def learned() -> tuple[LydrooAgent, LydrooAgent]:
+    """A fresh agent and one that began from the same weights and has learned from 1,500 frames."""
+    fresh, trained = (Lydroo().begin(10, np.random.default_rng(5)) for _ in range(2))
+    simulate(PAPER_CELL, trained, frames=1500, seed=11)
+    return fresh, trained
+
+
+def ratio_of_the_actor_alone(agent: LydrooAgent) -> float:
+    """Share of the optimum that the rounded relaxed decision reaches on held-out states, without other candidates."""
+    trace = simulate(PAPER_CELL, Exact(), frames=600, seed=77)
+    late = slice(200, None)
+    states = trace.channel_gain[late], trace.data_queue_mbit[late], trace.energy_queue[late]
+    optimum = exact_objectives(cell_of(PAPER_CELL), *states)
+    alone = LydrooAgent(
+        dataclasses.replace(agent.settings, quantiser=OrderPreserving(), candidates=1, adapt_every=10**6),
+        agent.weights,
+        10,
+    )
+    rng = np.random.default_rng(0)
+    reached = [alone.decide(Frame(cell_of(PAPER_CELL), *state), rng).objective for state in zip(*states, strict=True)]
+    return float(np.mean(np.array(reached) / optimum))
+
+
+def test_what_was_learned_beats_the_fresh_actor_by_a_wide_margin(learned: tuple[LydrooAgent, LydrooAgent]) -> None:
+    before, after = (ratio_of_the_actor_alone(agent) for agent in learned)
+    assert after >= 0.93  # a broken gradient or mixed-up labels leave it near the fresh one, or below
+    assert after >= before + 0.3
+
+
+def test_the_learner_leaves_best_single_behind() -> None:
+    here, single = (simulate(PAPER_CELL, policy, frames=2000, seed=2) for policy in (Lydroo(), BestSingle()))
+    assert here.data_queue_mbit[1000:].mean() < single.data_queue_mbit[1000:].mean()
+
+
+def test_the_number_of_candidates_falls_as_the_actor_learns_by_the_rule_of_the_paper() -> None:
+    trace = simulate(PAPER_CELL, Lydroo(), frames=1600, seed=3)
+    given, won = trace.notes["candidates"], trace.notes["winner"]
+    assert (won < given).all()
+    assert (given[:32] == 10).all()
+    for start in range(32, 1600, 32):
+        needed = won[start - 32 : start].max() + 1
+        assert (given[start : start + 32] == min(needed + 1, 10)).all()
+    assert given[-320:].mean() <= 6.0
+
+
+def test_k_rises_again_when_the_last_candidate_wins() -> None:
+    agent = LydrooAgent(Lydroo(candidates=1, adapt_every=4), Lydroo().begin(10, np.random.default_rng(0)).weights, 10)
+    trace = simulate(PAPER_CELL, agent, frames=40, seed=0)
+    assert trace.notes["candidates"][0] == 1
+    assert trace.notes["candidates"].max() > 2
+
+
+def test_the_trace_tells_the_loss_of_every_step_and_nothing_between() -> None:
+    settings = Lydroo(batch=16, update_every=5)
+    loss = simulate(PAPER_CELL, settings, frames=200, seed=1).notes["loss"]
+    due = np.array([frame % 5 == 0 and frame >= 16 for frame in range(1, 201)])
+    np.testing.assert_array_equal(np.isfinite(loss), due)
+    assert loss[due][-10:].mean() < loss[due][:3].mean()
+
+
+@pytest.mark.parametrize("settings", [Lydroo(), dataclasses.replace(MLP, memory=64)], ids=["shared", "mlp"])
+@pytest.mark.parametrize("cut", [1, 77, 128])
+def test_a_run_cut_at_any_frame_and_resumed_equals_the_uncut_one(settings: Lydroo, cut: int) -> None:
+    world = draw_world(PAPER_CELL, 200, seed=6)
+    whole_agent, agent = (settings.begin(10, np.random.default_rng(3)) for _ in range(2))
+    whole = run_in_world(PAPER_CELL, whole_agent, world, seed=6)
+    first = run_in_world(PAPER_CELL, agent, World(*(values[:cut] for values in world)), seed=6)
+    resumed = settings.resume(agent.state())
+    rest = run_in_world(PAPER_CELL, resumed, World(*(values[cut:] for values in world)), seed=6, start=first.end)
+    for name in ("offload", "transmit_power_w", "data_queue_mbit", "energy_queue", "objective"):
+        np.testing.assert_array_equal(getattr(rest, name), getattr(whole, name)[cut:], err_msg=name)
+    for name in ("candidates", "winner", "loss"):
+        told = rest.notes.get(name, np.full(200 - cut, np.nan))
+        np.testing.assert_array_equal(told, whole.notes[name][cut:], err_msg=name)
+    for name, values in whole_agent.state().weights.items():
+        np.testing.assert_array_equal(resumed.state().weights[name], values, err_msg=name)
+    for name, values in whole_agent.state().moments.items():
+        np.testing.assert_array_equal(resumed.state().moments[name], values, err_msg=name)
+
+
+def test_devices_may_come_and_go_between_frames_while_the_agent_learns() -> None:
+    agent, rng = Lydroo(batch=8, update_every=1).begin(10, np.random.default_rng(1)), np.random.default_rng(2)
+    losses = []
+    for number in range(60):
+        frame = drawn_frame((10, 7, 12, 1, 30)[number % 5], seed=number)
+        decision = agent.decide(frame, rng)
+        assert_keeps_limits(frame, decision)
+        assert decision.notes["candidates"] <= frame.cell.devices
+        losses.append(decision.notes.get("loss", np.nan))
+    assert np.isfinite(losses[8:]).all()
+    resumed = agent.settings.resume(agent.state())
+    for number in range(5):
+        frame = drawn_frame(6 + number, seed=100 + number)
+        here, there = (each.decide(frame, np.random.default_rng(number)) for each in (agent, resumed))
+        np.testing.assert_array_equal(here.transmit_power_w, there.transmit_power_w)
+
+
+def test_a_trained_agent_serves_other_numbers_of_devices(learned: tuple[LydrooAgent, LydrooAgent]) -> None:
+    for devices in (5, 25):
+        scenario = Scenario(devices=devices)
+        trace = simulate(scenario, learned[1].trained(), frames=300, seed=8)
+        late = slice(100, None)
+        states = trace.channel_gain[late], trace.data_queue_mbit[late], trace.energy_queue[late]
+        assert (trace.objective[late] / exact_objectives(cell_of(scenario), *states)).mean() >= 0.97
+
+
+def test_a_trained_agent_learns_no_more_and_begins_every_run_alike(learned: tuple[LydrooAgent, LydrooAgent]) -> None:
+    policy = learned[1].trained()
+    before = {name: values.copy() for name, values in policy.weights.items()}
+    once, again = (simulate(PAPER_CELL, policy, frames=100, seed=4) for _ in range(2))
+    np.testing.assert_array_equal(once.transmit_power_w, again.transmit_power_w)
+    assert "loss" not in once.notes
+    simulate(PAPER_CELL, learned[1], frames=100, seed=5)  # the agent itself goes on learning
+    for name, values in before.items():
+        np.testing.assert_array_equal(policy.weights[name], values)
+        assert (learned[1].weights[name] != values).any()
+
+
+def test_a_trained_mlp_refuses_another_number_of_devices_before_its_first_frame() -> None:
+    policy = MLP.begin(4, np.random.default_rng(0)).trained()
+    with pytest.raises(ValueError, match=r"devices: 5 is not allowed; this mlp actor was made for 4"):
+        simulate(Scenario(devices=5), policy, frames=3)
+
+
+def test_without_pytorch_a_trained_agent_decides_and_a_learner_says_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, learned: tuple[LydrooAgent, LydrooAgent]
+) -> None:
+    policy = learned[1].trained()
+    with_it = simulate(PAPER_CELL, policy, frames=20, seed=4)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "quedge.policy.lydroo.network")
+    np.testing.assert_array_equal(simulate(PAPER_CELL, policy, frames=20, seed=4).objective, with_it.objective)
+    with pytest.raises(MissingExtraError, match=r"LyDROO needs PyTorch, .*: pip install 'quedge\[learn\]'"):
+        simulate(PAPER_CELL, Lydroo(), frames=5)
+
+
+@dataclasses.dataclass(frozen=True)
+class HalfPower:
+    """A critic of one's own, with the one method that an allocator must have."""
+
+    def allocate(self, frame: Frame, offload: np.ndarray) -> Decision:
+        decision = NomaGreedy().allocate(frame, offload)
+        return decision._replace(transmit_power_w=decision.transmit_power_w / 2.0)
+
+
+def test_any_allocator_is_a_critic() -> None:
+    trace = simulate(PAPER_CELL, Lydroo(allocator=HalfPower()), frames=40, seed=1)
+    assert trace.transmit_power_w.max() <= 0.05
+    assert (trace.offload.sum(axis=1) >= 0).all()
+
+
+def test_the_paper_s_preset_has_the_paper_s_values() -> None:
+    assert PAPER.actor == MlpActor(hidden=(256, 128))
+    assert PAPER.actor.shapes(10, PAPER.inputs.features)["first.weight"] == (256, 30)
+    assert (PAPER.memory, PAPER.batch, PAPER.update_every, PAPER.inputs) == (1024, 32, 20, Inputs.STATE)
+    assert isinstance(Lydroo().actor, SharedActor)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("memory", 0), ("batch", 2.5), ("update_every", -1), ("adapt_every", True), ("candidates", 0),
+        ("learning_rate", 0.0), ("learning_rate", 1.5), ("settled_learning_rate", float("nan")),
+    ],
+)  # fmt: skip
+def test_a_setting_that_is_not_allowed_is_refused_with_its_value(name: str, value: object) -> None:
+    with pytest.raises(ValueError, match=rf"{name}: {value!r} is not allowed; it must be"):
+        Lydroo(**{name: value})  # type: ignore[arg-type]

@@ -1,0 +1,81 @@
+"""What the actor sees, against the allocator's own answers."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quedge.allocation.noma_greedy import NomaGreedy
+from quedge.model.frame import Frame
+from quedge.policy.baselines import AllLocal
+from quedge.policy.lydroo.features import MODEL_FEATURES, device_features
+from tests.frames import drawn_frame, laid_frame
+from tests.policies import decide, permuted
+from tests.strategies import EXTREME_GAINS, frames, permutations
+
+
+def only(devices: int, *offloading: int) -> np.ndarray:
+    offload = np.zeros(devices, dtype=np.bool_)
+    offload[list(offloading)] = True
+    return offload
+
+
+def test_features_tell_what_each_device_brings_alone_and_beside_the_leader() -> None:
+    frame = drawn_frame(6, seed=4, pqc_power_w=0.01)
+    features = device_features(*frame)
+    value = frame.data_queue_mbit + frame.cell.v * frame.cell.weight
+    price = frame.cell.nu * frame.energy_queue
+
+    def worth(*offloading: int) -> tuple[np.ndarray, float]:
+        decision = NomaGreedy().allocate(frame, only(6, *offloading))
+        return value * decision.rate_mbps - price * decision.power_w, decision.objective
+
+    local, all_local = worth()
+    alone = np.array([worth(i)[0][i] for i in range(6)])
+    scale = max(np.abs(alone).max(), local.max())
+    advantage = alone - local
+    leader = int(np.argmax(advantage))
+    np.testing.assert_allclose(features[:, 3], alone / scale, rtol=1e-5)
+    np.testing.assert_allclose(features[:, 4], advantage / scale, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(features[:, 7], np.maximum(advantage / advantage[leader], -1.0), rtol=1e-4, atol=1e-6)
+    for i in range(6):
+        beside = worth(leader, i)[1] - worth(leader)[1] if i != leader else worth(leader)[1] - all_local
+        np.testing.assert_allclose(features[i, 8], beside / scale, rtol=1e-4, atol=1e-6)
+        sinr = np.expm1(features[i, 5] / 0.2)
+        sent = NomaGreedy().allocate(frame, only(6, i)).transmit_power_w[i]
+        np.testing.assert_allclose(sinr, sent * frame.channel_gain[i] / frame.cell.noise_w, rtol=1e-4)
+        np.testing.assert_allclose(features[i, 6], sent / frame.cell.max_transmit_power_w[i], rtol=1e-4)
+
+
+def test_the_state_is_seen_on_log_scales() -> None:
+    frame = laid_frame([1e-11, 1e-13], [7.0, 0.0], [0.0, 3.0])
+    features = device_features(*frame)
+    # N0 = 7.962143e-15 W: log10(h / N0) = 3.098970 and 1.098970; ln 8 = 2.079442; ln(1 + 60 · 3) = 5.198497
+    np.testing.assert_allclose(features[:, 0], [0.098970, -1.901030], rtol=1e-4)
+    np.testing.assert_allclose(features[:, 1], [2.079442 / 2.0, 0.0], rtol=1e-5)
+    np.testing.assert_allclose(features[:, 2], [0.0, 5.198497 / 4.0], rtol=1e-5)
+
+
+@given(frame=frames(powers_of_ten=EXTREME_GAINS))
+def test_features_of_any_frame_are_finite_and_of_order_one(frame: Frame) -> None:
+    features = device_features(*frame)
+    assert features.shape == (frame.cell.devices, MODEL_FEATURES)
+    assert np.isfinite(features).all()
+    assert (np.abs(features) <= 30.0).all()
+    assert (np.abs(features[:, [3, 6, 7]]) <= 1.0 + 1e-6).all()
+
+
+@given(data=st.data())
+def test_permuting_the_devices_permutes_the_features(data: st.DataObject) -> None:
+    frame = data.draw(frames(min_devices=2))
+    order = data.draw(permutations(frame.cell.devices))
+    here, there = device_features(*frame), device_features(*permuted(frame, order))
+    # two devices of the same advantage may change roles as leader
+    np.testing.assert_allclose(there[:, :8], here[order][:, :8], rtol=1e-5, atol=1e-6)
+
+
+def test_an_empty_cell_has_features_without_worth() -> None:
+    frame = laid_frame([1e-11, 1e-12], 0.0, 0.0, v=0.0)
+    assert decide(AllLocal(), frame).objective == 0.0
+    assert (device_features(*frame)[:, 3:5] == 0.0).all()
