@@ -12,6 +12,8 @@ import numpy as np
 from quedge.allocation.noma_sca.problem import Answer, Round
 from quedge.model.compiled import Floats
 
+_SOLVED = ("Solved", "AlmostSolved")
+
 
 @dataclass(frozen=True)
 class DirectClarabel:
@@ -60,13 +62,15 @@ class ConicForm:
         scale = 1.0 + np.cumsum(problem.start)
         objective, values, bound = self._numbers(problem, scale)
         began = time.perf_counter_ns()
-        if self._solver is None:
-            self._solver = self._set_up(objective, values, bound)
-        else:
+        found = None
+        if self._solver is not None:
             self._solver.update(q=objective, A=values, b=bound)
-        found = self._solver.solve()
+            found = self._solver.solve()
+        if found is None or str(found.status) not in _SOLVED:  # its scaling is that of the numbers it was set up with
+            self._solver = self._set_up(objective, values, bound)
+            found = self._solver.solve()
         solver_us = (time.perf_counter_ns() - began) * 1e-3
-        if str(found.status) not in ("Solved", "AlmostSolved"):
+        if str(found.status) not in _SOLVED:
             return Answer(None, solver_us)
         level = np.array(found.x[: self.size]) * scale
         return Answer(np.diff(level, prepend=1.0), solver_us)

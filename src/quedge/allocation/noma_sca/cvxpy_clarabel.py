@@ -71,12 +71,19 @@ class ParametrisedRound:
         self._set("lift", unit / level, 0.0)
         self._set("ease", ease, 1.0)
         self._set("growth", growth * ease, 1.0)
+        answer = self._solved(unit, warm_start=True)
+        if answer.step is None:  # its scaling is still that of the numbers it was set up with
+            answer = self._solved(unit, warm_start=False)
+        return answer
+
+    def _solved(self, unit: Floats, warm_start: bool) -> Answer:
+        cvxpy = self._cvxpy
         try:
-            self.problem.solve(solver=self._cvxpy.CLARABEL, warm_start=True, presolve_enable=False)
-        except self._cvxpy.SolverError:
+            self.problem.solve(solver=cvxpy.CLARABEL, warm_start=warm_start, presolve_enable=False)
+        except cvxpy.SolverError:
             return Answer(None, 0.0)
         solver_us = self.problem.solver_stats.solve_time * 1e6
-        if self.problem.status not in (self._cvxpy.OPTIMAL, self._cvxpy.OPTIMAL_INACCURATE):
+        if self.problem.status not in (cvxpy.OPTIMAL, cvxpy.OPTIMAL_INACCURATE):
             return Answer(None, solver_us)
         return Answer(self.share.value[: unit.size] * unit, solver_us)
 
