@@ -14,8 +14,8 @@ from benchmarks.table import Row, settled_run
 from quedge.allocation.allocator import Allocator
 from quedge.allocation.noma_greedy import NomaGreedy, greedy_objectives
 from quedge.allocation.noma_sca import CvxpyClarabel, DirectClarabel, NomaSca
-from quedge.allocation.noma_sca.problem import levels_of
-from quedge.allocation.noma_sca.rounds import begin
+from quedge.allocation.noma_sca.problem import chain_of, chain_value, levels_of
+from quedge.allocation.noma_sca.rounds import begin, climb, share_of_greedy
 from quedge.model.cell import cell_of
 from quedge.model.frame import Frame, Status, checked_frame
 from quedge.model.scenario import Scenario
@@ -40,6 +40,7 @@ FRAMES = 400  # of a settled run; the second half is used
 TIMED = {"compiled": 100, "Clarabel": 10, "CVXPY": 5}
 RANDOM_FRAMES = 500
 ROUNDS = {"compiled": 500, "Clarabel": 10, "CVXPY": 5}  # for the random frames: it is failures that are counted
+SHARES = (0.01, 0.03, 0.1, 0.3, 1.0)
 
 Case = tuple[Frame, np.ndarray]
 
@@ -162,8 +163,35 @@ def robustness_rows(devices: int) -> Iterator[Row]:
         )
 
 
+def start_rows() -> Iterator[Row]:
+    """Where the rounds end, by the share of the greedy powers that they start from."""
+    for devices, offloaders in ((10, 2), (10, 3), (10, 10), (20, 20)):
+        rng = np.random.default_rng(devices + offloaders)
+        ends = np.empty((RANDOM_FRAMES, len(SHARES)))
+        for end in ends:
+            frame, offload = random_case(devices, rng)
+            offload[:] = False
+            offload[rng.choice(devices, offloaders, replace=False)] = True
+            terms = frame_terms(*frame)
+            chain = chain_of(terms, offload[terms.device])
+            for i, share in enumerate(SHARES):
+                step = share_of_greedy(terms, offload[terms.device], chain, share)
+                climb(chain, step, SOLVERS["compiled"].tolerance, SOLVERS["compiled"].max_rounds)
+                end[i] = chain_value(chain, step)
+        ends /= ends.max(axis=1, keepdims=True)
+        yield (
+            f"N = {devices}, {offloaders} offload: end / best end, from a share of the greedy powers",
+            "",
+            "; ".join(
+                f"{share:g}: mean {mean:.4f}, least {least:.2f}"
+                for share, mean, least in zip(SHARES, ends.mean(axis=0), ends.min(axis=0), strict=True)
+            ),
+        )
+
+
 def rows() -> Iterator[Row]:
     """What was measured, what it should reach, what it reached."""
+    yield from start_rows()
     for devices in PAPER_US:
         chosen = settled_cases(devices)
         yield from time_rows(devices, chosen)

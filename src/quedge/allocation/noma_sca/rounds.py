@@ -17,28 +17,33 @@ CONVERGED, FAILED, UNDECIDED = range(3)
 STATUSES = (Status.OK, Status.FALLBACK, Status.ROUNDS_SPENT)
 """A decision's status where its rounds converged, failed, and were all spent undecided."""
 
-_SHARE_OF_GREEDY = 0.03
+_SHARE_OF_GREEDY = 0.1
 _SOLVER_ACCURACY = 1e-6  # relative; a fall of the objective beyond it is a solver's failure, a smaller one rounding
 
 
 @kernel
-def begin(terms: Terms, offload: Bools) -> tuple[Chain, Floats]:
-    """The chain of a decision, and feasible steps to start from: a small share of the greedy ones.
-
-    The paper leaves the start open; we take 3 % of the greedy allocation's transmit powers. From the greedy powers
-    themselves, or from half of them, the rounds more often end at a poorer point: whoever interferes starts at a
-    limit and stays there (docs/sca.md).
-    """
-    chain = chain_of(terms, offload)
+def share_of_greedy(terms: Terms, offload: Bools, chain: Chain, share: float) -> Floats:
+    """The steps of the greedy allocation, each cut to a share of it. They are feasible."""
     level = np.empty(offload.size)
     greedy_levels(terms, offload, level)
     step = np.empty(chain.place.size)
     before = 1.0
     for k in range(step.size):
-        step[k] = _SHARE_OF_GREEDY * (level[chain.place[k]] - before)
+        step[k] = share * (level[chain.place[k]] - before)
         before = level[chain.place[k]]
     keep_limits(chain, step)
-    return chain, step
+    return step
+
+
+@kernel
+def begin(terms: Terms, offload: Bools) -> tuple[Chain, Floats]:
+    """The chain of a decision, and the steps to start from: a tenth of the greedy ones.
+
+    The paper leaves the start open. From the greedy powers themselves the rounds more often end at a poorer point:
+    whoever interferes is at a limit there, and stays (measured in docs/sca.md).
+    """
+    chain = chain_of(terms, offload)
+    return chain, share_of_greedy(terms, offload, chain, _SHARE_OF_GREEDY)
 
 
 @kernel
