@@ -17,7 +17,14 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = {"model": 1, "pqc": 1, "allocation": 2, "policy": 3, "simulation": 4, "experiments": 5, "interfaces": 6}
 
-HEAVY = {"matplotlib": ("experiments/drawing.py",), "typer": ("interfaces/",), "pydantic": ("interfaces/",)}
+HEAVY = {
+    "matplotlib": ("experiments/drawing.py",),
+    "typer": ("interfaces/",),
+    "pydantic": ("interfaces/",),
+    "torch": ("policy/lydroo/network.py", "interfaces/agent_file.py"),
+    "cvxpy": ("allocation/noma_sca/cvxpy_clarabel.py",),
+    "clarabel": ("allocation/noma_sca/direct_clarabel.py", "allocation/noma_sca/clarabel_direct.py"),
+}
 """Where a heavy library may be imported; a folder ends in a slash."""
 
 
@@ -64,7 +71,18 @@ def test_heavy_libraries_enter_where_they_belong(path: Path) -> None:
 
 
 def test_importing_the_package_loads_no_heavy_library() -> None:
-    heavy = ("matplotlib", "typer", "pydantic", "pyarrow", "scipy.io", "rich", "pandas")  # numba looks for bare scipy
+    heavy = (
+        "matplotlib",
+        "typer",
+        "pydantic",
+        "pyarrow",
+        "scipy.io",
+        "rich",
+        "pandas",
+        "torch",
+        "cvxpy",
+        "clarabel",
+    )  # numba looks for bare scipy
     program = f"import sys, quedge; print([name for name in {heavy!r} if name in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert loaded.stdout.strip() == "[]"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import io
 import json
 import math
 from collections.abc import Mapping
@@ -17,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.experiments.training import Training
-from quedge.interfaces.lydroo_settings import lydroo_of_object, settings_object
+from quedge.interfaces.lydroo_settings import CRITICS, lydroo_of_object, settings_object
 from quedge.interfaces.whole_file import whole_file
 from quedge.model.extras import MissingExtraError
 from quedge.model.scenario import Scenario
-from quedge.policy.lydroo import AgentState, Lydroo
+from quedge.policy.lydroo import AgentState, Lydroo, TrainedLydroo
 from quedge.simulation.trace import RunState
 
 _FORMAT, _VERSION = "quedge-agent", 1
@@ -67,7 +68,7 @@ class AgentFile(NamedTuple):
 
     Attributes:
         course: the training's course.
-        settings: the agent's settings; the critic is the default one.
+        settings: the agent's settings, with the critic of its policy.
         state: where the agent stands.
         done: number of frames decided.
         run: where the run stands.
@@ -79,9 +80,13 @@ class AgentFile(NamedTuple):
     done: int
     run: RunState
 
-    def resume(self, settings: Lydroo) -> Training:
-        """The training, to be gone on with; `settings` are the file's with the policy's own critic."""
-        return Training(settings.resume(self.state), self.done, self.run)
+    def resume(self) -> Training:
+        """The training, to be gone on with."""
+        return Training(self.settings.resume(self.state), self.done, self.run)
+
+    def policy(self) -> TrainedLydroo:
+        """The agent as a policy that learns no more."""
+        return TrainedLydroo(self.settings, self.state.weights, self.state.devices)
 
 
 def course_of(policy: str, settings: Lydroo, scenario: Scenario, seed: int, frames: int, world: str) -> Course:
@@ -138,10 +143,11 @@ def read_agent(path: Path) -> AgentFile:
     import torch
 
     try:
-        with open(path, "rb") as file:
-            content = torch.load(file, map_location="cpu", weights_only=True)
+        held = io.BytesIO(path.read_bytes())
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        content = torch.load(held, map_location="cpu", weights_only=True)
     except Exception:  # what is no such file fails in as many ways as there are files
         raise ValueError(f"{path}: is not an agent's file; `quedge train` makes one") from None
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
@@ -156,7 +162,9 @@ def read_agent(path: Path) -> AgentFile:
 
 def _checked(content: Mapping[str, Any]) -> AgentFile:
     course = Course(**json.loads(content["course"]))
-    settings = lydroo_of_object(course.settings)
+    if course.policy not in CRITICS:
+        raise ValueError(f"policy: {course.policy!r} is none of {', '.join(CRITICS)}")
+    settings = dataclasses.replace(lydroo_of_object(course.settings), allocator=CRITICS[course.policy])
     scenario = Scenario(**course.scenario)
     standing = json.loads(content["standing"])
     devices, features = scenario.devices, settings.inputs.features

@@ -1,4 +1,4 @@
-"""LyDROO's settings by name: on the command line, and in an agent's file."""
+"""LyDROO's policies, presets and settings by name: on the command line, and in an agent's file."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from quedge.allocation.allocator import Allocator
+from quedge.allocation.noma_greedy import NomaGreedy
+from quedge.allocation.noma_sca import NomaSca
+from quedge.allocation.tdma import Tdma
 from quedge.policy.lydroo import (
     MLP,
     PAPER,
@@ -19,6 +23,9 @@ from quedge.policy.lydroo import (
     OrderPreserving,
     SharedActor,
 )
+
+CRITICS: dict[str, Allocator] = {"lydroo-noma": NomaGreedy(), "lydroo-sca": NomaSca(), "lydroo-tdma": Tdma()}
+"""The learning policies, and what each allocates power with."""
 
 PRESETS = {"default": Lydroo(), "mlp": MLP, "paper": PAPER}
 
@@ -57,14 +64,14 @@ def lydroo_of(settings: Sequence[str]) -> Lydroo:
         if name in given:
             raise ValueError(f"--lydroo {setting[:60]}: {name}: is set twice; once is allowed")
         given[name] = _value(text)
-    base = PRESETS[_choice("preset", given.pop("preset", "default"), PRESETS)]
-    for name, kinds in _PARTS.items():
-        if name in given:
-            kind = kinds[_choice(name, given[name], kinds)]
-            given[name] = getattr(base, name) if isinstance(getattr(base, name), kind) else kind()
-    if "inputs" in given:
-        given["inputs"] = Inputs(_choice("inputs", given["inputs"], dict.fromkeys(Inputs)))
     try:
+        base = PRESETS[_choice("preset", given.pop("preset", "default"), PRESETS)]
+        for name, kinds in _PARTS.items():
+            if name in given:
+                kind = kinds[_choice(name, given[name], kinds)]
+                given[name] = getattr(base, name) if isinstance(getattr(base, name), kind) else kind()
+        if "inputs" in given:
+            given["inputs"] = Inputs(_choice("inputs", given["inputs"], dict.fromkeys(Inputs)))
         return dataclasses.replace(base, **given)
     except ValueError as error:
         raise ValueError(f"--lydroo: {error}") from None

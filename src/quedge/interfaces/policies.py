@@ -7,20 +7,13 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from quedge.allocation.allocator import Allocator
-from quedge.allocation.noma_greedy import NomaGreedy
-from quedge.allocation.noma_sca import NomaSca
-from quedge.allocation.tdma import Tdma
-from quedge.interfaces.agent_file import AgentFile, read_agent
-from quedge.interfaces.lydroo_settings import lydroo_of
+from quedge.interfaces.agent_file import read_agent
+from quedge.interfaces.lydroo_settings import CRITICS, lydroo_of
 from quedge.model.extras import MissingExtraError
 from quedge.policy.baselines import AllLocal, AllOffload, BestPair, BestSingle, Random
 from quedge.policy.exact import Exact
 from quedge.policy.lydroo import Lydroo, TrainedLydroo
 from quedge.policy.policy import Learner, Policy
-
-CRITICS: dict[str, Allocator] = {"lydroo-noma": NomaGreedy(), "lydroo-sca": NomaSca(), "lydroo-tdma": Tdma()}
-"""The learning policies, and what each allocates power with."""
 
 POLICIES: dict[str, Policy | Learner] = {
     "exact": Exact(),
@@ -67,14 +60,8 @@ def policies_by_name(
     if trained is not None:
         if trained.course.policy not in policies:
             raise ValueError(f"--agent: {agent}: is an agent of {trained.course.policy}; add it as --policy")
-        policies[trained.course.policy] = trained_policy(trained)
+        policies[trained.course.policy] = trained.policy()
     return policies
-
-
-def trained_policy(trained: AgentFile) -> TrainedLydroo:
-    """The policy of a file's agent, without learning."""
-    settings = dataclasses.replace(trained.settings, allocator=CRITICS[trained.course.policy])
-    return TrainedLydroo(settings, trained.state.weights, trained.state.devices)
 
 
 def check_devices(policies: Mapping[str, Policy | Learner], devices: int) -> None:

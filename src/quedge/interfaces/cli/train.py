@@ -17,8 +17,8 @@ from quedge.interfaces.cli.numbers import frames_of, seed_of
 from quedge.interfaces.cli.refusing import UsageError, place_of, refusing
 from quedge.interfaces.cli.reporting import print_comparison, progress_bars
 from quedge.interfaces.cli.traces import read_traces
-from quedge.interfaces.lydroo_settings import lydroo_of
-from quedge.interfaces.policies import CRITICS, check_torch, checked_name
+from quedge.interfaces.lydroo_settings import CRITICS, lydroo_of
+from quedge.interfaces.policies import check_torch, checked_name
 from quedge.interfaces.run_files import summary_object
 from quedge.interfaces.scenario_file import read_scenario
 from quedge.interfaces.whole_file import check_folder_takes_files
@@ -71,7 +71,7 @@ def train_agent(
         if resume:
             file = read_agent(out)
             file.course.check_same(course, out)
-            training = file.resume(learner)
+            training = file.resume()
         elif out.exists():
             raise ValueError(f"--out: {out}: exists already; --resume goes on with it")
         else:

@@ -1,0 +1,165 @@
+"""Agents' files: what was saved comes back, and nothing else is taken for an agent."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from quedge.experiments.training import Training, begin_training, train, world_digest
+from quedge.interfaces.agent_file import Course, course_of, read_agent, save_agent
+from quedge.model.scenario import Scenario
+from quedge.policy.lydroo import MLP, Lydroo, NearestNeighbours
+from quedge.simulation.simulate import simulate
+from quedge.simulation.world import draw_world
+
+torch = pytest.importorskip("torch")
+
+SMALL = Scenario(devices=4, weight=(2.0, 1.0, 1.0, 1.5))
+SETTINGS = Lydroo(batch=8, memory=40, update_every=2, quantiser=NearestNeighbours())
+
+
+def trained(settings: Lydroo = SETTINGS, frames: int = 60) -> tuple[Course, Training]:
+    """A training of so many of 100 frames, and its course."""
+    world = draw_world(SMALL, 100, seed=9)
+    training = begin_training(settings, SMALL, seed=9)
+    course = course_of("lydroo-noma", settings, SMALL, 9, 100, world_digest(world))
+    if frames:
+        training, _ = next(train(SMALL, training, world, 9, part=frames))
+    return course, training
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, MLP], ids=["shared", "mlp"])
+@pytest.mark.parametrize("frames", [0, 5, 60])
+def test_a_saved_agent_goes_on_as_if_it_had_never_left(tmp_path: Path, settings: Lydroo, frames: int) -> None:
+    course, training = trained(settings, frames)
+    save_agent(tmp_path / "agent.pt", course, training)
+    file = read_agent(tmp_path / "agent.pt")
+    assert file.course == course
+    assert file.settings == settings
+    assert file.done == frames
+    world = draw_world(SMALL, 100, seed=9)
+    whole = simulate(SMALL, settings, frames=100, seed=9)
+    for _, trace in train(SMALL, file.resume(), world, 9, part=100):
+        np.testing.assert_array_equal(trace.transmit_power_w, whole.transmit_power_w[frames:])
+        np.testing.assert_array_equal(trace.notes["loss"], whole.notes["loss"][frames:])
+
+
+def test_saving_replaces_the_file_as_a_whole(tmp_path: Path) -> None:
+    path = tmp_path / "agent.pt"
+    save_agent(path, *trained(frames=5))
+    save_agent(path, *trained(frames=60))
+    assert read_agent(path).done == 60
+    assert list(tmp_path.iterdir()) == [path]
+
+
+class Malicious:
+    """What runs a command where a file is unpickled carelessly."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        import os
+
+        return os.system, ("touch stolen",)
+
+
+def test_code_in_a_file_is_never_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({"format": "quedge-agent", "version": 1, "course": Malicious()}, "evil.pt")
+    (tmp_path / "plain.pt").write_bytes(pickle.dumps(Malicious()))
+    for name in ("evil.pt", "plain.pt"):
+        with pytest.raises(ValueError, match=rf"{name}: is not an agent's file"):
+            read_agent(Path(name))
+    assert not (tmp_path / "stolen").exists()
+
+
+def test_what_is_no_agent_is_refused_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "text.pt").write_text("hello")
+    (tmp_path / "empty.pt").write_bytes(b"")
+    torch.save({"weights": torch.zeros(3)}, tmp_path / "other.pt")
+    torch.save([1, 2, 3], tmp_path / "list.pt")
+    for name in ("text.pt", "empty.pt", "other.pt", "list.pt"):
+        with pytest.raises(ValueError, match=rf"{name}: is not an agent's file; `quedge train` makes one"):
+            read_agent(tmp_path / name)
+    with pytest.raises(ValueError, match=r"none\.pt: cannot be read: No such file"):
+        read_agent(tmp_path / "none.pt")
+    with pytest.raises(ValueError, match="cannot be read: Is a directory"):
+        read_agent(tmp_path)
+
+
+def test_a_truncated_file_is_refused_wherever_it_ends(tmp_path: Path) -> None:
+    save_agent(tmp_path / "agent.pt", *trained())
+    whole = (tmp_path / "agent.pt").read_bytes()
+    for share in (0.1, 0.5, 0.9, 0.999):
+        (tmp_path / "cut.pt").write_bytes(whole[: int(share * len(whole))])
+        with pytest.raises(ValueError, match=r"cut\.pt: is (not an|a damaged) agent's file"):
+            read_agent(tmp_path / "cut.pt")
+
+
+def _without(name: str) -> Callable[[dict[str, Any]], object]:
+    return lambda content: content.pop(name)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _without("weights"),
+        _without("standing"),
+        lambda content: content["weights"].pop("own.weight"),
+        lambda content: content["weights"].update({"own.weight": torch.zeros(3, 3)}),
+        lambda content: content["weights"]["own.weight"].fill_(float("nan")),
+        lambda content: content["weights"].update({"own.weight": "no tensor"}),
+        lambda content: content["moments"].pop("own.weight:exp_avg"),
+        lambda content: content["replay"].update({"devices": torch.full((40,), 3)}),
+        lambda content: content["replay"].update({"offload": torch.zeros(40, 9)}),
+        lambda content: content["queues"].update({"energy_queue": torch.zeros(4)}),
+        lambda content: content.update({"standing": "{}"}),
+        lambda content: content.update({"standing": content["standing"].replace('"done": 60', '"done": -1')}),
+        lambda content: content.update({"standing": content["standing"].replace("PCG64", "Dice")}),
+        lambda content: content.update({"course": content["course"].replace('"batch": 8', '"batch": 0')}),
+        lambda content: content.update({"course": content["course"].replace('"shared"', '"huge"')}),
+        lambda content: content.update({"course": content["course"].replace('"devices": 4', '"devices": 5')}),
+        lambda content: content.update({"course": "[1]"}),
+        lambda content: content.update({"course": content["course"].replace("lydroo-noma", "exact")}),
+    ],
+)
+def test_a_damaged_file_is_refused_as_such(tmp_path: Path, damage: Callable[[dict[str, Any]], object]) -> None:
+    save_agent(tmp_path / "agent.pt", *trained())
+    content = torch.load(tmp_path / "agent.pt", weights_only=True)
+    damage(content)
+    torch.save(content, tmp_path / "bad.pt")
+    with pytest.raises(ValueError, match=r"bad\.pt: is a damaged agent's file: "):
+        read_agent(tmp_path / "bad.pt")
+
+
+def test_a_file_of_another_version_says_so(tmp_path: Path) -> None:
+    torch.save({"format": "quedge-agent", "version": 7}, tmp_path / "new.pt")
+    with pytest.raises(ValueError, match=r"new\.pt: is of version 7; this quedge reads version 1"):
+        read_agent(tmp_path / "new.pt")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"seed": 3}, "seed = 9, not 3"),
+        ({"frames": 50}, "frames = 100, not 50"),
+        ({"policy": "lydroo-sca"}, "policy = lydroo-noma, not lydroo-sca"),
+        ({"world": "other"}, "other channel gains or arrivals"),
+    ],
+)
+def test_another_course_is_refused_with_what_differs(changed: dict[str, Any], message: str) -> None:
+    course, _ = trained(frames=0)
+    course.check_same(course, Path("agent.pt"))
+    with pytest.raises(ValueError, match=f"agent.pt: was trained with {message}"):
+        course.check_same(course._replace(**changed), Path("agent.pt"))
+
+
+def test_another_setting_or_key_is_refused_by_its_name() -> None:
+    course, _ = trained(frames=0)
+    for part, key in (("settings", "batch"), ("scenario", "nu")):
+        other = course._replace(**{part: getattr(course, part) | {key: 77}})
+        with pytest.raises(ValueError, match=f"was trained with {key} = .*, not 77"):
+            course.check_same(other, Path("agent.pt"))
