@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -79,7 +80,9 @@ class ParametrisedRound:
     def _solved(self, unit: Floats, warm_start: bool) -> Answer:
         cvxpy = self._cvxpy
         try:
-            self.problem.solve(solver=cvxpy.CLARABEL, warm_start=warm_start, presolve_enable=False)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # inaccurate: the true objective will judge it
+                self.problem.solve(solver=cvxpy.CLARABEL, warm_start=warm_start, presolve_enable=False)
         except cvxpy.SolverError:
             return Answer(None, 0.0)
         solver_us = self.problem.solver_stats.solve_time * 1e6
