@@ -5,49 +5,21 @@ All times are of one thread. Absolute times depend on the machine and on what el
 
 from __future__ import annotations
 
-import csv
-import dataclasses
 import sys
-import time
 from collections.abc import Callable, Iterator
-from importlib.resources import files
 
 import numpy as np
 
-from benchmarks import exact_vs_enumeration
-from quedge import BestPair, Exact, Scenario, simulate
+from benchmarks import exact_vs_enumeration, lydroo, sca, tdma
+from benchmarks.measuring import FRAMES, Row, microseconds, print_rows, settled_run, spread
+from quedge import Scenario
 from quedge.allocation.noma_greedy import greedy_objectives
 from quedge.model.cell import cell_of
 from quedge.model.terms import frame_terms
 from quedge.policy.exact.search import solve_chain, solve_frames
-from quedge.simulation.trace import Trace
 
-FRAMES = 10_000
 SAMPLE = 2_000  # frames whose solution is timed one by one
 REPEATS = 10  # of each frame within one compiled call, so that the call itself does not count
-
-Row = tuple[str, str, str]
-"""What was measured, what it should reach, what it reached."""
-
-
-def microseconds(call: Callable[[int], object], repeats: int) -> np.ndarray:
-    """Wall time of each of `repeats` calls, after a call that is not counted."""
-    call(0)
-    times = np.empty(repeats)
-    for i in range(repeats):
-        start = time.perf_counter_ns()
-        call(i)
-        times[i] = (time.perf_counter_ns() - start) * 1e-3
-    return times
-
-
-def spread(times: np.ndarray) -> str:
-    return f"median {np.median(times):.1f}, p99 {np.percentile(times, 99):.1f}"
-
-
-def settled_run(scenario: Scenario, frames: int = FRAMES, seed: int = 0) -> Trace:
-    simulate(scenario, Exact(), 2, seed)  # compile first
-    return simulate(scenario, Exact(), frames, seed)
 
 
 def enumeration_rows() -> Iterator[Row]:
@@ -114,32 +86,15 @@ def greedy_rows() -> Iterator[Row]:
         )
 
 
-def paper_rows() -> Iterator[Row]:
-    folder = files("quedge") / "data" / "paper"
-    for table, key, name in (("III", "nu", "table3_nu.csv"), ("IV", "v", "table4_v.csv")):
-        for line in csv.DictReader((folder / name).read_text().splitlines()):
-            base = Scenario() if key == "nu" else Scenario(nu=60.0)
-            scenario = dataclasses.replace(base, **{key: float(line[key])})
-            measured = {}
-            for label, policy in (("exact", Exact()), ("best-pair", BestPair())):
-                trace = simulate(scenario, policy, FRAMES, seed=0)
-                late = slice(FRAMES // 2, None)
-                measured[label] = (trace.data_queue_mbit[late].mean(), trace.power_w[late].mean())
-            paper_queue, paper_power = float(line["data_queue_mbit"]), float(line["power_w"])
-            held = f"queue < {paper_queue:.1f}" if paper_power <= 0.08 else f"(paper: {paper_power} W)"
-            yield (
-                f"Table {table}, {key} = {line[key]}: queue (Mbit), power (W)",
-                held,
-                "; ".join(f"{label} {queue:.1f}, {power:.4f}" for label, (queue, power) in measured.items()),
-            )
-
-
 PARTS: dict[str, Callable[[], Iterator[Row]]] = {
     "exact": exact_rows,
     "scaling": scaling_rows,
     "greedy": greedy_rows,
-    "paper": paper_rows,
     "enumeration": enumeration_rows,
+    "tdma": tdma.rows,
+    "sca": sca.rows,
+    "lydroo": lydroo.rows,
+    "paper": lydroo.paper_rows,
 }
 
 
@@ -147,10 +102,7 @@ def main(parts: list[str]) -> None:
     for part in parts or PARTS:
         if part not in PARTS:
             sys.exit(f"unknown part {part!r}; one of {', '.join(PARTS)}")
-    print("| what | at least | measured |\n|---|---|---|")
-    for part in parts or PARTS:
-        for row in PARTS[part]():
-            print("| " + " | ".join(row) + " |", flush=True)
+    print_rows(row for part in parts or PARTS for row in PARTS[part]())
 
 
 if __name__ == "__main__":

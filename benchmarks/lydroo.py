@@ -1,0 +1,175 @@
+"""LyDROO against the exact optimum, the learning-free baselines and the paper: `python -m benchmarks.lydroo`.
+
+Three seeds each; means over frames 5,000 to 10,000 of 10,000, in the paper's cell unless said.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import time
+from collections.abc import Iterable, Iterator
+from importlib.resources import as_file, files
+from itertools import chain
+
+import numpy as np
+import torch
+
+from benchmarks.measuring import FRAMES, Row, microseconds, print_rows, spread
+from quedge import BestPair, BestSingle, Exact, Learner, Lydroo, NomaSca, Policy, Scenario, Tdma, simulate
+from quedge.model.cell import cell_of
+from quedge.model.frame import Frame
+from quedge.policy.exact import exact_objectives
+from quedge.policy.lydroo import MLP, PAPER, TrainedLydroo
+from quedge.simulation.measures import Summary, summarise
+from quedge.simulation.recording import read_recording
+from quedge.simulation.trace import Trace
+
+SEEDS = (0, 1, 2)
+WINDOW = 200  # frames of the running mean
+PAPER_CELL = Scenario()
+
+
+def listed(values: Iterable[float], digits: int = 4) -> str:
+    return ", ".join(f"{value:.{digits}f}" for value in values)
+
+
+def summaries(policy: Policy | Learner, scenario: Scenario = PAPER_CELL) -> list[Summary]:
+    return [summarise(simulate(scenario, policy, FRAMES, seed)) for seed in SEEDS]
+
+
+def objective_ratios(trace: Trace) -> np.ndarray:
+    """Objective of each frame over the optimum of the same state."""
+    states = trace.channel_gain, trace.data_queue_mbit, trace.energy_queue
+    optimum = exact_objectives(cell_of(trace.scenario), *states, 1e-4)
+    return np.divide(trace.objective, optimum, out=np.ones_like(optimum), where=optimum > 0.0)
+
+
+def quality_rows() -> Iterator[Row]:
+    pair, single, exact = (summaries(policy) for policy in (BestPair(), BestSingle(), Exact()))
+    learner = summaries(Lydroo())
+    ratio = "objective of each frame / exact optimum of the same state, mean (seeds 0, 1, 2)"
+    yield f"lydroo-noma: {ratio}", "0.99", listed(summary.objective_ratio for summary in learner)
+    for name, settings, target in (("preset mlp", MLP, "0.965"), ("preset paper", PAPER, "-")):
+        found = summaries(settings)
+        yield (
+            f"the same, {name}; its queue (Mbit)", target,
+            f"{listed(each.objective_ratio for each in found)}; {listed((each.data_queue_mbit for each in found), 1)}",
+        )  # fmt: skip
+    yield f"best-pair, learning-free: {ratio}", "-", listed(summary.objective_ratio for summary in pair)
+    against = [(ours.data_queue_mbit / best.data_queue_mbit) for ours, best in zip(learner, exact, strict=True)]
+    yield "data queue of lydroo-noma / of exact, same world", "<= 1.15", listed(against, 3)
+    yield (
+        "data queue (Mbit): lydroo-noma; exact; best-pair; best-single", "below best-single",
+        "; ".join(listed((each.data_queue_mbit for each in part), 2) for part in (learner, exact, pair, single)),
+    )  # fmt: skip
+    yield "power of lydroo-noma (W)", "<= 0.0801", listed(summary.power_w for summary in learner)
+
+
+def learning_rows() -> Iterator[Row]:
+    reached, candidates, cpu = [], [], []
+    simulate(PAPER_CELL, Lydroo(), 100)
+    for seed in SEEDS:
+        start = time.process_time()
+        trace = simulate(PAPER_CELL, Lydroo(), FRAMES, seed)
+        cpu.append(time.process_time() - start)
+        running = np.convolve(objective_ratios(trace), np.full(WINDOW, 1.0 / WINDOW), "valid")
+        reached.append(int(np.argmax(running >= 0.95)) + WINDOW if (running >= 0.95).any() else -1)
+        given = trace.notes["candidates"]
+        candidates.append((given[:32].mean(), given[FRAMES // 2 :].mean()))
+    yield f"frames to a running mean ({WINDOW} frames) of 0.95", "<= 500", ", ".join(map(str, reached))
+    yield (
+        "K in the first frames, and mean K of the second half",
+        "falls",
+        "; ".join(f"{first:.0f} -> {late:.1f}" for first, late in candidates),
+    )
+    yield "10,000 frames with learning, N = 10: CPU time (s)", "<= 2.8", listed(cpu, 2)
+
+
+def frozen_rows() -> Iterator[Row]:
+    policies = [trained(seed) for seed in SEEDS]
+    for devices in (5, 20, 35, 100):
+        scenario = Scenario(devices=devices)
+        ratios = [summarise(simulate(scenario, policy, 4000, 50 + seed)).objective_ratio
+                  for seed, policy in enumerate(policies)]  # fmt: skip
+        pair = "" if devices > 35 else f"; best-pair {pair_ratio(scenario):.4f}"
+        yield f"trained at N = 10, frozen at N = {devices}: of the optimum", "0.985", listed(ratios) + pair
+    with as_file(files("quedge") / "data" / "munich_walk.parquet") as path:
+        walk = read_recording(path).channel
+    scenario = Scenario(pqc_power_w=0.02)
+    runs = [summarise(simulate(scenario, policy, 5000, 0, channel=walk)) for policy in policies]
+    pair_run = summarise(simulate(scenario, BestPair(), 5000, 0, channel=walk))
+    yield (
+        "the same on the Munich trace (P_q = 0.02 W): of the optimum; queue (Mbit); power (W)", "0.985",
+        f"{listed(each.objective_ratio for each in runs)}; {listed((each.data_queue_mbit for each in runs), 2)}; "
+        f"{listed(each.power_w for each in runs)}; best-pair {pair_run.objective_ratio:.4f}, "
+        f"{pair_run.data_queue_mbit:.2f}, {pair_run.power_w:.4f}",
+    )  # fmt: skip
+
+
+def trained(seed: int) -> TrainedLydroo:
+    """What an agent has learned in the paper's cell."""
+    agent = Lydroo().begin(PAPER_CELL.devices, np.random.default_rng(seed))
+    simulate(PAPER_CELL, agent, FRAMES, seed)
+    return agent.trained()
+
+
+def pair_ratio(scenario: Scenario) -> float:
+    return summarise(simulate(scenario, BestPair(), 1000, 50)).objective_ratio
+
+
+def decision_rows() -> Iterator[Row]:
+    policy, rng = trained(0), np.random.default_rng(0)
+    trace = simulate(PAPER_CELL, policy, 4000, seed=9)
+    cell = cell_of(PAPER_CELL)
+    frames = [
+        Frame(cell, trace.channel_gain[t], trace.data_queue_mbit[t], trace.energy_queue[t]) for t in range(2000, 4000)
+    ]
+    agent = policy.begin(10, rng)
+    times = microseconds(lambda i: agent.decide(frames[i], rng), len(frames))
+    yield "one decision without learning, N = 10, `decide` from Python (us)", "80 / 250", spread(times)
+
+
+def other_critic_rows() -> Iterator[Row]:
+    for name, allocator, target in (("lydroo-sca", NomaSca(), "<= 60"), ("lydroo-tdma", Tdma(), "-")):
+        simulate(PAPER_CELL, Lydroo(allocator=allocator), 100)
+        start = time.process_time()
+        found = summarise(simulate(PAPER_CELL, Lydroo(allocator=allocator), FRAMES, 0))
+        cpu = time.process_time() - start
+        yield (
+            f"10,000 frames of {name}, N = 10: CPU time (s)", target,
+            f"{cpu:.1f}; of the optimum {found.objective_ratio:.4f}, queue {found.data_queue_mbit:.2f} Mbit, "
+            f"{found.power_w:.4f} W",
+        )  # fmt: skip
+
+
+def paper_rows() -> Iterator[Row]:
+    """Tables III and IV."""
+    folder = files("quedge") / "data" / "paper"
+    for table, key, name in (("III", "nu", "table3_nu.csv"), ("IV", "v", "table4_v.csv")):
+        for line in csv.DictReader((folder / name).read_text().splitlines()):
+            scenario = dataclasses.replace(PAPER_CELL, **{key: float(line[key])})
+            paper_queue, paper_power = float(line["data_queue_mbit"]), float(line["power_w"])
+            parts = []
+            for label, policy in (("lydroo-noma", Lydroo()), ("exact", Exact()), ("best-pair", BestPair())):
+                runs = (
+                    summaries(policy, scenario) if label == "lydroo-noma" else [summarise(simulate(scenario, policy))]
+                )
+                queues, powers = ([getattr(run, field) for run in runs] for field in ("data_queue_mbit", "power_w"))
+                parts.append(f"{label} {listed(queues, 1)}, {listed(powers)}")
+            yield (
+                f"Table {table}, {key} = {line[key]}: queue (Mbit), power (W); lydroo-noma: 3 seeds, others: seed 0",
+                f"queue <= {paper_queue:.1f}"
+                if paper_power <= 0.08
+                else f"- (paper: {paper_queue:.1f}, {paper_power} W)",
+                "; ".join(parts),
+            )
+
+
+def rows() -> Iterator[Row]:
+    torch.set_num_threads(1)
+    return chain(quality_rows(), learning_rows(), frozen_rows(), decision_rows(), other_critic_rows())
+
+
+if __name__ == "__main__":
+    print_rows(chain(rows(), paper_rows()))
