@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import itertools
 import time
 from collections.abc import Iterable, Iterator
 from importlib.resources import as_file, files
@@ -15,8 +16,8 @@ from itertools import chain
 import numpy as np
 import torch
 
-from benchmarks.measuring import FRAMES, Row, microseconds, print_rows, spread
-from quedge import BestPair, BestSingle, Exact, Learner, Lydroo, NomaSca, Policy, Scenario, Tdma, simulate
+from benchmarks.measuring import FRAMES, Row, microseconds, print_rows, settled_run, spread
+from quedge import BestPair, BestSingle, Exact, Learner, Lydroo, NomaGreedy, NomaSca, Policy, Scenario, Tdma, simulate
 from quedge.model.cell import cell_of
 from quedge.model.frame import Frame
 from quedge.policy.exact import exact_objectives
@@ -57,6 +58,7 @@ def quality_rows() -> Iterator[Row]:
             f"{listed(each.objective_ratio for each in found)}; {listed((each.data_queue_mbit for each in found), 1)}",
         )  # fmt: skip
     yield f"best-pair, learning-free: {ratio}", "-", listed(summary.objective_ratio for summary in pair)
+    yield "the best of all decisions under the greedy critic: of the optimum (seed 0)", "-", f"{greedy_limit():.4f}"
     against = [(ours.data_queue_mbit / best.data_queue_mbit) for ours, best in zip(learner, exact, strict=True)]
     yield "data queue of lydroo-noma / of exact, same world", "<= 1.15", listed(against, 3)
     yield (
@@ -64,6 +66,22 @@ def quality_rows() -> Iterator[Row]:
         "; ".join(listed((each.data_queue_mbit for each in part), 2) for part in (learner, exact, pair, single)),
     )  # fmt: skip
     yield "power of lydroo-noma (W)", "<= 0.0801", listed(summary.power_w for summary in learner)
+
+
+def greedy_limit() -> float:
+    """What the critic leaves to be reached, mean over every tenth frame of a run of the exact policy."""
+    trace = settled_run(PAPER_CELL)
+    cell, critic = cell_of(PAPER_CELL), NomaGreedy()
+    everyone = np.array(list(itertools.product((False, True), repeat=cell.devices)))
+    states = zip(trace.channel_gain, trace.data_queue_mbit, trace.energy_queue, trace.objective, strict=True)
+    return float(
+        np.mean(
+            [
+                critic.allocate_best(Frame(cell, *state), everyone).decision.objective / optimum
+                for *state, optimum in itertools.islice(states, FRAMES // 2, FRAMES, 10)
+            ]
+        )
+    )
 
 
 def learning_rows() -> Iterator[Row]:

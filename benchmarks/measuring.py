@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import time
 from collections.abc import Callable, Iterable
+from importlib.resources import files
 
 import numpy as np
 
@@ -14,6 +16,12 @@ FRAMES = 10_000
 
 Row = tuple[str, str, str]
 """What was measured, what it should reach, what it reached."""
+
+
+def paper_times_us(scheme: str) -> dict[int, float]:
+    """Execution times (us) of the paper's Table II by the number of devices: of tdma, noma_heuristic or noma_sca."""
+    table = files("quedge") / "data" / "paper" / "table2_execution_time_us.csv"
+    return {int(line["devices"]): float(line[scheme]) for line in csv.DictReader(table.read_text().splitlines())}
 
 
 def microseconds(call: Callable[[int], object], repeats: int) -> np.ndarray:

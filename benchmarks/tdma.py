@@ -11,15 +11,13 @@ from collections.abc import Iterator
 import numba
 import numpy as np
 
+from benchmarks.measuring import Row, paper_times_us, print_rows
 from quedge.allocation.tdma import Tdma, allocate_in_turn
 from quedge.model.cell import cell_of
 from quedge.model.frame import Frame
 from quedge.model.scenario import Scenario
 from quedge.simulation.processes import RicianFading
 from tests.tdma_oracle import solved_by_cones
-
-PAPER_US = {10: 1618.26, 15: 1831.25, 20: 1994.97, 25: 2234.49, 30: 2479.60, 35: 2692.38}
-"""Run time of time division in the paper's Table II (µs), by N."""
 
 FRAMES = 500  # of each size, timed one by one
 REPEATS = 20  # of each frame within one compiled call
@@ -46,10 +44,10 @@ def thinned(frame: Frame, rng: np.random.Generator) -> Frame:
     return frame._replace(data_queue_mbit=frame.data_queue_mbit * data, energy_queue=frame.energy_queue * energy)
 
 
-def time_rows() -> Iterator[tuple[str, str, str]]:
+def time_rows() -> Iterator[Row]:
     rng = np.random.default_rng(0)
     allocator = Tdma()
-    for devices, paper_us in PAPER_US.items():
+    for devices, paper_us in paper_times_us("tdma").items():
         compiled_us, python_us = np.empty(FRAMES), np.empty(FRAMES)
         for t in range(-1, FRAMES):  # the first is overwritten: it compiles
             frame, offload = random_case(devices, rng)
@@ -70,7 +68,7 @@ def time_rows() -> Iterator[tuple[str, str, str]]:
         )
 
 
-def solver_rows() -> Iterator[tuple[str, str, str]]:
+def solver_rows() -> Iterator[Row]:
     rng = np.random.default_rng(1)
     worst, times_ms = 0.0, np.empty(SOLVED)
     for t in range(SOLVED):
@@ -87,13 +85,11 @@ def solver_rows() -> Iterator[tuple[str, str, str]]:
     )
 
 
-def rows() -> Iterator[tuple[str, str, str]]:
+def rows() -> Iterator[Row]:
     """What was measured, what it should reach, what it reached."""
     yield from time_rows()
     yield from solver_rows()
 
 
 if __name__ == "__main__":
-    print("| what | at least | measured |\n|---|---|---|")
-    for row in rows():
-        print("| " + " | ".join(row) + " |", flush=True)
+    print_rows(rows())
