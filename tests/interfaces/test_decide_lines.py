@@ -29,13 +29,16 @@ def test_an_answer_is_the_policys_decision() -> None:
     frame = Frame(cell_of(Scenario(devices=2)), *(np.array(values, dtype=float) for values in GOOD.values()))
     decision = Exact().decide(frame, np.random.default_rng())
     assert list(answer) == [
-        "offload", "transmit_power_w", "cpu_frequency_hz", "rate_mbps", "power_w", "objective", "upper_bound", "status"
+        "offload", "transmit_power_w", "cpu_frequency_hz", "rate_mbps", "power_w", "objective", "upper_bound", "status",
+        "time_share", "notes",
     ]  # fmt: skip
     assert answer["offload"] == decision.offload.tolist()
     assert answer["transmit_power_w"] == decision.transmit_power_w.tolist()
     assert answer["objective"] == decision.objective
     assert answer["upper_bound"] == decision.upper_bound
     assert answer["status"] == "ok"
+    assert answer["time_share"] is None
+    assert answer["notes"] == {}
 
 
 def test_a_policy_without_a_bound_answers_null() -> None:
