@@ -14,7 +14,7 @@ from quedge.simulation.trace import Trace
 _POINTS = 400  # more than that cannot be told apart in print
 _WINDOW_SHARE = 0.02  # of the run, in one moving average
 
-# Okabe and Ito's colours stay apart for colour-blind readers; the dashes keep them apart in grey.
+# Okabe and Ito's colours, and three for longer lists, stay apart for colour-blind readers; the dashes do so in grey.
 _STYLES: tuple[tuple[str, Any, float], ...] = (
     ("#000000", "solid", 2.2),
     ("#D55E00", (0, (6, 2)), 1.5),
@@ -23,6 +23,9 @@ _STYLES: tuple[tuple[str, Any, float], ...] = (
     ("#CC79A7", (0, (1.2, 1.2)), 1.8),
     ("#E69F00", (0, (3, 1.5)), 1.5),
     ("#56B4E9", (0, (8, 1.5, 1, 1.5, 1, 1.5)), 1.5),
+    ("#808080", "solid", 1.8),
+    ("#7A4A1E", (0, (2, 1.2)), 1.5),
+    ("#A6A400", (0, (10, 2)), 1.5),
 )
 
 
