@@ -75,11 +75,13 @@ def test_an_interrupted_training_goes_on_and_ends_as_the_uncut_one(tmp_path: Pat
     assert process.returncode == 130, error
     assert output == ""
     (line,) = remarks(error)
-    kept = read_agent(tmp_path / "cut.pt").done
+    kept = read_agent(tmp_path / "cut.pt").state.frames
     assert 0 < kept < 1500
     assert line == f"quedge: cut.pt holds the agent after {kept} frames; --resume goes on with it"
     done = run(*many, "--resume", folder=tmp_path)
     assert done.returncode == 0, done.stderr
+    (summary,) = objects(done.stdout)
+    assert (summary["first_frame"], summary["frames"]) == (kept, 1500 - kept)
     whole = run(*(argument.replace("cut.pt", "whole.pt") for argument in many), folder=tmp_path)
     assert whole.returncode == 0, whole.stderr
     resumed, uncut = (read_agent(tmp_path / name) for name in ("cut.pt", "whole.pt"))
@@ -99,6 +101,8 @@ def test_an_interrupted_training_goes_on_and_ends_as_the_uncut_one(tmp_path: Pat
         (["train", "--out", "none.pt", "--resume"], "none.pt: cannot be read: No such file"),
         (["train", "--out", "new.pt", "--policy", "exact"], "--policy: 'exact' is not allowed"),
         (["train", "--out", "/proc/none/a.pt"], "/proc/none: cannot be written to"),
+        (["train", "--out", "."], "--out: .: is a folder; it must be a file name"),
+        (["run", "--agent", ""], "'--agent': '' is not allowed"),
         (["run", "--agent", "text.pt"], "text.pt: is not an agent's file; `quedge train` makes one"),
         (["run", "--agent", "agent.pt", "--policy", "exact"], "is an agent of lydroo-noma; add it as --policy"),
         (["run", "--agent", "agent.pt", "--lydroo", "batch=3"], "--lydroo: no policy learns here"),

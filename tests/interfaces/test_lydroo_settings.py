@@ -56,6 +56,8 @@ def test_every_setting_can_be_given() -> None:
         (["batch=3", "batch=4"], "batch: is set twice"),
         (["batch=0"], "batch: 0 is not allowed"),
         (["batch=many"], "batch: 'many' is not allowed"),
+        (["batch=3 # three"], "batch: '3 # three' is not allowed"),
+        (["batch=5000"], "batch: 5000 is not allowed; it must be at most the memory of 1024"),
         (["preset=best"], "preset: 'best' is not allowed; it must be one of default, mlp, paper"),
         (["actor=3"], "actor: 3 is not allowed; it must be one of shared, mlp"),
         (["inputs=all"], "inputs: 'all' is not allowed; it must be one of state, model"),

@@ -1,6 +1,7 @@
 """An agent's file: what it has learned, and where its training stands.
 
-The file is PyTorch's own format, read weights-only: arrays and plain values, never code.
+The file is PyTorch's own format, read weights-only: arrays and plain values, never code. Everything in it is checked
+before anything is made of it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import dataclasses
 import importlib.util
 import io
 import json
-import math
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,49 +19,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.experiments.training import Training
-from quedge.interfaces.lydroo_settings import CRITICS, lydroo_of_object, settings_object
+from quedge.interfaces.course import Course
+from quedge.interfaces.lydroo_settings import CRITICS, lydroo_of_object
 from quedge.interfaces.whole_file import whole_file
 from quedge.model.extras import MissingExtraError
+from quedge.model.ranges import DATA_QUEUE_MBIT, ENERGY_QUEUE
 from quedge.model.scenario import Scenario
 from quedge.policy.lydroo import AgentState, Lydroo, TrainedLydroo
 from quedge.simulation.trace import RunState
 
 _FORMAT, _VERSION = "quedge-agent", 1
-
-
-class Course(NamedTuple):
-    """What determines a training; only the same course can be gone on with.
-
-    Attributes:
-        policy: the policy's name.
-        settings: the agent's settings as plain values.
-        scenario: the scenario's keys.
-        seed: seed of the random streams.
-        frames: number of frames of the whole training.
-        world: digest of its channel gains and arrivals.
-    """
-
-    policy: str
-    settings: dict[str, Any]
-    scenario: dict[str, Any]
-    seed: int
-    frames: int
-    world: str
-
-    def check_same(self, other: Course, path: Path) -> None:
-        """Refuse to go on with this course, which stands in a file, by another one.
-
-        Raises:
-            ValueError: naming the file and the first thing in which they differ.
-        """
-        if self.world != other.world and self._replace(world=other.world) == other:
-            raise ValueError(f"{path}: was trained with other channel gains or arrivals")
-        for name, here, there in zip(self._fields, self, other, strict=True):
-            if isinstance(here, dict) and isinstance(there, dict) and here != there:
-                name = next(key for key in here if here[key] != there[key])
-                here, there = here[name], there[name]
-            if here != there:
-                raise ValueError(f"{path}: was trained with {name} = {here}, not {there}; give the same command again")
+_PARTS = ("format", "version", "course", "weights", "moments", "replay", "standing", "queues")
+_Layout = dict[str, tuple[tuple[int, ...], Any]]
+"""Shape and type of each of a file's arrays."""
 
 
 class AgentFile(NamedTuple):
@@ -70,30 +41,21 @@ class AgentFile(NamedTuple):
         course: the training's course.
         settings: the agent's settings, with the critic of its policy.
         state: where the agent stands.
-        done: number of frames decided.
         run: where the run stands.
     """
 
     course: Course
     settings: Lydroo
     state: AgentState
-    done: int
     run: RunState
 
     def resume(self) -> Training:
         """The training, to be gone on with."""
-        return Training(self.settings.resume(self.state), self.done, self.run)
+        return Training(self.settings.resume(self.state), self.state.frames, self.run)
 
     def policy(self) -> TrainedLydroo:
         """The agent as a policy that learns no more."""
         return TrainedLydroo(self.settings, self.state.weights, self.state.devices)
-
-
-def course_of(policy: str, settings: Lydroo, scenario: Scenario, seed: int, frames: int, world: str) -> Course:
-    """A training's course in plain values, as a file gives it back."""
-    keys = {field.name: getattr(scenario, field.name) for field in dataclasses.fields(scenario)}
-    plain = json.loads(json.dumps({"settings": settings_object(settings), "scenario": keys}))
-    return Course(policy, plain["settings"], plain["scenario"], seed, frames, world)
 
 
 def save_agent(path: Path, course: Course, training: Training) -> None:
@@ -104,11 +66,16 @@ def save_agent(path: Path, course: Course, training: Training) -> None:
     """
     import torch
 
-    state = training.agent.state()
-
     def tensors(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
         return {name: torch.from_numpy(np.array(values, order="C")) for name, values in arrays.items()}
 
+    state = training.agent.state()
+    standing = {
+        "candidates": state.candidates,
+        "winners": state.winners,
+        "frames": training.frames,
+        "random_state": training.run.random_state,
+    }
     content = {
         "format": _FORMAT,
         "version": _VERSION,
@@ -116,19 +83,13 @@ def save_agent(path: Path, course: Course, training: Training) -> None:
         "weights": tensors(state.weights),
         "moments": tensors(state.moments),
         "replay": tensors(state.replay),
-        "standing": json.dumps(
-            {
-                "candidates": state.candidates,
-                "winners": state.winners,
-                "frames": state.frames,
-                "done": training.frames,
-                "random_state": training.run.random_state,
-            }
-        ),
+        "standing": json.dumps(standing),
         "queues": tensors({"data_queue_mbit": training.run.data_queue_mbit, "energy_queue": training.run.energy_queue}),
     }
+    written = io.BytesIO()  # PyTorch hides what goes wrong with a file
+    torch.save(content, written)
     with whole_file(path) as file:
-        torch.save(content, file)
+        file.write(written.getbuffer())
 
 
 def read_agent(path: Path) -> AgentFile:
@@ -143,78 +104,111 @@ def read_agent(path: Path) -> AgentFile:
     import torch
 
     try:
-        held = io.BytesIO(path.read_bytes())
+        held = path.read_bytes()
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
     try:
-        content = torch.load(held, map_location="cpu", weights_only=True)
+        with zipfile.ZipFile(io.BytesIO(held)) as archive:
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+                raise ValueError  # what is small here could be vast in memory
+        content = torch.load(io.BytesIO(held), map_location="cpu", weights_only=True)
+        if content["format"] != _FORMAT:
+            raise ValueError
     except Exception:  # what is no such file fails in as many ways as there are files
         raise ValueError(f"{path}: is not an agent's file; `quedge train` makes one") from None
-    if not isinstance(content, dict) or content.get("format") != _FORMAT:
-        raise ValueError(f"{path}: is not an agent's file; `quedge train` makes one")
-    if content.get("version") != _VERSION:
-        raise ValueError(f"{path}: is of version {content.get('version')!r}; this quedge reads version {_VERSION}")
     try:
+        if content["version"] != _VERSION:
+            raise ValueError(f"it is of version {content['version']!r}, and this quedge reads version {_VERSION}")
         return _checked(content)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path}: is a damaged agent's file: {error}") from None
+    except Exception as error:  # so does a damaged one
+        raise ValueError(f"{path}: is an agent's file that cannot be used: {error}") from None
 
 
 def _checked(content: Mapping[str, Any]) -> AgentFile:
+    _require(content.keys() == set(_PARTS), f"its parts are {', '.join(content)}")
     course = Course(**json.loads(content["course"]))
-    if course.policy not in CRITICS:
-        raise ValueError(f"policy: {course.policy!r} is none of {', '.join(CRITICS)}")
+    _require(course.policy in CRITICS, f"policy: {course.policy!r} is none of {', '.join(CRITICS)}")
     settings = dataclasses.replace(lydroo_of_object(course.settings), allocator=CRITICS[course.policy])
-    scenario = Scenario(**course.scenario)
+    devices = Scenario(**course.scenario).devices
     standing = json.loads(content["standing"])
-    devices, features = scenario.devices, settings.inputs.features
-    shapes = settings.actor.shapes(devices, features)
-    weights = _arrays(content["weights"], shapes, np.float32)
-    moments: dict[str, NDArray[Any]] = {}
-    if content["moments"]:
-        expected = {f"{name}:{moment}": shape for name, shape in shapes.items() for moment in ("exp_avg", "exp_avg_sq")}
-        moments = _arrays(content["moments"], expected | {f"{name}:step": () for name in shapes}, np.float32)
-    held = int(content["replay"]["devices"].shape[0])
-    if held > settings.memory:
-        raise ValueError(f"replay: {held} frames are more than its memory of {settings.memory}")
-    width = devices if held else 0
-    replay = {
-        **_arrays(_part(content["replay"], "features"), {"features": (held, width, features)}, np.float32),
-        **_arrays(_part(content["replay"], "offload"), {"offload": (held, width)}, np.float32),
-        **_arrays(_part(content["replay"], "devices"), {"devices": (held,)}, np.int64),
-        **_arrays(_part(content["replay"], "added"), {"added": ()}, np.int64),
-    }
-    if held and not (replay["devices"] == devices).all():
-        raise ValueError("replay: frames of another number of devices")
-    queues = _arrays(content["queues"], dict.fromkeys(("data_queue_mbit", "energy_queue"), (devices,)), np.float64)
-    np.random.default_rng().bit_generator.state = standing["random_state"]  # refuses what is no such state
+    frames = _count(standing["frames"], course.frames, "frames")
+    shapes = settings.actor.shapes(devices, settings.inputs.features)
+    weights = _arrays(content["weights"], {name: (shape, np.float32) for name, shape in shapes.items()})
     state = AgentState(
-        devices, weights, moments, replay, _count(standing, "candidates"),
-        [int(winner) for winner in standing["winners"]], _count(standing, "frames"),
-    )  # fmt: skip
-    run = RunState(queues["data_queue_mbit"], queues["energy_queue"], standing["random_state"])
-    return AgentFile(course, settings, state, _count(standing, "done"), run)
+        devices,
+        weights,
+        _checked_moments(content["moments"], shapes),
+        _checked_replay(content["replay"], settings, devices, frames),
+        _count(standing["candidates"], 10**6, "candidates"),
+        [_count(winner, devices - 1, "winners") for winner in standing["winners"]],
+        frames,
+    )
+    _require(len(state.winners) < settings.adapt_every, "winners: too many")
+    np.random.default_rng().bit_generator.state = standing["random_state"]  # refuses what is no such state
+    queues = _arrays(content["queues"], dict.fromkeys(("data_queue_mbit", "energy_queue"), ((devices,), np.float64)))
+    for name, allowed in (("data_queue_mbit", DATA_QUEUE_MBIT), ("energy_queue", ENERGY_QUEUE)):
+        _require(not allowed.excludes(queues[name]).any(), f"{name}: must be {allowed.allowed}")
+    return AgentFile(course, settings, state, RunState(**queues, random_state=standing["random_state"]))
 
 
-def _part(tensors: Mapping[str, Any], name: str) -> dict[str, Any]:
-    return {name: tensors[name]}
-
-
-def _arrays(tensors: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], kind: Any) -> dict[str, NDArray[Any]]:
-    """Tensors as arrays in the order of `shapes`, each of its shape and kind and finite."""
-    if tensors.keys() != shapes.keys():
-        raise ValueError(f"{sorted(tensors)} are not {sorted(shapes)}")
-    arrays = {}
+def _checked_moments(tensors: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, NDArray[Any]]:
+    """Adam's memory; there is none before its first step."""
+    if not tensors:
+        return {}
+    layout: _Layout = {}
     for name, shape in shapes.items():
-        array = tensors[name].numpy()
-        if array.shape != shape or array.dtype != kind or not np.isfinite(array).all():
-            raise ValueError(f"{name}: is not a finite array of shape {shape} and type {np.dtype(kind)}")
+        layout |= {f"{name}:step": ((), np.float32)}
+        layout |= {f"{name}:{moment}": (shape, np.float32) for moment in ("exp_avg", "exp_avg_sq")}
+    moments = _arrays(tensors, layout)
+    for name, values in moments.items():
+        _require(name.endswith("exp_avg") or bool((values >= 0.0).all()), f"{name}: must not be negative")
+    return moments
+
+
+def _checked_replay(tensors: Mapping[str, Any], settings: Lydroo, devices: int, frames: int) -> dict[str, NDArray[Any]]:
+    """The memory after so many frames of one cell."""
+    held = min(frames, settings.memory)
+    width = devices if held else 0
+    replay = _arrays(
+        tensors,
+        {
+            "features": ((held, width, settings.inputs.features), np.float32),
+            "offload": ((held, width), np.float32),
+            "devices": ((held,), np.int64),
+            "added": ((), np.int64),
+        },
+    )
+    _require(int(replay["added"]) == frames, f"added: must be {frames}, the number of frames")
+    _require(bool((replay["devices"] == devices).all()), f"devices: must be {devices} in every frame")
+    _require(bool(np.isin(replay["offload"], (0.0, 1.0)).all()), "offload: must be 0 or 1")
+    return replay
+
+
+def _arrays(tensors: Mapping[str, Any], layout: _Layout) -> dict[str, NDArray[Any]]:
+    """Tensors as arrays in the order of the layout, each finite and holding its own numbers."""
+    _require(tensors.keys() == layout.keys(), f"{sorted(tensors)} are not {sorted(layout)}")
+    arrays = {}
+    for name, (shape, kind) in layout.items():
+        tensor = tensors[name].detach()
+        own = tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size()  # not one number many times
+        fits = tuple(tensor.shape) == shape and tensor.is_contiguous() and own
+        array = tensor.numpy() if fits else np.empty(0)
+        _require(
+            fits and array.dtype == kind and bool(np.isfinite(array).all()),
+            f"{name}: must be a finite array of shape {shape} and type {np.dtype(kind)}",
+        )
         arrays[name] = array
     return arrays
 
 
-def _count(standing: Mapping[str, Any], name: str) -> int:
-    value = standing[name]
-    if not isinstance(value, int) or not 0 <= value < math.inf:
-        raise ValueError(f"{name}: {value!r} is not a count")
-    return value
+def _count(value: Any, most: int, name: str) -> int:
+    _require(
+        isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most,
+        f"{name}: {value!r} is not allowed; it must be an integer, from 0 to {most}",
+    )
+    return int(value)
+
+
+def _require(fine: bool, complaint: str) -> None:
+    if not fine:
+        raise ValueError(complaint)

@@ -116,7 +116,9 @@ def lydroo_of_object(plain: Mapping[str, Any]) -> Lydroo:
 
 
 def _value(text: str) -> Any:
-    """A value as TOML has it, or else the text itself."""
+    """A number or quoted text as TOML has it, or else the text itself."""
+    if "#" in text or "\n" in text:
+        return text
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except (tomllib.TOMLDecodeError, KeyError):

@@ -17,6 +17,7 @@ from quedge.policy.baselines import BestSingle
 from quedge.policy.exact import Exact, exact_objectives
 from quedge.policy.lydroo import MLP, PAPER, Inputs, Lydroo, LydrooAgent, MlpActor, SharedActor
 from quedge.policy.lydroo.quantiser import OrderPreserving
+from quedge.policy.lydroo.replay import Batch
 from quedge.simulation.simulate import run_in_world, simulate
 from quedge.simulation.world import World, draw_world
 from tests.frames import drawn_frame
@@ -175,8 +176,28 @@ class HalfPower:
 
 def test_any_allocator_is_a_critic() -> None:
     trace = simulate(PAPER_CELL, Lydroo(allocator=HalfPower()), frames=40, seed=1)
-    assert trace.transmit_power_w.max() <= 0.05
-    assert (trace.offload.sum(axis=1) >= 0).all()
+    assert 0.0 < trace.transmit_power_w.max() <= 0.05
+
+
+class Recorder:
+    """A trainer that takes no step and remembers how large each would have been."""
+
+    def __init__(self) -> None:
+        self.learning_rates: list[float] = []
+
+    def step(self, batch: Batch, learning_rate: float) -> float:
+        self.learning_rates.append(learning_rate)
+        return 0.0
+
+
+def test_the_step_size_falls_with_the_frames_to_its_settled_value() -> None:
+    settings = Lydroo(batch=10, update_every=100, learning_rate=0.02, settled_learning_rate=0.012)
+    recorder = Recorder()
+    agent = LydrooAgent(settings, settings.begin(10, np.random.default_rng(0)).weights, 10, recorder)  # type: ignore[arg-type]
+    simulate(PAPER_CELL, agent, frames=600, seed=0)
+    # 0.02 / sqrt(1 + 100/200), ... / sqrt(1 + 200/200), / sqrt(1 + 300/200), and the floor from there on
+    expected = [0.016330, 0.014142, 0.012649, 0.012, 0.012, 0.012]
+    np.testing.assert_allclose(recorder.learning_rates, expected, rtol=1e-4)
 
 
 def test_the_paper_s_preset_has_the_paper_s_values() -> None:

@@ -10,7 +10,7 @@ from typing import IO, Annotated
 import typer
 
 from quedge.interfaces.cli.compiling import compile_decisions
-from quedge.interfaces.cli.refusing import UsageError, refusing
+from quedge.interfaces.cli.refusing import UsageError, place_of, refusing
 from quedge.interfaces.decide_lines import answer_lines
 from quedge.interfaces.policies import POLICIES, policies_by_name
 from quedge.interfaces.scenario_file import read_scenario
@@ -26,7 +26,8 @@ def decide(
         typer.Option(metavar="NAME=VALUE", help="A setting of a learning policy. Can be given again."),
     ] = None,
     agent: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A trained agent, which decides without learning.")
+        Path | None,
+        typer.Option(parser=place_of, metavar="FILE", help="A trained agent, which decides without learning."),
     ] = None,
     scenario: Annotated[Path | None, typer.Option(help="Scenario file (TOML).")] = None,
     settings: Annotated[

@@ -60,12 +60,13 @@ def progress_bars(frames: int) -> Iterator[Callable[[str, int], None]]:
         yield report
 
 
-def print_comparison(parts: Mapping[str, Mapping[str, Summary]], warmup: float) -> None:
+def print_comparison(parts: Mapping[str, Mapping[str, Summary]], warmup: float, first_frame: int = 0) -> None:
     """Print a table with one row a policy on standard output.
 
     Args:
         parts: summaries by policy name, by scenario.
         warmup: share of the frames that the means leave out at the start.
+        first_frame: number of the run's first frame, where it goes on with an earlier one.
     """
     from rich import box
     from rich.console import Console
@@ -85,17 +86,19 @@ def print_comparison(parts: Mapping[str, Mapping[str, Summary]], warmup: float) 
         table.add_section()
     console.print(table)
     for scenario, part in parts.items():
-        console.print(f"  {_conditions(scenario, next(iter(part.values())), warmup)}", style="dim", markup=False)
+        console.print(
+            f"  {_conditions(scenario, next(iter(part.values())), warmup, first_frame)}", style="dim", markup=False
+        )
     left_out = [column.heading.replace("\n", " ") for column in _COLUMNS if column not in columns]
     if left_out:
         told = f"Columns left out at this width: {', '.join(left_out)}; --json has them all"
         console.print(f"  {told}", style="dim", markup=False)
 
 
-def _conditions(scenario: str, first: Summary, warmup: float) -> str:
-    start = first_settled_frame(first.frames, warmup)
+def _conditions(scenario: str, first: Summary, warmup: float, first_frame: int) -> str:
+    start = first_frame + first_settled_frame(first.frames, warmup)
     return (
-        f"{scenario}: {first.devices} devices, seed {first.seed}, frames {start:,} to {first.frames:,}, "
+        f"{scenario}: {first.devices} devices, seed {first.seed}, frames {start:,} to {first_frame + first.frames:,}, "
         f"arrivals {_number(first.arrivals_weighted_mbps)} Mbit/s (weighted)"
     )
 

@@ -40,7 +40,8 @@ def run(
         ),
     ] = None,
     agent: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A trained agent, which its policy runs without learning.")
+        Path | None,
+        typer.Option(parser=place_of, metavar="FILE", help="A trained agent, which its policy runs without learning."),
     ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A scenario's key. Can be given again.")

@@ -11,12 +11,13 @@ from typing import Annotated
 import typer
 
 from quedge.experiments.training import begin_training, train, world_digest
-from quedge.interfaces.agent_file import course_of, read_agent, save_agent
+from quedge.interfaces.agent_file import read_agent, save_agent
 from quedge.interfaces.cli.compiling import compile_run
 from quedge.interfaces.cli.numbers import frames_of, seed_of
 from quedge.interfaces.cli.refusing import UsageError, place_of, refusing
 from quedge.interfaces.cli.reporting import print_comparison, progress_bars
 from quedge.interfaces.cli.traces import read_traces
+from quedge.interfaces.course import course_of
 from quedge.interfaces.lydroo_settings import CRITICS, lydroo_of
 from quedge.interfaces.policies import check_torch, checked_name
 from quedge.interfaces.run_files import summary_object
@@ -68,9 +69,13 @@ def train_agent(
         world = draw_world(given, count, seed, traces.channel, traces.arrivals)
         course = course_of(policy, learner, given, seed, count, world_digest(world))
         check_folder_takes_files(out.parent)
+        if out.is_dir():
+            raise ValueError(f"--out: {out}: is a folder; it must be a file name")
         if resume:
             file = read_agent(out)
-            file.course.check_same(course, out)
+            difference = file.course.difference(course)
+            if difference is not None:
+                raise ValueError(f"--resume: {out}: was trained with {difference}; give the same command again")
             training = file.resume()
         elif out.exists():
             raise ValueError(f"--out: {out}: exists already; --resume goes on with it")
@@ -82,7 +87,7 @@ def train_agent(
     first, kept = training.frames, training.frames
     parts: list[Trace] = []
     try:
-        with progress_bars(count) as progress:
+        with refusing(), progress_bars(count) as progress:  # a scenario may be so extreme that a decision is none
             for step, trace in train(given, training, world, seed, save_every, lambda done: progress(policy, done)):
                 save_agent(out, course, step)
                 kept = step.frames
@@ -93,8 +98,7 @@ def train_agent(
         raise
     summary = summarise(joined(parts), _WARMUP)
     if as_json:
-        print(json.dumps(summary_object(policy, summary), allow_nan=False))
+        print(json.dumps({**summary_object(policy, summary), "first_frame": first}, allow_nan=False))
         return
-    print_comparison({"default" if scenario is None else scenario.stem: {policy: summary}}, _WARMUP)
-    since = f" The table is of the {count - first:,} frames since it was resumed." if first else ""
-    print(f"Written to {out}.{since}")
+    print_comparison({"default" if scenario is None else scenario.stem: {policy: summary}}, _WARMUP, first)
+    print(f"Written to {out}.")

@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 from quedge.model.compiled import Floats, Floats32, kernel
 
 Weights = Mapping[str, NDArray[np.float32]]
-"""Arrays by name: for each layer `name.weight`, shape (outputs, inputs), and `name.bias`, shape (outputs,)."""
+"""Arrays by name: for each layer `name.weight`, shape (outputs, inputs), and `name.bias`, shape (outputs,).
+
+They stand in the order of `Actor.shapes`, in which the kernels take them.
+"""
 
 
 class Actor(Protocol):

@@ -101,7 +101,8 @@ class LydrooAgent:
             frames=self._frames,
         )
 
-    def _go_on(self, state: AgentState) -> None:
+    def restore(self, state: AgentState) -> None:
+        """Stand where another agent of the same settings stood, but for weights and trainer."""
         self._replay.restore(state.replay)
         self._candidates = state.candidates or None
         self._winners.extend(state.winners)
@@ -126,7 +127,7 @@ class LydrooAgent:
         """Remember the frame and, when it is time, take a step; the loss, if any."""
         settings = self.settings
         self._replay.add(features, offload)
-        if len(self._replay) < min(settings.batch, settings.memory) or self._frames % settings.update_every:
+        if len(self._replay) < settings.batch or self._frames % settings.update_every:
             return {}
         falling = settings.learning_rate / math.sqrt(1.0 + self._frames / 200.0)
         return {

@@ -74,10 +74,12 @@ def device_features(cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, e
         features[i, 3] = alone[k] * unit
         features[i, 4] = advantage * unit
         features[i, 5] = 0.2 * math.log(level[k])
-        features[i, 6] = (level[k] - 1.0) / terms.step_limit[k] if terms.step_limit[k] > 0.0 else 0.0
+        features[i, 6] = min((level[k] - 1.0) / terms.step_limit[k], 1.0) if terms.step_limit[k] > 0.0 else 0.0
         features[i, 7] = max(advantage / lead, -1.0) if lead > 0.0 else -1.0
-        beside = advantage if k == leader else _pair_objective(terms, leader, k, level) - alone[leader]
-        features[i, 8] = (beside if k == leader else beside - terms.local_value[k]) * unit
+        beside = advantage
+        if k != leader:
+            beside = _pair_objective(terms, leader, k, level) - alone[leader] - terms.local_value[k]
+        features[i, 8] = beside * unit
     return features
 
 

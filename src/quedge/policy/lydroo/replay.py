@@ -46,10 +46,8 @@ class Replay:
             offload: shape (devices,).
         """
         devices = offload.size
-        wider = devices - self._offload.shape[1]
-        if wider > 0:
-            self._features = np.pad(self._features, ((0, 0), (0, wider), (0, 0)))
-            self._offload = np.pad(self._offload, ((0, 0), (0, wider)))
+        if devices > self._offload.shape[1]:
+            self._widen(devices)
         row = self._added % self._devices.size
         self._features[row, :devices] = features
         self._offload[row, :devices] = offload
@@ -57,6 +55,14 @@ class Replay:
         self._offload[row, devices:] = 0.0
         self._devices[row] = devices
         self._added += 1
+
+    def _widen(self, devices: int) -> None:
+        held, narrow = len(self), self._offload.shape[1]
+        features, offload = self._features, self._offload
+        # memory from `zeros` is taken only as frames come in
+        self._features = np.zeros((features.shape[0], devices, features.shape[2]), dtype=np.float32)
+        self._offload = np.zeros((features.shape[0], devices), dtype=np.float32)
+        self._features[:held, :narrow], self._offload[:held, :narrow] = features[:held], offload[:held]
 
     def sample(self, frames: int, rng: np.random.Generator) -> Batch:
         """Draw frames evenly, with replacement; at least one must have been added."""

@@ -37,7 +37,8 @@ class Lydroo:
         candidates: K, number of candidates of the first frames; the number of devices where None, and at most.
         adapt_every: Δ, frames after which K adapts: one more than the K that the last Δ frames needed.
         memory: number of frames remembered.
-        batch: number of remembered frames that the actor learns from at once.
+        batch: number of remembered frames that the actor learns from at once, at most `memory`; it learns nothing
+            before it remembers as many.
         update_every: δ_T, frames from one such step to the next.
         learning_rate: Adam's step size in the beginning.
         settled_learning_rate: its step size in the long run; it falls as 1 / sqrt(1 + frames / 200) from the one to the
@@ -65,6 +66,8 @@ class Lydroo:
                 continue
             if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 10**6:
                 raise ValueError(f"{name}: {value!r} is not allowed; it must be an integer, from 1 to 1,000,000")
+        if self.batch > self.memory:
+            raise ValueError(f"batch: {self.batch!r} is not allowed; it must be at most the memory of {self.memory}")
         for name in ("learning_rate", "settled_learning_rate"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 < value <= 1.0:
@@ -89,7 +92,7 @@ class Lydroo:
         trainer = _trainer(self.actor, weights)
         trainer.restore(state.moments)
         agent = LydrooAgent(self, weights, state.devices, trainer)
-        agent._go_on(state)
+        agent.restore(state)
         return agent
 
 
