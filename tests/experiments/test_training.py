@@ -37,6 +37,12 @@ def test_a_training_equals_a_run_however_its_frames_are_parted(part: int) -> Non
     assert trace.end.random_state == whole.end.random_state
 
 
+def test_a_resumed_training_is_parted_where_the_uncut_one_is() -> None:
+    world = draw_world(SMALL, 100, seed=2)
+    cut, _ = next(train(SMALL, begin_training(SETTINGS, SMALL, 2), world, 2, 30))
+    assert [step.frames for step, _ in train(SMALL, cut, world, 2, 40)] == [40, 80, 100]
+
+
 def test_progress_counts_all_frames() -> None:
     done: list[int] = []
     world = draw_world(SMALL, 60, seed=2)
