@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quedge.allocation.allocator import Allocator
-from quedge.model.frame import Frame
+from quedge.allocation.allocator import Allocator, allocate_best
+from quedge.allocation.noma_greedy import NomaGreedy
+from quedge.allocation.noma_sca import DirectClarabel, NomaSca
+from quedge.model.frame import Decision, Frame
 from tests import oracle
 from tests.frames import drawn_frame, laid_frame
 from tests.policies import (
@@ -19,6 +21,11 @@ from tests.policies import (
     permuted,
 )
 from tests.strategies import frames_with_decisions, permutations
+
+
+class OneAtATime:
+    def allocate(self, frame: Frame, offload: np.ndarray) -> Decision:
+        return NomaGreedy().allocate(frame, offload)
 
 
 @every_allocator
@@ -78,6 +85,18 @@ def test_a_device_that_may_not_send_gets_no_rate(allocator: Allocator) -> None:
     assert decision.transmit_power_w[1] == 0.0
     assert decision.rate_mbps[1] == 0.0
     assert (decision.rate_mbps[[0, 2]] > 0.0).all()
+
+
+@every_allocator
+def test_the_best_of_no_decisions_is_refused(allocator: Allocator) -> None:
+    with pytest.raises(ValueError, match=r"offloads: .* is not allowed; it must hold at least one decision"):
+        allocate_best(allocator, drawn_frame(3, seed=0), np.empty((0, 3), dtype=np.bool_))
+
+
+def test_the_best_of_no_decisions_is_refused_of_an_allocator_that_knows_one_at_a_time_and_of_other_solvers() -> None:
+    for allocator in (OneAtATime(), NomaSca(solver=DirectClarabel())):
+        with pytest.raises(ValueError, match="offloads: "):
+            allocate_best(allocator, drawn_frame(3, seed=0), np.empty((0, 3), dtype=np.bool_))
 
 
 @every_allocator

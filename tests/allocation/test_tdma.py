@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 
 from quedge.allocation.noma_greedy import NomaGreedy
-from quedge.allocation.tdma import Tdma, efficiency_saving, saved_by_time
+from quedge.allocation.tdma import Tdma, tdma
+from quedge.allocation.tdma.efficiency import efficiency_saving, saved_by_time
 from quedge.model.frame import Decision, Frame, Status
 from tests import oracle
 from tests.frames import drawn_frame, laid_frame
@@ -137,6 +138,24 @@ def test_a_tie_for_the_last_of_the_frame_is_shared_in_proportion_to_the_queues()
     frame = laid_frame([1e-10] * 3, [40.0, 10.0, 30.0], 0.0, weight=[1.0, 2.5, 1.5])  # a = 60 for all
     share = allocate(frame, np.ones(3, dtype=np.bool_)).time_share
     assert share == pytest.approx([0.5, 0.125, 0.375], rel=1e-12)
+
+
+def test_a_tie_is_shared_alike_also_where_some_of_the_equally_worthy_alone_leave_time() -> None:
+    frame = laid_frame([1e-10] * 3, [12.0, 3.0, 9.0], 0.0, weight=[2.4, 2.85, 2.55])  # a = 60 for all
+    decision = allocate(frame, np.ones(3, dtype=np.bool_))
+    assert decision.time_share == pytest.approx([0.5, 0.125, 0.375], rel=1e-12)
+    by_itself = [allocate(frame, np.arange(3) == i).time_share[i] for i in range(3)]
+    assert sum(by_itself[:2]) < 1.0 < sum(by_itself)  # the first two fit, all three do not
+
+
+def test_a_price_that_was_not_found_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = tdma.allocate_in_turn  # no frame is known for which it is not
+    monkeypatch.setattr(tdma, "allocate_in_turn", lambda *state: (*found(*state)[:-1], False))
+    frame = drawn_frame(4, seed=1)
+    decision = Tdma().allocate(frame, np.ones(4, dtype=np.bool_))
+    assert decision.status is Status.ROUNDS_SPENT
+    assert_keeps_limits(frame, decision)
+    assert_says_what_it_brings(frame, decision)
 
 
 def test_energy_is_saved_by_sending_more_slowly_than_would_be_best_for_the_time_alone() -> None:

@@ -50,6 +50,9 @@ class BatchAllocator(Allocator, Protocol):
         Args:
             frame: the frame's state.
             offloads: the decisions, shape (candidates, devices), at least one.
+
+        Raises:
+            ValueError: there is no decision among them.
         """
         ...
 
@@ -58,9 +61,20 @@ def allocate_best(allocator: Allocator, frame: Frame, offloads: NDArray[np.bool_
     """The best of several offloading decisions by any allocator; see `BatchAllocator.allocate_best`."""
     if hasattr(allocator, "allocate_best"):  # far faster than isinstance with a protocol
         return cast(BatchAllocator, allocator).allocate_best(frame, offloads)
-    decisions = [allocator.allocate(frame, offload) for offload in offloads]
+    decisions = [allocator.allocate(frame, offload) for offload in at_least_one(offloads)]
     best = max(range(len(decisions)), key=lambda candidate: decisions[candidate].objective)
     return Choice(best, decisions[best])
+
+
+def at_least_one(offloads: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The candidates as they are.
+
+    Raises:
+        ValueError: there are none.
+    """
+    if len(offloads) == 0:
+        raise ValueError(f"offloads: {offloads!r} is not allowed; it must hold at least one decision")
+    return offloads
 
 
 def checked_offload(offload: Any, devices: int) -> NDArray[np.bool_]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.allocation.allocator import Choice, checked_offload
+from quedge.allocation.allocator import Choice, at_least_one, checked_offload
 from quedge.model.cell import Cell
 from quedge.model.compiled import Bools, Floats, kernel
 from quedge.model.frame import Decision, Frame
@@ -104,5 +104,5 @@ class NomaGreedy:
 
     def allocate_best(self, frame: Frame, offloads: NDArray[np.bool_]) -> Choice:
         """The best of several decisions; see `BatchAllocator.allocate_best`."""
-        candidate, decision = _allocate_best_greedy(*frame, offloads)
+        candidate, decision = _allocate_best_greedy(*frame, at_least_one(offloads))
         return Choice(candidate, Decision(*decision))

@@ -15,14 +15,13 @@ Source: S. Mehrotra, "On the implementation of a primal-dual interior point meth
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from quedge.allocation.noma_sca.problem import Answer, Round
+from quedge.allocation.noma_sca.problem import Answer, Round, value_in_reach
 from quedge.model.compiled import Floats, kernel
 
 _STEP, _ROOM, _SLACK, _LEVEL = range(4)  # rows of all arrays of shape (4, offloaders)
@@ -31,7 +30,7 @@ WORK_ARRAYS = 6
 
 _MOST_ITERATIONS = 100  # usually 4 to 12
 _GAP = 1e-9  # relative
-_SMALLEST_GAP = 1e-13  # relative to the largest value that the levels in reach can have
+_SMALLEST_GAP = 1e-13  # relative to what the levels in reach can bring
 _TO_BOUNDARY = 0.995  # of the way to where a number or price vanishes
 _AFRESH = 0.1  # how far inside the limits, and with which products, relative, an iteration starts
 _FROM_LAST_ROUND = 1e-3  # the same where the prices of the last round are at hand
@@ -154,22 +153,12 @@ def accurate(problem: Round, number: Floats, price: Floats, finest: float) -> bo
 
 
 @kernel
-def finest_gap(problem: Round) -> float:
-    """A gap that rounding alone may leave."""
-    reach, most = 0.0, 0.0  # reach is counted from level 1: it may be less than a rounding error of that
-    for k in range(problem.start.size):
-        reach += min(problem.step_limit[k], problem.growth[k] * (1.0 + reach))
-        most += problem.rate_value[k] * math.log1p(reach)
-    return _SMALLEST_GAP * most
-
-
-@kernel
 def iterate(problem: Round, work: Floats, step: Floats, inside: float) -> bool:
     """Solve a round from a start that far inside the limits; see `maximise_round`."""
     number, price, answer = work[0], work[1], work[2]
     target, to_number, to_price = work[3], work[4], work[5]
     start_inside(problem, number, price, inside)
-    finest = finest_gap(problem)
+    finest = _SMALLEST_GAP * value_in_reach(problem.rate_value, problem.growth, problem.step_limit)
     unmet = 1.0  # share left of what the first prices violated of the linear conditions
     for _ in range(_MOST_ITERATIONS):
         if unmet <= _GAP and accurate(problem, number, price, finest):
@@ -201,7 +190,7 @@ def maximise_round(problem: Round, work: Floats, step: Floats, again: bool) -> b
         again: whether `work` holds the prices of the last round of the same decision.
 
     Returns:
-        Whether the steps are the best, to a relative 1e-9 of the round's objective.
+        Whether the steps are the best, to a relative 1e-9 of what they gain and pay together, or to rounding.
     """
     if again and iterate(problem, work, step, _FROM_LAST_ROUND):
         return True
@@ -211,7 +200,11 @@ def maximise_round(problem: Round, work: Floats, step: Floats, again: bool) -> b
 
 @dataclass(frozen=True)
 class BarrierNewton:
-    """An interior-point method for the chain, O(M) an iteration. With it `NomaSca` runs all rounds compiled."""
+    """A primal-dual interior-point method for the chain: Newton steps that keep clear of the limits.
+
+    The limits are held off as a logarithmic barrier would hold them, by products of slacks and prices that are driven
+    to zero. Each iteration is O(M). With this solver `NomaSca` runs all rounds compiled.
+    """
 
     def prepared(self, devices: int) -> Callable[[Round], Answer]:
         """A function that solves the rounds of one decision; see `RoundSolver.prepared`."""

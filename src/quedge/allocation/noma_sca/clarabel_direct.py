@@ -11,6 +11,7 @@ import numpy as np
 
 from quedge.allocation.noma_sca.problem import Answer, Round
 from quedge.model.compiled import Floats
+from quedge.model.extras import MissingExtraError
 
 _SOLVED = ("Solved", "AlmostSolved")
 
@@ -25,7 +26,7 @@ class DirectClarabel:
     def prepared(self, devices: int) -> Callable[[Round], Answer]:
         """A function that solves the rounds of one decision; see `RoundSolver.prepared`."""
         del devices  # a round tells
-        _imported()
+        imported_clarabel("NomaSca through Clarabel")
         form: ConicForm | None = None
 
         def solve(problem: Round) -> Answer:
@@ -90,7 +91,7 @@ class ConicForm:
         return objective / np.abs(objective).max(), values[self._order], bound
 
     def _set_up(self, objective: Floats, values: Floats, bound: Floats) -> Any:
-        clarabel = _imported()
+        clarabel = imported_clarabel("NomaSca through Clarabel")
         from scipy.sparse import csc_array
 
         shape = 6 * self.size, 2 * self.size
@@ -103,9 +104,14 @@ class ConicForm:
         return clarabel.DefaultSolver(csc_array((shape[1], shape[1])), objective, matrix, bound, cones, settings)
 
 
-def _imported() -> Any:
+def imported_clarabel(what: str) -> Any:
+    """The library.
+
+    Raises:
+        MissingExtraError: it is not installed, and `what` needs it.
+    """
     try:
         import clarabel  # type: ignore[import-untyped]
     except ImportError:
-        raise ImportError("NomaSca with Clarabel needs the extra 'sca': pip install 'quedge[sca]'") from None
+        raise MissingExtraError(what, "Clarabel", "sca") from None
     return clarabel

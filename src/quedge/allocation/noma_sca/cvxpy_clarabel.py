@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,17 +11,33 @@ from typing import Any
 
 import numpy as np
 
-from quedge.allocation.noma_sca.problem import Answer, Round
+from quedge.allocation.noma_sca.clarabel_direct import imported_clarabel
+from quedge.allocation.noma_sca.problem import Answer, Round, attempted
 from quedge.model.compiled import Floats
+from quedge.model.extras import MissingExtraError
+
+_ONE_AT_A_TIME = threading.Lock()
+"""Held while CVXPY works. Formulated problems are shared by all threads, and CVXPY's own numbering of expressions and
+Python's filters of warnings belong to the process."""
 
 
 @dataclass(frozen=True)
 class CvxpyClarabel:
-    """CVXPY with Clarabel. The problem is formulated once for each number of devices, with parameters for the rest."""
+    """CVXPY with Clarabel. The problem is formulated once for each number of devices, with parameters for the rest.
+
+    Threads may use it together; they solve their rounds one after the other.
+    """
 
     def prepared(self, devices: int) -> Callable[[Round], Answer]:
         """A function that solves the rounds of one decision; see `RoundSolver.prepared`."""
-        return _formulated(devices).solve
+        with _ONE_AT_A_TIME:
+            formulated = _formulated(devices)
+
+        def solve(problem: Round) -> Answer:
+            with _ONE_AT_A_TIME:
+                return formulated.solve(problem)
+
+        return solve
 
 
 @lru_cache(maxsize=16)
@@ -72,19 +89,16 @@ class ParametrisedRound:
         self._set("lift", unit / level, 0.0)
         self._set("ease", ease, 1.0)
         self._set("growth", growth * ease, 1.0)
-        answer = self._solved(unit, warm_start=True)
-        if answer.step is None:  # its scaling is still that of the numbers it was set up with
+        answer = attempted(lambda: self._solved(unit, warm_start=True))
+        if answer is None or answer.step is None:  # its scaling is still that of the numbers it was set up with
             answer = self._solved(unit, warm_start=False)
         return answer
 
     def _solved(self, unit: Floats, warm_start: bool) -> Answer:
         cvxpy = self._cvxpy
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # inaccurate: the true objective will judge it
-                self.problem.solve(solver=cvxpy.CLARABEL, warm_start=warm_start, presolve_enable=False)
-        except cvxpy.SolverError:
-            return Answer(None, 0.0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # inaccurate: the true objective will judge it
+            self.problem.solve(solver=cvxpy.CLARABEL, warm_start=warm_start, presolve_enable=False)
         solver_us = self.problem.solver_stats.solve_time * 1e6
         if self.problem.status not in (cvxpy.OPTIMAL, cvxpy.OPTIMAL_INACCURATE):
             return Answer(None, solver_us)
@@ -109,5 +123,6 @@ def _imported() -> Any:
     try:
         import cvxpy
     except ImportError:
-        raise ImportError("NomaSca with CVXPY needs the extra 'sca': pip install 'quedge[sca]'") from None
+        raise MissingExtraError("NomaSca through CVXPY", "CVXPY", "sca") from None
+    imported_clarabel("NomaSca through CVXPY")
     return cvxpy

@@ -16,12 +16,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from quedge.model.compiled import Bools, Floats, Ints, kernel
+from quedge.model.extras import MissingExtraError
 from quedge.model.terms import Terms, highest_level
+
+T = TypeVar("T")
 
 
 class Chain(NamedTuple):
@@ -84,9 +87,23 @@ class RoundSolver(Protocol):
             devices: number of devices in the frame; no round has more.
 
         Raises:
-            ImportError: the library behind the solver is not installed.
+            MissingExtraError: a library behind the solver is not installed.
         """
         ...
+
+
+def attempted(call: Callable[[], T]) -> T | None:
+    """What a call of a solver gives, or nothing where it raises.
+
+    A controller must answer every frame, whatever goes wrong in a solver that is not ours. A library that is not
+    installed is no failure of a frame: that is said.
+    """
+    try:
+        return call()
+    except (MissingExtraError, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException:  # a panic of compiled Rust is no Exception
+        return None
 
 
 @kernel
@@ -115,6 +132,16 @@ def chain_value(chain: Chain, step: Floats) -> float:
         total += chain.rate_value[k] * math.log1p(step[k] / level) - chain.level_price[k] * step[k]
         level += step[k]
     return total
+
+
+@kernel
+def value_in_reach(rate_value: Floats, growth: Floats, step_limit: Floats) -> float:
+    """What the highest levels within the limits bring, energy free: the size against which rounding is measured."""
+    reach, most = 0.0, 0.0  # reach is counted from level 1: it may be less than a rounding error of that
+    for k in range(rate_value.size):
+        reach += min(step_limit[k], growth[k] * (1.0 + reach))
+        most += rate_value[k] * math.log1p(reach)
+    return most
 
 
 @kernel

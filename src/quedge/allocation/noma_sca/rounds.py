@@ -6,7 +6,16 @@ import numpy as np
 
 from quedge.allocation.noma_greedy import greedy_levels
 from quedge.allocation.noma_sca.barrier import WORK_ARRAYS, maximise_round
-from quedge.allocation.noma_sca.problem import Chain, Round, chain_of, chain_value, keep_limits, levels_of, linearise
+from quedge.allocation.noma_sca.problem import (
+    Chain,
+    Round,
+    chain_of,
+    chain_value,
+    keep_limits,
+    levels_of,
+    linearise,
+    value_in_reach,
+)
 from quedge.model.cell import Cell
 from quedge.model.compiled import Bools, Floats, kernel
 from quedge.model.frame import Status
@@ -18,7 +27,9 @@ STATUSES = (Status.OK, Status.FALLBACK, Status.ROUNDS_SPENT)
 """A decision's status where its rounds converged, failed, and were all spent undecided."""
 
 _SHARE_OF_GREEDY = 0.1
-_SOLVER_ACCURACY = 1e-6  # relative; a fall of the objective beyond it is a solver's failure, a smaller one rounding
+_SOLVER_ACCURACY = 1e-6  # a fall by more than this share of the objective is a solver's failure, unless it lies within
+_ROUND_ACCURACY = 1e-8  # this share of what is at stake in the round, and
+_ROUNDING = 1e-13  # this share of what the levels in reach can bring
 
 
 @kernel
@@ -47,6 +58,21 @@ def begin(terms: Terms, offload: Bools) -> tuple[Chain, Floats]:
 
 
 @kernel
+def at_stake(chain: Chain, step: Floats) -> float:
+    """What steps gain, what they pay, and what the levels before take from each: the size of a round's terms.
+
+    Where devices harm one another by far more than remains to them, a solver's accuracy in the round is worth more
+    than the same share of the objective.
+    """
+    total, level = 0.0, 1.0
+    for k in range(step.size):
+        taken = (level - 1.0) / level
+        level += step[k]
+        total += chain.rate_value[k] * (step[k] / level + taken) + chain.level_price[k] * step[k]
+    return total
+
+
+@kernel
 def judge(chain: Chain, step: Floats, value: float, found: Floats, tolerance: float) -> tuple[float, int]:
     """Takes what a round found into `step` if the true objective does not fall; the value then, and a verdict.
 
@@ -56,7 +82,9 @@ def judge(chain: Chain, step: Floats, value: float, found: Floats, tolerance: fl
     keep_limits(chain, found)
     reached = chain_value(chain, found)
     gain = reached - value
-    if not gain >= -_SOLVER_ACCURACY * (value + chain.rate_value.sum()):
+    rounding = _ROUNDING * value_in_reach(chain.rate_value, chain.growth, chain.step_limit)
+    allowed = _SOLVER_ACCURACY * abs(value) + _ROUND_ACCURACY * at_stake(chain, found) + rounding
+    if not gain >= -allowed:  # `not`: what is no number fails too
         return value, FAILED
     if gain >= 0.0:
         step[:] = found

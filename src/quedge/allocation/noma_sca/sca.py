@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.allocation.allocator import Choice, checked_offload
+from quedge.allocation.allocator import Choice, at_least_one, checked_offload
 from quedge.allocation.noma_sca.barrier import BarrierNewton
-from quedge.allocation.noma_sca.problem import Answer, Chain, Round, RoundSolver, chain_value, levels_of, linearise
+from quedge.allocation.noma_sca.problem import (
+    Chain,
+    Round,
+    RoundSolver,
+    attempted,
+    chain_value,
+    levels_of,
+    linearise,
+)
 from quedge.allocation.noma_sca.rounds import (
     CONVERGED,
     FAILED,
@@ -40,7 +48,7 @@ class NomaSca:
 
     The decision's notes give the number of `rounds` and the time inside the solver, `solver_us`: where the rounds are
     compiled, that of the whole compiled call. Its status is `rounds_spent` if the rounds ended before they converged
-    and `fallback` if the solver failed; it is feasible, and no worse than the starting point, all the same.
+    and `fallback` if the solver failed or raised; it is feasible, and no worse than the starting point, all the same.
 
     Attributes:
         tolerance: stop when a round adds no more than this share to the offloaders' part of the objective.
@@ -66,7 +74,8 @@ class NomaSca:
 
     def allocate_best(self, frame: Frame, offloads: NDArray[np.bool_]) -> Choice:
         """The best of several decisions; see `BatchAllocator.allocate_best`. The solver's time is that of them all."""
-        if not isinstance(self.solver, BarrierNewton):
+        offloads = at_least_one(offloads)
+        if not isinstance(self.solver, BarrierNewton):  # compiled code cannot call other solvers: two loops, one judge
             return self._round_by_round(frame, offloads)
         began = time.perf_counter_ns()
         candidate, verdict, rounds, decision = allocate_best_sca(*frame, offloads, self.tolerance, self.max_rounds)
@@ -96,14 +105,17 @@ class NomaSca:
         """As the kernel `climb`, with the time inside the solver (microseconds) last."""
         if step.size == 0:
             return CONVERGED, 0, 0.0
-        solve: Callable[[Round], Answer] = self.solver.prepared(devices)
+        solve = attempted(partial(self.solver.prepared, devices))
+        if solve is None:
+            return FAILED, 0, 0.0
         value, solver_us = chain_value(chain, step), 0.0
         for done in range(self.max_rounds):
             price = np.empty(step.size)
             linearise(chain, step, price)
-            answer = solve(Round(chain.rate_value, price, chain.growth, chain.step_limit, step))
-            solver_us += answer.solver_us
-            if answer.step is None:
+            problem = Round(chain.rate_value, price, chain.growth, chain.step_limit, step)
+            answer = attempted(partial(solve, problem))
+            solver_us += 0.0 if answer is None else answer.solver_us
+            if answer is None or answer.step is None:
                 return FAILED, done, solver_us
             value, verdict = judge(chain, step, value, answer.step, self.tolerance)
             if verdict != UNDECIDED:

@@ -1,0 +1,75 @@
+"""Time division: the allocator, and the best of several decisions in one compiled call."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quedge.allocation.allocator import Choice, at_least_one, checked_offload
+from quedge.allocation.tdma.bids import frame_bids
+from quedge.allocation.tdma.shares import share_frame
+from quedge.model.cell import Cell
+from quedge.model.compiled import Bools, Floats, kernel
+from quedge.model.frame import Decision, Frame, Status
+from quedge.model.terms import frame_terms
+from quedge.model.uplink import charge
+
+
+@kernel
+def allocate_in_turn(
+    cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, decisions: Bools
+) -> tuple[int, tuple[Bools, Floats, Floats, Floats, Floats], Floats, float, float, bool]:
+    """The best of several decisions by time division.
+
+    Returns:
+        Its place; offload, transmit power (W), CPU frequency (Hz), rate (Mbit/s) and power (W) in the frame's own
+        order; its time shares; its objective (17); its price of time; and whether that price was found.
+    """
+    n = channel_gain.size
+    terms = frame_terms(cell, channel_gain, data_queue_mbit, energy_queue)
+    bids = frame_bids(cell, terms, data_queue_mbit)
+    share, efficiency = np.empty(n), np.empty(n)
+    best, highest = 0, -math.inf
+    for candidate in range(decisions.shape[0]):
+        objective, _, _ = share_frame(terms, bids, decisions[candidate][terms.device], share, efficiency)
+        if objective > highest:
+            best, highest = candidate, objective
+    objective, price, found = share_frame(terms, bids, decisions[best][terms.device], share, efficiency)
+    offload = decisions[best].copy()
+    transmit, frequency, time_share = np.zeros(n), np.zeros(n), np.zeros(n)
+    for k in range(n):
+        i = terms.device[k]
+        if offload[i]:
+            time_share[i] = share[k]
+            power = math.expm1(efficiency[k]) * cell.noise_w / channel_gain[i]
+            transmit[i] = min(power, cell.max_transmit_power_w[i])
+        else:
+            frequency[i] = terms.local_frequency_hz[k]
+    rate, drawn = charge(cell, channel_gain, data_queue_mbit, offload, transmit, frequency, time_share)
+    return best, (offload, transmit, frequency, rate, drawn), time_share, objective, price, found
+
+
+@dataclass(frozen=True)
+class Tdma:
+    """Time division: each offloader transmits alone, in a share of the frame, at the best shares and powers.
+
+    The exact optimum for a given decision. An offloader pays its circuit power whatever its share. Of the decision's
+    notes, `time_price` is what the objective (17) would gain per unit of further time.
+
+    Source: LyDROO, the access scheme that the paper compares with.
+    """
+
+    def allocate(self, frame: Frame, offload: Any) -> Decision:
+        """Shares, powers and frequencies for a given offloading decision; see `Allocator.allocate`."""
+        return self.allocate_best(frame, checked_offload(offload, frame.cell.devices)[np.newaxis]).decision
+
+    def allocate_best(self, frame: Frame, offloads: NDArray[np.bool_]) -> Choice:
+        """The best of several decisions; see `BatchAllocator.allocate_best`."""
+        candidate, chosen, time_share, objective, price, found = allocate_in_turn(*frame, at_least_one(offloads))
+        status = Status.OK if found else Status.ROUNDS_SPENT
+        notes = {"time_price": price}
+        return Choice(candidate, Decision(*chosen, objective, None, status, time_share, notes))
