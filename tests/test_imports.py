@@ -23,7 +23,7 @@ HEAVY = {
     "pydantic": ("interfaces/",),
     "torch": ("policy/lydroo/network.py", "interfaces/agent_file.py"),
     "cvxpy": ("allocation/noma_sca/cvxpy_clarabel.py",),
-    "clarabel": ("allocation/noma_sca/direct_clarabel.py", "allocation/noma_sca/clarabel_direct.py"),
+    "clarabel": ("allocation/noma_sca/clarabel_direct.py", "allocation/noma_sca/cvxpy_clarabel.py"),
 }
 """Where a heavy library may be imported; a folder ends in a slash."""
 
