@@ -96,7 +96,6 @@ def test_an_interrupted_training_goes_on_and_ends_as_the_uncut_one(tmp_path: Pat
     [
         (["train"], "Missing option '--out'"),
         (["train", "--out", "agent.pt"], "--out: agent.pt: exists already; --resume goes on with it"),
-        ([*TRAIN, "--resume"], "--resume: agent.pt: has all of its 60 frames"),
         (["train", "--out", "agent.pt", "--resume"], "agent.pt: was trained with batch = 8, not 32"),
         (["train", "--out", "none.pt", "--resume"], "none.pt: cannot be read: No such file"),
         (["train", "--out", "new.pt", "--policy", "exact"], "--policy: 'exact' is not allowed"),
@@ -104,8 +103,8 @@ def test_an_interrupted_training_goes_on_and_ends_as_the_uncut_one(tmp_path: Pat
         (["train", "--out", "."], "--out: .: is a folder; it must be a file name"),
         (["run", "--agent", ""], "'--agent': '' is not allowed"),
         (["run", "--agent", "text.pt"], "text.pt: is not an agent's file; `quedge train` makes one"),
-        (["run", "--agent", "agent.pt", "--policy", "exact"], "is an agent of lydroo-noma; add it as --policy"),
-        (["run", "--agent", "agent.pt", "--lydroo", "batch=3"], "--lydroo: no policy learns here"),
+        (["run", "--agent", "agent.pt", "--policy", "exact"], "which is not among the policies"),
+        (["run", "--agent", "agent.pt", "--lydroo", "batch=3"], "--lydroo: an agent has the settings of its file"),
         (["run", "--lydroo", "batch=3"], "--lydroo: no policy learns here"),
         (["run", "--policy", "lydroo-noma", "--lydroo", "batch=no"], "batch: 'no' is not allowed"),
         (["decide", "--agent", "none.pt"], "none.pt: cannot be read"),
@@ -122,14 +121,23 @@ def test_an_error_of_use_is_one_line_with_status_2(folder: Path, arguments: list
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
+def test_a_finished_training_has_nothing_left_to_do(folder: Path) -> None:
+    before = (folder / "agent.pt").read_bytes()
+    done = run(*TRAIN, "--resume", folder=folder)
+    assert done.returncode == 0
+    assert remarks(done.stderr) == ["quedge: agent.pt has all of its 60 frames; there is nothing left to learn from"]
+    assert (folder / "agent.pt").read_bytes() == before
+
+
 def test_a_trained_mlp_is_refused_for_another_number_of_devices(tmp_path: Path) -> None:
-    trained = run(*TRAIN, "--lydroo", "preset=mlp", folder=tmp_path)
+    into = [argument.replace("agent.pt", "new/folder/agent.pt") for argument in TRAIN]
+    trained = run(*into, "--lydroo", "preset=mlp", folder=tmp_path)
     assert trained.returncode == 0, trained.stderr
-    done = run("run", "--agent", "agent.pt", folder=tmp_path)
+    done = run("run", "--agent", "new/folder/agent.pt", folder=tmp_path)
     assert done.returncode == 2
     (line,) = remarks(done.stderr)
     assert "devices: 10 is not allowed; this mlp actor was made for 3" in line
-    lines = run("decide", "--agent", "agent.pt", folder=tmp_path, given=FRAME)
+    lines = run("decide", "--agent", "new/folder/agent.pt", folder=tmp_path, given=FRAME)
     (answer,) = objects(lines.stdout)
     assert "this mlp actor was made for 3" in answer["error"]
 

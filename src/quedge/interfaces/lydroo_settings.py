@@ -37,7 +37,7 @@ _QUANTISERS = {
 }
 _PARTS: dict[str, Mapping[str, Any]] = {"actor": _ACTORS, "quantiser": _QUANTISERS}
 _PLAIN = tuple(field.name for field in dataclasses.fields(Lydroo) if field.name not in ("allocator", *_PARTS))
-_NAMES = ("preset", *_PARTS, *_PLAIN)
+NAMES = ("preset", *_PARTS, *_PLAIN)
 
 
 def lydroo_of(settings: Sequence[str]) -> Lydroo:
@@ -55,12 +55,10 @@ def lydroo_of(settings: Sequence[str]) -> Lydroo:
         name, equals, text = (part.strip() for part in setting.partition("="))
         if not equals or not name or not text:
             raise ValueError(f"--lydroo {setting[:60]}: is not allowed; it must be name=value")
-        if name not in _NAMES:
-            close = difflib.get_close_matches(name, _NAMES, n=1)
+        if name not in NAMES:
+            close = difflib.get_close_matches(name, NAMES, n=1)
             meant = f"did you mean {close[0]}? " if close else ""
-            raise ValueError(
-                f"--lydroo {setting[:60]}: {name[:60]}: unknown setting; {meant}known: {', '.join(_NAMES)}"
-            )
+            raise ValueError(f"--lydroo {setting[:60]}: {name[:60]}: unknown setting; {meant}known: {', '.join(NAMES)}")
         if name in given:
             raise ValueError(f"--lydroo {setting[:60]}: {name}: is set twice; once is allowed")
         given[name] = _value(text)

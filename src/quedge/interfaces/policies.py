@@ -50,7 +50,8 @@ def policies_by_name(
     settings = lydroo_of(lydroo)
     learners = [name for name in names if name in CRITICS and not (trained and name == trained.course.policy)]
     if lydroo and not learners:
-        raise ValueError("--lydroo: no policy learns here; it is for " + ", ".join(CRITICS))
+        why = "an agent has the settings of its file, and " if trained else ""
+        raise ValueError(f"--lydroo: {why}no policy learns here; it is for {', '.join(CRITICS)}")
     if learners:
         check_torch(learners[0])
     policies: dict[str, Policy | Learner] = {}
@@ -59,7 +60,9 @@ def policies_by_name(
         policies[name] = learner
     if trained is not None:
         if trained.course.policy not in policies:
-            raise ValueError(f"--agent: {agent}: is an agent of {trained.course.policy}; add it as --policy")
+            raise ValueError(
+                f"--agent: {agent}: is an agent of {trained.course.policy}, which is not among the policies"
+            )
         policies[trained.course.policy] = trained.policy()
     return policies
 

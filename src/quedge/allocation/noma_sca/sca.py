@@ -65,6 +65,8 @@ class NomaSca:
     def __post_init__(self) -> None:
         if not (self.tolerance >= 0.0 and math.isfinite(self.tolerance)):
             raise ValueError(f"tolerance: {self.tolerance!r} is not allowed; it must be finite and at least 0")
+        if isinstance(self.solver, type) or not callable(getattr(self.solver, "prepared", None)):
+            raise ValueError(f"solver: {self.solver!r} is not allowed; it must be one such as BarrierNewton()")
         if self.max_rounds < 1:
             raise ValueError(f"max_rounds: {self.max_rounds!r} is not allowed; it must be at least 1")
 

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
+from numba.core import event
+
 from quedge.model.scenario import Scenario
 from quedge.policy.decide import decide
 from quedge.policy.lydroo import TrainedLydroo
@@ -14,8 +16,8 @@ from quedge.policy.policy import Learner, Policy
 from quedge.simulation.measures import summarise
 from quedge.simulation.simulate import simulate
 
-_PATIENCE_S = 3.0  # longer than it takes to load what is compiled already
-_EXPLANATION = "Compiling the solvers: this happens once and takes about half a minute ..."
+_PATIENCE_S = 1.0
+_EXPLANATION = "Compiling the solvers: this happens once and takes up to a minute ..."
 
 
 def compile_run(policies: Collection[Policy | Learner]) -> None:
@@ -43,11 +45,27 @@ def _devices_for(policy: Policy | Learner) -> int:
 
 @contextmanager
 def explained_pause() -> Iterator[None]:
-    """Tell the user on standard error what is going on, should this last."""
+    """Tell the user on standard error what is going on, should compiling last; loading what was kept tells nothing."""
     timer = threading.Timer(_PATIENCE_S, lambda: print(_EXPLANATION, file=sys.stderr, flush=True))
     timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
+    with event.install_listener("numba:compile", _Starter(timer)):
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+
+class _Starter(event.Listener):
+    """Starts a timer with the first kernel that is compiled."""
+
+    def __init__(self, timer: threading.Timer) -> None:
+        self._timer: threading.Timer | None = timer
+
+    def on_start(self, event: object) -> None:
+        """A kernel is about to be compiled."""
+        if self._timer is not None:
+            self._timer.start()
+            self._timer = None
+
+    def on_end(self, event: object) -> None:
+        """It has been compiled."""

@@ -12,6 +12,7 @@ import typer
 from quedge.interfaces.cli.compiling import compile_decisions
 from quedge.interfaces.cli.refusing import UsageError, place_of, refusing
 from quedge.interfaces.decide_lines import answer_lines
+from quedge.interfaces.lydroo_settings import NAMES
 from quedge.interfaces.policies import POLICIES, policies_by_name
 from quedge.interfaces.scenario_file import read_scenario
 
@@ -23,7 +24,9 @@ def decide(
     ] = None,
     lydroo: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="A setting of a learning policy. Can be given again."),
+        typer.Option(
+            metavar="NAME=VALUE", help=f"A setting of a learning policy: {', '.join(NAMES)}. Can be given again."
+        ),
     ] = None,
     agent: Annotated[
         Path | None,
@@ -37,6 +40,7 @@ def decide(
 ) -> None:
     """Decide frames: JSON Lines with channel_gain, data_queue_mbit and energy_queue in, decisions out.
 
+    A learning policy starts afresh and learns from line to line; with --agent it is a trained one, and learns no more.
     A bad line is answered by a line with "error" and "line"; the exit status is then 1.
     """
     with refusing():

@@ -14,6 +14,7 @@ from quedge.interfaces.cli.numbers import frames_of, seed_of, share_of
 from quedge.interfaces.cli.refusing import place_of, refusing
 from quedge.interfaces.cli.reporting import print_comparison, progress_bars
 from quedge.interfaces.cli.traces import read_traces
+from quedge.interfaces.lydroo_settings import NAMES
 from quedge.interfaces.policies import POLICIES, check_devices, policies_by_name
 from quedge.interfaces.run_files import check_folder, summary_object, write_run
 from quedge.interfaces.scenario_file import read_scenario
@@ -36,7 +37,7 @@ def run(
     lydroo: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME=VALUE", help="A setting of the learning policies, such as preset=paper. Can be given again."
+            metavar="NAME=VALUE", help=f"A setting of the learning policies: {', '.join(NAMES)}. Can be given again."
         ),
     ] = None,
     agent: Annotated[

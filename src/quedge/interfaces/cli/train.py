@@ -14,11 +14,11 @@ from quedge.experiments.training import begin_training, train, world_digest
 from quedge.interfaces.agent_file import read_agent, save_agent
 from quedge.interfaces.cli.compiling import compile_run
 from quedge.interfaces.cli.numbers import frames_of, seed_of
-from quedge.interfaces.cli.refusing import UsageError, place_of, refusing
+from quedge.interfaces.cli.refusing import place_of, refusing
 from quedge.interfaces.cli.reporting import print_comparison, progress_bars
 from quedge.interfaces.cli.traces import read_traces
 from quedge.interfaces.course import course_of
-from quedge.interfaces.lydroo_settings import CRITICS, lydroo_of
+from quedge.interfaces.lydroo_settings import CRITICS, NAMES, lydroo_of
 from quedge.interfaces.policies import check_torch, checked_name
 from quedge.interfaces.run_files import summary_object
 from quedge.interfaces.scenario_file import read_scenario
@@ -45,7 +45,7 @@ def train_agent(
     ] = None,
     lydroo: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="A setting of the agent, such as preset=paper. Can be given again."),
+        typer.Option(metavar="NAME=VALUE", help=f"A setting of the agent: {', '.join(NAMES)}. Can be given again."),
     ] = None,
     channel_trace: Annotated[Path | None, typer.Option(help="Recorded channel gains (.parquet, .csv, .mat).")] = None,
     arrival_trace: Annotated[Path | None, typer.Option(help="Recorded arrivals (.parquet, .csv, .mat).")] = None,
@@ -57,7 +57,7 @@ def train_agent(
 ) -> None:
     """Train an agent; `quedge run --agent FILE` runs it.
 
-    A training that was cut goes on with the same command and --resume, and ends as if it had not been cut.
+    A training that was cut goes on with the same command and --resume, and the agent ends as if it had not been cut.
     """
     with refusing():
         critic = CRITICS[checked_name(policy, tuple(CRITICS))]
@@ -82,19 +82,21 @@ def train_agent(
         else:
             training = begin_training(learner, given, seed)
     if training.frames == count:
-        raise UsageError(f"--resume: {out}: has all of its {count} frames; there is nothing left to learn from")
+        print(f"quedge: {out} has all of its {count} frames; there is nothing left to learn from", file=sys.stderr)
+        return
     compile_run([learner])
     first, kept = training.frames, training.frames
     parts: list[Trace] = []
     try:
         with refusing(), progress_bars(count) as progress:  # a scenario may be so extreme that a decision is none
             for step, trace in train(given, training, world, seed, save_every, lambda done: progress(policy, done)):
+                out.parent.mkdir(parents=True, exist_ok=True)
                 save_agent(out, course, step)
                 kept = step.frames
                 parts.append(trace)
     except BaseException:
-        if kept:
-            print(f"quedge: {out} holds the agent after {kept} frames; --resume goes on with it", file=sys.stderr)
+        told = f"{out} holds the agent after {kept} frames; --resume goes on with it" if kept else "no agent was kept"
+        print(f"quedge: {told}", file=sys.stderr)
         raise
     summary = summarise(joined(parts), _WARMUP)
     if as_json:

@@ -109,7 +109,13 @@ class LydrooAgent:
         self._frames = state.frames
 
     def _count(self, devices: int) -> int:
-        """K of this frame."""
+        """K of this frame: at most N, as in the paper.
+
+        One and two devices get N + 1, which is all that thresholds can give: with fewer the critic could hardly correct
+        what was learned in a larger cell.
+        """
+        if devices <= 2:
+            return devices + 1
         if self._candidates is None:
             self._candidates = devices
         return min(self._candidates, devices)

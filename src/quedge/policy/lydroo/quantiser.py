@@ -36,8 +36,8 @@ class Quantiser(Protocol):
 
         Args:
             logits: the actor's output z before the sigmoid, shape (devices,).
-            count: K, number of candidates, from 1 to the number of devices; a noisy quantiser gives up to twice
-                as many.
+            count: K, number of candidates, from 1 to one more than the number of devices; a noisy quantiser gives up to
+                twice as many.
             rng: where noise is drawn from.
         """
         ...

@@ -66,6 +66,16 @@ class Lydroo:
                 continue
             if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 10**6:
                 raise ValueError(f"{name}: {value!r} is not allowed; it must be an integer, from 1 to 1,000,000")
+        for name, methods in (
+            ("allocator", ("allocate",)),
+            ("actor", ("shapes", "logits")),
+            ("quantiser", ("quantise",)),
+        ):
+            value = getattr(self, name)
+            if isinstance(value, type) or not all(callable(getattr(value, method, None)) for method in methods):
+                raise ValueError(f"{name}: {value!r} is not allowed; it must be an object with {' and '.join(methods)}")
+        if not isinstance(self.inputs, Inputs):
+            raise ValueError(f"inputs: {self.inputs!r} is not allowed; it must be one of {', '.join(Inputs)}")
         if self.batch > self.memory:
             raise ValueError(f"batch: {self.batch!r} is not allowed; it must be at most the memory of {self.memory}")
         for name in ("learning_rate", "settled_learning_rate"):
