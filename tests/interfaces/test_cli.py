@@ -107,6 +107,7 @@ def test_a_run_leaves_files_that_play_back_as_the_same_run(tmp_path: Path) -> No
         (["demo", "--out", "/proc/none/demo.png"], "/proc/none: cannot be written to"),
         (["decide", "none.jsonl"], "none.jsonl: cannot be read"),
         (["decide", "--policy", "best"], "--policy: 'best' is not allowed"),
+        (["decide", "--policy", ""], "--policy: '' is not allowed"),
         (["init", "bad.toml"], "bad.toml: exists already"),
         (["demo", "--out", "figure.pdf"], "figure.pdf: is not allowed"),
         (["run", "--bogus"], "No such option: --bogus"),

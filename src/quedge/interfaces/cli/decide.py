@@ -10,9 +10,9 @@ from typing import IO, Annotated
 import typer
 
 from quedge.interfaces.cli.compiling import compile_decisions
-from quedge.interfaces.cli.refusing import UsageError, place_of, refusing
+from quedge.interfaces.cli.options import AgentFile, LydrooSettings, Settings
+from quedge.interfaces.cli.refusing import UsageError, refusing
 from quedge.interfaces.decide_lines import answer_lines
-from quedge.interfaces.lydroo_settings import NAMES
 from quedge.interfaces.policies import POLICIES, policies_by_name
 from quedge.interfaces.scenario_file import read_scenario
 
@@ -22,20 +22,10 @@ def decide(
     policy: Annotated[
         str | None, typer.Option(help=f"Who decides: {', '.join(POLICIES)}; exact without, or the agent's.")
     ] = None,
-    lydroo: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=VALUE", help=f"A setting of a learning policy: {', '.join(NAMES)}. Can be given again."
-        ),
-    ] = None,
-    agent: Annotated[
-        Path | None,
-        typer.Option(parser=place_of, metavar="FILE", help="A trained agent, which decides without learning."),
-    ] = None,
+    lydroo: LydrooSettings = None,
+    agent: AgentFile = None,
     scenario: Annotated[Path | None, typer.Option(help="Scenario file (TOML).")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A scenario's key. Can be given again.")
-    ] = None,
+    settings: Settings = None,
     as_json: Annotated[bool, typer.Option("--json", help="Answers are JSON Lines with or without it.")] = False,
 ) -> None:
     """Decide frames: JSON Lines with channel_gain, data_queue_mbit and energy_queue in, decisions out.
@@ -44,7 +34,7 @@ def decide(
     A bad line is answered by a line with "error" and "line"; the exit status is then 1.
     """
     with refusing():
-        (chosen,) = policies_by_name([policy] if policy else [], lydroo or (), agent).values()
+        (chosen,) = policies_by_name([] if policy is None else [policy], lydroo or (), agent).values()
         given = read_scenario(scenario, settings or ())
     with _opened(file) as lines:
         compile_decisions(chosen)

@@ -12,7 +12,8 @@ import typer
 
 from quedge.experiments.comparison import compare
 from quedge.interfaces.cli.compiling import compile_run
-from quedge.interfaces.cli.numbers import frames_of, seed_of
+from quedge.interfaces.cli.numbers import frames_of
+from quedge.interfaces.cli.options import Seed
 from quedge.interfaces.cli.refusing import UsageError, place_of, refusing
 from quedge.interfaces.cli.reporting import print_comparison, progress_bars
 from quedge.interfaces.policies import available_policies
@@ -42,7 +43,7 @@ def demo(
     frames: Annotated[
         int, typer.Option(parser=frames_of, metavar="N", help="Frames to run; of the recording at most what it holds.")
     ] = 10_000,
-    seed: Annotated[int, typer.Option(parser=seed_of, metavar="N", help="Seed of the random streams.")] = 0,
+    seed: Seed = 0,
     out: Annotated[Path, typer.Option(parser=place_of, metavar="FILE", help="The figure (PNG).")] = Path(
         "results/demo.png"
     ),

@@ -10,11 +10,19 @@ import typer
 
 from quedge.experiments.comparison import Outcome, compare
 from quedge.interfaces.cli.compiling import compile_run
-from quedge.interfaces.cli.numbers import frames_of, seed_of, share_of
+from quedge.interfaces.cli.numbers import frames_of, share_of
+from quedge.interfaces.cli.options import (
+    AgentFile,
+    ArrivalTrace,
+    ChannelTrace,
+    LydrooSettings,
+    ScenarioFile,
+    Seed,
+    Settings,
+)
 from quedge.interfaces.cli.refusing import place_of, refusing
 from quedge.interfaces.cli.reporting import print_comparison, progress_bars
 from quedge.interfaces.cli.traces import read_traces
-from quedge.interfaces.lydroo_settings import NAMES
 from quedge.interfaces.policies import POLICIES, check_devices, policies_by_name
 from quedge.interfaces.run_files import check_folder, summary_object, write_run
 from quedge.interfaces.scenario_file import read_scenario
@@ -24,7 +32,7 @@ _FRAMES = 10_000
 
 
 def run(
-    scenario: Annotated[Path | None, typer.Argument(help="Scenario file (TOML); the paper's scenario without.")] = None,
+    scenario: ScenarioFile = None,
     policy: Annotated[
         list[str] | None,
         typer.Option(help=f"Who decides: {', '.join(POLICIES)}. Can be given again; exact without, or the agent's."),
@@ -33,22 +41,12 @@ def run(
         int | None,
         typer.Option(parser=frames_of, metavar="N", help=f"Frames to run; {_FRAMES}, or what the traces hold."),
     ] = None,
-    seed: Annotated[int, typer.Option(parser=seed_of, metavar="N", help="Seed of the random streams.")] = 0,
-    lydroo: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=VALUE", help=f"A setting of the learning policies: {', '.join(NAMES)}. Can be given again."
-        ),
-    ] = None,
-    agent: Annotated[
-        Path | None,
-        typer.Option(parser=place_of, metavar="FILE", help="A trained agent, which its policy runs without learning."),
-    ] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A scenario's key. Can be given again.")
-    ] = None,
-    channel_trace: Annotated[Path | None, typer.Option(help="Recorded channel gains (.parquet, .csv, .mat).")] = None,
-    arrival_trace: Annotated[Path | None, typer.Option(help="Recorded arrivals (.parquet, .csv, .mat).")] = None,
+    seed: Seed = 0,
+    lydroo: LydrooSettings = None,
+    agent: AgentFile = None,
+    settings: Settings = None,
+    channel_trace: ChannelTrace = None,
+    arrival_trace: ArrivalTrace = None,
     warmup: Annotated[
         float,
         typer.Option(parser=share_of, metavar="SHARE", help="Share of the frames that means leave out at the start."),

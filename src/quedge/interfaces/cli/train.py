@@ -13,12 +13,13 @@ import typer
 from quedge.experiments.training import begin_training, train, world_digest
 from quedge.interfaces.agent_file import read_agent, save_agent
 from quedge.interfaces.cli.compiling import compile_run
-from quedge.interfaces.cli.numbers import frames_of, seed_of
+from quedge.interfaces.cli.numbers import frames_of
+from quedge.interfaces.cli.options import ArrivalTrace, ChannelTrace, LydrooSettings, ScenarioFile, Seed, Settings
 from quedge.interfaces.cli.refusing import place_of, refusing
 from quedge.interfaces.cli.reporting import print_comparison, progress_bars
 from quedge.interfaces.cli.traces import read_traces
 from quedge.interfaces.course import course_of
-from quedge.interfaces.lydroo_settings import CRITICS, NAMES, lydroo_of
+from quedge.interfaces.lydroo_settings import CRITICS, lydroo_of
 from quedge.interfaces.policies import check_torch, checked_name
 from quedge.interfaces.run_files import summary_object
 from quedge.interfaces.scenario_file import read_scenario
@@ -33,22 +34,17 @@ _WARMUP = 0.5
 
 def train_agent(
     out: Annotated[Path, typer.Option(parser=place_of, metavar="FILE", help="Where the agent is kept (.pt).")],
-    scenario: Annotated[Path | None, typer.Argument(help="Scenario file (TOML); the paper's scenario without.")] = None,
+    scenario: ScenarioFile = None,
     policy: Annotated[str, typer.Option(help=f"Which agent: {', '.join(CRITICS)}.")] = "lydroo-noma",
     frames: Annotated[
         int | None,
         typer.Option(parser=frames_of, metavar="N", help=f"Frames to learn from; {_FRAMES}, or what the traces hold."),
     ] = None,
-    seed: Annotated[int, typer.Option(parser=seed_of, metavar="N", help="Seed of the random streams.")] = 0,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A scenario's key. Can be given again.")
-    ] = None,
-    lydroo: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help=f"A setting of the agent: {', '.join(NAMES)}. Can be given again."),
-    ] = None,
-    channel_trace: Annotated[Path | None, typer.Option(help="Recorded channel gains (.parquet, .csv, .mat).")] = None,
-    arrival_trace: Annotated[Path | None, typer.Option(help="Recorded arrivals (.parquet, .csv, .mat).")] = None,
+    seed: Seed = 0,
+    settings: Settings = None,
+    lydroo: LydrooSettings = None,
+    channel_trace: ChannelTrace = None,
+    arrival_trace: ArrivalTrace = None,
     save_every: Annotated[
         int, typer.Option(parser=frames_of, metavar="N", help="Frames after which the file is written anew.")
     ] = 1000,

@@ -1,0 +1,37 @@
+"""The options that several sub-commands share, each worded once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from quedge.interfaces.cli.numbers import seed_of
+from quedge.interfaces.cli.refusing import place_of
+from quedge.interfaces.lydroo_settings import NAMES
+
+ScenarioFile = Annotated[Path | None, typer.Argument(help="Scenario file (TOML); the paper's scenario without.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A scenario's key. Can be given again.")
+]
+LydrooSettings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--lydroo",
+        metavar="NAME=VALUE",
+        help=f"A setting of the learning policies: {', '.join(NAMES)}. Can be given again.",
+    ),
+]
+AgentFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--agent",
+        parser=place_of,
+        metavar="FILE",
+        help="A trained agent, which decides without learning.",
+    ),
+]
+Seed = Annotated[int, typer.Option(parser=seed_of, metavar="N", help="Seed of the random streams.")]
+ChannelTrace = Annotated[Path | None, typer.Option(help="Recorded channel gains (.parquet, .csv, .mat).")]
+ArrivalTrace = Annotated[Path | None, typer.Option(help="Recorded arrivals (.parquet, .csv, .mat).")]
