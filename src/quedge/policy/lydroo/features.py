@@ -47,8 +47,8 @@ def device_features(cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, e
         8. what it adds beside the device of the largest advantage, the leader, on the scale of 3; the leader's own
            advantage for the leader.
 
-    The paper's actor sees the state only. What it sees decides nearly everything: from these features an actor reaches
-    0.99 of the optimum where the state alone leaves it below 0.7.
+    The paper's actor sees the state only. The default actor reaches 0.993 of the optimum from all features, and 0.979
+    from the state alone (docs/lydroo.md).
     """
     terms = frame_terms(cell, channel_gain, data_queue_mbit, energy_queue)
     n = channel_gain.size
