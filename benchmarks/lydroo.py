@@ -20,11 +20,9 @@ from benchmarks.measuring import FRAMES, Row, microseconds, print_rows, settled_
 from quedge import BestPair, BestSingle, Exact, Learner, Lydroo, NomaGreedy, NomaSca, Policy, Scenario, Tdma, simulate
 from quedge.model.cell import cell_of
 from quedge.model.frame import Frame
-from quedge.policy.exact import exact_objectives
 from quedge.policy.lydroo import MLP, PAPER, TrainedLydroo
-from quedge.simulation.measures import Summary, summarise
+from quedge.simulation.measures import Summary, objective_ratios, summarise
 from quedge.simulation.recording import read_recording
-from quedge.simulation.trace import Trace
 
 SEEDS = (0, 1, 2)
 WINDOW = 200  # frames of the running mean
@@ -37,13 +35,6 @@ def listed(values: Iterable[float], digits: int = 4) -> str:
 
 def summaries(policy: Policy | Learner, scenario: Scenario = PAPER_CELL) -> list[Summary]:
     return [summarise(simulate(scenario, policy, FRAMES, seed)) for seed in SEEDS]
-
-
-def objective_ratios(trace: Trace) -> np.ndarray:
-    """Objective of each frame over the optimum of the same state."""
-    states = trace.channel_gain, trace.data_queue_mbit, trace.energy_queue
-    optimum = exact_objectives(cell_of(trace.scenario), *states, 1e-4)
-    return np.divide(trace.objective, optimum, out=np.ones_like(optimum), where=optimum > 0.0)
 
 
 def quality_rows() -> Iterator[Row]:

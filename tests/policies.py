@@ -14,7 +14,7 @@ from quedge.model.frame import Decision, Frame
 from quedge.policy.baselines import AllLocal, AllOffload, BestPair, BestSingle, Random
 from quedge.policy.exact import Exact
 from quedge.policy.lydroo import Lydroo, MlpActor, NearestNeighbours, OrderPreserving
-from quedge.policy.policy import Learner, Policy
+from quedge.policy.policy import Learner, Policy, begun
 from tests import oracle
 
 NOMA_ALLOCATORS = (NomaGreedy(), NomaSca())
@@ -37,8 +37,7 @@ every_policy_free_of_chance = pytest.mark.parametrize("policy", FREE_OF_CHANCE, 
 def decide(policy: Policy | Learner, frame: Frame) -> Decision:
     """A policy's decision, of a learner a fresh agent's; where it draws, always with the same numbers."""
     rng = np.random.default_rng(2024)
-    agent = policy.begin(frame.cell.devices, rng) if isinstance(policy, Learner) else policy
-    return agent.decide(frame, rng)
+    return begun(policy, frame.cell.devices, rng).decide(frame, rng)
 
 
 def assert_keeps_limits(frame: Frame, decision: Decision) -> None:

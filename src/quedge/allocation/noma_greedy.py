@@ -53,21 +53,6 @@ def greedy_objectives(terms: Terms, offload: Bools, level: Floats, objective: Fl
 
 
 @kernel
-def allocate_greedy(
-    cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, decision: Bools
-) -> tuple[Bools, Floats, Floats, Floats, Floats, float]:
-    """Greedy allocation of one decision in the frame's own order of devices, with its objective last."""
-    terms = frame_terms(cell, channel_gain, data_queue_mbit, energy_queue)
-    offload = decision[terms.device]
-    level = np.empty(offload.size)
-    objective = greedy_levels(terms, offload, level)
-    decided, transmit, frequency, rate, power = powers_of_levels(
-        terms, cell, channel_gain, data_queue_mbit, offload, level
-    )
-    return decided, transmit, frequency, rate, power, objective
-
-
-@kernel
 def _allocate_best_greedy(
     cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, decisions: Bools
 ) -> tuple[int, tuple[Bools, Floats, Floats, Floats, Floats, float]]:
@@ -100,7 +85,7 @@ class NomaGreedy:
 
     def allocate(self, frame: Frame, offload: Any) -> Decision:
         """Powers and frequencies for a given offloading decision; see `Allocator.allocate`."""
-        return Decision(*allocate_greedy(*frame, checked_offload(offload, frame.cell.devices)))
+        return self.allocate_best(frame, checked_offload(offload, frame.cell.devices)[np.newaxis]).decision
 
     def allocate_best(self, frame: Frame, offloads: NDArray[np.bool_]) -> Choice:
         """The best of several decisions; see `BatchAllocator.allocate_best`."""

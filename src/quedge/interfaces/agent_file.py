@@ -7,7 +7,6 @@ before anything is made of it.
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import io
 import json
 import zipfile
@@ -22,7 +21,7 @@ from quedge.experiments.training import Training
 from quedge.interfaces.course import Course
 from quedge.interfaces.lydroo_settings import CRITICS, lydroo_of_object
 from quedge.interfaces.whole_file import whole_file
-from quedge.model.extras import MissingExtraError
+from quedge.model.extras import check_pytorch
 from quedge.model.ranges import DATA_QUEUE_MBIT, ENERGY_QUEUE
 from quedge.model.scenario import Scenario
 from quedge.policy.lydroo import AgentState, Lydroo, TrainedLydroo
@@ -99,8 +98,7 @@ def read_agent(path: Path) -> AgentFile:
         ValueError: it cannot be read or is not such a file; the message names it.
         MissingExtraError: PyTorch is not installed.
     """
-    if importlib.util.find_spec("torch") is None:
-        raise MissingExtraError("an agent's file", "PyTorch", "learn")
+    check_pytorch("an agent's file")
     import torch
 
     try:

@@ -13,7 +13,7 @@ import numpy as np
 from quedge.interfaces.scenario_file import Given
 from quedge.model.cell import Cell, cell_of
 from quedge.model.frame import Decision, Frame, checked_frame
-from quedge.policy.policy import Learner, Policy
+from quedge.policy.policy import Learner, Policy, begun
 
 _FIELDS = ("channel_gain", "data_queue_mbit", "energy_queue")
 _MOST_DEVICES = 100_000
@@ -43,7 +43,7 @@ def answer_lines(lines: Iterable[bytes], given: Given, policy: Policy | Learner)
         try:
             frame = _frame_of(line, cell_for)
             if agent is None:
-                agent = policy.begin(frame.cell.devices, rng) if isinstance(policy, Learner) else policy
+                agent = begun(policy, frame.cell.devices, rng)
             answer = answer_object(agent.decide(frame, rng))  # an agent may have been made for other devices
         except ValueError as error:
             yield _error(str(error), number), False

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from quedge.interfaces.agent_file import read_agent
 from quedge.interfaces.lydroo_settings import CRITICS, lydroo_of
-from quedge.model.extras import MissingExtraError
+from quedge.model.extras import check_pytorch, has_pytorch
 from quedge.policy.baselines import AllLocal, AllOffload, BestPair, BestSingle, Random
 from quedge.policy.exact import Exact
 from quedge.policy.lydroo import Lydroo, TrainedLydroo
@@ -53,7 +52,7 @@ def policies_by_name(
         why = "an agent has the settings of its file, and " if trained else ""
         raise ValueError(f"--lydroo: {why}no policy learns here; it is for {', '.join(CRITICS)}")
     if learners:
-        check_torch(learners[0])
+        check_pytorch(learners[0])
     policies: dict[str, Policy | Learner] = {}
     for name in names:
         learner = dataclasses.replace(settings, allocator=CRITICS[name]) if name in learners else POLICIES[name]
@@ -80,7 +79,7 @@ def check_devices(policies: Mapping[str, Policy | Learner], devices: int) -> Non
 
 def available_policies() -> tuple[dict[str, Policy | Learner], list[str]]:
     """The policies that can run with what is installed, and the names of those that cannot."""
-    missing = [] if importlib.util.find_spec("torch") else list(CRITICS)
+    missing = [] if has_pytorch() else list(CRITICS)
     return {name: policy for name, policy in POLICIES.items() if name not in missing}, missing
 
 
@@ -93,13 +92,3 @@ def checked_name(name: str, allowed: Sequence[str] = tuple(POLICIES)) -> str:
     if name not in allowed:
         raise ValueError(f"--policy: {name[:60]!r} is not allowed; it must be one of {', '.join(allowed)}")
     return name
-
-
-def check_torch(policy: str) -> None:
-    """Refuse a learning policy where PyTorch is not installed.
-
-    Raises:
-        MissingExtraError: naming the policy and the extra.
-    """
-    if importlib.util.find_spec("torch") is None:
-        raise MissingExtraError(policy, "PyTorch", "learn")

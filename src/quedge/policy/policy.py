@@ -40,6 +40,11 @@ class Learner(Protocol):
         ...
 
 
+def begun(policy: Policy | Learner, devices: int, rng: np.random.Generator) -> Policy:
+    """Who decides: of a learner a fresh agent, else the policy itself; arguments as in `Learner.begin`."""
+    return policy.begin(devices, rng) if isinstance(policy, Learner) else policy
+
+
 def check_policy(policy: Any) -> None:
     """Refuse what is neither a policy nor a learner: a name, or a class where an object of it is meant.
 

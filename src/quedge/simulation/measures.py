@@ -110,7 +110,7 @@ def _measured(trace: Trace, settled: slice) -> Summary:
         power_max_device_w=float(trace.power_w[settled].mean(axis=0).max()),
         offload_ratio=float(trace.offload[settled].mean()),
         delay_frames=_delay_frames(queue, arrival),
-        objective_ratio=_objective_ratio(trace, settled),
+        objective_ratio=float(objective_ratios(trace, settled).mean()),
         decision_us_p50=float(p50),
         decision_us_p99=float(p99),
         wall_s=trace.wall_s,
@@ -123,17 +123,24 @@ def _delay_frames(queue: NDArray[np.float64], arrival: NDArray[np.float64]) -> f
     return queued / arrived if arrived > 0.0 else 0.0
 
 
-def _objective_ratio(trace: Trace, settled: slice) -> float:
-    """Mean of what each frame reached over what it could have reached from the same state."""
-    reached = trace.objective[settled]
+def objective_ratios(trace: Trace, frames: slice = slice(None)) -> NDArray[np.float64]:
+    """What each frame reached over what it could have reached from the same state, objective (17).
+
+    Args:
+        trace: the run.
+        frames: the frames to measure; all by default.
+
+    Returns:
+        Ratios, one a frame.
+    """
+    reached = trace.objective[frames]
     optimum = exact_objectives(
         cell_of(trace.scenario),
-        trace.channel_gain[settled],
-        trace.data_queue_mbit[settled],
-        trace.energy_queue[settled],
+        trace.channel_gain[frames],
+        trace.data_queue_mbit[frames],
+        trace.energy_queue[frames],
         _YARDSTICK_TOLERANCE,
     )
     # With empty queues and nothing to win the optimum is 0: whoever reaches it is as good as can be.
     nothing_to_win = optimum <= 0.0
-    ratio = np.divide(reached, optimum, out=np.where(reached >= 0.0, 1.0, 0.0), where=~nothing_to_win)
-    return float(ratio.mean())
+    return np.divide(reached, optimum, out=np.where(reached >= 0.0, 1.0, 0.0), where=~nothing_to_win)

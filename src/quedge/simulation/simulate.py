@@ -15,7 +15,7 @@ from quedge.model.objective import frame_objective
 from quedge.model.queues import advance_queues
 from quedge.model.scenario import Scenario
 from quedge.model.uplink import AT_ONCE, charge
-from quedge.policy.policy import Learner, Policy, check_policy
+from quedge.policy.policy import Learner, Policy, begun, check_policy
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
 from quedge.simulation.trace import RunState, Trace
 from quedge.simulation.world import World, draw_world, random_streams
@@ -83,7 +83,7 @@ def run_in_world(
     if start is not None:
         rng.bit_generator.state = start.random_state
         data_queue[:], energy_queue[:] = start.data_queue_mbit, start.energy_queue
-    agent = policy.begin(devices, rng) if isinstance(policy, Learner) else policy
+    agent = begun(policy, devices, rng)
     data_queues, energy_queues = np.empty((frames, devices)), np.empty((frames, devices))
     offload = np.zeros((frames, devices), dtype=np.bool_)
     transmit, time_share, frequency, rate, power = (np.empty((frames, devices)) for _ in range(5))

@@ -29,6 +29,14 @@ def some_features(*shape: int, seed: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
+def frames_of_three_and_five() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Features of a frame of three devices and of one of five, both as one padded batch, and who is present in it."""
+    few, many = some_features(3, 9, seed=1), some_features(5, 9, seed=2)
+    padded = np.stack([np.vstack([few, np.zeros((2, 9), np.float32)]), many])
+    present = np.array([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], dtype=np.float32)
+    return few, many, padded, present
+
+
 def by_network(actor: Actor, weights: Weights, features: np.ndarray) -> np.ndarray:
     with torch.inference_mode():
         return network_of(actor, weights)(torch.from_numpy(features[np.newaxis])).numpy()[0]
@@ -71,9 +79,7 @@ def test_a_device_more_changes_the_context_of_the_others() -> None:
 def test_padding_changes_nothing() -> None:
     actor = SharedActor()
     weights = untrained(actor, 5, 9)
-    few, many = some_features(3, 9, seed=1), some_features(5, 9, seed=2)
-    padded = np.stack([np.vstack([few, np.zeros((2, 9), np.float32)]), many])
-    present = np.array([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], dtype=np.float32)
+    few, many, padded, present = frames_of_three_and_five()
     with torch.inference_mode():
         together = network_of(actor, weights)(torch.from_numpy(padded), torch.from_numpy(present)).numpy()
     np.testing.assert_allclose(together[0, :3], actor.logits(weights, few), rtol=1e-5, atol=1e-6)
@@ -139,10 +145,8 @@ def test_adam_keeps_its_moments_from_step_to_step() -> None:
 def test_a_padded_batch_s_loss_is_the_mean_over_the_devices_that_are_there() -> None:
     actor = SharedActor()
     weights = untrained(actor, 5, 9)
-    few, many = some_features(3, 9, seed=1), some_features(5, 9, seed=2)
-    padded = np.stack([np.vstack([few, np.zeros((2, 9), np.float32)]), many])
+    few, many, padded, present = frames_of_three_and_five()
     offload = np.array([[1, 0, 1, 0, 0], [0, 1, 0, 0, 1]], dtype=np.float32)
-    present = np.array([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], dtype=np.float32)
     logits = np.concatenate([actor.logits(weights, few), actor.logits(weights, many)])
     labels = np.array([1, 0, 1, 0, 1, 0, 0, 1])
     expected = np.mean(np.log1p(np.exp(logits)) - labels * logits)

@@ -33,24 +33,25 @@ def allocate_in_turn(
     terms = frame_terms(cell, channel_gain, data_queue_mbit, energy_queue)
     bids = frame_bids(cell, terms, data_queue_mbit)
     share, efficiency = np.empty(n), np.empty(n)
-    best, highest = 0, -math.inf
+    best, best_objective, best_price, best_found = 0, -math.inf, 0.0, False
+    best_share, best_efficiency = np.zeros(n), np.zeros(n)
     for candidate in range(decisions.shape[0]):
-        objective, _, _ = share_frame(terms, bids, decisions[candidate][terms.device], share, efficiency)
-        if objective > highest:
-            best, highest = candidate, objective
-    objective, price, found = share_frame(terms, bids, decisions[best][terms.device], share, efficiency)
+        objective, price, found = share_frame(terms, bids, decisions[candidate][terms.device], share, efficiency)
+        if objective > best_objective:
+            best, best_objective, best_price, best_found = candidate, objective, price, found
+            best_share[:], best_efficiency[:] = share, efficiency
     offload = decisions[best].copy()
     transmit, frequency, time_share = np.zeros(n), np.zeros(n), np.zeros(n)
     for k in range(n):
         i = terms.device[k]
         if offload[i]:
-            time_share[i] = share[k]
-            power = math.expm1(efficiency[k]) * cell.noise_w / channel_gain[i]
+            time_share[i] = best_share[k]
+            power = math.expm1(best_efficiency[k]) * cell.noise_w / channel_gain[i]
             transmit[i] = min(power, cell.max_transmit_power_w[i])
         else:
             frequency[i] = terms.local_frequency_hz[k]
     rate, drawn = charge(cell, channel_gain, data_queue_mbit, offload, transmit, frequency, time_share)
-    return best, (offload, transmit, frequency, rate, drawn), time_share, objective, price, found
+    return best, (offload, transmit, frequency, rate, drawn), time_share, best_objective, best_price, best_found
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,11 @@ from quedge.interfaces.cli.reporting import print_comparison, progress_bars
 from quedge.interfaces.cli.traces import read_traces
 from quedge.interfaces.course import course_of
 from quedge.interfaces.lydroo_settings import CRITICS, lydroo_of
-from quedge.interfaces.policies import check_torch, checked_name
+from quedge.interfaces.policies import checked_name
 from quedge.interfaces.run_files import summary_object
 from quedge.interfaces.scenario_file import read_scenario
 from quedge.interfaces.whole_file import check_folder_takes_files
+from quedge.model.extras import check_pytorch
 from quedge.simulation.measures import summarise
 from quedge.simulation.trace import Trace, joined
 from quedge.simulation.world import draw_world
@@ -57,7 +58,7 @@ def train_agent(
     """
     with refusing():
         critic = CRITICS[checked_name(policy, tuple(CRITICS))]
-        check_torch(policy)
+        check_pytorch(policy)
         learner = dataclasses.replace(lydroo_of(lydroo or ()), allocator=critic)
         traces = read_traces(channel_trace, arrival_trace)
         given = read_scenario(scenario, settings or (), traces.devices).scenario

@@ -9,7 +9,7 @@ import numpy as np
 
 from quedge.allocation.allocator import Allocator
 from quedge.allocation.noma_greedy import NomaGreedy
-from quedge.model.extras import MissingExtraError
+from quedge.model.extras import check_pytorch
 from quedge.policy.lydroo.actor import Actor, MlpActor, SharedActor, Weights, fresh_weights
 from quedge.policy.lydroo.agent import AgentState, LydrooAgent
 from quedge.policy.lydroo.features import Inputs
@@ -119,10 +119,7 @@ on linear inputs, stalls.)
 
 
 def _trainer(actor: Actor, weights: Weights) -> Trainer:
-    try:
-        from quedge.policy.lydroo.network import Trainer
-    except ModuleNotFoundError as error:
-        if error.name != "torch":
-            raise
-        raise MissingExtraError("LyDROO", "PyTorch", "learn") from None
+    check_pytorch("LyDROO")
+    from quedge.policy.lydroo.network import Trainer
+
     return Trainer(actor, weights)
