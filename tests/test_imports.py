@@ -18,7 +18,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 FLOORS = {"model": 1, "pqc": 1, "allocation": 2, "policy": 3, "simulation": 4, "experiments": 5, "interfaces": 6}
 
 HEAVY = {
-    "matplotlib": ("experiments/drawing.py",),
+    "matplotlib": ("experiments/drawing/",),
     "typer": ("interfaces/",),
     "pydantic": ("interfaces/",),
     "torch": ("policy/lydroo/network.py", "interfaces/agent_file.py"),

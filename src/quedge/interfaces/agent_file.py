@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.experiments.training import Training
+from quedge.experiments.whole_file import whole_file
 from quedge.interfaces.course import Course
 from quedge.interfaces.lydroo_settings import CRITICS, lydroo_of_object
-from quedge.interfaces.whole_file import whole_file
 from quedge.model.extras import check_pytorch
 from quedge.model.ranges import DATA_QUEUE_MBIT, ENERGY_QUEUE
 from quedge.model.scenario import Scenario

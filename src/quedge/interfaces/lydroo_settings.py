@@ -9,9 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from quedge.allocation.allocator import Allocator
-from quedge.allocation.noma_greedy import NomaGreedy
-from quedge.allocation.noma_sca import NomaSca
-from quedge.allocation.tdma import Tdma
+from quedge.experiments.schemes import SCHEMES
 from quedge.policy.lydroo import (
     MLP,
     PAPER,
@@ -24,7 +22,9 @@ from quedge.policy.lydroo import (
     SharedActor,
 )
 
-CRITICS: dict[str, Allocator] = {"lydroo-noma": NomaGreedy(), "lydroo-sca": NomaSca(), "lydroo-tdma": Tdma()}
+CRITICS: dict[str, Allocator] = {
+    scheme.name: scheme.policy.allocator for scheme in SCHEMES if isinstance(scheme.policy, Lydroo)
+}
 """The learning policies, and what each allocates power with."""
 
 PRESETS = {"default": Lydroo(), "mlp": MLP, "paper": PAPER}

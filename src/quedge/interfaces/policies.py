@@ -6,23 +6,14 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from quedge.experiments.schemes import SCHEMES
 from quedge.interfaces.agent_file import read_agent
 from quedge.interfaces.lydroo_settings import CRITICS, lydroo_of
 from quedge.model.extras import check_pytorch, has_pytorch
-from quedge.policy.baselines import AllLocal, AllOffload, BestPair, BestSingle, Random
-from quedge.policy.exact import Exact
-from quedge.policy.lydroo import Lydroo, TrainedLydroo
+from quedge.policy.lydroo import TrainedLydroo
 from quedge.policy.policy import Learner, Policy
 
-POLICIES: dict[str, Policy | Learner] = {
-    "exact": Exact(),
-    **{name: Lydroo(allocator=critic) for name, critic in CRITICS.items()},
-    "best-pair": BestPair(),
-    "best-single": BestSingle(),
-    "all-local": AllLocal(),
-    "all-offload": AllOffload(),
-    "random": Random(),
-}
+POLICIES: dict[str, Policy | Learner] = {scheme.name: scheme.policy for scheme in SCHEMES}
 
 
 def policies_by_name(

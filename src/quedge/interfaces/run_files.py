@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from quedge.experiments.comparison import Outcome
+from quedge.experiments.whole_file import check_folder_takes_files, whole_file
 from quedge.interfaces.scenario_file import write_scenario
-from quedge.interfaces.whole_file import check_folder_takes_files, whole_file
 from quedge.simulation.measures import Summary
 from quedge.simulation.trace import Trace
 

@@ -13,7 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from quedge.interfaces.whole_file import whole_file
+from quedge.experiments.whole_file import whole_file
 from quedge.model.scenario import PARAMETERS, Scenario
 
 _GROUPS = tuple(dict.fromkeys(parameter.group for parameter in PARAMETERS.values()))

@@ -11,6 +11,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from quedge.experiments.comparison import compare
+from quedge.experiments.whole_file import check_folder_takes_files, whole_file
 from quedge.interfaces.cli.compiling import compile_run
 from quedge.interfaces.cli.numbers import frames_of
 from quedge.interfaces.cli.options import Seed
@@ -18,7 +19,6 @@ from quedge.interfaces.cli.refusing import UsageError, place_of, refusing
 from quedge.interfaces.cli.reporting import print_comparison, progress_bars
 from quedge.interfaces.policies import available_policies
 from quedge.interfaces.run_files import summary_object
-from quedge.interfaces.whole_file import check_folder_takes_files, whole_file
 from quedge.model.scenario import Scenario
 from quedge.simulation.measures import Summary
 from quedge.simulation.processes import Recorded

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
+from quedge.experiments.whole_file import whole_file
 from quedge.interfaces.cli.refusing import UsageError, place_of
 from quedge.interfaces.scenario_file import commented_template
-from quedge.interfaces.whole_file import whole_file
 
 
 def init(

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from quedge.experiments.training import begin_training, train, world_digest
+from quedge.experiments.whole_file import check_folder_takes_files
 from quedge.interfaces.agent_file import read_agent, save_agent
 from quedge.interfaces.cli.compiling import compile_run
 from quedge.interfaces.cli.numbers import frames_of
@@ -23,7 +24,6 @@ from quedge.interfaces.lydroo_settings import CRITICS, lydroo_of
 from quedge.interfaces.policies import checked_name
 from quedge.interfaces.run_files import summary_object
 from quedge.interfaces.scenario_file import read_scenario
-from quedge.interfaces.whole_file import check_folder_takes_files
 from quedge.model.extras import check_pytorch
 from quedge.simulation.measures import summarise
 from quedge.simulation.trace import Trace, joined

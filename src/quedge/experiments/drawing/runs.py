@@ -1,4 +1,4 @@
-"""Figures of runs; the only place where matplotlib is used."""
+"""Figures of whole runs: queues, power and offloading over time."""
 
 from __future__ import annotations
 
@@ -9,24 +9,11 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from quedge.experiments.drawing.style import LineStyle, dress, mark_level, new_figure, scale_queue, styles_of
 from quedge.simulation.trace import Trace
 
 _POINTS = 400  # more than that cannot be told apart in print
 _WINDOW_SHARE = 0.02  # of the run, in one moving average
-
-# Okabe and Ito's colours, and three for longer lists, stay apart for colour-blind readers; the dashes do so in grey.
-_STYLES: tuple[tuple[str, Any, float], ...] = (
-    ("#000000", "solid", 2.2),
-    ("#D55E00", (0, (6, 2)), 1.5),
-    ("#0072B2", "solid", 1.2),
-    ("#009E73", (0, (6, 1.5, 1, 1.5)), 1.5),
-    ("#CC79A7", (0, (1.2, 1.2)), 1.8),
-    ("#E69F00", (0, (3, 1.5)), 1.5),
-    ("#56B4E9", (0, (8, 1.5, 1, 1.5, 1, 1.5)), 1.5),
-    ("#808080", "solid", 1.8),
-    ("#7A4A1E", (0, (2, 1.2)), 1.5),
-    ("#A6A400", (0, (10, 2)), 1.5),
-)
 
 
 class Runs(NamedTuple):
@@ -70,16 +57,12 @@ def draw_runs(columns: Sequence[Runs], target: str | Path | IO[bytes]) -> None:
     Raises:
         ValueError: there is nothing to draw.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     if not columns or not all(column.traces for column in columns):
         raise ValueError("columns: nothing to draw; there must be at least one run in each column")
-    figure = Figure(figsize=(1.5 + 4.6 * len(columns), 8.6), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(1.5 + 4.6 * len(columns), 8.6)
     axes = figure.subplots(len(_QUANTITIES), len(columns), squeeze=False, sharex="col")
     names = list(dict.fromkeys(name for column in columns for name in column.traces))
-    styles = {name: _STYLES[index % len(_STYLES)] for index, name in enumerate(names)}
+    styles = styles_of(names)
     lines: dict[str, Any] = {}
     for c, column in enumerate(columns):
         axes[0, c].set_title(column.title, fontsize=11)
@@ -110,42 +93,24 @@ def moving_average(values: NDArray[np.float64], window: int) -> tuple[NDArray[np
 
 
 def _draw_panel(
-    axis: Any, quantity: _Quantity, traces: Mapping[str, Trace], styles: Mapping[str, Any]
+    axis: Any, quantity: _Quantity, traces: Mapping[str, Trace], styles: Mapping[str, LineStyle]
 ) -> dict[str, Any]:
     """Draw one quantity of all runs; returns the lines by name."""
     lines: dict[str, Any] = {}
     for name, trace in traces.items():
-        color, dashes, width = styles[name]
+        style = styles[name]
         at, mean = moving_average(quantity.values(trace), int(trace.frames * _WINDOW_SHARE))
         marker = "o" if at.size == 1 else None  # a single point is no line
         # Later lines lie on top: dashes over a thick line show both where two policies agree.
-        (lines[name],) = axis.plot(at, mean, color=color, linestyle=dashes, linewidth=width, marker=marker)
+        (lines[name],) = axis.plot(
+            at, mean, color=style.color, linestyle=style.dashes, linewidth=style.width, marker=marker
+        )
     axis.set_xlim(0, max(trace.frames for trace in traces.values()))
-    axis.grid(visible=True, color="0.88", linewidth=0.6)
-    axis.spines[["top", "right"]].set_visible(False)
+    dress(axis)
     if quantity.kind == "queue":
-        _scale_queue(axis, np.concatenate([line.get_ydata() for line in lines.values()]))
+        scale_queue(axis, np.concatenate([line.get_ydata() for line in lines.values()]))
     elif quantity.kind == "power":
-        _mark_budget(axis, next(iter(traces.values())))
+        mark_level(axis, float(next(iter(traces.values())).scenario.per_device("power_budget_w").mean()), "budget")
     else:
         axis.set_ylim(-0.03, 1.03)
     return lines
-
-
-def _scale_queue(axis: Any, means: NDArray[np.float64]) -> None:
-    """Decades where the policies differ by decades; linear below the smallest, so that zeros have a place."""
-    positive = means[means > 0.0]
-    if positive.size and positive.max() > 30.0 * positive.min():
-        smallest = max(10.0 ** np.floor(np.log10(positive.min())), positive.max() * 1e-5)
-        axis.set_yscale("symlog", linthresh=smallest, linscale=0.4)
-    axis.set_ylim(bottom=0.0)
-
-
-def _mark_budget(axis: Any, trace: Trace) -> None:
-    """Draw the budget that the mean power has to keep to."""
-    budget = float(trace.scenario.per_device("power_budget_w").mean())
-    axis.axhline(budget, color="0.45", linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
-    axis.annotate(
-        "budget", (1.0, budget), xycoords=("axes fraction", "data"), xytext=(3, 0),
-        textcoords="offset points", va="center", fontsize=8, color="0.35",
-    )  # fmt: skip

@@ -8,7 +8,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from quedge.experiments.drawing import Runs, draw_runs, moving_average
+from quedge.experiments.drawing.runs import Runs, draw_runs, moving_average
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import AllLocal, Random
 from quedge.simulation.simulate import simulate
