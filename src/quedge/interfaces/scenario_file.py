@@ -54,13 +54,13 @@ def read_scenario(
     keys: dict[str, Any] = {}
     source: dict[str, str] = {}
     if path is not None:
-        keys = _checked_types(str(path), _flat(str(path), _parsed_file(Path(path))))
+        keys = checked_keys(str(path), _flat(str(path), _parsed_file(Path(path))))
         source = dict.fromkeys(keys, str(path))
     for setting in settings:
         key, value = _parsed_setting(setting)
         if source.get(key, "").startswith("--set"):
             raise ValueError(f"--set {_shown(setting)}: {key}: is set twice; once is allowed")
-        keys |= _checked_types(f"--set {_shown(setting)}", {key: value})
+        keys |= checked_keys(f"--set {_shown(setting)}", {key: value})
         source[key] = f"--set {_shown(setting)}"
     fixes_devices = "devices" in keys or any(isinstance(value, list) for value in keys.values())
     if recorded_devices is not None and "devices" not in keys:
@@ -143,7 +143,7 @@ def _parsed_setting(setting: str) -> tuple[str, Any]:
         document = {}
     if document.keys() != {"value"}:
         if key not in PARAMETERS:
-            raise ValueError(f"--set {_shown(setting)}: {_unknown(key, text)}")
+            raise ValueError(f"--set {_shown(setting)}: {unknown_key(key, text)}")
         raise ValueError(f"--set {_shown(setting)}: {key}: {_shown(text)} is not allowed; it must be {_kind_of(key)}")
     return key, document["value"]
 
@@ -168,8 +168,12 @@ def _flat(source: str, document: Mapping[str, Any]) -> dict[str, Any]:
     return keys
 
 
-def _checked_types(source: str, keys: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys, each known and of the right type; ranges and lengths are the scenario's to check."""
+def checked_keys(source: str, keys: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys, each known and of the right type; ranges and lengths are the scenario's to check.
+
+    Raises:
+        ValueError: it starts with `source` and names the key, the value and what is allowed.
+    """
     from pydantic import ValidationError
 
     try:
@@ -178,7 +182,7 @@ def _checked_types(source: str, keys: Mapping[str, Any]) -> dict[str, Any]:
         first = error.errors(include_url=False)[0]
         key = str(first["loc"][0])
     if key not in PARAMETERS:
-        raise ValueError(f"{source}: {_unknown(key, repr(keys[key]))}")
+        raise ValueError(f"{source}: {unknown_key(key, repr(keys[key]))}")
     raise ValueError(f"{source}: {key}: {_shown(repr(keys[key]))} is not allowed; it must be {_kind_of(key)}")
 
 
@@ -189,7 +193,8 @@ def _kind_of(key: str) -> str:
     return f"{'an integer' if key == 'devices' else f'a number{each}'}, {parameter.allowed}"
 
 
-def _unknown(key: str, value: str) -> str:
+def unknown_key(key: str, value: str) -> str:
+    """What is said of a key that no scenario has, and of the value that it was given."""
     close = difflib.get_close_matches(key.rpartition(".")[2], [*PARAMETERS, *_GROUPS], n=1)
     meant = f"did you mean {close[0]}? " if close else ""
     return f"{_shown(key)}: unknown key (value {_shown(value)}); {meant}`quedge init` lists the keys"

@@ -14,7 +14,7 @@ class MissingExtraError(ImportError):
 
 def has_pytorch() -> bool:
     """Whether PyTorch is installed; it is not loaded for that."""
-    return importlib.util.find_spec("torch") is not None
+    return _is_installed("torch")
 
 
 def check_pytorch(what: str) -> None:
@@ -23,5 +23,24 @@ def check_pytorch(what: str) -> None:
     Raises:
         MissingExtraError: naming `what` and the extra.
     """
-    if not has_pytorch():
-        raise MissingExtraError(what, "PyTorch", "learn")
+    check_installed("torch", what, "PyTorch", "learn")
+
+
+def check_installed(module: str, what: str, library: str, extra: str) -> None:
+    """Refuse what needs a library that is not installed.
+
+    Args:
+        module: the library's name in an import.
+        what: what needs it.
+        library: the library's name.
+        extra: the extra that brings it.
+
+    Raises:
+        MissingExtraError: naming all three.
+    """
+    if not _is_installed(module):
+        raise MissingExtraError(what, library, extra)
+
+
+def _is_installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from quedge.model.cell import cell_of
 from quedge.policy.exact import exact_objectives
+from quedge.simulation.delay import delay_percentile
 from quedge.simulation.trace import Trace
 
 _YARDSTICK_TOLERANCE = 1e-4  # relative; how close the yardstick of `objective_ratio` is to the true optimum
@@ -33,6 +34,7 @@ class Summary:
         power_max_device_w: the largest mean power of a device (W).
         offload_ratio: share of devices that offload.
         delay_frames: mean queue over mean arrivals a frame (Little's law); 0 where nothing arrives.
+        delay_p95_frames: 95th percentile of the delay of what arrived after the warm-up; see `delay_percentile`.
         objective_ratio: objective (17) over its optimum in the same frame state.
         decision_us_p50: median time of a decision (µs).
         decision_us_p99: 99th percentile of the time of a decision (µs).
@@ -51,6 +53,7 @@ class Summary:
     power_max_device_w: float
     offload_ratio: float
     delay_frames: float
+    delay_p95_frames: float
     objective_ratio: float
     decision_us_p50: float
     decision_us_p99: float
@@ -68,12 +71,13 @@ def first_settled_frame(frames: int, warmup: float) -> int:
     return min(int(warmup * frames), frames - 1)
 
 
-def summarise(trace: Trace, warmup: float = 0.5) -> Summary:
+def summarise(trace: Trace, warmup: float = 0.5, ratios: NDArray[np.float64] | None = None) -> Summary:
     """Measure a run.
 
     Args:
         trace: the run.
         warmup: share of the frames to leave out at the start, from 0 to below 1.
+        ratios: `objective_ratios` of all frames of the run, where they are known already.
 
     Returns:
         What was measured; every value is finite.
@@ -84,14 +88,14 @@ def summarise(trace: Trace, warmup: float = 0.5) -> Summary:
     """
     settled = slice(first_settled_frame(trace.frames, warmup), None)
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused below, by its name
-        summary = _measured(trace, settled)
+        summary = _measured(trace, settled, ratios)
     for name, value in dataclasses.asdict(summary).items():
         if not math.isfinite(value):
             raise OverflowError(f"{name}: is not finite; the scenario has values too large to compute with")
     return summary
 
 
-def _measured(trace: Trace, settled: slice) -> Summary:
+def _measured(trace: Trace, settled: slice, ratios: NDArray[np.float64] | None) -> Summary:
     frames, devices = trace.rate_mbps.shape
     weight = trace.scenario.per_device("weight")
     queue = trace.data_queue_mbit[settled]
@@ -110,7 +114,8 @@ def _measured(trace: Trace, settled: slice) -> Summary:
         power_max_device_w=float(trace.power_w[settled].mean(axis=0).max()),
         offload_ratio=float(trace.offload[settled].mean()),
         delay_frames=_delay_frames(queue, arrival),
-        objective_ratio=float(objective_ratios(trace, settled).mean()),
+        delay_p95_frames=delay_percentile(trace, 95.0, settled.start),
+        objective_ratio=float((objective_ratios(trace, settled) if ratios is None else ratios[settled]).mean()),
         decision_us_p50=float(p50),
         decision_us_p99=float(p99),
         wall_s=trace.wall_s,

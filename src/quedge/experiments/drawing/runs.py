@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.experiments.drawing.style import LineStyle, dress, mark_level, new_figure, scale_queue, styles_of
+from quedge.experiments.presentation import Level
 from quedge.simulation.trace import Trace
 
 _POINTS = 400  # more than that cannot be told apart in print
@@ -110,7 +111,8 @@ def _draw_panel(
     if quantity.kind == "queue":
         scale_queue(axis, np.concatenate([line.get_ydata() for line in lines.values()]))
     elif quantity.kind == "power":
-        mark_level(axis, float(next(iter(traces.values())).scenario.per_device("power_budget_w").mean()), "budget")
+        scenario = next(iter(traces.values())).scenario
+        mark_level(axis, Level(float(scenario.per_device("power_budget_w").mean()), "budget"))
     else:
         axis.set_ylim(-0.03, 1.03)
     return lines

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from quedge.experiments.presentation import Level, Panel
 from quedge.experiments.schemes import SCHEMES
 
 
@@ -59,13 +60,34 @@ def dress(axis: Any) -> None:
     axis.spines[["top", "right"]].set_visible(False)
 
 
-def mark_level(axis: Any, level: float, name: str) -> None:
+def mark_level(axis: Any, level: Level) -> None:
     """A thin line at a level that the values have to keep to, with its name at the right edge."""
-    axis.axhline(level, color="0.45", linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
+    axis.axhline(level.value, color="0.45", linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
     axis.annotate(
-        name, (1.0, level), xycoords=("axes fraction", "data"), xytext=(3, 0),
+        level.name, (1.0, level.value), xycoords=("axes fraction", "data"), xytext=(3, 0),
         textcoords="offset points", va="center", fontsize=8, color="0.35",
     )  # fmt: skip
+
+
+def mark_level_on_x(axis: Any, level: Level) -> None:
+    """The same on the horizontal axis, its name at the top."""
+    axis.axvline(level.value, color="0.45", linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
+    axis.annotate(
+        level.name, (level.value, 1.0), xycoords=("data", "axes fraction"), xytext=(0, 3),
+        textcoords="offset points", ha="center", fontsize=8, color="0.35",
+    )  # fmt: skip
+
+
+def scale_panel(axis: Any, panel: Panel, values: NDArray[np.float64]) -> None:
+    """A panel's vertical axis, and what its measure has to keep to."""
+    if panel.scale == "queue":
+        scale_queue(axis, values)
+    elif panel.scale == "log":
+        axis.set_yscale("log")
+    elif panel.scale == "linear":
+        axis.set_ylim(bottom=0.0)
+    if panel.level is not None:
+        mark_level(axis, panel.level)
 
 
 def scale_queue(axis: Any, values: NDArray[np.float64]) -> None:

@@ -14,9 +14,13 @@ import typer
 from quedge import __version__
 from quedge.interfaces.cli.decide import decide
 from quedge.interfaces.cli.demo import demo
+from quedge.interfaces.cli.engine_options import with_ray_address
 from quedge.interfaces.cli.init import init
 from quedge.interfaces.cli.refusing import UsageError
+from quedge.interfaces.cli.report import report
+from quedge.interfaces.cli.reproduce import reproduce_paper
 from quedge.interfaces.cli.run import run
+from quedge.interfaces.cli.sweep import sweep
 from quedge.interfaces.cli.train import train_agent
 from quedge.model.extras import MissingExtraError
 
@@ -37,6 +41,9 @@ app.command()(decide)
 app.command()(init)
 app.command("train")(train_agent)
 app.command()(demo)
+app.command("reproduce")(reproduce_paper)
+app.command()(sweep)
+app.command()(report)
 
 
 def _print_version(asked: bool) -> None:
@@ -71,7 +78,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with contextlib.suppress(AttributeError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal that cannot show 'µ'
     try:
-        status = typer.main.get_command(app).main(list(arguments), prog_name="quedge", standalone_mode=False)
+        status = typer.main.get_command(app).main(
+            with_ray_address(arguments), prog_name="quedge", standalone_mode=False
+        )
         sys.stdout.flush()
     except _ParserError as error:
         command = error.ctx.command_path if error.ctx else "quedge"

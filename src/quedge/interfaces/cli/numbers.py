@@ -6,6 +6,8 @@ import typer
 
 _MOST_FRAMES = 10**9
 _MOST_SEED = 2**63 - 1
+_MOST_SEEDS = 10_000
+_MOST_WORKERS = 1_000
 
 
 def frames_of(text: str) -> int:
@@ -16,6 +18,16 @@ def frames_of(text: str) -> int:
 def seed_of(text: str) -> int:
     """A seed."""
     return _integer(text, 0, _MOST_SEED)
+
+
+def seeds_of(text: str) -> int:
+    """A number of seeds."""
+    return _integer(text, 1, _MOST_SEEDS)
+
+
+def workers_of(text: str) -> int:
+    """A number of processes."""
+    return _integer(text, 1, _MOST_WORKERS)
 
 
 def share_of(text: str) -> float:

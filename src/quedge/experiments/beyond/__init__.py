@@ -1,0 +1,17 @@
+"""What the paper lacks, one file an experiment."""
+
+from quedge.experiments.beyond import delay, devices, front, gap, munich, stability, sweeps
+
+EXPERIMENTS = (
+    sweeps.ARRIVALS,
+    delay.EXPERIMENT,
+    stability.EXPERIMENT,
+    sweeps.CIRCUIT_POWER,
+    sweeps.V,
+    sweeps.NU,
+    front.EXPERIMENT,
+    gap.EXPERIMENT,
+    munich.EXPERIMENT,
+    devices.EXPERIMENT,
+)
+"""In the order in which a report lists them."""

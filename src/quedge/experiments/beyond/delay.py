@@ -1,0 +1,27 @@
+"""How long data waits."""
+
+from quedge.experiments.beyond.sweeps import ARRIVAL_RATES, BEYOND, COMPARED
+from quedge.experiments.experiment import Experiment, Grid, vary
+from quedge.experiments.panels import DELAY, DELAY_COLUMN, DELAY_P95, DELAY_P95_COLUMN
+from quedge.experiments.paper.arrivals import ARRIVAL_RATE_LABEL
+from quedge.experiments.presentation import Presentation, Sweep, Table
+
+EXPERIMENT = Experiment(
+    name="beyond-delay",
+    title="Delay, mean and 95th percentile",
+    caption=(
+        "The mean by Little's law, mean queue over mean arrivals; the percentile over all bits that arrived in the "
+        "second half of a run, each queue served first come, first served."
+    ),
+    grids=[Grid(COMPARED, vary(arrival_rate_mbps=ARRIVAL_RATES))],
+    shown=Presentation(
+        Sweep("arrival_rate_mbps", ARRIVAL_RATE_LABEL, [DELAY, DELAY_P95]),
+        Table([("arrival_rate_mbps", "λ (Mbit/s)")], [DELAY_COLUMN, DELAY_P95_COLUMN]),
+    ),
+    remarks=[
+        "Data that arrives during a frame can be processed in the next one at the earliest: one frame is the shortest "
+        "delay. Above the largest stable rate delays grow for as long as a run lasts; what is shown there depends on "
+        "the length of the run, and bits that still wait at its end count with the time that they have waited."
+    ],
+    chapter=BEYOND,
+)

@@ -1,0 +1,58 @@
+"""From ten devices to a thousand."""
+
+from quedge.experiments.beyond.sweeps import BEYOND
+from quedge.experiments.experiment import Experiment, Grid
+from quedge.experiments.panels import (
+    OBJECTIVE_RATIO,
+    OBJECTIVE_RATIO_COLUMN,
+    POWER,
+    POWER_COLUMN,
+    QUEUE,
+    QUEUE_COLUMN,
+)
+from quedge.experiments.presentation import Column, Panel, Presentation, Sweep, Table
+from quedge.experiments.schemes import BEST_PAIR, BEST_SINGLE, EXACT, LYDROO_NOMA
+
+FRAMES = 2_000
+BANDWIDTH_OF_A_DEVICE_HZ = 0.2e6
+
+
+def cells(*devices: int) -> list[dict[str, float]]:
+    """Cells in which each device has as much bandwidth as in the paper's."""
+    return [{"devices": number, "bandwidth_hz": BANDWIDTH_OF_A_DEVICE_HZ * number} for number in devices]
+
+
+EXPERIMENT = Experiment(
+    name="beyond-devices",
+    title="From 10 devices to 1,000",
+    caption=(
+        "The bandwidth grows with the cell, 0.2 MHz a device as in the paper's; runs of 2,000 frames, best-pair of 500 "
+        "and up to 100 devices, since it compares N (N + 1) / 2 + 1 allocations a frame."
+    ),
+    grids=[
+        Grid([EXACT, LYDROO_NOMA, BEST_SINGLE], cells(10, 30, 100, 300, 1000), frames=FRAMES),
+        Grid([BEST_PAIR], cells(10, 30, 100), frames=FRAMES // 4),
+    ],
+    shown=Presentation(
+        Sweep(
+            "devices",
+            "number of devices N",
+            [
+                QUEUE,
+                POWER,
+                OBJECTIVE_RATIO,
+                Panel("decision_us_p50", "median time of a decision (µs)", "log"),
+            ],
+            logarithmic=True,
+        ),
+        Table(
+            [("devices", "N")],
+            [QUEUE_COLUMN, POWER_COLUMN, OBJECTIVE_RATIO_COLUMN, Column("decision_us_p50", "decision, median (µs)", 0)],
+        ),
+    ),
+    remarks=[
+        "Times of decisions were taken while the other processors were busy too; lydroo-noma's include its learning. "
+        "Of two cells of other sizes only the times and the shares of the optimum can be compared."
+    ],
+    chapter=BEYOND,
+)

@@ -1,0 +1,45 @@
+"""What V and ν can do together: queue against power."""
+
+from quedge.experiments.beyond.sweeps import BEYOND
+from quedge.experiments.experiment import Experiment, Grid, vary
+from quedge.experiments.panels import POWER, QUEUE
+from quedge.experiments.paper_numbers import table3_marks, table4_marks
+from quedge.experiments.presentation import Front, Presentation
+from quedge.experiments.reading.rows import label_of
+from quedge.experiments.schemes import EXACT
+from quedge.model.scenario import Scenario
+
+V_VALUES = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
+NU_VALUES = (3.0, 5.0, 10.0, 20.0, 60.0, 100.0)
+
+PAPER_V, PAPER_NU = Scenario().v, Scenario().nu
+MARKS = [
+    *(mark._replace(x=PAPER_V, line=label_of(mark.x)) for mark in table3_marks()),
+    *(mark._replace(line=label_of(PAPER_NU)) for mark in table4_marks()),
+]
+
+EXPERIMENT = Experiment(
+    name="beyond-front",
+    title="Queue against power: what V and ν can do",
+    caption=(
+        "The exact policy at each pair of V and ν, a line a value of ν, V rising along it; means over the second half "
+        "of a run. `quedge tune` searches this plane."
+    ),
+    grids=[Grid([EXACT], vary(nu=NU_VALUES, v=V_VALUES))],
+    shown=Presentation(
+        Front(
+            POWER,
+            QUEUE,
+            points="v",
+            lines="nu",
+            highlight=(PAPER_V, PAPER_NU),
+            highlight_name="the paper's V = 20, ν = 60",
+            marks=MARKS,
+        )
+    ),
+    remarks=[
+        "The paper's crosses are its agent's, by its Tables III (V = 20) and IV (ν = 60), as far as they lie within "
+        "the figure. Queues that have not settled by the end of a run (small ν) draw power that they still owe."
+    ],
+    chapter=BEYOND,
+)

@@ -1,0 +1,34 @@
+"""The largest arrival rate that each policy keeps stable."""
+
+from quedge.experiments.beyond.sweeps import BEYOND
+from quedge.experiments.experiment import Experiment, Grid
+from quedge.experiments.presentation import Column, Panel, Presentation, Ranking, Table
+from quedge.experiments.probes.largest_stable_rate import LargestStableRate
+from quedge.experiments.schemes import (
+    ALL_LOCAL,
+    BEST_PAIR,
+    BEST_SINGLE,
+    EXACT,
+    LYDROO_NOMA,
+    LYDROO_SCA,
+    LYDROO_TDMA,
+)
+
+EXPERIMENT = Experiment(
+    name="beyond-stability",
+    title="The largest stable arrival rate of each policy",
+    caption="Bisection on λ, to half a per cent; the interval is over seeds.",
+    grids=[Grid([EXACT, LYDROO_NOMA, LYDROO_SCA, LYDROO_TDMA, BEST_PAIR, BEST_SINGLE, ALL_LOCAL])],
+    probe=LargestStableRate(),
+    shown=Presentation(
+        Ranking([Panel("largest_stable_rate_mbps", "largest stable arrival rate λ (Mbit/s)", "close")]),
+        Table([], [Column("largest_stable_rate_mbps", "largest stable λ (Mbit/s)", 3)]),
+    ),
+    remarks=[
+        "A run is stable if over its second half the mean data queue grows by no more than 1 % of what arrives (least "
+        "squares) and the mean power exceeds its budget by no more than 1 %. A cell that is a little overloaded takes "
+        "longer to show it than any run lasts, so shorter runs give slightly larger rates.",
+        "Without offloading the budget allows 2 Mbit/s exactly: κ f³ = 0.08 W at f = 0.2 GHz.",
+    ],
+    chapter=BEYOND,
+)

@@ -1,0 +1,92 @@
+"""The paper's sweeps, with the exact optimum and the learning-free baselines beside its agent."""
+
+from __future__ import annotations
+
+from quedge.experiments.experiment import Experiment, Grid, vary
+from quedge.experiments.panels import (
+    ENERGY_QUEUE,
+    ENERGY_QUEUE_COLUMN,
+    OBJECTIVE_RATIO,
+    OBJECTIVE_RATIO_COLUMN,
+    OFFLOAD_RATIO,
+    OFFLOAD_RATIO_COLUMN,
+    POWER,
+    POWER_COLUMN,
+    QUEUE,
+    QUEUE_COLUMN,
+    SETTLED,
+)
+from quedge.experiments.paper.arrivals import ARRIVAL_RATE_LABEL
+from quedge.experiments.paper.fig7 import PQC_POWER_LABEL, PQC_POWERS_W
+from quedge.experiments.paper.fig8 import SMALL_V, V_VALUES
+from quedge.experiments.paper.fig9 import NU_VALUES, UNSETTLED_NU
+from quedge.experiments.paper_numbers import figure7_marks, table3_marks, table4_marks
+from quedge.experiments.presentation import Presentation, Sweep, Table
+from quedge.experiments.schemes import BEST_PAIR, BEST_SINGLE, EXACT, LYDROO_NOMA
+
+BEYOND = "Beyond the paper"
+COMPARED = (EXACT, LYDROO_NOMA, BEST_PAIR, BEST_SINGLE)
+ARRIVAL_RATES = (2.0, 2.2, 2.4, 2.6, 2.8, 3.0, 3.1, 3.2, 3.3, 3.4, 3.5)
+
+NOT_THE_SHORTEST = (
+    "The exact policy maximises each frame's objective, which weighs queues against rate and power; that is not the "
+    "same as the shortest queue, and at large V policies that miss a little of the objective have the shorter one."
+)
+
+ARRIVALS = Experiment(
+    name="beyond-arrivals",
+    title="Arrival rates, with the exact optimum and the baselines",
+    caption="Means over the second half of a run.",
+    grids=[Grid(COMPARED, vary(arrival_rate_mbps=ARRIVAL_RATES))],
+    shown=Presentation(
+        Sweep("arrival_rate_mbps", ARRIVAL_RATE_LABEL, [QUEUE, POWER, OFFLOAD_RATIO, OBJECTIVE_RATIO]),
+        Table(
+            [("arrival_rate_mbps", "λ (Mbit/s)")],
+            [QUEUE_COLUMN, POWER_COLUMN, OFFLOAD_RATIO_COLUMN, OBJECTIVE_RATIO_COLUMN],
+        ),
+    ),
+    chapter=BEYOND,
+)
+
+CIRCUIT_POWER = Experiment(
+    name="beyond-circuit-power",
+    title="Power of the PQC module, with the exact optimum and the baselines",
+    caption="Means over the second half of a run at λ = 3 Mbit/s.",
+    grids=[Grid(COMPARED, vary(pqc_power_w=PQC_POWERS_W))],
+    shown=Presentation(
+        Sweep("pqc_power_w", PQC_POWER_LABEL, [OFFLOAD_RATIO, POWER, QUEUE, OBJECTIVE_RATIO], marks=figure7_marks()),
+        Table(
+            [("pqc_power_w", "P_q (W)")],
+            [OFFLOAD_RATIO_COLUMN, POWER_COLUMN, QUEUE_COLUMN, OBJECTIVE_RATIO_COLUMN],
+            figure7_marks(),
+        ),
+    ),
+    remarks=[SETTLED],
+    chapter=BEYOND,
+)
+
+V = Experiment(
+    name="beyond-v",
+    title="The weight V of the rate, with the exact optimum and the baselines",
+    caption="Means over the second half of a run; ν = 60. Beside the paper's Table IV.",
+    grids=[Grid(COMPARED, vary(v=V_VALUES))],
+    shown=Presentation(
+        Sweep("v", "weight V of the rate", [QUEUE, ENERGY_QUEUE, POWER], logarithmic=True, marks=table4_marks()),
+        Table([("v", "V")], [QUEUE_COLUMN, ENERGY_QUEUE_COLUMN, POWER_COLUMN, OBJECTIVE_RATIO_COLUMN], table4_marks()),
+    ),
+    remarks=[SETTLED, SMALL_V, NOT_THE_SHORTEST],
+    chapter=BEYOND,
+)
+
+NU = Experiment(
+    name="beyond-nu",
+    title="The scaling ν of the virtual energy queue, with the exact optimum and the baselines",
+    caption="Means over the second half of a run; V = 20. Beside the paper's Table III.",
+    grids=[Grid(COMPARED, vary(nu=NU_VALUES))],
+    shown=Presentation(
+        Sweep("nu", "scaling ν", [QUEUE, ENERGY_QUEUE, POWER], logarithmic=True, marks=table3_marks()),
+        Table([("nu", "ν")], [QUEUE_COLUMN, ENERGY_QUEUE_COLUMN, POWER_COLUMN, OBJECTIVE_RATIO_COLUMN], table3_marks()),
+    ),
+    remarks=[SETTLED, UNSETTLED_NU, NOT_THE_SHORTEST],
+    chapter=BEYOND,
+)

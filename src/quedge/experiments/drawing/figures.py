@@ -1,0 +1,37 @@
+"""The figure of an experiment, from the rows that it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from quedge.experiments.drawing.course import draw_course
+from quedge.experiments.drawing.front import draw_front
+from quedge.experiments.drawing.ranking import draw_ranking
+from quedge.experiments.drawing.sweep import draw_sweep
+from quedge.experiments.presentation import Course, Figure, Ranking, Sweep
+from quedge.experiments.reading.rows import Row
+
+
+def draw_figure(figure: Figure, rows: Sequence[Row]) -> Any:
+    """Draw a figure.
+
+    Args:
+        figure: what is to be seen.
+        rows: the numbers, as `figure_rows` gives them.
+
+    Returns:
+        The figure of matplotlib's.
+    """
+    if isinstance(figure, Sweep):
+        return draw_sweep(figure, rows)
+    if isinstance(figure, Course):
+        return draw_course(figure, rows)
+    if isinstance(figure, Ranking):
+        return draw_ranking(figure, rows)
+    return draw_front(figure, rows)
+
+
+def save_figure(drawn: Any, file: Any, kind: str) -> None:
+    """Write a figure as "png" or "pdf"; the same figure gives the same bytes."""
+    drawn.savefig(file, format=kind, dpi=150, metadata={"Software": None} if kind == "png" else {"CreationDate": None})

@@ -1,0 +1,47 @@
+"""The legend of a figure: every line once, and what is the paper's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from quedge.experiments.reading.rows import OURS, Row
+
+
+class Legend:
+    """What has been drawn, by name."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self._drawn: dict[str, Any] = {}
+
+    def add(self, name: str, line: Any) -> None:
+        """A line of ours."""
+        self._drawn.setdefault(name, line)
+
+    def add_paper(self, name: str, ours_too: bool, marks: Any) -> None:
+        """Marks of the paper's; those beside a line of ours have its colour and need no name of their own."""
+        self._drawn.setdefault("the paper" if ours_too else f"the paper: {name}", marks)
+
+    def place(self, drawn: Any) -> None:
+        """Put it above the figure, as wide as that allows."""
+        if not self._drawn:
+            return
+        longest = max(len(name) for name in self._drawn)
+        per_line = max(1, int(drawn.get_figwidth() / (0.75 + 0.075 * longest)))
+        drawn.legend(
+            list(self._drawn.values()), list(self._drawn), loc="outside upper center",
+            ncols=min(len(self._drawn), per_line), frameon=False, handlelength=3.2, fontsize=9,
+        )  # fmt: skip
+
+
+def lines_of(rows: Sequence[Row], source: str | None = None) -> list[str]:
+    """The names of the lines in the order in which they first appear, ours first."""
+    kept = [row for row in rows if source is None or row.source == source]
+    return list(dict.fromkeys(row.line for row in sorted(kept, key=lambda row: row.source != OURS)))
+
+
+def shown_name(name: str, line: Sequence[Row], rows: Sequence[Row]) -> str:
+    """A line's name; where its runs were shorter than the longest ones, with their length."""
+    longest, own = max(row.frames for row in rows), max(row.frames for row in line)
+    return name if own == longest else f"{name} ({own:,} frames)"

@@ -1,0 +1,64 @@
+"""Measures against a key of the scenario."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from quedge.experiments.drawing.legend import Legend, lines_of, shown_name
+from quedge.experiments.drawing.style import LineStyle, dress, new_figure, scale_panel, styles_of
+from quedge.experiments.presentation import Panel, Sweep
+from quedge.experiments.reading.rows import OURS, PAPER, Row
+
+
+def draw_sweep(figure: Sweep, rows: Sequence[Row]) -> Any:
+    """A panel a measure; error bars are 95 % confidence intervals over the seeds, bands standard deviations."""
+    columns = len(figure.panels) if len(figure.panels) <= 3 else math.ceil(len(figure.panels) / 2)
+    lines = math.ceil(len(figure.panels) / columns)
+    drawn = new_figure(0.4 + 4.1 * columns, 0.7 + 3.1 * lines)
+    axes = drawn.subplots(lines, columns, squeeze=False).ravel()
+    styles, legend = styles_of(lines_of(rows)), Legend()
+    for axis, panel in zip(axes, figure.panels, strict=False):
+        own = [row for row in rows if row.measure == panel.measure]
+        for name in lines_of(own):
+            line = sorted((row for row in own if row.line == name), key=lambda row: row.x)
+            ours = [row for row in line if row.source == OURS]
+            paper = [row for row in line if row.source == PAPER]
+            if ours:
+                legend.add(shown_name(name, ours, rows), _draw_line(axis, ours, styles[name], panel))
+            if paper:
+                legend.add_paper(name, name in lines_of(rows, OURS), _draw_marks(axis, paper, styles[name]))
+        axis.set_xlabel(figure.x_label)
+        axis.set_ylabel(panel.label)
+        if figure.logarithmic:
+            axis.set_xscale("log")
+        dress(axis)
+        scale_panel(axis, panel, np.array([row.value for row in own]))
+    for axis in axes[len(figure.panels) :]:
+        axis.set_visible(False)
+    legend.place(drawn)
+    return drawn
+
+
+def _draw_line(axis: Any, line: Sequence[Row], style: LineStyle, panel: Panel) -> Any:
+    x, value = [row.x for row in line], np.array([row.value for row in line])
+    low, high = (np.array([getattr(row, end) for row in line]) for end in ("low", "high"))
+    look = {"color": style.color, "linestyle": style.dashes, "linewidth": style.width, "marker": style.marker}
+    if panel.deviation is not None:
+        lowest = value * 1e-2 if panel.scale == "log" else low
+        axis.fill_between(x, np.maximum(low, lowest), high, color=style.color, alpha=0.18, linewidth=0.0)
+        return axis.plot(x, value, markersize=4.5, **look)[0]
+    if np.isfinite(high).any():
+        return axis.errorbar(x, value, (value - low, high - value), markersize=4.5, capsize=2.5, elinewidth=1.0, **look)
+    return axis.plot(x, value, markersize=4.5, **look)[0]
+
+
+def _draw_marks(axis: Any, marks: Sequence[Row], style: LineStyle) -> Any:
+    """The paper's points, joined by a thin line where they are many."""
+    return axis.plot(
+        [row.x for row in marks], [row.value for row in marks],
+        color=style.color, linestyle=(0, (1, 2)), linewidth=0.8, marker="x", markersize=8.0, markeredgewidth=1.8,
+    )[0]  # fmt: skip

@@ -1,0 +1,103 @@
+"""Workers that are processes of this machine."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
+from typing import Any, ParamSpec, TypeVar
+
+from quedge.experiments.engine.workers import ONE_THREAD
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class ProcessPool:
+    """Fresh processes (spawn), each with one compute thread; they end when the process that began them ends."""
+
+    def __init__(self, workers: int | None = None) -> None:
+        """A pool.
+
+        Args:
+            workers: number of processes; one a processor that this process may use without.
+        """
+        self._slots = workers or usable_processors()
+        self._children: set[BaseProcess] = set()
+
+    @property
+    def slots(self) -> int:
+        """See `Workers.slots`."""
+        return self._slots
+
+    def start(self) -> Executor:
+        """See `Workers.start`."""
+        self._children = set(multiprocessing.active_children())
+        return _QuietPool(self._slots)
+
+    def abandon(self, executor: Executor) -> None:
+        """See `Workers.abandon`."""
+        executor.shutdown(wait=False, cancel_futures=True)
+        for child in set(multiprocessing.active_children()) - self._children:
+            child.kill()
+
+
+class _QuietPool(ProcessPoolExecutor):
+    """A process pool whose processes, begun as work is submitted, hear of no Ctrl-C: this process ends them."""
+
+    def __init__(self, workers: int) -> None:
+        super().__init__(workers, multiprocessing.get_context("spawn"), _end_with_parent)
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        with _environment(ONE_THREAD), _interruptions_held():
+            return super().submit(fn, *args, **kwargs)
+
+
+def usable_processors() -> int:
+    """Number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _end_with_parent() -> None:
+    """In a worker: end when the parent is gone; a killed parent cannot tell."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    """Environment variables for processes that are begun meanwhile."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _interruptions_held() -> Iterator[None]:
+    """Ctrl-C waits meanwhile; processes that are begun in here inherit that and are never reached by it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before: Any = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

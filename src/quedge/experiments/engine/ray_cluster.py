@@ -1,0 +1,96 @@
+"""Workers of a Ray cluster: of this machine alone, or an existing one. The only file that needs Ray."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from typing import Any, ParamSpec, TypeVar, cast
+
+from quedge.experiments.engine.process_pool import usable_processors
+from quedge.experiments.engine.workers import ONE_THREAD
+from quedge.model.extras import check_installed
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class RayCluster:
+    """A Ray cluster; a local one is begun, listens on the loopback interface only, and ends with the run."""
+
+    def __init__(self, address: str | None = None, workers: int | None = None) -> None:
+        """A cluster.
+
+        Args:
+            address: of an existing cluster, as `ray.init` takes it; a local one without.
+            workers: of a local cluster, the number of processes; one a processor without.
+
+        Raises:
+            MissingExtraError: Ray is not installed.
+        """
+        check_installed("ray", "--ray", "Ray", "ray")
+        self._address = address
+        self._workers = workers or usable_processors()
+        self._slots = self._workers
+
+    @property
+    def slots(self) -> int:
+        """See `Workers.slots`."""
+        return self._slots
+
+    def start(self) -> Executor:
+        """See `Workers.start`.
+
+        Raises:
+            ConnectionError: there is no cluster at the address.
+        """
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        import ray
+
+        common: dict[str, Any] = {
+            "log_to_driver": False,
+            "logging_level": "ERROR",
+            "runtime_env": {"env_vars": ONE_THREAD},
+        }
+        if self._address is None:
+            ray.init("local", num_cpus=self._workers, include_dashboard=False, _node_ip_address="127.0.0.1", **common)
+        else:
+            ray.init(self._address, **common)
+            resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+            self._slots = max(1, int(resources.get("CPU", 1.0)))
+        return _RayExecutor()
+
+    def abandon(self, executor: Executor) -> None:
+        """See `Workers.abandon`."""
+        executor.shutdown(wait=False, cancel_futures=True)
+
+
+class _RayExecutor(Executor):
+    """`concurrent.futures` on the cluster that this process is connected to; one processor a call."""
+
+    def __init__(self) -> None:
+        import ray
+
+        self._ray = ray
+        self._call = ray.remote(num_cpus=1, max_retries=0)(_call)
+        self._under_way: dict[Future[Any], Any] = {}
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        reference = self._call.remote(fn, args, kwargs)
+        future = cast("Future[T]", reference.future())
+        self._under_way[future] = reference  # Ray forgets a result that nobody refers to
+        future.add_done_callback(lambda done: self._under_way.pop(done, None))
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        for future, reference in list(self._under_way.items()):
+            if cancel_futures:
+                self._ray.cancel(reference, force=True)
+            elif wait:
+                future.exception()
+        self._ray.shutdown()
+
+
+def _call(fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    return fn(*args, **kwargs)

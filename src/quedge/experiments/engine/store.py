@@ -1,0 +1,122 @@
+"""Findings on disk: one Parquet file a cell, named by what determines it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import platform
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from quedge.experiments.findings import Findings, Series
+from quedge.experiments.fingerprint import determinants, name_of
+from quedge.experiments.job import Job
+from quedge.experiments.whole_file import whole_file
+
+_METADATA = b"quedge"
+_LIBRARIES = ("numpy", "numba", "scipy", "torch", "cvxpy", "clarabel")
+_STALE_S = 3600.0  # a file is written within milliseconds
+
+
+class Store:
+    """A folder of cells.
+
+    A file has a row a number, in columns `measure`, `at` (the place in a series; empty where a measure is one number)
+    and `value`. Its metadata, under the key `quedge`, is JSON: what determined the cell (`determined_by`), how long it
+    took (`elapsed_s`) and which `versions` it ran with.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """The store in a folder, which need not exist."""
+        self.folder = folder
+
+    def path(self, job: Job) -> Path:
+        """Where a job's findings stand, or will.
+
+        Raises:
+            ValueError: see `fingerprint.determinants`.
+        """
+        return self.folder / f"{name_of(job)}.parquet"
+
+    def load(self, job: Job) -> Findings | None:
+        """A job's findings; None where it has not run.
+
+        Raises:
+            ValueError: the file is damaged; the message names it.
+        """
+        import pyarrow.parquet as pq
+
+        path = self.path(job)
+        try:
+            table = pq.read_table(path, columns=["measure", "at", "value"])
+        except FileNotFoundError:
+            return None
+        except Exception as error:  # pyarrow has many kinds for a file that is none
+            raise ValueError(f"{path}: is damaged: {str(error).splitlines()[0]}") from None
+        at, value = table["at"].to_numpy(), table["value"].to_numpy()
+        rows: dict[str, list[int]] = {}
+        for row, measure in enumerate(table["measure"].to_pylist()):
+            rows.setdefault(measure, []).append(row)
+        return {
+            measure: float(value[places[0]])
+            if len(places) == 1 and np.isnan(at[places[0]])
+            else Series(at[places], value[places])
+            for measure, places in rows.items()
+        }
+
+    def save(self, job: Job, findings: Findings, elapsed_s: float) -> None:
+        """Keep a job's findings, as a whole or not at all.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        measures: list[str] = []
+        at: list[float | None] = []
+        values: list[float] = []
+        for measure, found in findings.items():
+            series = found if isinstance(found, Series) else Series(np.array([np.nan]), np.array([found]))
+            measures += [measure] * series.value.size
+            at += [None if np.isnan(place) else float(place) for place in series.at]
+            values += series.value.tolist()
+        about = {"determined_by": determinants(job), "elapsed_s": round(elapsed_s, 3), "versions": versions()}
+        table = pa.table(
+            {
+                "measure": pa.array(measures, pa.string()).dictionary_encode(),
+                "at": pa.array(at, pa.float64()),
+                "value": pa.array(values, pa.float64()),
+            }
+        ).replace_schema_metadata({_METADATA: json.dumps(about, sort_keys=True).encode()})
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with whole_file(self.path(job)) as file:
+            pq.write_table(table, file, compression="zstd")
+
+    def remove_leftovers(self) -> None:
+        """Remove what processes that were killed left half-written."""
+        for path in self.folder.glob(".*.part"):
+            with contextlib.suppress(OSError):  # another process may have been faster
+                if time.time() - path.stat().st_mtime > _STALE_S:
+                    path.unlink()
+
+
+def metadata_of(path: Path) -> dict[str, Any]:
+    """What a cell's file says of itself; see `Store`."""
+    import pyarrow.parquet as pq
+
+    about: dict[str, Any] = json.loads(pq.read_schema(path).metadata[_METADATA])
+    return about
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computes, as far as it is installed."""
+    found = {"python": platform.python_version()}
+    for library in ("quedge", *_LIBRARIES):
+        with contextlib.suppress(PackageNotFoundError):
+            found[library] = version(library)
+    return found

@@ -1,0 +1,91 @@
+"""Names for cells by what determines them: the same cell has the same name in every process, on every machine."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from quedge.experiments.job import Job
+from quedge.model.scenario import PARAMETERS, Scenario
+
+_PACKAGE = Path(__file__).parent.parent
+_DECIDING = ("model", "pqc", "allocation", "policy", "simulation", "data", "experiments/probes")
+_LONGEST_NAME = 24
+
+
+def determinants(job: Job) -> dict[str, Any]:
+    """All that the findings of a job depend on, as plain JSON values.
+
+    Raises:
+        ValueError: a policy, probe or process that is no dataclass, so that nobody can tell what it depends on.
+    """
+    return {
+        "scenario": {name: _resolved(job.scenario, name) for name in PARAMETERS},
+        "policy": _plain(job.policy),
+        "seed": job.seed,
+        "frames": job.frames,
+        "probe": _plain(job.probe),
+        "channel": _plain(job.channel),
+        "arrivals": _plain(job.arrivals),
+        "code": code_version(),
+    }
+
+
+def name_of(job: Job) -> str:
+    """A job's name: it changes with anything that its findings depend on.
+
+    Raises:
+        ValueError: see `determinants`.
+    """
+    text = json.dumps(determinants(job), sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=_LONGEST_NAME // 2).hexdigest()
+
+
+@functools.cache
+def code_version() -> str:
+    """A digest of the sources and data that findings depend on; figures and commands can change without it."""
+    digest = hashlib.blake2b(digest_size=6)
+    for part in _DECIDING:
+        for path in sorted((_PACKAGE / part).rglob("*")):
+            if path.suffix in (".py", ".parquet", ".mat"):
+                digest.update(path.relative_to(_PACKAGE).as_posix().encode())
+                digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _resolved(scenario: Scenario, name: str) -> Any:
+    """A key's value, defaults filled in; one number where all devices have the same."""
+    if not PARAMETERS[name].per_device:
+        return getattr(scenario, name)
+    values = scenario.per_device(name)
+    return float(values[0]) if (values == values[0]).all() else values.tolist()
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it; objects as the name of their class with their fields."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {"class": f"{type(value).__module__}.{type(value).__qualname__}", **fields}
+    if isinstance(value, np.ndarray):
+        content = hashlib.blake2b(np.ascontiguousarray(value).tobytes(), digest_size=16).hexdigest()
+        return {"array": content, "type": str(value.dtype), "shape": list(value.shape)}
+    if isinstance(value, Enum):
+        return str(value)
+    if isinstance(value, (np.integer, np.floating)):
+        return value.item()
+    if isinstance(value, (tuple, list)):
+        return [_plain(each) for each in value]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    kind = f"{type(value).__module__}.{type(value).__qualname__}"
+    raise ValueError(f"{kind}: is not allowed in an experiment; it must be a dataclass, whose fields are its settings")

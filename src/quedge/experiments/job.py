@@ -1,0 +1,56 @@
+"""One cell of an experiment's grid: what determines it, and its execution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from quedge.allocation.allocator import Allocator
+from quedge.experiments.findings import Findings
+from quedge.model.scenario import Scenario
+from quedge.policy.policy import Learner, Policy
+from quedge.simulation.processes import ArrivalProcess, ChannelProcess, ExponentialArrivals, RicianFading
+
+
+class Probe(Protocol):
+    """What is found out about a cell, and how; a frozen value whose fields are its settings."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether nothing else may run meanwhile, since times are measured."""
+        ...
+
+    def measure(self, job: Job) -> Findings:
+        """Run the cell. The same job gives the same findings, but for times.
+
+        Raises:
+            Exception: whatever goes wrong; the engine reports it.
+        """
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A cell: all that its findings depend on, besides the code.
+
+    Attributes:
+        scenario: the radio cell and its devices.
+        policy: who decides; for some probes an allocator.
+        seed: seed of the random streams.
+        frames: number of frames.
+        probe: what is found out.
+        channel: where channel gains come from.
+        arrivals: where arrivals come from.
+    """
+
+    scenario: Scenario
+    policy: Policy | Learner | Allocator
+    seed: int
+    frames: int
+    probe: Probe
+    channel: ChannelProcess = RicianFading()
+    arrivals: ArrivalProcess = ExponentialArrivals()
+
+    def run(self) -> Findings:
+        """What the probe finds."""
+        return self.probe.measure(self)

@@ -1,0 +1,26 @@
+"""What must be installed for some cells to run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from quedge.allocation.noma_sca import CvxpyClarabel, DirectClarabel, NomaSca
+from quedge.experiments.job import Job
+from quedge.model.extras import check_installed, check_pytorch
+from quedge.policy.lydroo import Lydroo
+
+
+def check_extras(jobs: Iterable[Job]) -> None:
+    """Refuse cells that cannot run with what is installed, before any of them does.
+
+    Raises:
+        MissingExtraError: naming the policy, the library and the extra.
+    """
+    for policy in {repr(job.policy): job.policy for job in jobs}.values():
+        if isinstance(policy, Lydroo):
+            check_pytorch("LyDROO")
+        solver = policy.solver if isinstance(policy, NomaSca) else None
+        if isinstance(solver, (CvxpyClarabel, DirectClarabel)):
+            check_installed("clarabel", "the timing of SCA", "Clarabel", "sca")
+        if isinstance(solver, CvxpyClarabel):
+            check_installed("cvxpy", "the timing of SCA", "CVXPY", "sca")

@@ -1,0 +1,34 @@
+"""What Figures 4 and 5 have in common: the three schemes at arrival rates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from quedge.experiments.experiment import Experiment, Grid, vary
+from quedge.experiments.panels import POWER, QUEUE, RATE, RATE_TRAP
+from quedge.experiments.paper_numbers import arrival_rate_marks
+from quedge.experiments.presentation import Level, Presentation, Sweep
+from quedge.experiments.schemes import LYDROO_NOMA, LYDROO_SCA, LYDROO_TDMA
+
+ARRIVAL_RATE_LABEL = "arrival rate λ (Mbit/s)"
+
+
+def arrival_experiment(
+    name: str, title: str, rates: Sequence[float], queue_level: Level | None, remarks: Sequence[str]
+) -> Experiment:
+    """The three schemes at some arrival rates (Mbit/s)."""
+    return Experiment(
+        name=name,
+        title=title,
+        caption="Data queue and power a device and the weighted rate of the cell, means over the second half of a run.",
+        grids=[Grid([LYDROO_TDMA, LYDROO_NOMA, LYDROO_SCA], vary(arrival_rate_mbps=rates))],
+        shown=Presentation(
+            Sweep(
+                "arrival_rate_mbps",
+                ARRIVAL_RATE_LABEL,
+                [QUEUE._replace(level=queue_level), POWER, RATE],
+                marks=arrival_rate_marks(rates[0], rates[-1]),
+            )
+        ),
+        remarks=[RATE_TRAP, *remarks],
+    )

@@ -1,0 +1,22 @@
+"""Figure 9: what the scaling ν of the energy queue does over time."""
+
+from quedge.experiments.experiment import Experiment, Grid, vary
+from quedge.experiments.panels import ENERGY_QUEUE, POWER, QUEUE, RATE, RATE_TRAP, SETTLED
+from quedge.experiments.paper_numbers import by_line, table3_marks
+from quedge.experiments.presentation import Course, Presentation
+from quedge.experiments.schemes import LYDROO_NOMA
+
+NU_VALUES = (1.0, 50.0, 100.0, 500.0, 1000.0)
+UNSETTLED_NU = (
+    "At ν = 1 the energy queue has not settled within 10,000 frames, for the paper or for us: until it has, power "
+    "exceeds its budget. At ν = 500 and 1,000 the queues grow for as long as the run lasts."
+)
+
+EXPERIMENT = Experiment(
+    name="fig9",
+    title="Figure 9: the scaling ν of the virtual energy queue",
+    caption="Queues, power and weighted rate over time under lydroo-noma, a line a value of ν; V = 20.",
+    grids=[Grid([LYDROO_NOMA], vary(nu=NU_VALUES))],
+    shown=Presentation(Course([QUEUE, ENERGY_QUEUE, POWER, RATE], lines="nu", marks=by_line(table3_marks()))),
+    remarks=[f"The paper's marks at the right edge are those of Table III. {SETTLED}", UNSETTLED_NU, RATE_TRAP],
+)

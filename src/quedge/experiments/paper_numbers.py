@@ -1,0 +1,65 @@
+"""The numbers that the paper gives, as marks beside ours."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+
+from quedge.experiments.presentation import Mark
+from quedge.experiments.reading.rows import label_of
+from quedge.experiments.schemes import LYDROO_NOMA
+
+_TABLE2_POLICIES = {"tdma": "TDMA", "noma_heuristic": "NOMA_Heuristic", "noma_sca": "NOMA_SCA"}
+
+
+def table2_marks() -> list[Mark]:
+    """Table II: mean execution times (µs) by number of devices, a line a scheme of the paper's."""
+    return [
+        Mark(policy, float(line["devices"]), "time_us", float(line[column]))
+        for line in _lines("table2_execution_time_us.csv")
+        for column, policy in _TABLE2_POLICIES.items()
+    ]
+
+
+def table3_marks() -> list[Mark]:
+    """Table III: the paper's learning agent at values of ν."""
+    return list(_marks("table3_nu.csv", "nu"))
+
+
+def table4_marks() -> list[Mark]:
+    """Table IV: the paper's learning agent at values of V."""
+    return list(_marks("table4_v.csv", "v"))
+
+
+def figure7_marks() -> list[Mark]:
+    """What the text gives of Figure 7: the paper's learning agent at values of P_q."""
+    return [
+        mark._replace(measure="power_w" if mark.measure == "average_power_w" else mark.measure)
+        for mark in _marks("figure7_pqc_power.csv", "pqc_power_w")
+    ]
+
+
+def arrival_rate_marks(low: float, high: float) -> list[Mark]:
+    """What the text gives of Figures 4 and 5 for arrival rates from `low` to `high` (Mbit/s)."""
+    return [
+        Mark(line["policy"], float(line["arrival_rate_mbps"]), "weighted_rate_mbps", float(line["weighted_rate_mbps"]))
+        for line in _lines("text_arrival_rates.csv")
+        if low <= float(line["arrival_rate_mbps"]) <= high
+    ]
+
+
+def by_line(marks: list[Mark]) -> list[Mark]:
+    """Marks of a figure in which the key's value is a line, not a place."""
+    return [mark._replace(line=label_of(mark.x), x=None) for mark in marks]
+
+
+def _marks(name: str, key: str) -> Iterator[Mark]:
+    for line in _lines(name):
+        for measure, text in line.items():
+            if measure != key and text:
+                yield Mark(LYDROO_NOMA.name, float(line[key]), measure, float(text))
+
+
+def _lines(name: str) -> Iterator[Mapping[str, str]]:
+    yield from csv.DictReader((files("quedge") / "data" / "paper" / name).read_text(encoding="utf-8").splitlines())

@@ -1,0 +1,167 @@
+"""What is shown of an experiment, as data: figures, tables, and the paper's numbers in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+POLICY = "policy"
+"""Stands for a key where each policy has a line of its own."""
+
+
+class Mark(NamedTuple):
+    """A number that the paper gives.
+
+    Attributes:
+        line: what it is about: a policy's name, or the value of the key that the lines stand for.
+        x: where it stands: the value of the key on the horizontal axis; None at the end of a run, or without an axis.
+        measure: what it measures.
+        value: the number.
+    """
+
+    line: str
+    x: float | None
+    measure: str
+    value: float
+
+
+class Level(NamedTuple):
+    """A value that a measure has to keep to."""
+
+    value: float
+    name: str
+
+
+class Panel(NamedTuple):
+    """One measure of a figure.
+
+    Attributes:
+        measure: its name.
+        label: of its axis, with the unit.
+        scale: "linear" from zero, "log", "queue" (decades where values differ by decades), or "close" (not from zero).
+        level: what it has to keep to.
+        deviation: name of the measure of its standard deviation, drawn instead of the interval over the seeds.
+    """
+
+    measure: str
+    label: str
+    scale: str = "linear"
+    level: Level | None = None
+    deviation: str | None = None
+
+
+class Column(NamedTuple):
+    """One measure of a table.
+
+    Attributes:
+        measure: its name.
+        heading: with the unit.
+        digits: after the point.
+        deviation: name of the measure of its standard deviation, given instead of the interval over the seeds.
+    """
+
+    measure: str
+    heading: str
+    digits: int
+    deviation: str | None = None
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Measures against a key of the scenario, a line a policy, or a value of another key, or a pair of both.
+
+    Attributes:
+        x: the key.
+        x_label: of the horizontal axis, with the unit.
+        panels: the measures.
+        lines: the keys whose values a line stands for.
+        logarithmic: whether the horizontal axis is.
+        marks: the paper's numbers.
+    """
+
+    x: str
+    x_label: str
+    panels: Sequence[Panel]
+    lines: Sequence[str] = (POLICY,)
+    logarithmic: bool = False
+    marks: Sequence[Mark] = ()
+
+
+@dataclass(frozen=True)
+class Course:
+    """Measures over the frames, a line a policy or a value of a key.
+
+    Attributes:
+        panels: the measures, of which the course is kept as `..._over_time`.
+        lines: the key that a line stands for.
+        marks: the paper's numbers, drawn at the end of the run.
+    """
+
+    panels: Sequence[Panel]
+    lines: str = POLICY
+    marks: Sequence[Mark] = ()
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Measures of each policy, side by side.
+
+    Attributes:
+        panels: the measures.
+        marks: the paper's numbers.
+    """
+
+    panels: Sequence[Panel]
+    marks: Sequence[Mark] = ()
+
+
+@dataclass(frozen=True)
+class Front:
+    """One measure against another, a point a variant, a line through those that have a key's value in common.
+
+    Attributes:
+        x: the measure on the horizontal axis.
+        y: the measure on the vertical axis.
+        points: the key that varies along a line.
+        lines: the key that a line stands for.
+        highlight: the values of both keys, in that order, at a point to be marked.
+        highlight_name: what that point is.
+        marks: the paper's numbers; `line` says of what.
+    """
+
+    x: Panel
+    y: Panel
+    points: str
+    lines: str
+    highlight: tuple[float, float]
+    highlight_name: str
+    marks: Sequence[Mark] = ()
+
+
+Figure = Sweep | Course | Ranking | Front
+
+
+@dataclass(frozen=True)
+class Table:
+    """A row a variant and policy, the paper's row before ours.
+
+    Attributes:
+        keys: the scenario's keys that vary, with their headings.
+        columns: the measures.
+        marks: the paper's numbers; `x` is the value of the only key.
+        paper_name: heading of the paper's rows; without marks it is not used.
+    """
+
+    keys: Sequence[tuple[str, str]]
+    columns: Sequence[Column]
+    marks: Sequence[Mark] = ()
+    paper_name: str = "the paper"
+
+
+@dataclass(frozen=True)
+class Presentation:
+    """The figure and the table of an experiment; either may be missing."""
+
+    figure: Figure | None = None
+    table: Table | None = None

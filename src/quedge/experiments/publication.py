@@ -1,0 +1,117 @@
+"""The files that an experiment leaves: figure, tables, the numbers in them, and what was run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from quedge.experiments.engine.store import versions
+from quedge.experiments.experiment import Experiment, Grid, Size
+from quedge.experiments.fingerprint import code_version
+from quedge.experiments.reading.markdown import grid_of, markdown_of
+from quedge.experiments.reading.records import Gathered
+from quedge.experiments.reading.rows import cells_text, csv_text, figure_header, figure_rows, table_rows
+from quedge.experiments.whole_file import whole_file
+from quedge.model.scenario import PARAMETERS, Scenario
+
+MANIFEST = ".experiment.json"
+
+
+def publish(experiment: Experiment, size: Size, gathered: Gathered, folder: Path, position: int = 0) -> list[str]:
+    """Write an experiment's files, each as a whole or not at all.
+
+    A figure is written as `NAME.png` and `NAME.pdf` with the numbers that it was drawn from in `NAME.csv`; a table as
+    `NAME.csv` and `NAME.md`, or `NAME-table.csv` and `NAME-table.md` beside a figure. `NAME-cells.csv` has every number
+    of every cell, and `NAME.experiment.json` says what was run. Where cells failed, the others' numbers are shown.
+
+    Args:
+        experiment: the experiment.
+        size: how much of it was run.
+        gathered: what it has brought.
+        folder: where to write; made where it does not exist.
+        position: its place in a report.
+
+    Returns:
+        The names of the figures and tables that were written; none where every cell failed.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    name, figure, table = experiment.name, experiment.shown.figure, experiment.shown.table
+    written: list[str] = []
+    manifest = _manifest(experiment, size, gathered, position)
+    if gathered.records and figure is not None:
+        from quedge.experiments.drawing.figures import draw_figure, save_figure
+
+        rows = figure_rows(figure, gathered.records)
+        drawn = draw_figure(figure, rows)
+        for kind in ("png", "pdf"):
+            with whole_file(folder / f"{name}.{kind}") as file:
+                save_figure(drawn, file, kind)
+        _write_text(folder / f"{name}.csv", csv_text(figure_header(figure), rows))
+        manifest["figure"] = f"{name}.png"
+        written.append(f"{name}.png")
+    if gathered.records and table is not None:
+        rows = table_rows(table, gathered.records)
+        stem = name if figure is None else f"{name}-table"
+        _write_text(
+            folder / f"{stem}.csv", csv_text([*(key for key, _ in table.keys), "policy"], rows, len(table.keys))
+        )
+        _write_text(folder / f"{stem}.md", markdown_of(table, rows))
+        heading, lines = grid_of(table, rows)
+        manifest["table"] = {"heading": heading, "lines": lines, "keys": len(table.keys)}
+        written.append(f"{stem}.md")
+    if gathered.records:
+        _write_text(folder / f"{name}-cells.csv", cells_text(gathered.records))
+    _write_text(folder / f"{name}{MANIFEST}", json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+    return written
+
+
+def _manifest(experiment: Experiment, size: Size, gathered: Gathered, position: int) -> dict[str, Any]:
+    """What a report says of an experiment."""
+    return {
+        "name": experiment.name,
+        "title": experiment.title,
+        "chapter": experiment.chapter,
+        "position": position,
+        "caption": experiment.caption,
+        "remarks": list(experiment.remarks),
+        "probe": repr(experiment.probe),
+        "runs": [_run(grid, size) for grid in experiment.grids],
+        "cells": gathered.cells,
+        "failed": gathered.failed,
+        "code": code_version(),
+        "versions": versions(),
+        "figure": None,
+        "table": None,
+    }
+
+
+def _run(grid: Grid, size: Size) -> dict[str, Any]:
+    """The settings of a grid, in words."""
+    frames, seeds = grid.sized(size)
+    default = Scenario()
+    changed = {
+        name: getattr(grid.base, name) for name in PARAMETERS if getattr(grid.base, name) != getattr(default, name)
+    }
+    varied: dict[str, list[Any]] = {}
+    for variant in grid.variants:
+        for key, value in variant.items():
+            if value not in varied.setdefault(key, []):
+                varied[key].append(value)
+    return {
+        "policies": {scheme.name: repr(scheme.policy) for scheme in grid.schemes},
+        "scenario": changed,
+        "varied": varied,
+        "channel": type(grid.channel).__name__,
+        "arrivals": type(grid.arrivals).__name__,
+        "frames": frames,
+        "seeds": list(range(seeds)),
+    }
+
+
+def _write_text(path: Path, text: str) -> None:
+    with whole_file(path) as file:
+        file.write(text.encode())

@@ -1,0 +1,1 @@
+"""From the findings of single cells to the numbers that figures and tables show."""

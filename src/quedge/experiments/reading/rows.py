@@ -1,0 +1,186 @@
+"""The numbers that a figure or table shows, one a row: what is drawn is read from these rows and from nowhere else."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from quedge.experiments.presentation import POLICY, Column, Course, Figure, Front, Mark, Panel, Ranking, Sweep, Table
+from quedge.experiments.reading.estimates import estimate
+from quedge.experiments.reading.records import Records
+
+OURS, PAPER = "quedge", "paper"
+
+
+class Row(NamedTuple):
+    """One number.
+
+    Attributes:
+        x: its place on the horizontal axis, or in the table; None where there is none.
+        line: the line that it belongs to.
+        measure: what it measures.
+        value: the number; a mean over seeds where it is ours.
+        low: lower end of its interval; NaN where there is none.
+        high: upper end.
+        seeds: number of seeds; 0 where it is the paper's.
+        frames: number of frames of each run; 0 where it is the paper's.
+        source: whose it is, `OURS` or `PAPER`.
+    """
+
+    x: Any
+    line: str
+    measure: str
+    value: float
+    low: float
+    high: float
+    seeds: int
+    frames: int
+    source: str
+
+
+def figure_rows(figure: Figure, records: Sequence[Records]) -> list[Row]:
+    """What a figure shows."""
+    if isinstance(figure, Course):
+        return [row for record in records for row in _course(figure, record)] + _paper(figure.marks, figure.panels)
+    if isinstance(figure, Sweep):
+        x, panels, lines = figure.x, figure.panels, figure.lines
+    elif isinstance(figure, Ranking):
+        x, panels, lines = None, figure.panels, (POLICY,)
+    else:
+        x, panels, lines = figure.points, (figure.x, figure.y), (figure.lines,)
+    rows = [
+        row
+        for record in records
+        for row in _rows(record, None if x is None else record.variant[x], _line(record, lines), panels)
+    ]
+    return rows + _paper(figure.marks, panels)
+
+
+def table_rows(table: Table, records: Sequence[Records]) -> list[Row]:
+    """What a table shows; `x` holds the values of its keys."""
+    rows = [row._replace(x=(row.x,)) for row in _paper(table.marks, table.columns)]
+    for record in records:
+        place = tuple(record.variant[key] for key, _ in table.keys)
+        rows += _rows(record, place, record.scheme, table.columns)
+    order = {place: number for number, place in enumerate(_places(table, records))}
+    return sorted(rows, key=lambda row: order[row.x])
+
+
+def csv_text(header: Sequence[str], rows: Sequence[Row], keys: int = 1) -> str:
+    """Rows as CSV: the place in its own columns, then the rest; empty where there is no number.
+
+    Args:
+        header: names of the columns of the place, and of the line.
+        rows: the rows.
+        keys: number of columns of the place.
+    """
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow([*header, "measure", "value", "ci95_low", "ci95_high", "seeds", "frames", "source"])
+    for row in rows:
+        place = list(row.x) if isinstance(row.x, tuple) else [row.x][:keys]
+        numbers = ["" if math.isnan(number) else repr(float(number)) for number in (row.value, row.low, row.high)]
+        writer.writerow(["" if each is None else each for each in place]
+                        + [row.line, row.measure, *numbers, row.seeds or "", row.frames or "", row.source])  # fmt: skip
+    return file.getvalue()
+
+
+def cells_text(records: Sequence[Records]) -> str:
+    """Every number of every cell as CSV, a row a cell: its keys, policy, seed, frames, file and measures."""
+    keys = list(dict.fromkeys(key for record in records for key in record.variant))
+    measures = list(
+        dict.fromkeys(
+            measure
+            for record in records
+            for run in record.runs
+            for measure, found in run.findings.items()
+            if isinstance(found, float) and measure not in _TOLD
+        )
+    )
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow([*keys, *(name for name in _TOLD if name not in keys), *measures])
+    for record in records:
+        place = [record.variant.get(key, "") for key in keys]
+        for run in record.runs:
+            told = {"policy": record.scheme, "seed": run.seed, "frames": record.frames, "cell": run.cell}
+            numbers = [run.findings.get(measure, "") for measure in measures]
+            writer.writerow([*place, *(told[name] for name in _TOLD if name not in keys), *numbers])
+    return file.getvalue()
+
+
+_TOLD = ("policy", "seed", "frames", "cell")
+
+
+def figure_header(figure: Figure) -> tuple[str, ...]:
+    """Names of the first columns of a figure's CSV."""
+    if isinstance(figure, Course):
+        return "frame", figure.lines
+    if isinstance(figure, Sweep):
+        return figure.x, " and ".join(figure.lines)
+    if isinstance(figure, Front):
+        return figure.points, figure.lines
+    return (POLICY,)
+
+
+def _line(record: Records, lines: Sequence[str]) -> str:
+    if len(lines) == 1:
+        return _part(record, lines[0])
+    return ", ".join(_part(record, key) if key == POLICY else f"{key} = {_part(record, key)}" for key in lines)
+
+
+def _part(record: Records, key: str) -> str:
+    return record.scheme if key == POLICY else label_of(record.variant[key])
+
+
+def label_of(value: Any) -> str:
+    """A key's value as a line's name."""
+    return f"{value:g}" if isinstance(value, (int, float)) else str(value)
+
+
+def _rows(record: Records, x: Any, line: str, shown: Sequence[Panel | Column]) -> Iterator[Row]:
+    """The measures of one record, as far as they were found."""
+    for each in shown:
+        values = record.values(each.measure)
+        if not values:
+            continue
+        mean, low, high, seeds = estimate(values)
+        if each.deviation is not None:
+            deviation = estimate(record.values(each.deviation)).mean
+            low, high = mean - deviation, mean + deviation
+        yield Row(x, line, each.measure, mean, low, high, seeds, record.frames, OURS)
+
+
+def _course(figure: Course, record: Records) -> Iterator[Row]:
+    """The course of each measure, mean over the seeds at each place."""
+    line = _line(record, (figure.lines,))
+    for panel in figure.panels:
+        courses = record.courses(f"{panel.measure}_over_time")
+        for point, at in enumerate(courses[0].at if courses else ()):
+            mean, low, high, seeds = estimate([float(course.value[point]) for course in courses])
+            yield Row(float(at), line, panel.measure, mean, low, high, seeds, record.frames, OURS)
+
+
+def _paper(marks: Sequence[Mark], shown: Sequence[Panel | Column]) -> list[Row]:
+    """The paper's numbers of the measures that are shown."""
+    measures = {each.measure for each in shown}
+    return [
+        Row(mark.x, mark.line, mark.measure, mark.value, math.nan, math.nan, 0, 0, PAPER)
+        for mark in marks
+        if mark.measure in measures
+    ]
+
+
+def _places(table: Table, records: Sequence[Records]) -> Iterator[tuple[Any, ...]]:
+    """Every place of a table once: the order in which it lists them."""
+    places: Mapping[tuple[Any, ...], None] = dict.fromkeys(
+        [(mark.x,) for mark in table.marks]
+        + [tuple(record.variant[key] for key, _ in table.keys) for record in records]
+    )
+    try:
+        yield from sorted(places)
+    except TypeError:  # values of a key that have no order, lists beside numbers for instance
+        yield from places

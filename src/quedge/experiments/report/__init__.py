@@ -1,0 +1,1 @@
+"""One page of all figures and tables in a folder."""

@@ -1,0 +1,101 @@
+"""The page: it reads what a folder holds and runs nothing."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import Counter
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from quedge.experiments.publication import MANIFEST
+from quedge.experiments.whole_file import whole_file
+
+REPORT = "report.html"
+
+
+def write_report(folder: Path) -> Path:
+    """Write `report.html`, self-contained, from the experiments whose files a folder holds.
+
+    Args:
+        folder: where `publish` has written.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        ValueError: the folder holds no experiment, or a file of one that cannot be read; the message names it.
+        OSError: the page cannot be written.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    experiments = read_manifests(folder)
+    for experiment in experiments:
+        experiment["image"] = _image(folder, experiment["figure"])
+    environment = Environment(
+        loader=PackageLoader("quedge.experiments", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template("page.html").render(
+        chapters=[(name, list(part)) for name, part in groupby(experiments, key=lambda each: each["chapter"])],
+        versions=_common([experiment["versions"] for experiment in experiments]),
+        codes=sorted({experiment["code"] for experiment in experiments}),
+        failed=[line for experiment in experiments for line in experiment["failed"]],
+    )
+    path = folder / REPORT
+    with whole_file(path) as file:
+        file.write(page.encode())
+    return path
+
+
+def read_manifests(folder: Path) -> list[dict[str, Any]]:
+    """What the experiments of a folder say of themselves, chapter by chapter in the order of the catalogue.
+
+    Raises:
+        ValueError: there is none, or one cannot be read.
+    """
+    paths = sorted(folder.glob(f"*{MANIFEST}"))
+    if not paths:
+        raise ValueError(f"{folder}: holds no experiment; `quedge reproduce --out {folder}` would write some")
+    manifests: list[dict[str, Any]] = []
+    for path in paths:
+        try:
+            manifests.append(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{path}: cannot be read: {error}") from None
+        missing = _KEYS - set(manifests[-1] if isinstance(manifests[-1], dict) else ())
+        if missing:
+            raise ValueError(f"{path}: is no experiment's: {min(missing)} is missing")
+    chapters = {name: place for place, name in reversed(list(enumerate(each["chapter"] for each in manifests)))}
+    chapters |= {"The paper": -2, "Beyond the paper": -1}
+    return sorted(manifests, key=lambda each: (chapters[each["chapter"]], each["position"], each["name"]))
+
+
+_KEYS = {
+    "name", "title", "chapter", "position", "caption", "remarks", "probe", "runs", "cells", "failed", "code",
+    "versions", "figure", "table",
+}  # fmt: skip
+
+
+def _image(folder: Path, name: str | None) -> str | None:
+    """A figure as the address that holds it."""
+    if name is None:
+        return None
+    try:
+        content = (folder / name).read_bytes()
+    except OSError as error:
+        raise ValueError(f"{folder / name}: cannot be read: {error.strerror}") from None
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+
+
+def _common(versions: list[dict[str, str]]) -> dict[str, str]:
+    """The libraries' versions; where experiments ran with different ones, all of them."""
+    seen: dict[str, Counter[str]] = {}
+    for each in versions:
+        for library, version in each.items():
+            seen.setdefault(library, Counter())[version] += 1
+    return {library: " and ".join(sorted(found)) for library, found in seen.items()}

@@ -1,0 +1,74 @@
+"""Experiments from nothing to figures and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from quedge.experiments.engine.execute import Progress, run_missing
+from quedge.experiments.engine.store import Store
+from quedge.experiments.engine.workers import Workers
+from quedge.experiments.experiment import Experiment, Size, points_of
+from quedge.experiments.needs import check_extras
+from quedge.experiments.publication import publish
+from quedge.experiments.reading.records import gathered
+from quedge.experiments.report.page import write_report
+
+CELLS = "cells"
+"""Name of the folder of single cells within an output folder."""
+
+
+class Reproduced(NamedTuple):
+    """What was done.
+
+    Attributes:
+        written: names of the figures and tables.
+        failed: cells that failed, and why, each once.
+        cells: number of cells.
+        reused: how many of them had run before.
+        damaged: files of cells that could not be read; those cells ran again.
+        report: the page with all that the folder holds.
+    """
+
+    written: list[str]
+    failed: list[str]
+    cells: int
+    reused: int
+    damaged: tuple[str, ...]
+    report: Path
+
+
+def reproduce(
+    experiments: Sequence[Experiment],
+    size: Size,
+    folder: Path,
+    workers: Workers,
+    progress: Callable[[Progress], None] | None = None,
+) -> Reproduced:
+    """Run what is missing of some experiments, and show them.
+
+    Args:
+        experiments: what is to be shown.
+        size: how much of them is to be run.
+        folder: where everything goes; single cells into a folder `cells` within it, from which later calls take them.
+        workers: who runs the cells.
+        progress: called after every cell.
+
+    Raises:
+        MissingExtraError: a policy needs a library that is not installed.
+        ValueError: see `fingerprint.determinants`.
+        OSError: something cannot be written.
+    """
+    jobs = [point.job for experiment in experiments for point in points_of(experiment, size)]
+    check_extras(jobs)
+    ran = run_missing(jobs, Store(folder / CELLS), workers, progress)
+    written: list[str] = []
+    failed: list[str] = []
+    for position, experiment in enumerate(experiments):
+        found = gathered(experiment, size, ran.findings, ran.failures)
+        written += publish(experiment, size, found, folder, position)
+        failed += found.failed
+    report = write_report(folder)
+    cells = len(ran.findings) + len(ran.failures)
+    return Reproduced(written, list(dict.fromkeys(failed)), cells, ran.reused, ran.damaged, report)

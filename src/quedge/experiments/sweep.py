@@ -1,0 +1,87 @@
+"""An experiment of a user's own: a scenario at the values of some of its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from quedge.experiments.experiment import Experiment, Grid, vary
+from quedge.experiments.panels import (
+    DELAY_COLUMN,
+    DELAY_P95_COLUMN,
+    OBJECTIVE_RATIO_COLUMN,
+    OFFLOAD_RATIO,
+    OFFLOAD_RATIO_COLUMN,
+    POWER,
+    POWER_COLUMN,
+    QUEUE,
+    QUEUE_COLUMN,
+)
+from quedge.experiments.presentation import POLICY, Level, Presentation, Sweep, Table
+from quedge.experiments.probes.simulation import Simulation
+from quedge.experiments.schemes import Scheme
+from quedge.model.scenario import PARAMETERS, Scenario
+from quedge.simulation.processes import ExponentialArrivals, Recorded, RicianFading
+
+_MOST_LINES = 10
+
+
+def sweep_experiment(
+    title: str,
+    scenario: Scenario,
+    varied: Mapping[str, Sequence[Any]],
+    schemes: Sequence[Scheme],
+    channel: Recorded | None = None,
+    arrivals: Recorded | None = None,
+    warmup: float = 0.5,
+) -> Experiment:
+    """A scenario at all combinations of the values of some keys, under some policies.
+
+    The figure has the key with the most values on its horizontal axis, and a line for each policy and combination of
+    the others' values; where a value is no number, or there are more lines than can be told apart, there is only the
+    table.
+
+    Args:
+        title: what the scenario is called.
+        scenario: what does not vary.
+        varied: values by key.
+        schemes: the policies.
+        channel: recorded channel gains; Rician fading without.
+        arrivals: recorded arrivals; exponential ones without.
+        warmup: share of the frames that means leave out at the start.
+    """
+    columns = [
+        QUEUE_COLUMN, DELAY_COLUMN, DELAY_P95_COLUMN, POWER_COLUMN, OFFLOAD_RATIO_COLUMN, OBJECTIVE_RATIO_COLUMN,
+    ]  # fmt: skip
+    return Experiment(
+        name="sweep",
+        title=f"Sweep of {title} over {' and '.join(varied)}",
+        caption=f"Means over the frames after the first {warmup:.0%}.",
+        grids=[
+            Grid(
+                schemes,
+                vary(**varied),
+                scenario,
+                channel=RicianFading() if channel is None else channel,
+                arrivals=ExponentialArrivals() if arrivals is None else arrivals,
+            )
+        ],
+        shown=Presentation(_figure(scenario, varied, schemes), Table([(key, key) for key in varied], columns)),
+        probe=Simulation(warmup),
+        chapter="Sweeps",
+    )
+
+
+def _figure(scenario: Scenario, varied: Mapping[str, Sequence[Any]], schemes: Sequence[Scheme]) -> Sweep | None:
+    x = max(varied, key=lambda key: len(varied[key]))
+    others = [key for key in varied if key != x]
+    lines = len(schemes)
+    for key in others:
+        lines *= len(varied[key])
+    if lines > _MOST_LINES or not all(isinstance(value, (int, float)) for value in varied[x]):
+        return None
+    budget = Level(float(scenario.per_device("power_budget_w").mean()), "budget")
+    power = POWER._replace(level=None if "power_budget_w" in varied else budget)
+    unit = PARAMETERS[x].unit
+    keys = (POLICY, *others) if len(schemes) > 1 or not others else tuple(others)
+    return Sweep(x, f"{x} ({unit})" if unit else x, [QUEUE, power, OFFLOAD_RATIO], keys)

@@ -1,0 +1,73 @@
+"""`quedge reproduce`: the paper's figures and tables, and what goes beyond them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from quedge.experiments.catalogue import NAMES, chosen
+from quedge.experiments.experiment import FULL, QUICK, Experiment, Size
+from quedge.experiments.reproduce import Reproduced, reproduce
+from quedge.experiments.whole_file import check_folder_takes_files
+from quedge.interfaces.cli.engine_options import (
+    OutFolder,
+    RayOption,
+    Seeds,
+    WorkersOption,
+    progress_of_cells,
+    workers_for,
+)
+from quedge.interfaces.cli.numbers import frames_of
+from quedge.interfaces.cli.refusing import refusing
+
+
+def reproduce_paper(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help=f"Of {', '.join(NAMES)}; all without.")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help=f"{QUICK.seeds} seed and {QUICK.frames:,} frames only.")
+    ] = False,
+    frames: Annotated[
+        int | None, typer.Option(parser=frames_of, metavar="N", help=f"Frames of a run; {FULL.frames:,} without.")
+    ] = None,
+    seeds: Seeds = None,
+    workers: WorkersOption = None,
+    ray: RayOption = None,
+    out: OutFolder = Path("results"),
+) -> None:
+    """Run the paper's experiments and ours beside them: figures, tables and one page, report.html.
+
+    What has run before is not run again: a cut run goes on with the same command.
+    """
+    with refusing():
+        experiments = chosen(names or ["all"])
+    base = QUICK if quick else FULL
+    run_experiments(experiments, Size(frames or base.frames, seeds or base.seeds), out, workers, ray)
+
+
+def run_experiments(experiments: list[Experiment], size: Size, out: Path, workers: int | None, ray: str | None) -> None:
+    """Run experiments and tell what became of them; the exit status is 1 where a cell failed."""
+    with refusing("--out"):
+        check_folder_takes_files(out)
+    chosen_workers = workers_for(workers, ray)
+    with progress_of_cells() as progress, refusing():
+        done = reproduce(experiments, size, out, chosen_workers, progress)
+    _tell(done, out)
+    if done.failed:
+        raise typer.Exit(1)
+
+
+def _tell(done: Reproduced, out: Path) -> None:
+    for file in done.damaged:
+        print(f"quedge: {file}; the cell was run again", file=sys.stderr)
+    before = f", {done.reused} of them from before" if done.reused else ""
+    print(f"{done.cells} cells{before}. In {out}: {', '.join(done.written)}.")
+    print(f"All of it on one page: {done.report}")
+    if done.failed:
+        print(f"quedge: {len(done.failed)} cells failed; the same command tries them again:", file=sys.stderr)
+        for line in done.failed:
+            print(f"  {line}", file=sys.stderr)
