@@ -10,11 +10,12 @@ from quedge.experiments.presentation import Mark
 from quedge.experiments.reading.rows import label_of
 from quedge.experiments.schemes import LYDROO_NOMA
 
-_TABLE2_POLICIES = {"tdma": "TDMA", "noma_heuristic": "NOMA_Heuristic", "noma_sca": "NOMA_SCA"}
+_TABLE2_POLICIES = {"tdma": "TDMA", "noma_heuristic": "NOMA, greedy", "noma_sca": "SCA, CVXPY"}
+"""What we call the paper's schemes: TDMA, NOMA_Heuristic and NOMA_SCA, which it solves by CVXPY."""
 
 
 def table2_marks() -> list[Mark]:
-    """Table II: mean execution times (µs) by number of devices, a line a scheme of the paper's."""
+    """Table II: mean execution times (µs) by number of devices, a line an allocator."""
     return [
         Mark(policy, float(line["devices"]), "time_us", float(line[column]))
         for line in _lines("table2_execution_time_us.csv")

@@ -127,6 +127,7 @@ class Front:
         lines: the key that a line stands for.
         highlight: the values of both keys, in that order, at a point to be marked.
         highlight_name: what that point is.
+        x_limits: what is drawn of the horizontal axis; the figure's numbers have the rest.
         marks: the paper's numbers; `line` says of what.
     """
 
@@ -136,6 +137,7 @@ class Front:
     lines: str
     highlight: tuple[float, float]
     highlight_name: str
+    x_limits: tuple[float, float]
     marks: Sequence[Mark] = ()
 
 

@@ -34,6 +34,7 @@ EXPERIMENT = Experiment(
             lines="nu",
             highlight=(PAPER_V, PAPER_NU),
             highlight_name="the paper's V = 20, ν = 60",
+            x_limits=(0.0745, 0.0845),
             marks=MARKS,
         )
     ),

@@ -35,11 +35,11 @@ def draw_course(figure: Course, rows: Sequence[Row]) -> Any:
                 (artist,) = axis.plot(x, value, marker=marker, **shape)
                 legend.add(_named(figure, shown_name(name, line, rows)), artist)
             for row in (row for row in own if row.line == name and row.source == PAPER):
-                (mark,) = axis.plot(
+                axis.plot(
                     last, row.value, color=style.color, linestyle="none", marker="x", markersize=9.0,
                     markeredgewidth=2.0, clip_on=False, zorder=5,
                 )  # fmt: skip
-                legend.add_paper(name, line != [], mark)
+                legend.add_paper()
         axis.set_ylabel(panel.label)
         axis.set_xlim(0, last)
         dress(axis)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from quedge.experiments.drawing.legend import Legend
 from quedge.experiments.drawing.style import dress, mark_level_on_x, new_figure, styles_of
 from quedge.experiments.presentation import Front
 from quedge.experiments.reading.rows import OURS, PAPER, Row, label_of
+
+Points = dict[tuple[str, Any], tuple[float, float]]
+"""Both measures by line and place along it."""
+
+_ROOM = 16.0  # pixels between points that both have their value written beside them
 
 
 def draw_front(figure: Front, rows: Sequence[Row]) -> Any:
@@ -26,10 +33,6 @@ def draw_front(figure: Front, rows: Sequence[Row]) -> Any:
             linewidth=style.width, marker=style.marker, markersize=4.5,
         )  # fmt: skip
         legend.add(f"{figure.lines} = {name}", line)
-        for at, x, y in points:
-            axis.annotate(
-                label_of(at), (x, y), xytext=(4, 3), textcoords="offset points", fontsize=7, color=style.color
-            )
     at, line = figure.highlight
     if (label_of(line), at) in ours:
         x, y = ours[label_of(line), at]
@@ -38,19 +41,35 @@ def draw_front(figure: Front, rows: Sequence[Row]) -> Any:
     highest = 1.25 * max((y for _, y in ours.values()), default=1.0)
     for x, y in _pairs(figure, [row for row in rows if row.source == PAPER]).values():
         if y <= highest:
-            (mark,) = axis.plot(x, y, linestyle="none", marker="x", markersize=9, markeredgewidth=2, color="black")
-            legend.add_paper("", True, mark)
+            axis.plot(x, y, linestyle="none", marker="x", markersize=9, markeredgewidth=2, color="black")
+            legend.add_paper()
     axis.set_xlabel(figure.x.label)
     axis.set_ylabel(figure.y.label)
     axis.set_ylim(0.0, highest)
+    axis.set_xlim(*figure.x_limits)
     if figure.x.level is not None:
         mark_level_on_x(axis, figure.x.level)
     dress(axis)
     legend.place(drawn)
+    _name_points(drawn, axis, {(line, at): styles[line].color for line, at in ours}, ours)
     return drawn
 
 
-def _pairs(figure: Front, rows: Sequence[Row]) -> dict[tuple[str, Any], tuple[float, float]]:
+def _name_points(drawn: Any, axis: Any, colors: Mapping[tuple[str, Any], str], points: Points) -> None:
+    """Write the value of the key beside each point, as far as there is room."""
+    drawn.draw_without_rendering()  # only now is it known where the points lie
+    taken: list[Any] = []
+    for (line, at), (x, y) in points.items():
+        place = axis.transData.transform((x, y))
+        if all(np.hypot(*(place - other)) > _ROOM for other in taken):
+            taken.append(place)
+            axis.annotate(
+                label_of(at), (x, y), xytext=(4, 3), textcoords="offset points", fontsize=7, color=colors[line, at],
+                annotation_clip=True,
+            )  # fmt: skip
+
+
+def _pairs(figure: Front, rows: Sequence[Row]) -> Points:
     """Points by line and place, where both measures are known."""
     values = {(row.line, row.x, row.measure): row.value for row in rows}
     return {

@@ -19,14 +19,19 @@ class Legend:
         """A line of ours."""
         self._drawn.setdefault(name, line)
 
-    def add_paper(self, name: str, ours_too: bool, marks: Any) -> None:
-        """Marks of the paper's; those beside a line of ours have its colour and need no name of their own."""
-        self._drawn.setdefault("the paper" if ours_too else f"the paper: {name}", marks)
+    def add_paper(self) -> None:
+        """Marks of the paper's; they have the colour of the line that they belong to."""
+        from matplotlib.lines import Line2D
+
+        cross = Line2D([], [], color="0.3", linestyle="none", marker="x", markersize=8.0, markeredgewidth=1.8)
+        self._drawn.setdefault("the paper", cross)
 
     def place(self, drawn: Any) -> None:
         """Put it above the figure, as wide as that allows."""
         if not self._drawn:
             return
+        if "the paper" in self._drawn:  # last
+            self._drawn["the paper"] = self._drawn.pop("the paper")
         longest = max(len(name) for name in self._drawn)
         per_line = max(1, int(drawn.get_figwidth() / (0.75 + 0.075 * longest)))
         drawn.legend(

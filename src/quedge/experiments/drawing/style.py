@@ -81,7 +81,7 @@ def mark_level_on_x(axis: Any, level: Level) -> None:
 def scale_panel(axis: Any, panel: Panel, values: NDArray[np.float64]) -> None:
     """A panel's vertical axis, and what its measure has to keep to."""
     if panel.scale == "queue":
-        scale_queue(axis, values)
+        scale_queue(axis, values if panel.level is None else np.append(values, 1.05 * panel.level.value))
     elif panel.scale == "log":
         axis.set_yscale("log")
     elif panel.scale == "linear":
@@ -96,4 +96,4 @@ def scale_queue(axis: Any, values: NDArray[np.float64]) -> None:
     if positive.size and positive.max() > 30.0 * positive.min():
         smallest = max(10.0 ** np.floor(np.log10(positive.min())), positive.max() * 1e-5)
         axis.set_yscale("symlog", linthresh=smallest, linscale=0.4)
-    axis.set_ylim(bottom=0.0)
+    axis.set_ylim(0.0, max(axis.get_ylim()[1], values.max(initial=0.0)))

@@ -30,7 +30,8 @@ def draw_sweep(figure: Sweep, rows: Sequence[Row]) -> Any:
             if ours:
                 legend.add(shown_name(name, ours, rows), _draw_line(axis, ours, styles[name], panel))
             if paper:
-                legend.add_paper(name, name in lines_of(rows, OURS), _draw_marks(axis, paper, styles[name]))
+                _draw_marks(axis, paper, styles[name])
+                legend.add_paper()
         axis.set_xlabel(figure.x_label)
         axis.set_ylabel(panel.label)
         if figure.logarithmic:
@@ -56,9 +57,9 @@ def _draw_line(axis: Any, line: Sequence[Row], style: LineStyle, panel: Panel) -
     return axis.plot(x, value, markersize=4.5, **look)[0]
 
 
-def _draw_marks(axis: Any, marks: Sequence[Row], style: LineStyle) -> Any:
+def _draw_marks(axis: Any, marks: Sequence[Row], style: LineStyle) -> None:
     """The paper's points, joined by a thin line where they are many."""
-    return axis.plot(
+    axis.plot(
         [row.x for row in marks], [row.value for row in marks],
         color=style.color, linestyle=(0, (1, 2)), linewidth=0.8, marker="x", markersize=8.0, markeredgewidth=1.8,
-    )[0]  # fmt: skip
+    )  # fmt: skip

@@ -106,8 +106,9 @@ class _Execution:
         self._jobs = jobs
         self._workers = workers
         self._keep = keep
-        # What measures times waits until nothing else runs.
-        self._waiting = deque(sorted(jobs, key=lambda name: jobs[name].probe.alone))
+        # What measures times waits until nothing else runs; large cells come first, lest one is left over at the end.
+        order = sorted(jobs, key=lambda name: (jobs[name].probe.alone, -jobs[name].scenario.devices))
+        self._waiting = deque(order)
         self._alone = {name for name, job in jobs.items() if job.probe.alone}
         self._running: dict[Future[Answer], str] = {}
 
