@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from quedge.experiments.engine.execute import Progress, run_missing
+from quedge.experiments.engine.missing import Progress, run_missing
 from quedge.experiments.engine.store import Store
 from quedge.experiments.engine.workers import Workers
 from quedge.experiments.experiment import Experiment, Size, points_of

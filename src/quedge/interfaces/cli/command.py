@@ -22,6 +22,7 @@ from quedge.interfaces.cli.reproduce import reproduce_paper
 from quedge.interfaces.cli.run import run
 from quedge.interfaces.cli.sweep import sweep
 from quedge.interfaces.cli.train import train_agent
+from quedge.interfaces.cli.tune import tune_scenario
 from quedge.model.extras import MissingExtraError
 
 _FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
@@ -44,6 +45,7 @@ app.command()(demo)
 app.command("reproduce")(reproduce_paper)
 app.command()(sweep)
 app.command()(report)
+app.command("tune")(tune_scenario)
 
 
 def _print_version(asked: bool) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from quedge.experiments.engine.execute import Progress
+from quedge.experiments.engine.missing import Progress
 from quedge.experiments.engine.process_pool import ProcessPool
 from quedge.experiments.engine.ray_cluster import RayCluster
 from quedge.experiments.engine.time_left import told

@@ -8,6 +8,7 @@ _MOST_FRAMES = 10**9
 _MOST_SEED = 2**63 - 1
 _MOST_SEEDS = 10_000
 _MOST_WORKERS = 1_000
+_MOST_TRIALS = 10_000
 
 
 def frames_of(text: str) -> int:
@@ -28,6 +29,11 @@ def seeds_of(text: str) -> int:
 def workers_of(text: str) -> int:
     """A number of processes."""
     return _integer(text, 1, _MOST_WORKERS)
+
+
+def trials_of(text: str) -> int:
+    """A number of settings to try."""
+    return _integer(text, 1, _MOST_TRIALS)
 
 
 def share_of(text: str) -> float:

@@ -1,0 +1,136 @@
+"""Jobs on their way through the workers."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from types import TracebackType
+
+from quedge.experiments.engine.workers import Answer, Workers, run_job
+from quedge.experiments.fingerprint import code_version
+from quedge.experiments.job import Job
+
+Keep = Callable[[str, Answer], None]
+"""What is done with each answer, by the job's name."""
+
+
+class Execution:
+    """Runs jobs, as many at a time as the workers have slots; a job that fails ends no other.
+
+    Used as a context: the workers begin with the first jobs, and end with the context, at once where it is left by an
+    error or an interruption.
+    """
+
+    def __init__(self, workers: Workers) -> None:
+        """Nothing has begun yet.
+
+        Args:
+            workers: who runs the jobs.
+        """
+        self._workers = workers
+        self._executor: Executor | None = None
+
+    def __enter__(self) -> Execution:
+        """The execution itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End the workers."""
+        if self._executor is None:
+            return
+        if error is None:
+            self._executor.shutdown()
+        else:
+            self._workers.abandon(self._executor)
+
+    def run(self, jobs: Mapping[str, Job], keep: Keep) -> None:
+        """Run jobs to the end.
+
+        Args:
+            jobs: the jobs by name.
+            keep: called with each answer, as soon as it is there.
+        """
+        if jobs and self._executor is None:
+            self._executor = self._workers.start()
+        queue = _Queue(jobs, self._workers, keep)
+        while queue.waiting or queue.running:
+            assert self._executor is not None
+            lost = queue.submit(self._executor) or queue.collect()
+            if lost:
+                self._workers.abandon(self._executor)
+                queue.retry(lost)
+                self._executor = self._workers.start()
+
+
+class _Queue:
+    """Which jobs wait, and which are being run."""
+
+    def __init__(self, jobs: Mapping[str, Job], workers: Workers, keep: Keep) -> None:
+        self._jobs = jobs
+        self._workers = workers
+        self._keep = keep
+        self._alone = {name for name, job in jobs.items() if job.probe.alone}
+        # What measures times waits until nothing else runs; large cells come first, lest one is left over at the end.
+        order = sorted(jobs, key=lambda name: (name in self._alone, -jobs[name].scenario.devices))
+        self.waiting = deque(order)
+        self.running: dict[Future[Answer], str] = {}
+
+    def submit(self, executor: Executor) -> list[str]:
+        """Give out as many jobs as may run at a time; one that has to be alone runs alone.
+
+        Returns:
+            The job that was lost, where the workers died with nothing else on their hands.
+        """
+        while self.waiting and len(self.running) < self._workers.slots:
+            name = self.waiting[0]
+            if self.running and (name in self._alone or not self._alone.isdisjoint(self.running.values())):
+                break
+            self.waiting.popleft()
+            try:
+                self.running[executor.submit(run_job, self._jobs[name])] = name
+            except BrokenExecutor:
+                if not self.running:
+                    return [name]
+                self.waiting.appendleft(name)  # what runs will tell
+                break
+        return []
+
+    def collect(self) -> list[str]:
+        """Wait for answers and keep them.
+
+        Returns:
+            The jobs whose workers are gone.
+        """
+        ended, _ = wait(self.running, return_when=FIRST_COMPLETED)
+        return [name for future in ended if (name := self._collected(future)) is not None]
+
+    def _collected(self, future: Future[Answer]) -> str | None:
+        name = self.running.pop(future)
+        try:
+            answer = future.result()
+        except BrokenExecutor:
+            return name
+        except Exception as error:  # it could not be sent there, or its answer not back; or a cluster's own trouble
+            answer = _failed(" ".join(f"{type(error).__name__}: {error}".split()))
+        if answer.code != code_version():
+            answer = _failed("the worker has another version of quedge")
+        self._keep(name, answer)
+        return None
+
+    def retry(self, lost: list[str]) -> None:
+        """A worker died, and took with it whatever ran beside it: the suspects run again, each alone."""
+        suspects = [*lost, *self.running.values()]
+        self.running.clear()
+        for name in suspects:
+            if name in self._alone or len(suspects) == 1:
+                self._keep(name, _failed("its worker died: killed, out of memory, or crashed"))
+            else:
+                self._alone.add(name)
+                self.waiting.appendleft(name)
+
+
+def _failed(reason: str) -> Answer:
+    return Answer(None, reason, 0.0, code_version())
