@@ -56,9 +56,7 @@ def publish(experiment: Experiment, size: Size, gathered: Gathered, folder: Path
     if gathered.records and table is not None:
         rows = table_rows(table, gathered.records)
         stem = name if figure is None else f"{name}-table"
-        _write_text(
-            folder / f"{stem}.csv", csv_text([*(key for key, _ in table.keys), "policy"], rows, len(table.keys))
-        )
+        _write_text(folder / f"{stem}.csv", csv_text([*(key for key, _ in table.keys), "policy"], rows))
         _write_text(folder / f"{stem}.md", markdown_of(table, rows))
         heading, lines = grid_of(table, rows)
         manifest["table"] = {"heading": heading, "lines": lines, "keys": len(table.keys)}

@@ -30,8 +30,8 @@ _AT_A_TIME = 4  # trials that are proposed together, whatever the number of work
 class Tuning:
     """How the search goes.
 
-    Trials are run under the same few seeds, 1000, 1001 ..., so that they differ by V and ν alone. The best of those that
-    kept the budget are then run under fresh seeds, 0, 1, 2 ... as in every other table, beside the scenario's own
+    Trials are run under the same few seeds, 1000, 1001 ..., so that they differ by V and ν alone. The best of those
+    that kept the budget are then run under fresh seeds, 0, 1, 2 ... as in every other table, beside the scenario's own
     setting.
 
     In a run of finite length the mean power can exceed its budget by what the energy queue has grown since the warm-up,

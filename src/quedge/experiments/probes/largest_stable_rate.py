@@ -45,7 +45,7 @@ class LargestStableRate:
         if rate <= 0.0:
             raise ValueError("arrival_rate_mbps: 0 is not allowed; there must be arrivals to vary")
         low, high = self._bracket(job)
-        while high - low > self.resolution * high:
+        while low > 0.0 and high - low > self.resolution * high:
             middle = 0.5 * (low + high)
             low, high = (middle, high) if self._stable(job, middle) else (low, middle)
         return {
@@ -55,7 +55,7 @@ class LargestStableRate:
         }
 
     def _bracket(self, job: Job) -> tuple[float, float]:
-        """Multiples of the job's rates of which the first is stable and the second is not."""
+        """Multiples of the job's rates of which the first is stable and the second is not; 0 where none is stable."""
         if self._stable(job, 1.0):
             low, high = 1.0, 2.0
             while self._stable(job, high):

@@ -69,19 +69,19 @@ def table_rows(table: Table, records: Sequence[Records]) -> list[Row]:
     return sorted(rows, key=lambda row: order[row.x])
 
 
-def csv_text(header: Sequence[str], rows: Sequence[Row], keys: int = 1) -> str:
+def csv_text(header: Sequence[str], rows: Sequence[Row]) -> str:
     """Rows as CSV: the place in its own columns, then the rest; empty where there is no number.
 
     Args:
         header: names of the columns of the place, and of the line.
         rows: the rows.
-        keys: number of columns of the place.
     """
+    keys = len(header) - 1
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow([*header, "measure", "value", "ci95_low", "ci95_high", "seeds", "frames", "source"])
     for row in rows:
-        place = list(row.x) if isinstance(row.x, tuple) else [row.x][:keys]
+        place = list(row.x) if isinstance(row.x, tuple) else [row.x] * keys
         numbers = ["" if math.isnan(number) else repr(float(number)) for number in (row.value, row.low, row.high)]
         writer.writerow(["" if each is None else each for each in place]
                         + [row.line, row.measure, *numbers, row.seeds or "", row.frames or "", row.source])  # fmt: skip

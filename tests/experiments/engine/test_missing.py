@@ -1,0 +1,125 @@
+"""Running what is missing: once each, in any order, whatever happens to a cell or its worker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from quedge.experiments.engine.missing import Progress, run_missing
+from quedge.experiments.engine.process_pool import ProcessPool
+from quedge.experiments.engine.store import Store
+from quedge.experiments.fingerprint import name_of
+from quedge.experiments.job import Job
+from tests.experiments.jobs import Threads, Told, job
+from tests.workers import InProcess
+
+
+def told(count: int, **settings: int) -> list[Job]:
+    return [job(seed, Told(**settings)) for seed in range(count)]
+
+
+def test_every_job_runs_once_and_a_second_call_runs_none(tmp_path: Path) -> None:
+    first, second = InProcess(), InProcess()
+    jobs = told(3)
+    ran = run_missing([*jobs, jobs[0]], Store(tmp_path), first)
+    assert [each.seed for each in first.jobs] == [0, 1, 2]
+    assert ran.reused == 0
+    again = run_missing(jobs, Store(tmp_path), second)
+    assert second.started == 0
+    assert again.reused == 3
+    assert again.findings.keys() == ran.findings.keys() == {name_of(each) for each in jobs}
+    assert again.findings[name_of(jobs[1])]["seed"] == 1.0
+
+
+def test_a_wider_grid_runs_only_its_new_cells(tmp_path: Path) -> None:
+    run_missing(told(2), Store(tmp_path), InProcess())
+    wider = InProcess()
+    ran = run_missing(told(4), Store(tmp_path), wider)
+    assert [each.seed for each in wider.jobs] == [2, 3]
+    assert len(ran.findings) == 4
+
+
+def test_a_failing_job_is_reported_and_the_rest_finishes(tmp_path: Path) -> None:
+    jobs = told(4, failing=1)
+    ran = run_missing(jobs, Store(tmp_path), InProcess())
+    assert ran.failures == {name_of(jobs[1]): "ValueError: told to fail"}
+    assert len(ran.findings) == 3
+    again = InProcess()
+    run_missing(jobs, Store(tmp_path), again)
+    assert [each.seed for each in again.jobs] == [1]  # it is tried again
+
+
+def test_a_damaged_file_is_told_and_its_cell_runs_again(tmp_path: Path) -> None:
+    jobs = told(2)
+    store = Store(tmp_path)
+    run_missing(jobs, store, InProcess())
+    store.path(jobs[1]).write_bytes(b"")
+    workers = InProcess()
+    ran = run_missing(jobs, store, workers)
+    assert [each.seed for each in workers.jobs] == [1]
+    assert len(ran.damaged) == 1
+    assert store.load(jobs[1]) is not None
+
+
+def test_jobs_that_measure_times_come_last_and_large_cells_first(tmp_path: Path) -> None:
+    jobs = [job(0, Told(alone=True)), job(1, Told()), job(2, Told(), devices=5)]
+    workers = InProcess()
+    run_missing(jobs, Store(tmp_path), workers)
+    assert [each.seed for each in workers.jobs] == [2, 1, 0]
+
+
+def test_progress_counts_what_was_missing(tmp_path: Path) -> None:
+    run_missing(told(1), Store(tmp_path), InProcess())
+    seen: list[Progress] = []
+    run_missing(told(3, failing=2), Store(tmp_path / "other"), InProcess(), seen.append)
+    assert [(at.done, at.total) for at in seen] == [(1, 3), (2, 3), (3, 3)]
+    assert all(at.seconds_left is not None and at.seconds_left >= 0.0 for at in seen)
+
+
+class Full(Store):
+    """A store on a full disk."""
+
+    def save(self, *_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+
+def test_findings_that_cannot_be_kept_end_the_run(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space left"):
+        run_missing(told(3), Full(tmp_path), InProcess())
+
+
+def test_processes_find_what_this_process_finds(tmp_path: Path) -> None:
+    jobs = [job(seed, frames=30) for seed in range(4)]
+    here = run_missing(jobs, Store(tmp_path / "here"), InProcess()).findings
+    there = run_missing(jobs, Store(tmp_path / "there"), ProcessPool(2)).findings
+    timed = {"decision_us_p50", "decision_us_p99", "wall_s"}
+    for name, found in here.items():
+        for measure, value in found.items():
+            if measure not in timed:
+                assert str(there[name][measure]) == str(value), measure
+
+
+def test_a_worker_has_one_compute_thread(tmp_path: Path) -> None:
+    (found,) = run_missing([job(0, Threads())], Store(tmp_path), ProcessPool(1)).findings.values()
+    assert found == {"numba": 1.0, "openblas": 1.0}
+
+
+def test_a_job_that_kills_its_worker_takes_no_other_down(tmp_path: Path) -> None:
+    jobs = told(5, dying=2)
+    ran = run_missing(jobs, Store(tmp_path), ProcessPool(2))
+    assert ran.failures == {name_of(jobs[2]): "its worker died: killed, out of memory, or crashed"}
+    assert sorted(found["seed"] for found in ran.findings.values()) == [0.0, 1.0, 3.0, 4.0]
+
+
+def test_a_job_that_cannot_be_sent_is_a_failed_one(tmp_path: Path) -> None:
+    from dataclasses import dataclass
+
+    @dataclass(frozen=True)
+    class Local(Told):
+        """A class that other processes cannot find."""
+
+    jobs = [job(0, Local()), job(1, Told())]
+    ran = run_missing(jobs, Store(tmp_path), ProcessPool(1))
+    assert "Local" in ran.failures[name_of(jobs[0])]
+    assert len(ran.findings) == 1

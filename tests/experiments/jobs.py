@@ -1,0 +1,55 @@
+"""Small cells, and policies and probes that go wrong, for tests of whatever runs cells."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from quedge.experiments.findings import Findings, Series
+from quedge.experiments.job import Job
+from quedge.experiments.probes.simulation import Simulation
+from quedge.model.scenario import Scenario
+from quedge.policy.baselines import BestSingle
+
+
+def job(seed: int = 0, probe: Any = None, frames: int = 20, **keys: Any) -> Job:
+    """A cell of two devices."""
+    return Job(Scenario(**{"devices": 2, **keys}), BestSingle(), seed, frames, probe or Simulation(points=4))
+
+
+@dataclass(frozen=True)
+class Told:
+    """Finds what it is told; for a seed that is told, it fails, or its process dies."""
+
+    failing: int = -1
+    dying: int = -1
+    alone: bool = False
+    takes_s: float = 0.0
+
+    def measure(self, job: Job) -> Findings:
+        time.sleep(self.takes_s)
+        if job.seed == self.failing:
+            raise ValueError("told to fail")
+        if job.seed == self.dying:
+            os.kill(os.getpid(), signal.SIGKILL)
+        at = np.array([1.0, 2.0])
+        return {"seed": float(job.seed), "process": float(os.getpid()), "twice": Series(at, 2.0 * at)}
+
+
+@dataclass(frozen=True)
+class Threads:
+    """Finds how many threads libraries may use."""
+
+    alone: bool = False
+
+    def measure(self, job: Job) -> Findings:
+        import numba
+
+        return {"numba": float(numba.get_num_threads()), "openblas": float(os.environ["OPENBLAS_NUM_THREADS"])}
+
+

@@ -1,0 +1,130 @@
+"""From findings to the numbers of figures and tables."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+
+import numpy as np
+import pytest
+
+from quedge.experiments.findings import Series
+from quedge.experiments.presentation import Column, Course, Front, Mark, Panel, Ranking, Sweep, Table
+from quedge.experiments.reading.markdown import markdown_of
+from quedge.experiments.reading.records import Records, Run
+from quedge.experiments.reading.rows import (
+    OURS,
+    PAPER,
+    cells_text,
+    csv_text,
+    figure_header,
+    figure_rows,
+    label_of,
+    table_rows,
+)
+
+QUEUE, POWER = Panel("queue", "queue (Mbit)"), Panel("power", "power (W)")
+
+
+def record(scheme: str, nu: float, *queues: float, frames: int = 100) -> Records:
+    course = Series(np.array([50.0, 100.0]), np.array([1.0, nu]))
+    runs = [
+        Run(seed, f"cell{seed}", {"queue": queue, "power": queue / 100.0, "sd": 0.5, "queue_over_time": course})
+        for seed, queue in enumerate(queues)
+    ]
+    return Records({"nu": nu}, scheme, frames, runs)
+
+
+RECORDS = [record("exact", 50.0, 8.0, 10.0), record("exact", 100.0, 20.0), record("pair", 50.0, 9.0)]
+
+
+def test_a_sweep_has_a_row_a_variant_policy_and_measure_and_the_papers_marks() -> None:
+    marks = [Mark("exact", 50.0, "queue", 15.0), Mark("exact", 50.0, "unseen", 1.0)]
+    rows = figure_rows(Sweep("nu", "nu", [QUEUE, POWER], marks=marks), RECORDS)
+    assert [(row.x, row.line, row.measure, row.value) for row in rows] == [
+        (50.0, "exact", "queue", 9.0), (50.0, "exact", "power", pytest.approx(0.09)), (100.0, "exact", "queue", 20.0),
+        (100.0, "exact", "power", 0.2), (50.0, "pair", "queue", 9.0), (50.0, "pair", "power", 0.09),
+        (50.0, "exact", "queue", 15.0),
+    ]  # fmt: skip
+    assert [row.source for row in rows] == [OURS] * 6 + [PAPER]
+    # two values, 8 and 10: half the interval is t(0.975, 1) = 12.706 times the standard error, 1
+    assert rows[0].high - rows[0].value == pytest.approx(12.7062, rel=1e-5)
+    assert rows[0].seeds == 2
+    assert math.isnan(rows[2].high)
+
+
+def test_a_deviation_is_shown_instead_of_the_interval_where_it_is_asked_for() -> None:
+    (row, *_) = figure_rows(Sweep("nu", "nu", [QUEUE._replace(deviation="sd")]), RECORDS)
+    assert (row.low, row.high) == (8.5, 9.5)
+
+
+def test_lines_can_stand_for_several_keys() -> None:
+    sweep = Sweep("nu", "nu", [QUEUE], lines=("policy", "nu"))
+    assert {row.line for row in figure_rows(sweep, RECORDS)} == {"exact, nu = 50", "exact, nu = 100", "pair, nu = 50"}
+    assert figure_header(sweep) == ("nu", "policy and nu")
+
+
+def test_a_course_has_a_row_a_place() -> None:
+    rows = figure_rows(Course([QUEUE], lines="nu"), RECORDS[:2])
+    assert [(row.x, row.line, row.value) for row in rows] == [
+        (50.0, "50", 1.0), (100.0, "50", 50.0), (50.0, "100", 1.0), (100.0, "100", 100.0)
+    ]  # fmt: skip
+
+
+def test_a_ranking_has_no_axis_and_a_front_has_both_measures() -> None:
+    assert {row.x for row in figure_rows(Ranking([QUEUE]), RECORDS)} == {None}
+    front = Front(POWER, QUEUE, "nu", "policy", (50.0, 0.0), "here", (0.0, 1.0))
+    assert len(figure_rows(front, RECORDS)) == 6
+
+
+def test_measures_that_were_not_found_have_no_row() -> None:
+    assert figure_rows(Sweep("nu", "nu", [Panel("unheard", "of")]), RECORDS) == []
+
+
+def test_a_table_puts_the_papers_row_first_and_keys_in_order() -> None:
+    table = Table(
+        [("nu", "ν")],
+        [Column("queue", "queue", 1), Column("power", "power", 3)],
+        [Mark("exact", 100.0, "queue", 27.7), Mark("exact", 1.0, "queue", 10.8)],
+    )
+    text = markdown_of(table, table_rows(table, RECORDS))
+    assert text.splitlines() == [
+        "| ν | policy | queue | power |",
+        "| --- | --- | ---: | ---: |",
+        "| 1 | the paper: exact | 10.8 | - |",
+        "| 50 | exact | 9.0 ± 12.7 | 0.090 ± 0.127 |",
+        "| 50 | pair | 9.0 | 0.090 |",
+        "| 100 | the paper: exact | 27.7 | - |",
+        "| 100 | exact | 20.0 | 0.200 |",
+    ]
+
+
+def test_csv_reads_back_as_the_numbers() -> None:
+    rows = figure_rows(Sweep("nu", "nu", [QUEUE]), RECORDS)
+    lines = list(csv.DictReader(io.StringIO(csv_text(("nu", "policy"), rows))))
+    assert [(float(line["nu"]), line["policy"], float(line["value"])) for line in lines] == [
+        (50.0, "exact", 9.0), (100.0, "exact", 20.0), (50.0, "pair", 9.0)
+    ]  # fmt: skip
+    assert (lines[0]["seeds"], lines[0]["frames"], lines[0]["source"]) == ("2", "100", "quedge")
+    assert lines[1]["ci95_low"] == ""
+
+
+def test_csv_of_a_table_has_a_column_a_key() -> None:
+    table = Table([("nu", "ν")], [Column("queue", "queue", 1)])
+    text = csv_text(("nu", "policy"), table_rows(table, RECORDS))
+    assert text.splitlines()[1].startswith("50.0,exact,queue,9.0,")
+
+
+def test_every_cell_has_a_line_with_all_its_numbers() -> None:
+    lines = list(csv.DictReader(io.StringIO(cells_text(RECORDS))))
+    assert [(line["nu"], line["policy"], line["seed"], line["queue"]) for line in lines] == [
+        ("50.0", "exact", "0", "8.0"), ("50.0", "exact", "1", "10.0"), ("100.0", "exact", "0", "20.0"),
+        ("50.0", "pair", "0", "9.0"),
+    ]  # fmt: skip
+    assert lines[0]["cell"] == "cell0"
+
+
+@pytest.mark.parametrize(("value", "label"), [(50.0, "50"), (0.02, "0.02"), (10, "10"), ((1.0, 2.0), "(1.0, 2.0)")])
+def test_a_value_is_named_shortly(value: object, label: str) -> None:
+    assert label_of(value) == label

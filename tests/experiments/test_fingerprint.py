@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+from quedge.experiments import fingerprint
+from quedge.experiments.fingerprint import code_version, determinants, name_of
+from quedge.experiments.job import Job
+from quedge.experiments.munich_walk import MunichWalk
+from quedge.experiments.probes.simulation import Simulation
+from quedge.model.frame import Decision, Frame
+from quedge.model.scenario import Scenario
+from quedge.policy.baselines import BestPair, BestSingle
+from quedge.policy.exact import Exact
+from quedge.policy.lydroo import Lydroo
+from quedge.simulation.processes import Recorded
+from tests.experiments.jobs import job
+
+BASE = job()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"scenario": Scenario(devices=3)},
+        {"scenario": Scenario(devices=2, nu=61.0)},
+        {"scenario": Scenario(devices=2, weight=(1.0, 2.0))},
+        {"policy": BestPair()},
+        {"policy": Exact()},
+        {"policy": Exact(tolerance=1e-4)},
+        {"policy": Lydroo()},
+        {"policy": Lydroo(batch=31)},
+        {"seed": 1},
+        {"frames": 21},
+        {"probe": Simulation(points=5)},
+        {"channel": MunichWalk()},
+        {"channel": Recorded(np.ones((20, 2)))},
+        {"arrivals": Recorded(np.ones((20, 2)))},
+        {"arrivals": Recorded(np.full((20, 2), 2.0))},
+    ],
+    ids=str,
+)
+def test_everything_that_findings_depend_on_changes_the_name(change: dict[str, Any]) -> None:
+    assert name_of(dataclasses.replace(BASE, **change)) != name_of(BASE)
+
+
+def test_different_jobs_have_different_names() -> None:
+    jobs = [job(seed, nu=nu) for seed in range(3) for nu in (1.0, 2.0)]
+    assert len({name_of(each) for each in jobs}) == 6
+
+
+def test_defaults_written_out_are_the_same_cell() -> None:
+    written = Scenario(devices=2, weight=(1.5, 1.0), distance_m=[120.0, 255.0], arrival_rate_mbps=(3.0, 3.0))
+    assert name_of(dataclasses.replace(BASE, scenario=written)) == name_of(BASE)
+
+
+def test_the_name_is_the_same_in_another_process() -> None:
+    program = "from tests.experiments.jobs import job; from quedge.experiments.fingerprint import name_of as n; print(n(job()))"
+    other = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert other.stdout.strip() == name_of(BASE)
+
+
+def test_what_determines_a_cell_is_plain_json() -> None:
+    found = json.loads(json.dumps(determinants(dataclasses.replace(BASE, policy=Lydroo()))))
+    assert found["scenario"]["nu"] == 60.0
+    assert found["scenario"]["weight"] == [1.5, 1.0]
+    assert found["scenario"]["power_budget_w"] == 0.08
+    assert found["policy"]["class"] == "quedge.policy.lydroo.settings.Lydroo"
+    assert found["policy"]["allocator"]["class"] == "quedge.allocation.noma_greedy.NomaGreedy"
+
+
+class Nameless:
+    """A policy that does not tell what it depends on."""
+
+    def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
+        return BestSingle().decide(frame, rng)
+
+
+def test_a_policy_that_does_not_tell_its_settings_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"Nameless: is not allowed in an experiment; it must be a dataclass"):
+        name_of(Job(Scenario(), Nameless(), 0, 10, Simulation()))
+
+
+def test_the_code_version_changes_with_what_findings_depend_on_and_with_nothing_else(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("model", "experiments/probes", "experiments/drawing"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "part.py").write_text("x = 1\n")
+    monkeypatch.setattr(fingerprint, "_PACKAGE", tmp_path)
+    seen = []
+    for name in ("model", "experiments/drawing", "experiments/probes"):
+        (tmp_path / name / "part.py").write_text(f"x = {name!r}\n")
+        code_version.cache_clear()
+        seen.append(code_version())
+    code_version.cache_clear()
+    assert seen[0] == seen[1]
+    assert seen[1] != seen[2]

@@ -1,0 +1,134 @@
+"""Every experiment there is, at toy size, from nothing to its files."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import matplotlib.image
+import pytest
+
+from quedge.experiments.catalogue import EXPERIMENTS
+from quedge.experiments.experiment import Experiment, Grid, Size, points_of, vary
+from quedge.experiments.fingerprint import name_of
+from quedge.experiments.needs import check_extras
+from quedge.experiments.presentation import POLICY, Sweep
+from quedge.experiments.reading.rows import figure_header
+from quedge.experiments.reproduce import reproduce
+from quedge.experiments.schemes import BEST_SINGLE, LYDROO_NOMA
+from quedge.experiments.sweep import sweep_experiment
+from quedge.model import extras
+from quedge.model.extras import MissingExtraError
+from quedge.model.scenario import Scenario
+from tests.experiments.jobs import Told
+from tests.workers import InProcess
+
+pytest.importorskip("torch")
+pytest.importorskip("cvxpy")
+
+TOY = Size(frames=4, seeds=2)
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS.values(), ids=EXPERIMENTS.keys())
+def test_an_experiment_leaves_its_files(experiment: Experiment, tmp_path: Path) -> None:
+    done = reproduce([experiment], TOY, tmp_path, InProcess())
+    assert done.failed == []
+    name, figure, table = experiment.name, experiment.shown.figure, experiment.shown.table
+    names = {path.name for path in tmp_path.iterdir()} - {"cells"}
+    expected = {"report.html", f"{name}.experiment.json", f"{name}-cells.csv"}
+    if figure is not None:
+        expected |= {f"{name}.png", f"{name}.pdf", f"{name}.csv"}
+        assert matplotlib.image.imread(tmp_path / f"{name}.png").shape[0] > 200
+        assert (tmp_path / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+        lines = list(csv.DictReader((tmp_path / f"{name}.csv").read_text().splitlines()))
+        assert set(figure_header(figure)) < lines[0].keys()
+        drawn = {panel.measure for panel in getattr(figure, "panels", ())}
+        assert drawn <= {line["measure"] for line in lines if line["source"] == "quedge"}
+        assert len(getattr(figure, "marks", ())) == 0 or "paper" in {line["source"] for line in lines}
+    if table is not None:
+        stem = name if figure is None else f"{name}-table"
+        expected |= {f"{stem}.csv", f"{stem}.md"}
+        text = (tmp_path / f"{stem}.md").read_text()
+        assert ("the paper" in text) == bool(table.marks)
+        schemes = {scheme.name for grid in experiment.grids for scheme in grid.schemes}
+        assert all(f"| {scheme} |" in text for scheme in schemes)
+    assert names == expected
+    cells = list(csv.DictReader((tmp_path / f"{name}-cells.csv").read_text().splitlines()))
+    assert {line["cell"] for line in cells} == {name_of(point.job) for point in points_of(experiment, TOY)}
+    assert experiment.title.split(":")[0] in (tmp_path / "report.html").read_text()
+
+
+def test_a_second_run_writes_the_same_files(tmp_path: Path) -> None:
+    experiment = EXPERIMENTS["fig7"]
+    contents = []
+    for _ in range(2):
+        reproduce([experiment], Size(6, 2), tmp_path, InProcess())
+        contents.append({path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()})
+    assert contents[0] == contents[1]
+
+
+def failing(seeds: set[int]) -> Experiment:
+    grid = Grid([BEST_SINGLE], vary(nu=[1.0, 2.0]), Scenario(devices=2))
+    sweep = sweep_experiment("mine", Scenario(devices=2), {"nu": [1.0, 2.0]}, [BEST_SINGLE])
+    probe = Told(failing=min(seeds))
+    return Experiment("sweep", "Mine", "", [grid], sweep.shown, probe)
+
+
+def test_a_failed_cell_is_named_and_the_rest_is_shown(tmp_path: Path) -> None:
+    done = reproduce([failing({1})], Size(4, 3), tmp_path, InProcess())
+    assert done.failed == [
+        "best-single, nu = 1.0, seed 1: ValueError: told to fail",
+        "best-single, nu = 2.0, seed 1: ValueError: told to fail",
+    ]
+    assert json.loads((tmp_path / "sweep.experiment.json").read_text())["failed"] == done.failed
+    assert "2 cells failed" in (tmp_path / "report.html").read_text()
+    cells = list(csv.DictReader((tmp_path / "sweep-cells.csv").read_text().splitlines()))
+    assert [line["seed"] for line in cells] == ["0", "2", "0", "2"]
+
+
+def test_where_every_cell_failed_nothing_is_drawn(tmp_path: Path) -> None:
+    done = reproduce([failing({0})], Size(4, 1), tmp_path, InProcess())
+    assert done.written == []
+    assert {path.name for path in tmp_path.iterdir()} == {"sweep.experiment.json", "report.html"}
+
+
+def test_runs_that_were_shorter_say_so_in_the_figure(tmp_path: Path) -> None:
+    from quedge.experiments.drawing.figures import draw_figure
+    from quedge.experiments.presentation import Panel
+    from quedge.experiments.reading.rows import OURS, Row
+
+    rows = [
+        Row(float(x), line, "data_queue_mbit", 1.0, 0.5, 1.5, 3, frames, OURS)
+        for x in (1, 2)
+        for line, frames in (("exact", 2000), ("best-pair", 500))
+    ]
+    drawn = draw_figure(Sweep("nu", "nu", [Panel("data_queue_mbit", "queue", "queue")]), rows)
+    assert [text.get_text() for text in drawn.legends[0].get_texts()] == ["exact", "best-pair (500 frames)"]
+
+
+def test_a_sweep_over_several_keys_has_a_line_a_combination() -> None:
+    two = {"nu": [1.0, 2.0, 3.0], "v": [5.0, 6.0]}
+    figure = sweep_experiment("mine", Scenario(), two, [BEST_SINGLE]).shown.figure
+    assert isinstance(figure, Sweep)
+    assert (figure.x, tuple(figure.lines)) == ("nu", ("v",))
+    figure = sweep_experiment("mine", Scenario(), two, [BEST_SINGLE, LYDROO_NOMA]).shown.figure
+    assert isinstance(figure, Sweep)
+    assert tuple(figure.lines) == (POLICY, "v")
+    many = {"nu": [1.0, 2.0], "v": list(map(float, range(11)))}
+    swapped = sweep_experiment("mine", Scenario(), many, [BEST_SINGLE] * 6).shown
+    assert swapped.figure is None
+    assert swapped.table is not None
+    lists = {"weight": [(1.0, 2.0), (2.0, 1.0)]}
+    assert sweep_experiment("mine", Scenario(devices=2), lists, [BEST_SINGLE]).shown.figure is None
+
+
+@pytest.mark.parametrize(
+    ("name", "missing", "extra"), [("fig3", "torch", "learn"), ("fig6", "cvxpy", "sca"), ("fig6", "clarabel", "sca")]
+)
+def test_what_cannot_run_is_refused_before_anything_does(
+    name: str, missing: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extras, "_is_installed", lambda module: module != missing)
+    with pytest.raises(MissingExtraError, match=rf"quedge\[{extra}\]"):
+        check_extras(point.job for point in points_of(EXPERIMENTS[name], TOY))
