@@ -51,5 +51,3 @@ class Threads:
         import numba
 
         return {"numba": float(numba.get_num_threads()), "openblas": float(os.environ["OPENBLAS_NUM_THREADS"])}
-
-

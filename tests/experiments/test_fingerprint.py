@@ -61,7 +61,10 @@ def test_defaults_written_out_are_the_same_cell() -> None:
 
 
 def test_the_name_is_the_same_in_another_process() -> None:
-    program = "from tests.experiments.jobs import job; from quedge.experiments.fingerprint import name_of as n; print(n(job()))"
+    program = (
+        "from tests.experiments.jobs import job; from quedge.experiments.fingerprint import name_of; "
+        "print(name_of(job()))"
+    )
     other = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert other.stdout.strip() == name_of(BASE)
 

@@ -127,7 +127,7 @@ class Front:
         lines: the key that a line stands for.
         highlight: the values of both keys, in that order, at a point to be marked.
         highlight_name: what that point is.
-        x_limits: what is drawn of the horizontal axis; the figure's numbers have the rest.
+        x_limits: the horizontal axis reaches no farther than this; the figure's numbers have the rest.
         marks: the paper's numbers; `line` says of what.
     """
 

@@ -24,6 +24,8 @@ GOALS = {"data_queue": "data_queue_mbit", "delay_p95": "delay_p95_frames"}
 
 _FIRST_TRIAL_SEED = 1_000  # the fresh seeds are 0, 1, 2 ..., those of every other table, so that numbers compare
 _AT_A_TIME = 4  # trials that are proposed together, whatever the number of workers: the search stays the same
+_SHARE_OF_ESTIMATOR = 0.6  # of the trials
+_FIRST_STEP = 0.4  # in the logarithm of V or of ν, from the best setting to its neighbours
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Tuning:
 
     goal: str = "data_queue"
     frames: int = 10_000
-    trials: int = 40
+    trials: int = 52
     seeds: int = 2
     finalists: int = 6
     fresh_seeds: int = 5
@@ -148,11 +150,20 @@ def tune(
     return Tuned(best, settings[own], trying.budget_w, len(tried), trying.done)
 
 
-class _Trial(NamedTuple):
+class Trial(NamedTuple):
+    """A setting that was tried.
+
+    Attributes:
+        v: V (Mbit).
+        nu: ν.
+        goal: what is to be small, mean over the seeds of trials.
+        excess: what the mean power has in excess of the budget, relative.
+    """
+
     v: float
     nu: float
     goal: float
-    excess: float  # of the budget, relative
+    excess: float
 
 
 class _Trying:
@@ -192,8 +203,12 @@ class _Trying:
         return {pair: [findings[f"{place}/{seed}"] for seed in seeds] for place, pair in enumerate(settings)}
 
 
-def _search(trying: _Trying, execution: Execution) -> list[_Trial]:
-    """Try settings, each batch proposed by a tree-structured Parzen estimator from those before."""
+def _search(trying: _Trying, execution: Execution) -> list[Trial]:
+    """Try settings, a batch at a time.
+
+    Some are proposed by a tree-structured Parzen estimator, which finds the valley; the others are the neighbours of
+    the best one, ever closer. All meet the same seeds, so what is compared is a smooth function.
+    """
     import optuna
     from optuna.distributions import BaseDistribution, FloatDistribution
 
@@ -206,9 +221,17 @@ def _search(trying: _Trying, execution: Execution) -> list[_Trial]:
     own = {name: getattr(scenario, name) for name in ranges}
     if all(low <= own[name] <= high for name, (low, high) in search_ranges(scenario).items()):
         study.enqueue_trial(own)
-    tried: list[_Trial] = []
+    tried: list[Trial] = []
+    step, best = _FIRST_STEP, None
     while len(tried) < tuning.trials:
-        asked = [study.ask(ranges) for _ in range(min(_AT_A_TIME, tuning.trials - len(tried)))]
+        count = min(_AT_A_TIME, tuning.trials - len(tried))
+        fit = [each for each in tried if each.excess <= tuning.tolerance]
+        if fit and len(tried) >= _SHARE_OF_ESTIMATOR * tuning.trials:
+            before, best = best, min(fit, key=lambda each: each.goal)
+            step = 0.5 * step if best is before else step
+            for pair in _around((best.v, best.nu), step)[:count]:
+                study.enqueue_trial(dict(zip(ranges, _clipped(pair, scenario), strict=True)))
+        asked = [study.ask(ranges) for _ in range(count)]
         pairs = [(float(trial.params["v"]), float(trial.params["nu"])) for trial in asked]
         found = trying.run(execution, pairs, range(_FIRST_TRIAL_SEED, _FIRST_TRIAL_SEED + tuning.seeds))
         for trial, pair in zip(asked, pairs, strict=True):
@@ -216,8 +239,19 @@ def _search(trying: _Trying, execution: Execution) -> list[_Trial]:
             excess = _mean(found[pair], "power_w") / trying.budget_w - 1.0
             trial.set_constraint("power", excess - tuning.tolerance)
             study.tell(trial, math.log(max(goal, 1e-12)))
-            tried.append(_Trial(*pair, goal, excess))
+            tried.append(Trial(*pair, goal, excess))
     return tried
+
+
+def _around(pair: tuple[float, float], step: float) -> list[tuple[float, float]]:
+    """The neighbours of a setting, a step in the logarithm of V or of ν away."""
+    (v, nu), factor = pair, math.exp(step)
+    return [(v * factor, nu), (v, nu / factor), (v / factor, nu), (v, nu * factor)]
+
+
+def _clipped(pair: tuple[float, float], scenario: Scenario) -> tuple[float, ...]:
+    ends = search_ranges(scenario).values()
+    return tuple(min(max(value, low), high) for value, (low, high) in zip(pair, ends, strict=True))
 
 
 def search_ranges(scenario: Scenario) -> dict[str, tuple[float, float]]:

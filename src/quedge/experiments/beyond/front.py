@@ -29,7 +29,7 @@ EXPERIMENT = Experiment(
     shown=Presentation(
         Front(
             POWER,
-            QUEUE,
+            QUEUE._replace(scale="log"),
             points="v",
             lines="nu",
             highlight=(PAPER_V, PAPER_NU),

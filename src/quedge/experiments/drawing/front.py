@@ -45,8 +45,12 @@ def draw_front(figure: Front, rows: Sequence[Row]) -> Any:
             legend.add_paper()
     axis.set_xlabel(figure.x.label)
     axis.set_ylabel(figure.y.label)
-    axis.set_ylim(0.0, highest)
-    axis.set_xlim(*figure.x_limits)
+    if figure.y.scale == "log":
+        axis.set_yscale("log")
+    axis.set_ylim(top=highest)
+    least, most = figure.x_limits
+    low, high = axis.get_xlim()
+    axis.set_xlim(max(low, least), min(high, most))
     if figure.x.level is not None:
         mark_level_on_x(axis, figure.x.level)
     dress(axis)

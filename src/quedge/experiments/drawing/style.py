@@ -64,7 +64,7 @@ def mark_level(axis: Any, level: Level) -> None:
     """A thin line at a level that the values have to keep to, with its name at the right edge."""
     axis.axhline(level.value, color="0.45", linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
     axis.annotate(
-        level.name, (1.0, level.value), xycoords=("axes fraction", "data"), xytext=(3, 0),
+        level.name, (1.0, level.value), xycoords=("axes fraction", "data"), xytext=(8, 0),
         textcoords="offset points", va="center", fontsize=8, color="0.35",
     )  # fmt: skip
 
@@ -81,13 +81,23 @@ def mark_level_on_x(axis: Any, level: Level) -> None:
 def scale_panel(axis: Any, panel: Panel, values: NDArray[np.float64]) -> None:
     """A panel's vertical axis, and what its measure has to keep to."""
     if panel.scale == "queue":
-        scale_queue(axis, values if panel.level is None else np.append(values, 1.05 * panel.level.value))
+        _scale_panel_of_queues(axis, values if panel.level is None else np.append(values, 1.05 * panel.level.value))
     elif panel.scale == "log":
         axis.set_yscale("log")
+        if panel.level is not None:
+            axis.set_ylim(top=max(axis.get_ylim()[1], 1.2 * panel.level.value))
     elif panel.scale == "linear":
         axis.set_ylim(bottom=0.0)
     if panel.level is not None:
         mark_level(axis, panel.level)
+
+
+def _scale_panel_of_queues(axis: Any, values: NDArray[np.float64]) -> None:
+    """As `scale_queue`; where no value is zero, decades reach no lower than the values."""
+    if values.size and values.min() > 0.0 and values.max() > 30.0 * values.min():
+        axis.set_yscale("log")
+    else:
+        scale_queue(axis, values)
 
 
 def scale_queue(axis: Any, values: NDArray[np.float64]) -> None:

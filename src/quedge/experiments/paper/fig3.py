@@ -13,7 +13,7 @@ EXPERIMENT = Experiment(
         "SCA runs all frames, by its compiled rounds."
     ),
     grids=[Grid(schemes=[LYDROO_TDMA, LYDROO_NOMA, LYDROO_SCA])],
-    shown=Presentation(Course([QUEUE._replace(level=Level(150.0, "paper:\nSCA's peak")), POWER, REWARD])),
+    shown=Presentation(Course([QUEUE._replace(scale="log", level=Level(150.0, "paper:\nSCA's peak")), POWER, REWARD])),
     remarks=[
         "The paper sees SCA's queue peak at about 150 (it says bits) because its run time slows the convergence. But "
         "the axis counts frames, not seconds: a slow solver changes the time of a frame, not the number of frames that "

@@ -25,7 +25,7 @@ from quedge.interfaces.cli.train import train_agent
 from quedge.interfaces.cli.tune import tune_scenario
 from quedge.model.extras import MissingExtraError
 
-_FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
+_FAILED, _MISUSED, _INTERRUPTED, _BROKEN_PIPE = 1, 2, 130, 141
 
 # Older versions of typer stand on click, newer ones on a copy of it; both have this base of all usage errors.
 _ParserError: Any = typer.BadParameter.__mro__[2]
@@ -71,7 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: what follows the command's name; `sys.argv` by default.
 
     Returns:
-        The exit status: 0; 1 where something failed; 2 for an error of use; 130 after Ctrl-C.
+        The exit status: 0; 1 where something failed; 2 for an error of use; 130 after Ctrl-C; 141 where nobody reads
+        the output any more.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     # `| head -1` ends us quietly, as it ends every other tool
@@ -95,6 +96,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(str(error), _MISUSED)
     except MemoryError:
         return _complain("not enough memory for a run of this size", _FAILED)
+    except BrokenPipeError:
+        _give_up_output()
+        return _BROKEN_PIPE
     except OSError as error:
         _give_up_output()
         return _complain(f"{error.filename or 'output'}: {error.strerror or error}", _FAILED)
