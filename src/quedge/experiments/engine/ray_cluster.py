@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any, ParamSpec, TypeVar, cast
@@ -13,6 +14,9 @@ from quedge.model.extras import check_installed
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_PATIENCE_S = 5.0
+_CLUSTERS_ALLOWED = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # its name is narrower than what it does
 
 
 class RayCluster:
@@ -42,10 +46,11 @@ class RayCluster:
         """See `Workers.start`.
 
         Raises:
-            ConnectionError: there is no cluster at the address.
+            ValueError: there is no cluster at the address.
         """
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        if self._address is None:
+            os.environ.setdefault(_CLUSTERS_ALLOWED, "0")  # read as Ray is imported: the node's address is 127.0.0.1
         import ray
 
         common: dict[str, Any] = {
@@ -54,9 +59,13 @@ class RayCluster:
             "runtime_env": {"env_vars": ONE_THREAD},
         }
         if self._address is None:
-            ray.init("local", num_cpus=self._workers, include_dashboard=False, _node_ip_address="127.0.0.1", **common)
+            ray.init("local", num_cpus=self._workers, include_dashboard=False, **common)
         else:
-            ray.init(self._address, **common)
+            _check_answers(self._address)
+            try:
+                ray.init(self._address, **common)
+            except (ConnectionError, RuntimeError, ValueError) as error:
+                raise ValueError(f"--ray {self._address}: cannot be joined: {_cause(error)}") from None
             resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
             self._slots = max(1, int(resources.get("CPU", 1.0)))
         return _RayExecutor()
@@ -90,6 +99,29 @@ class _RayExecutor(Executor):
             elif wait:
                 future.exception()
         self._ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Refuse an address at which nobody listens; Ray itself would try for minutes.
+
+    Raises:
+        ValueError: naming it.
+    """
+    host, colon, port = address.rpartition("//")[2].rpartition(":")
+    if not colon:
+        return  # "auto", for instance
+    try:
+        socket.create_connection((host, int(port)), _PATIENCE_S).close()
+    except (OSError, ValueError) as error:
+        raise ValueError(f"--ray {address}: nobody answers there: {error}") from None
+
+
+def _cause(error: BaseException) -> str:
+    """The last line that says why, of an error and what caused it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = [line for line in str(error).splitlines() if "Error: " in line] or str(error).splitlines()
+    return lines[-1] if lines else type(error).__name__
 
 
 def _call(fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:

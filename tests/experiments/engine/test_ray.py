@@ -1,0 +1,123 @@
+"""The same cells on a local Ray cluster: `pytest -m ray` runs these alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from quedge.experiments.engine.missing import run_missing
+from quedge.experiments.engine.process_pool import ProcessPool
+from quedge.experiments.engine.store import Store
+from quedge.experiments.fingerprint import name_of
+from tests.experiments.jobs import Threads, Told, job
+from tests.interfaces.test_cli import QUEDGE, remarks
+from tests.interfaces.test_cli_experiments import alive, descendants, outputs
+
+pytest.importorskip("ray")
+from quedge.experiments.engine.ray_cluster import RayCluster
+
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # Ray leaves its own sockets and processes to Python
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning:ray"),
+]
+
+
+def test_ray_finds_what_the_process_pool_finds(tmp_path: Path) -> None:
+    jobs = [job(seed, frames=30, nu=nu) for seed in range(3) for nu in (20.0, 60.0)]
+    pool = run_missing(jobs, Store(tmp_path / "pool"), ProcessPool(2)).findings
+    ray = run_missing(jobs, Store(tmp_path / "ray"), RayCluster(workers=2)).findings
+    timed = {"decision_us_p50", "decision_us_p99", "wall_s"}
+    assert ray.keys() == pool.keys()
+    for name, found in pool.items():
+        for measure, value in found.items():
+            if measure not in timed:
+                assert str(ray[name][measure]) == str(value), measure
+
+
+def test_a_worker_has_one_compute_thread(tmp_path: Path) -> None:
+    (found,) = run_missing([job(0, Threads())], Store(tmp_path), RayCluster(workers=1)).findings.values()
+    assert found == {"numba": 1.0, "openblas": 1.0}
+
+
+def test_failing_and_dying_jobs_are_reported_and_the_rest_finishes(tmp_path: Path) -> None:
+    jobs = [job(seed, Told(failing=1, dying=2)) for seed in range(4)]
+    ran = run_missing(jobs, Store(tmp_path), RayCluster(workers=2))
+    assert ran.failures[name_of(jobs[1])] == "ValueError: told to fail"
+    assert "died" in ran.failures[name_of(jobs[2])]
+    assert sorted(found["seed"] for found in ran.findings.values()) == [0.0, 3.0]
+
+
+SWEEP = ["sweep", "--vary", "nu=20,60", "--policy", "best-single", "--frames", "40", "--set", "devices=3"]
+
+
+def quedge(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "quedge", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_the_command_writes_the_same_files_on_ray(tmp_path: Path) -> None:
+    for name, options in (("pool", []), ("ray", ["--ray", "--workers", "2"])):
+        done = quedge(tmp_path, *SWEEP, "--seeds", "2", "--out", name, *options)
+        assert done.returncode == 0, done.stderr
+        assert remarks(done.stderr) == []
+    ours, theirs = outputs(tmp_path / "pool"), outputs(tmp_path / "ray")
+    del ours["sweep-cells.csv"], theirs["sweep-cells.csv"]  # they have times of decisions
+    assert ours == theirs
+
+
+def test_an_existing_cluster_runs_the_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # all of it on the loopback interface
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    ray = str(Path(sys.executable).with_name("ray"))
+    start = [ray, "start", "--head", "--num-cpus", "2", "--include-dashboard", "false", "--port", "6399"]
+    subprocess.run([*start, "--disable-usage-stats"], capture_output=True, check=True, timeout=60)
+    try:
+        done = quedge(tmp_path, *SWEEP, "--seeds", "2", "--out", "made", "--ray", "127.0.0.1:6399")
+        assert done.returncode == 0, done.stderr
+        assert "4 cells." in done.stdout
+    finally:
+        subprocess.run([ray, "stop", "--force"], capture_output=True, check=False, timeout=60)
+
+
+def test_an_address_at_which_nobody_answers_is_refused(tmp_path: Path) -> None:
+    done = quedge(tmp_path, *SWEEP, "--out", "made", "--ray", "127.0.0.1:9")
+    assert done.returncode == 2
+    assert "quedge: --ray 127.0.0.1:9: nobody answers there" in done.stderr
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_nothing_stays_behind_whatever_ends_the_command(tmp_path: Path, how: signal.Signals) -> None:
+    command = [*QUEDGE[:1], "-m", "quedge", *SWEEP[:5], "--frames", "3000", "--seeds", "200", "--ray", "--workers", "2"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + 90.0
+    while not list(tmp_path.glob("results/sweep/cells/*.parquet")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    children = descendants(process.pid)
+    assert len(children) >= 4
+    if how is signal.SIGINT:
+        os.killpg(process.pid, how)
+        out, err = process.communicate(timeout=40)
+        assert (process.returncode, out, remarks(err)) == (130, "", [])
+    else:
+        process.kill()
+        process.communicate(timeout=40)
+    deadline = time.monotonic() + 20.0
+    while left_behind(children, how) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not left_behind(children, how)
+
+
+def left_behind(children: set[int], how: signal.Signals) -> list[str]:
+    """Commands of processes that still live; Ray's own agents take a minute to notice that the rest was killed."""
+    commands = [(Path("/proc") / str(child) / "cmdline").read_text() for child in children if alive(child)]
+    return [command for command in commands if how is signal.SIGINT or "Agent" not in command]
