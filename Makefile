@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test check bench clean
+.PHONY: run test check reproduce bench clean
 
 run: .venv/installed  ## simulate the paper's scenario and the Munich recording under every policy
 	$(BIN)/quedge demo
@@ -15,6 +15,9 @@ check: .venv/installed-test  ## format, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+reproduce: .venv/installed-test  ## every figure and table of the paper, and ours beside them: results/report.html
+	$(BIN)/quedge reproduce all
 
 bench: .venv/installed-test  ## the benchmark table
 	NUMBA_NUM_THREADS=1 $(BIN)/python -m benchmarks.table
@@ -31,5 +34,5 @@ clean:  ## what make and Python left behind
 	touch $@
 
 .venv/installed-test: .venv/installed
-	$(PIP) -e '.[learn,sca,test]'
+	$(PIP) -e '.[learn,sca,ray,tune,test]'
 	touch $@

@@ -19,6 +19,9 @@ FLOORS = {"model": 1, "pqc": 1, "allocation": 2, "policy": 3, "simulation": 4, "
 
 HEAVY = {
     "matplotlib": ("experiments/drawing/",),
+    "ray": ("experiments/engine/ray_cluster.py",),
+    "optuna": ("experiments/tuning.py",),
+    "jinja2": ("experiments/report/",),
     "typer": ("interfaces/",),
     "pydantic": ("interfaces/",),
     "torch": ("policy/lydroo/network.py", "interfaces/agent_file.py"),
@@ -82,6 +85,9 @@ def test_importing_the_package_loads_no_heavy_library() -> None:
         "torch",
         "cvxpy",
         "clarabel",
+        "ray",
+        "optuna",
+        "jinja2",
     )  # numba looks for bare scipy
     program = f"import sys, quedge; print([name for name in {heavy!r} if name in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
