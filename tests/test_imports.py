@@ -20,7 +20,7 @@ FLOORS = {"model": 1, "pqc": 1, "allocation": 2, "policy": 3, "simulation": 4, "
 HEAVY = {
     "matplotlib": ("experiments/drawing/",),
     "ray": ("experiments/engine/ray_cluster.py",),
-    "optuna": ("experiments/tuning.py",),
+    "optuna": ("experiments/tuning/",),
     "jinja2": ("experiments/report/",),
     "typer": ("interfaces/",),
     "pydantic": ("interfaces/",),

@@ -42,6 +42,9 @@ def publish(experiment: Experiment, size: Size, gathered: Gathered, folder: Path
     name, figure, table = experiment.name, experiment.shown.figure, experiment.shown.table
     written: list[str] = []
     manifest = _manifest(experiment, size, gathered, position)
+    # The manifest goes first and comes last: where one stands, all that stands beside it belongs to it.
+    for ending in (MANIFEST, ".png", ".pdf", ".csv", ".md", "-table.csv", "-table.md", "-cells.csv"):
+        (folder / f"{name}{ending}").unlink(missing_ok=True)
     if gathered.records and figure is not None:
         from quedge.experiments.drawing.figures import draw_figure, save_figure
 

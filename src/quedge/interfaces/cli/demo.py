@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import typer
 
 from quedge.experiments.comparison import compare
+from quedge.experiments.munich_walk import MUNICH_FRAMES, MUNICH_SCENARIO, MunichWalk
 from quedge.experiments.whole_file import check_folder_takes_files, whole_file
 from quedge.interfaces.cli.compiling import compile_run
 from quedge.interfaces.cli.numbers import frames_of
@@ -21,12 +20,10 @@ from quedge.interfaces.policies import available_policies
 from quedge.interfaces.run_files import summary_object
 from quedge.model.scenario import Scenario
 from quedge.simulation.measures import Summary
-from quedge.simulation.processes import Recorded
-from quedge.simulation.recording import read_recording
+from quedge.simulation.processes import ChannelProcess
 from quedge.simulation.trace import Trace
 
 _WARMUP = 0.5
-_MUNICH_PQC_POWER_W = 0.02
 
 
 class _Part(NamedTuple):
@@ -35,7 +32,7 @@ class _Part(NamedTuple):
     key: str
     title: str
     scenario: Scenario
-    channel: Recorded | None
+    channel: ChannelProcess | None
     frames: int
 
 
@@ -81,13 +78,10 @@ def demo(
 
 
 def _parts(frames: int) -> list[_Part]:
-    with as_file(files("quedge") / "data" / "munich_walk.parquet") as path:
-        walk = read_recording(path)
-    paper = Scenario()
-    munich = dataclasses.replace(paper, devices=walk.devices, pqc_power_w=_MUNICH_PQC_POWER_W)
+    walk = min(frames, MUNICH_FRAMES)
     return [
-        _Part("paper", "The paper's scenario", paper, None, frames),
-        _Part("munich", "A walk through Munich (ray-traced)", munich, walk.channel, min(frames, walk.frames)),
+        _Part("paper", "The paper's scenario", Scenario(), None, frames),
+        _Part("munich", "A walk through Munich (ray-traced)", MUNICH_SCENARIO, MunichWalk(), walk),
     ]
 
 
