@@ -101,10 +101,12 @@ def test_runs_that_were_shorter_say_so_in_the_figure(tmp_path: Path) -> None:
     rows = [
         Row(float(x), line, "data_queue_mbit", 1.0, 0.5, 1.5, 3, frames, OURS)
         for x in (1, 2)
-        for line, frames in (("exact", 2000), ("best-pair", 500))
+        for line, frames in (("exact", 2000), ("best-pair", 500), ("best-single", 2000 // x))
     ]
     drawn = draw_figure(Sweep("nu", "nu", [Panel("data_queue_mbit", "queue", "queue")]), rows)
-    assert [text.get_text() for text in drawn.legends[0].get_texts()] == ["exact", "best-pair (500 frames)"]
+    assert [text.get_text() for text in drawn.legends[0].get_texts()] == [
+        "exact", "best-pair (500 frames)", "best-single (2,000 to 1,000 frames)"
+    ]  # fmt: skip
 
 
 def test_a_sweep_over_several_keys_has_a_line_a_combination() -> None:

@@ -53,6 +53,7 @@ EXPERIMENT = Experiment(
     ),
     remarks=[
         "Times of decisions were taken while the other processors were busy too; lydroo-noma's include its learning. "
+        "In cells of hundreds of devices lydroo-noma does not always learn within runs this short: see its intervals. "
         "Of two cells of other sizes only the times and the shares of the optimum can be compared."
     ],
     chapter=BEYOND,

@@ -48,5 +48,8 @@ def lines_of(rows: Sequence[Row], source: str | None = None) -> list[str]:
 
 def shown_name(name: str, line: Sequence[Row], rows: Sequence[Row]) -> str:
     """A line's name; where its runs were shorter than the longest ones, with their length."""
-    longest, own = max(row.frames for row in rows), max(row.frames for row in line)
-    return name if own == longest else f"{name} ({own:,} frames)"
+    longest = max(row.frames for row in rows)
+    most, least = max(row.frames for row in line), min(row.frames for row in line)
+    if least == longest:
+        return name
+    return f"{name} ({most:,} frames)" if least == most else f"{name} ({most:,} to {least:,} frames)"
