@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 
 from quedge.experiments.drawing.legend import Legend
-from quedge.experiments.drawing.style import dress, mark_level_on_x, new_figure, styles_of
+from quedge.experiments.drawing.style import (
+    dress,
+    mark_level_on_x,
+    new_figure,
+    set_log_scale_in_plain_numbers,
+    styles_of,
+)
 from quedge.experiments.presentation import Front
 from quedge.experiments.reading.rows import OURS, PAPER, Row, label_of
 
@@ -46,11 +52,12 @@ def draw_front(figure: Front, rows: Sequence[Row]) -> Any:
     axis.set_xlabel(figure.x.label)
     axis.set_ylabel(figure.y.label)
     if figure.y.scale == "log":
-        axis.set_yscale("log")
+        set_log_scale_in_plain_numbers(axis)
     axis.set_ylim(top=highest)
     least, most = figure.x_limits
-    low, high = axis.get_xlim()
-    axis.set_xlim(max(low, least), min(high, most))
+    places = [x for x, _ in ours.values() if least <= x <= most] or [least, most]
+    room = 0.06 * (max(places) - min(places)) + 1e-6
+    axis.set_xlim(min(places) - room, max(places) + room)
     if figure.x.level is not None:
         mark_level_on_x(axis, figure.x.level)
     dress(axis)

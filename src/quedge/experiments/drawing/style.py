@@ -92,6 +92,16 @@ def scale_panel(axis: Any, panel: Panel, values: NDArray[np.float64]) -> None:
         mark_level(axis, panel.level)
 
 
+def set_log_scale_in_plain_numbers(axis: Any) -> None:
+    """A logarithmic vertical axis of few decades, with numbers such as 20 rather than powers."""
+    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+
+    axis.set_yscale("log")
+    axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.yaxis.set_major_formatter(ScalarFormatter())
+    axis.yaxis.set_minor_formatter(NullFormatter())
+
+
 def _scale_panel_of_queues(axis: Any, values: NDArray[np.float64]) -> None:
     """As `scale_queue`; where no value is zero, decades reach no lower than the values."""
     if values.size and values.min() > 0.0 and values.max() > 30.0 * values.min():
