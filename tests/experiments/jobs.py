@@ -42,6 +42,42 @@ class Told:
 
 
 @dataclass(frozen=True)
+class Timed:
+    """Finds when it began and ended, by a clock that all processes of a machine share."""
+
+    alone: bool = False
+
+    def measure(self, job: Job) -> Findings:
+        began = time.clock_gettime(time.CLOCK_MONOTONIC)
+        time.sleep(0.15)
+        return {"began": began, "ended": time.clock_gettime(time.CLOCK_MONOTONIC)}
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Finds a number that is no float."""
+
+    alone: bool = False
+
+    def measure(self, job: Job) -> Findings:
+        return {"count": 3, "small": np.float32(0.5)}  # type: ignore[dict-item]
+
+
+@dataclass(frozen=True)
+class DiesOnce:
+    """Its process dies the first time, wherever it runs."""
+
+    mark: str
+    alone: bool = False
+
+    def measure(self, job: Job) -> Findings:
+        if not os.path.exists(self.mark):
+            open(self.mark, "w").close()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return {"lived": 1.0}
+
+
+@dataclass(frozen=True)
 class Threads:
     """Finds how many threads libraries may use."""
 

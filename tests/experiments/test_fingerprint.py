@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import subprocess
 import sys
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -12,13 +14,13 @@ import pytest
 from quedge.experiments import fingerprint
 from quedge.experiments.fingerprint import code_version, determinants, name_of
 from quedge.experiments.job import Job
-from quedge.experiments.munich_walk import MunichWalk
 from quedge.experiments.probes.simulation import Simulation
 from quedge.model.frame import Decision, Frame
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import BestPair, BestSingle
 from quedge.policy.exact import Exact
 from quedge.policy.lydroo import Lydroo
+from quedge.simulation.munich_walk import MunichWalk
 from quedge.simulation.processes import Recorded
 from tests.experiments.jobs import job
 
@@ -88,6 +90,41 @@ class Nameless:
 def test_a_policy_that_does_not_tell_its_settings_is_refused() -> None:
     with pytest.raises(ValueError, match=r"Nameless: is not allowed in an experiment; it must be a dataclass"):
         name_of(Job(Scenario(), Nameless(), 0, 10, Simulation()))
+
+
+class Pair(NamedTuple):
+    """A policy that is a named tuple."""
+
+    size: int = 1
+
+    def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
+        return BestSingle().decide(frame, rng)
+
+
+class OtherPair(NamedTuple):
+    """Another one with the same fields."""
+
+    size: int = 1
+
+    def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
+        return BestPair().decide(frame, rng)
+
+
+def test_named_tuples_are_told_apart_by_their_class() -> None:
+    names = {name_of(dataclasses.replace(BASE, policy=policy)) for policy in (Pair(), OtherPair(), Pair(2))}
+    assert len(names) == 3
+
+
+def test_the_code_of_a_policy_of_ones_own_is_part_of_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = tmp_path / "mypolicies.py"
+    monkeypatch.syspath_prepend(str(tmp_path))
+    names = set()
+    for body in ("return 1", "return 2"):
+        source = "from dataclasses import dataclass\n@dataclass(frozen=True)\nclass Mine:\n    def decide(self, *_):\n"
+        module.write_text(f"{source}        {body}\n")
+        mine = importlib.reload(importlib.import_module("mypolicies")).Mine()
+        names.add(name_of(dataclasses.replace(BASE, policy=mine)))
+    assert len(names) == 2
 
 
 def test_the_code_version_changes_with_what_findings_depend_on_and_with_nothing_else(

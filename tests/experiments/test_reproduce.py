@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import matplotlib.image
 import pytest
 
 from quedge.experiments.catalogue import EXPERIMENTS
+from quedge.experiments.engine import workers
 from quedge.experiments.experiment import Experiment, Grid, Size, points_of, vary
 from quedge.experiments.fingerprint import name_of
 from quedge.experiments.needs import check_extras
-from quedge.experiments.presentation import POLICY, Sweep
+from quedge.experiments.panels import QUEUE_COLUMN
+from quedge.experiments.presentation import POLICY, Presentation, Sweep, Table
 from quedge.experiments.reading.rows import figure_header
 from quedge.experiments.reproduce import reproduce
 from quedge.experiments.schemes import BEST_SINGLE, LYDROO_NOMA
@@ -78,10 +81,11 @@ def failing(seeds: set[int]) -> Experiment:
 def test_a_failed_cell_is_named_and_the_rest_is_shown(tmp_path: Path) -> None:
     done = reproduce([failing({1})], Size(4, 3), tmp_path, InProcess())
     assert done.failed == [
-        "best-single, nu = 1.0, seed 1: ValueError: told to fail",
-        "best-single, nu = 2.0, seed 1: ValueError: told to fail",
+        "sweep: best-single, nu = 1.0, seed 1: ValueError: told to fail",
+        "sweep: best-single, nu = 2.0, seed 1: ValueError: told to fail",
     ]
-    assert json.loads((tmp_path / "sweep.experiment.json").read_text())["failed"] == done.failed
+    told = json.loads((tmp_path / "sweep.experiment.json").read_text())["failed"]
+    assert [f"sweep: {why}" for why in told.values()] == done.failed
     assert "2 cells failed" in (tmp_path / "report.html").read_text()
     cells = list(csv.DictReader((tmp_path / "sweep-cells.csv").read_text().splitlines()))
     assert [line["seed"] for line in cells] == ["0", "2", "0", "2"]
@@ -91,6 +95,51 @@ def test_where_every_cell_failed_nothing_is_drawn(tmp_path: Path) -> None:
     done = reproduce([failing({0})], Size(4, 1), tmp_path, InProcess())
     assert done.written == []
     assert {path.name for path in tmp_path.iterdir()} == {"sweep.experiment.json", "report.html"}
+
+
+def test_a_cell_that_experiments_share_fails_once(tmp_path: Path) -> None:
+    shared = failing({1})
+    twice = [shared, dataclasses.replace(shared, name="other")]
+    done = reproduce(twice, Size(4, 2), tmp_path, InProcess())
+    assert [line.partition(":")[0] for line in done.failed] == ["sweep", "sweep"]
+    assert "2 cells failed" in (tmp_path / "report.html").read_text()
+
+
+def test_a_page_lists_experiments_as_the_catalogue_does_whenever_they_ran(tmp_path: Path) -> None:
+    for name in ("table3", "fig7", "table4"):
+        reproduce([EXPERIMENTS[name]], Size(4, 1), tmp_path, InProcess())
+    page = (tmp_path / "report.html").read_text()
+    assert page.index("Figure 7:") < page.index("Table IV:") < page.index("Table III:")
+
+
+def test_what_an_experiment_has_written_before_goes_and_what_it_has_not_stays(tmp_path: Path) -> None:
+    (tmp_path / "sweep.md").write_text("mine")
+    with_figure = failing({9})
+    without = dataclasses.replace(with_figure, shown=dataclasses.replace(with_figure.shown, figure=None))
+    reproduce([with_figure], Size(4, 1), tmp_path, InProcess())
+    assert (tmp_path / "sweep.png").exists()
+    assert (tmp_path / "sweep.md").read_text() == "mine"
+    reproduce([dataclasses.replace(without, name="sweep2")], Size(4, 1), tmp_path, InProcess())
+    assert (tmp_path / "sweep.png").exists()
+    reproduce([without], Size(4, 1), tmp_path, InProcess())
+    assert not (tmp_path / "sweep.png").exists()
+
+
+def test_lists_can_be_varied_in_python(tmp_path: Path) -> None:
+    grid = Grid([BEST_SINGLE], vary(weight=[[1.0, 2.0], [2.0, 1.0]]), Scenario(devices=2))
+    table = Table([("weight", "c")], [QUEUE_COLUMN])
+    mine = Experiment("mine", "Mine", "", [grid], Presentation(table=table))
+    assert reproduce([mine], Size(4, 1), tmp_path, InProcess()).failed == []
+    assert "| (1.0, 2.0) | best-single |" in (tmp_path / "mine.md").read_text()
+
+
+def test_the_report_says_with_which_versions_the_cells_ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment = EXPERIMENTS["table3"]
+    monkeypatch.setattr(workers, "versions", lambda: {"numpy": "0.0.1"})
+    reproduce([experiment], Size(4, 1), tmp_path, InProcess())
+    monkeypatch.setattr(workers, "versions", lambda: {"numpy": "0.0.2"})
+    reproduce([experiment], Size(4, 2), tmp_path, InProcess())
+    assert "numpy 0.0.1 and 0.0.2" in (tmp_path / "report.html").read_text()
 
 
 def test_runs_that_were_shorter_say_so_in_the_figure(tmp_path: Path) -> None:
@@ -121,6 +170,10 @@ def test_a_sweep_over_several_keys_has_a_line_a_combination() -> None:
     swapped = sweep_experiment("mine", Scenario(), many, [BEST_SINGLE] * 6).shown
     assert swapped.figure is None
     assert swapped.table is not None
+    mixed = {"weight": [(1.0, 2.0), (2.0, 1.0), (1.0, 1.0)], "nu": [1.0, 2.0]}
+    figure = sweep_experiment("mine", Scenario(devices=2), mixed, [BEST_SINGLE]).shown.figure
+    assert isinstance(figure, Sweep)
+    assert (figure.x, tuple(figure.lines)) == ("nu", ("weight",))
     lists = {"weight": [(1.0, 2.0), (2.0, 1.0)]}
     assert sweep_experiment("mine", Scenario(devices=2), lists, [BEST_SINGLE]).shown.figure is None
 

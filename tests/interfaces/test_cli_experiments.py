@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -56,8 +55,10 @@ def test_a_failing_cell_is_reported_the_rest_finishes_and_the_status_is_1(tmp_pa
     (tmp_path / "gains.csv").write_text("frame,device,channel_gain\n" + trace)
     done = run("sweep", "--vary", "devices=2,3", "--channel-trace", "gains.csv", "--seeds", "1", folder=tmp_path)
     assert done.returncode == 1
-    assert "quedge: 1 cells failed; the same command tries them again:" in done.stderr
-    assert "exact, devices = 3, seed 0: ValueError: gains.csv: devices: 2 recorded devices are not" in done.stderr
+    assert "quedge: 1 cell failed; the same command tries again:" in done.stderr
+    assert (
+        "sweep: exact, devices = 3, seed 0: ValueError: gains.csv: devices: 2 recorded devices are not" in done.stderr
+    )
     table = (tmp_path / "results" / "sweep" / "sweep-table.md").read_text()
     assert "| 2 | exact |" in table
     assert "| 3 | exact |" not in table
@@ -65,19 +66,22 @@ def test_a_failing_cell_is_reported_the_rest_finishes_and_the_status_is_1(tmp_pa
 
 
 def test_a_run_that_was_killed_goes_on_and_ends_as_an_uncut_one(tmp_path: Path) -> None:
-    command = [*SWEEP, "--vary", "v=5,20,50", *SMALL, "--seeds", "3"]
+    command = [*SWEEP[:-1], "1500", "--vary", "v=5,20,50", *SMALL, "--seeds", "4"]
     uncut = run(*command, "--out", "uncut", folder=tmp_path)
     assert uncut.returncode == 0, uncut.stderr
-    wait = random.Random(4)
     children: set[int] = set()
-    for _ in range(3):
+    total = len(cells(tmp_path / "uncut"))
+    for done in (1, total // 4, total // 2):
         killed = subprocess.Popen(
             [*QUEDGE, *command, "--out", "killed"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        time.sleep(1.5 + wait.uniform(0.0, 1.5))
+        while len(cells(tmp_path / "killed")) < done and killed.poll() is None:
+            time.sleep(0.005)
+        assert killed.poll() is None  # in the middle of its work
         children |= descendants(killed.pid)
         killed.kill()
         killed.wait()
+        assert 0 < len(cells(tmp_path / "killed")) < total
     resumed = run(*command, "--out", "killed", folder=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     ignored = ("sweep-cells.csv", "report.html")  # the former has times of decisions; the latter is compared below
@@ -169,6 +173,8 @@ def test_tune_prints_what_it_found(tmp_path: Path) -> None:
         (["sweep", "--vary", "nuu=1"], "--vary nuu=1: nuu: unknown key (value 1); did you mean nu?"),
         (["sweep", "--vary", "nu=1", "--policy", "best"], "--policy: 'best' is not allowed"),
         (["sweep", "none.toml", "--vary", "nu=1"], "none.toml: cannot be read"),
+        (["tune", "--ray", "127.0.0.1:9"], "--ray 127.0.0.1:9: nobody answers there"),
+        (["sweep", "--vary", "nu=1", "--ray", "127.0.0.1:9"], "--ray 127.0.0.1:9: nobody answers there"),
         (["report", "nowhere"], "nowhere: is not allowed; it must be a folder"),
         (["report", "."], ".: holds no experiment; `quedge reproduce --out .` would write some"),
         (["tune", "--minimise", "rate"], "--minimise: 'rate' is not allowed; it must be one of data_queue, delay_p95"),

@@ -121,8 +121,9 @@ def points_of(experiment: Experiment, size: Size) -> Iterator[Point]:
             continue
         for variant, scheme in itertools.product(grid.variants, grid.schemes):
             scenario = dataclasses.replace(grid.base, **variant)
+            kept = {key: getattr(scenario, key) for key in variant}
             job = Job(scenario, scheme.policy, seed, frames, experiment.probe, grid.channel, grid.arrivals)
-            yield Point(variant, scheme.name, seed, job)
+            yield Point(kept, scheme.name, seed, job)
 
 
 def vary(**values: Iterable[Any]) -> list[Variant]:

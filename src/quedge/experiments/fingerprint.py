@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import sys
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
@@ -17,7 +18,7 @@ from quedge.experiments.job import Job
 from quedge.model.scenario import PARAMETERS, Scenario
 
 _PACKAGE = Path(__file__).parent.parent
-_DECIDING = ("model", "pqc", "allocation", "policy", "simulation", "data", "experiments/probes")
+_DECIDING = ("model", "allocation", "policy", "simulation", "data", "experiments/probes")
 _LONGEST_NAME = 24
 
 
@@ -73,7 +74,9 @@ def _plain(value: Any) -> Any:
     """A value as JSON has it; objects as the name of their class with their fields."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-        return {"class": f"{type(value).__module__}.{type(value).__qualname__}", **fields}
+        return {**_class(type(value)), **fields}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return {**_class(type(value)), **{name: _plain(each) for name, each in zip(value._fields, value, strict=True)}}
     if isinstance(value, np.ndarray):
         content = hashlib.blake2b(np.ascontiguousarray(value).tobytes(), digest_size=16).hexdigest()
         return {"array": content, "type": str(value.dtype), "shape": list(value.shape)}
@@ -87,5 +90,18 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(each) for key, each in value.items()}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    kind = f"{type(value).__module__}.{type(value).__qualname__}"
+    kind = _class(type(value))["class"]
     raise ValueError(f"{kind}: is not allowed in an experiment; it must be a dataclass, whose fields are its settings")
+
+
+def _class(kind: type) -> dict[str, str]:
+    """A class by its name, and by the file that it comes from where that is none of the package's."""
+    name = {"class": f"{kind.__module__}.{kind.__qualname__}"}
+    if kind.__module__.partition(".")[0] == "quedge":
+        return name  # its code is part of the code version
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    return name if file is None else name | {"source": _digest_of(Path(file))}
+
+
+def _digest_of(path: Path) -> str:
+    return hashlib.blake2b(path.read_bytes(), digest_size=6).hexdigest()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 from quedge.allocation.allocator import Allocator
 from quedge.experiments.findings import Findings
 from quedge.model.scenario import Scenario
 from quedge.policy.policy import Learner, Policy
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess, ExponentialArrivals, RicianFading
+from quedge.simulation.simulate import simulate
+from quedge.simulation.trace import Trace
 
 
 class Probe(Protocol):
@@ -54,3 +56,8 @@ class Job:
     def run(self) -> Findings:
         """What the probe finds."""
         return self.probe.measure(self)
+
+    def simulate(self) -> Trace:
+        """The whole run of a job whose policy is one."""
+        policy = cast(Policy | Learner, self.policy)
+        return simulate(self.scenario, policy, self.frames, self.seed, channel=self.channel, arrivals=self.arrivals)

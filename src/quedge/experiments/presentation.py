@@ -27,7 +27,7 @@ class Mark(NamedTuple):
 
 
 class Level(NamedTuple):
-    """A value that a measure has to keep to."""
+    """A value with a line of its own: what a measure has to keep to, or what the paper's text says of it."""
 
     value: float
     name: str
@@ -40,7 +40,7 @@ class Panel(NamedTuple):
         measure: its name.
         label: of its axis, with the unit.
         scale: "linear" from zero, "log", "queue" (decades where values differ by decades), or "close" (not from zero).
-        level: what it has to keep to.
+        level: a value with a line of its own.
         deviation: name of the measure of its standard deviation, drawn instead of the interval over the seeds.
     """
 
@@ -109,11 +109,9 @@ class Ranking:
 
     Attributes:
         panels: the measures.
-        marks: the paper's numbers.
     """
 
     panels: Sequence[Panel]
-    marks: Sequence[Mark] = ()
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from quedge.experiments.engine.store import versions
+from quedge.experiments.engine.store import Store, metadata_of
+from quedge.experiments.engine.versions import common_versions
 from quedge.experiments.experiment import Experiment, Grid, Size
 from quedge.experiments.fingerprint import code_version
+from quedge.experiments.presentation import Figure
 from quedge.experiments.reading.markdown import grid_of, markdown_of
-from quedge.experiments.reading.records import Gathered
+from quedge.experiments.reading.records import Gathered, Records
 from quedge.experiments.reading.rows import cells_text, csv_text, figure_header, figure_rows, table_rows
 from quedge.experiments.whole_file import whole_file
 from quedge.model.scenario import PARAMETERS, Scenario
@@ -18,7 +21,9 @@ from quedge.model.scenario import PARAMETERS, Scenario
 MANIFEST = ".experiment.json"
 
 
-def publish(experiment: Experiment, size: Size, gathered: Gathered, folder: Path, position: int = 0) -> list[str]:
+def publish(
+    experiment: Experiment, size: Size, gathered: Gathered, store: Store, folder: Path, position: int = 0
+) -> list[str]:
     """Write an experiment's files, each as a whole or not at all.
 
     A figure is written as `NAME.png` and `NAME.pdf` with the numbers that it was drawn from in `NAME.csv`; a table as
@@ -29,6 +34,7 @@ def publish(experiment: Experiment, size: Size, gathered: Gathered, folder: Path
         experiment: the experiment.
         size: how much of it was run.
         gathered: what it has brought.
+        store: where its cells are.
         folder: where to write; made where it does not exist.
         position: its place in a report.
 
@@ -40,38 +46,57 @@ def publish(experiment: Experiment, size: Size, gathered: Gathered, folder: Path
     """
     folder.mkdir(parents=True, exist_ok=True)
     name, figure, table = experiment.name, experiment.shown.figure, experiment.shown.table
-    written: list[str] = []
-    manifest = _manifest(experiment, size, gathered, position)
-    # The manifest goes first and comes last: where one stands, all that stands beside it belongs to it.
-    for ending in (MANIFEST, ".png", ".pdf", ".csv", ".md", "-table.csv", "-table.md", "-cells.csv"):
-        (folder / f"{name}{ending}").unlink(missing_ok=True)
+    manifest = _manifest(experiment, size, gathered, store, position)
+    # The manifest goes first and comes last: where one stands, all that it names belongs to it.
+    _remove_old(folder, name)
+    written: dict[str, list[str]] = {}
     if gathered.records and figure is not None:
-        from quedge.experiments.drawing.figures import draw_figure, save_figure
-
-        rows = figure_rows(figure, gathered.records)
-        drawn = draw_figure(figure, rows)
-        for kind in ("png", "pdf"):
-            with whole_file(folder / f"{name}.{kind}") as file:
-                save_figure(drawn, file, kind)
-        _write_text(folder / f"{name}.csv", csv_text(figure_header(figure), rows))
+        written[f"{name}.png"] = _publish_figure(figure, gathered.records, folder, name)
         manifest["figure"] = f"{name}.png"
-        written.append(f"{name}.png")
     if gathered.records and table is not None:
-        rows = table_rows(table, gathered.records)
         stem = name if figure is None else f"{name}-table"
-        _write_text(folder / f"{stem}.csv", csv_text([*(key for key, _ in table.keys), "policy"], rows))
-        _write_text(folder / f"{stem}.md", markdown_of(table, rows))
+        rows = table_rows(table, gathered.records)
         heading, lines = grid_of(table, rows)
         manifest["table"] = {"heading": heading, "lines": lines, "keys": len(table.keys)}
-        written.append(f"{stem}.md")
+        _write_text(folder / f"{stem}.csv", csv_text([*(key for key, _ in table.keys), "policy"], rows))
+        _write_text(folder / f"{stem}.md", markdown_of(table, rows))
+        written[f"{stem}.md"] = [f"{stem}.csv", f"{stem}.md"]
     if gathered.records:
         _write_text(folder / f"{name}-cells.csv", cells_text(gathered.records))
+    manifest["files"] = [f"{name}-cells.csv"] * bool(written) + [file for files in written.values() for file in files]
     _write_text(folder / f"{name}{MANIFEST}", json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
-    return written
+    return list(written)
 
 
-def _manifest(experiment: Experiment, size: Size, gathered: Gathered, position: int) -> dict[str, Any]:
+def _publish_figure(figure: Figure, records: Sequence[Records], folder: Path, name: str) -> list[str]:
+    """Draw a figure and write it with its numbers; the names of its files."""
+    from quedge.experiments.drawing.figures import draw_figure, save_figure
+
+    rows = figure_rows(figure, records)
+    drawn = draw_figure(figure, rows)
+    for kind in ("png", "pdf"):
+        with whole_file(folder / f"{name}.{kind}") as file:
+            save_figure(drawn, file, kind)
+    _write_text(folder / f"{name}.csv", csv_text(figure_header(figure), rows))
+    return [f"{name}.png", f"{name}.pdf", f"{name}.csv"]
+
+
+def _remove_old(folder: Path, name: str) -> None:
+    """Remove what an experiment of the same name has written before; what it did not write stays."""
+    manifest = folder / f"{name}{MANIFEST}"
+    try:
+        files = json.loads(manifest.read_text(encoding="utf-8")).get("files", [])
+    except (OSError, ValueError, AttributeError):
+        files = []
+    manifest.unlink(missing_ok=True)
+    for file in files:
+        if isinstance(file, str) and file.startswith(name) and file == Path(file).name:
+            (folder / file).unlink(missing_ok=True)
+
+
+def _manifest(experiment: Experiment, size: Size, gathered: Gathered, store: Store, position: int) -> dict[str, Any]:
     """What a report says of an experiment."""
+    cells = {run.cell for record in gathered.records for run in record.runs}
     return {
         "name": experiment.name,
         "title": experiment.title,
@@ -84,7 +109,9 @@ def _manifest(experiment: Experiment, size: Size, gathered: Gathered, position: 
         "cells": gathered.cells,
         "failed": gathered.failed,
         "code": code_version(),
-        "versions": versions(),
+        "versions": common_versions(
+            metadata_of(store.folder / f"{cell}.parquet")["versions"] for cell in sorted(cells)
+        ),
         "figure": None,
         "table": None,
     }

@@ -6,14 +6,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from quedge.experiments.catalogue import EXPERIMENTS
 from quedge.experiments.engine.missing import Progress, run_missing
 from quedge.experiments.engine.store import Store
 from quedge.experiments.engine.workers import Workers
 from quedge.experiments.experiment import Experiment, Size, points_of
+from quedge.experiments.fingerprint import determinants
+from quedge.experiments.job import Job
 from quedge.experiments.needs import check_extras
 from quedge.experiments.publication import publish
 from quedge.experiments.reading.records import gathered
 from quedge.experiments.report.page import write_report
+from quedge.experiments.whole_file import remove_leftovers
 
 CELLS = "cells"
 """Name of the folder of single cells within an output folder."""
@@ -39,6 +43,20 @@ class Reproduced(NamedTuple):
     report: Path
 
 
+def jobs_of(experiments: Sequence[Experiment], size: Size) -> list[Job]:
+    """Every cell of some experiments, those that they share as often as they do.
+
+    Raises:
+        MissingExtraError: a policy needs a library that is not installed.
+        ValueError: a variant is no scenario, or see `fingerprint.determinants`.
+    """
+    jobs = [point.job for experiment in experiments for point in points_of(experiment, size)]
+    check_extras(jobs)
+    for job in jobs:
+        determinants(job)
+    return jobs
+
+
 def reproduce(
     experiments: Sequence[Experiment],
     size: Size,
@@ -56,19 +74,23 @@ def reproduce(
         progress: called after every cell.
 
     Raises:
-        MissingExtraError: a policy needs a library that is not installed.
-        ValueError: see `fingerprint.determinants`.
-        OSError: something cannot be written.
+        MissingExtraError: see `jobs_of`; before anything has run.
+        ValueError: see `jobs_of`.
+        WorkersError: there are no workers to be had.
+        OSError: something cannot be read or written.
     """
-    jobs = [point.job for experiment in experiments for point in points_of(experiment, size)]
-    check_extras(jobs)
-    ran = run_missing(jobs, Store(folder / CELLS), workers, progress)
+    remove_leftovers(folder)
+    store = Store(folder / CELLS)
+    ran = run_missing(jobs_of(experiments, size), store, workers, progress)
+    known = list(EXPERIMENTS)
     written: list[str] = []
-    failed: list[str] = []
-    for position, experiment in enumerate(experiments):
+    failed: dict[str, str] = {}
+    for experiment in experiments:
         found = gathered(experiment, size, ran.findings, ran.failures)
-        written += publish(experiment, size, found, folder, position)
-        failed += found.failed
+        position = known.index(experiment.name) if experiment.name in known else len(known)
+        written += publish(experiment, size, found, store, folder, position)
+        for cell, why in found.failed.items():
+            failed.setdefault(cell, f"{experiment.name}: {why}")
     report = write_report(folder)
     cells = len(ran.findings) + len(ran.failures)
-    return Reproduced(written, list(dict.fromkeys(failed)), cells, ran.reused, ran.damaged, report)
+    return Reproduced(written, list(failed.values()), cells, ran.reused, ran.damaged, report)

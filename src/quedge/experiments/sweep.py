@@ -37,9 +37,9 @@ def sweep_experiment(
 ) -> Experiment:
     """A scenario at all combinations of the values of some keys, under some policies.
 
-    The figure has the key with the most values on its horizontal axis, and a line for each policy and combination of
-    the others' values; where a value is no number, or there are more lines than can be told apart, there is only the
-    table.
+    The figure has the key with the most values, all of them numbers, on its horizontal axis, and a line for each policy
+    and combination of the others' values; where there is no such key, or there are more lines than can be told apart,
+    there is only the table.
 
     Args:
         title: what the scenario is called.
@@ -73,12 +73,13 @@ def sweep_experiment(
 
 
 def _figure(scenario: Scenario, varied: Mapping[str, Sequence[Any]], schemes: Sequence[Scheme]) -> Sweep | None:
-    x = max(varied, key=lambda key: len(varied[key]))
+    numeric = {key for key, values in varied.items() if all(isinstance(value, (int, float)) for value in values)}
+    x = max(varied, key=lambda key: (key in numeric, len(varied[key])))
     others = [key for key in varied if key != x]
     lines = len(schemes)
     for key in others:
         lines *= len(varied[key])
-    if lines > _MOST_LINES or not all(isinstance(value, (int, float)) for value in varied[x]):
+    if lines > _MOST_LINES or x not in numeric:
         return None
     budget = Level(float(scenario.per_device("power_budget_w").mean()), "budget")
     power = POWER._replace(level=None if "power_budget_w" in varied else budget)

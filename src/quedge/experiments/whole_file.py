@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+_STALE_S = 3600.0  # nothing is written for that long
 
 
 @contextmanager
@@ -37,6 +40,14 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         if isinstance(error, OSError) and str(error.filename) in ("None", str(aside)):
             error.filename, error.filename2 = str(path), None
         raise
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the files aside that processes which were killed have left in a folder; it need not exist."""
+    for path in folder.glob(".*.part"):
+        with contextlib.suppress(OSError):  # another process may have been faster
+            if time.time() - path.stat().st_mtime > _STALE_S:
+                path.unlink()
 
 
 def check_folder_takes_files(folder: Path) -> None:

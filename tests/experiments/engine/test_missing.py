@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -9,9 +11,10 @@ import pytest
 from quedge.experiments.engine.missing import Progress, run_missing
 from quedge.experiments.engine.process_pool import ProcessPool
 from quedge.experiments.engine.store import Store
+from quedge.experiments.engine.workers import WorkersError
 from quedge.experiments.fingerprint import name_of
 from quedge.experiments.job import Job
-from tests.experiments.jobs import Threads, Told, job
+from tests.experiments.jobs import DiesOnce, Threads, Timed, Told, Whole, job
 from tests.workers import InProcess
 
 
@@ -75,6 +78,49 @@ def test_progress_counts_what_was_missing(tmp_path: Path) -> None:
     run_missing(told(3, failing=2), Store(tmp_path / "other"), InProcess(), seen.append)
     assert [(at.done, at.total) for at in seen] == [(1, 3), (2, 3), (3, 3)]
     assert all(at.seconds_left is not None and at.seconds_left >= 0.0 for at in seen)
+
+
+def test_numbers_of_any_kind_are_the_same_now_and_later(tmp_path: Path) -> None:
+    now = run_missing([job(0, Whole())], Store(tmp_path), InProcess()).findings
+    later = run_missing([job(0, Whole())], Store(tmp_path), InProcess()).findings
+    assert now == later == {name_of(job(0, Whole())): {"count": 3.0, "small": 0.5}}
+
+
+def test_what_measures_times_runs_while_nothing_else_does(tmp_path: Path) -> None:
+    jobs = [job(seed, Timed(alone=seed < 2)) for seed in range(6)]
+    found = run_missing(jobs, Store(tmp_path), ProcessPool(2)).findings
+    spans = [(found[name_of(each)]["began"], found[name_of(each)]["ended"]) for each in jobs]
+    for place, (began, ended) in enumerate(spans[:2]):
+        others = [span for other, span in enumerate(spans) if other != place]
+        assert all(over <= began or ended <= start for start, over in others)
+    ordered = sorted(spans[2:])
+    assert any(later[0] < earlier[1] for earlier, later in pairwise(ordered))  # the others share
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_job_whose_worker_died_once_is_not_blamed_for_it(tmp_path: Path, alone: bool) -> None:
+    jobs = [job(0, DiesOnce(str(tmp_path / "mark"), alone)), *told(2)]
+    ran = run_missing(jobs, Store(tmp_path / "cells"), ProcessPool(2))
+    assert ran.failures == {}
+    assert len(ran.findings) == 3
+
+
+class NoWorkers(InProcess):
+    """Workers that die before they have been given anything."""
+
+    def start(self) -> Executor:
+        executor = ThreadPoolExecutor(1)
+
+        def broken(*_: object) -> None:
+            raise BrokenExecutor
+
+        executor.submit = broken  # type: ignore[method-assign, assignment]
+        return executor
+
+
+def test_where_there_are_no_workers_the_run_ends(tmp_path: Path) -> None:
+    with pytest.raises(WorkersError, match="the workers die before they have been given anything to do"):
+        run_missing(told(2), Store(tmp_path), NoWorkers())
 
 
 class Full(Store):

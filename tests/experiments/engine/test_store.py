@@ -9,8 +9,10 @@ import pytest
 
 from quedge.experiments.engine.store import Store, metadata_of
 from quedge.experiments.findings import Findings, Series
+from quedge.experiments.whole_file import remove_leftovers
 from tests.experiments.jobs import job
 
+VERSIONS = {"numpy": "1.2.3"}
 FOUND: Findings = {
     "queue": 8.5,
     "nothing": float("nan"),
@@ -22,7 +24,7 @@ FOUND: Findings = {
 def test_findings_come_back_bit_for_bit(tmp_path: Path) -> None:
     store = Store(tmp_path / "cells")
     assert store.load(job()) is None
-    store.save(job(), FOUND, 1.5)
+    store.save(job(), FOUND, 1.5, VERSIONS)
     again = store.load(job())
     assert again is not None
     assert again.keys() == FOUND.keys()
@@ -36,18 +38,25 @@ def test_findings_come_back_bit_for_bit(tmp_path: Path) -> None:
 
 def test_a_file_tells_what_determined_it(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.save(job(seed=3), FOUND, 1.5)
+    store.save(job(seed=3), FOUND, 1.5, VERSIONS)
     about = metadata_of(store.path(job(seed=3)))
     assert about["determined_by"]["seed"] == 3
     assert about["elapsed_s"] == 1.5
-    assert {"python", "numpy", "numba", "quedge"} <= about["versions"].keys()
+    assert about["versions"] == VERSIONS
+
+
+def test_a_file_that_may_not_be_read_is_not_called_damaged(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.path(job()).mkdir()
+    with pytest.raises(OSError, match="directory"):
+        store.load(job())
 
 
 def test_a_file_is_read_by_anything_that_reads_parquet(tmp_path: Path) -> None:
     import pyarrow.parquet as pq
 
     store = Store(tmp_path)
-    store.save(job(), FOUND, 0.0)
+    store.save(job(), FOUND, 0.0, VERSIONS)
     table = pq.read_table(store.path(job()))
     assert table.column_names == ["measure", "at", "value"]
     assert table.num_rows == 5
@@ -56,7 +65,7 @@ def test_a_file_is_read_by_anything_that_reads_parquet(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"not Parquet at all", None])
 def test_a_damaged_file_is_named(tmp_path: Path, content: bytes | None) -> None:
     store = Store(tmp_path)
-    store.save(job(), FOUND, 0.0)
+    store.save(job(), FOUND, 0.0, VERSIONS)
     path = store.path(job())
     path.write_bytes(path.read_bytes()[:-40] if content is None else content)
     with pytest.raises(ValueError, match=rf"{path.name}: is damaged"):
@@ -64,10 +73,11 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: bytes | None) -> None:
 
 
 def test_half_written_files_of_long_ago_are_removed_and_no_others(tmp_path: Path) -> None:
-    Store(tmp_path).save(job(), FOUND, 0.0)
+    Store(tmp_path).save(job(), FOUND, 0.0, VERSIONS)
     old, new = tmp_path / ".a.parquet.1.part", tmp_path / ".b.parquet.2.part"
     for path in (old, new):
         path.write_bytes(b"half")
     os.utime(old, (time.time() - 7200, time.time() - 7200))
-    Store(tmp_path).remove_leftovers()
+    remove_leftovers(tmp_path)
+    remove_leftovers(tmp_path / "nowhere")
     assert {path.name for path in tmp_path.iterdir()} == {new.name, Store(tmp_path).path(job()).name}

@@ -9,6 +9,7 @@ from quedge.experiments.job import Job
 from quedge.experiments.probes.largest_stable_rate import LargestStableRate, growth_of_queues
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import AllLocal
+from quedge.simulation.processes import Recorded
 from quedge.simulation.simulate import simulate
 
 STEADY = Scenario(devices=3)
@@ -38,6 +39,15 @@ def test_a_cell_that_can_process_nothing_is_never_stable() -> None:
     rates = found(dataclasses.replace(STEADY, max_frequency_hz=0.0), frames=200)
     assert rates["stable_rate_mbps"] == 0.0
     assert rates["largest_stable_rate_mbps"] < 0.01
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_a_run_that_cannot_tell_is_refused(recorded: bool) -> None:
+    job = Job(STEADY, AllLocal(), 0, 1, LargestStableRate())
+    if recorded:  # the rate of a recording is what it is
+        job = dataclasses.replace(job, frames=50, arrivals=Recorded(np.full((50, 3), 0.1)))
+    with pytest.raises(ValueError, match="a thousandfold rate is still stable"):
+        job.run()
 
 
 def test_growth_is_the_slope_of_the_mean_queue_over_the_arrivals() -> None:

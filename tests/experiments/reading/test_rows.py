@@ -72,6 +72,11 @@ def test_a_course_has_a_row_a_place() -> None:
     ]  # fmt: skip
 
 
+def test_close_values_are_different_lines() -> None:
+    near = [record("exact", 2000000.0, 1.0), record("exact", 2000001.0, 2.0)]
+    assert {row.line for row in figure_rows(Course([QUEUE], lines="nu"), near)} == {"2000000", "2000001"}
+
+
 def test_a_ranking_has_no_axis_and_a_front_has_both_measures() -> None:
     assert {row.x for row in figure_rows(Ranking([QUEUE]), RECORDS)} == {None}
     front = Front(POWER, QUEUE, "nu", "policy", (50.0, 0.0), "here", (0.0, 1.0))
@@ -123,6 +128,12 @@ def test_every_cell_has_a_line_with_all_its_numbers() -> None:
         ("50.0", "pair", "0", "9.0"),
     ]  # fmt: skip
     assert lines[0]["cell"] == "cell0"
+
+
+def test_a_measure_that_is_a_key_has_one_column() -> None:
+    run = Run(0, "cell", {"devices": 10.0, "queue": 1.0})
+    (heading, _) = cells_text([Records({"devices": 10}, "exact", 5, [run])]).splitlines()
+    assert heading == "devices,policy,seed,frames,cell,queue"
 
 
 @pytest.mark.parametrize(("value", "label"), [(50.0, "50"), (0.02, "0.02"), (10, "10"), ((1.0, 2.0), "(1.0, 2.0)")])

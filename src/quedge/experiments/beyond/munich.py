@@ -2,7 +2,6 @@
 
 from quedge.experiments.beyond.sweeps import BEYOND
 from quedge.experiments.experiment import Experiment, Grid
-from quedge.experiments.munich_walk import MUNICH_FRAMES, MUNICH_SCENARIO, MunichWalk
 from quedge.experiments.panels import (
     DELAY_P95_COLUMN,
     OBJECTIVE_RATIO,
@@ -15,6 +14,7 @@ from quedge.experiments.panels import (
 )
 from quedge.experiments.presentation import Presentation, Ranking, Table
 from quedge.experiments.schemes import BEST_PAIR, BEST_SINGLE, EXACT, LYDROO_NOMA, LYDROO_SCA, LYDROO_TDMA
+from quedge.simulation.munich_walk import MUNICH_FRAMES, MUNICH_SCENARIO, MunichWalk
 
 EXPERIMENT = Experiment(
     name="beyond-munich",

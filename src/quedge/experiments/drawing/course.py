@@ -9,7 +9,7 @@ import numpy as np
 
 from quedge.experiments.drawing.legend import Legend, lines_of, shown_name
 from quedge.experiments.drawing.style import dress, new_figure, scale_panel, styles_of
-from quedge.experiments.presentation import POLICY, Course
+from quedge.experiments.presentation import Course
 from quedge.experiments.reading.rows import OURS, PAPER, Row
 
 
@@ -33,7 +33,7 @@ def draw_course(figure: Course, rows: Sequence[Row]) -> Any:
                 shape = {"color": style.color, "linestyle": style.dashes, "linewidth": style.width}
                 marker = "o" if len(line) == 1 else None
                 (artist,) = axis.plot(x, value, marker=marker, **shape)
-                legend.add(_named(figure, shown_name(name, line, rows)), artist)
+                legend.add(shown_name((figure.lines,), name, line, rows), artist)
             for row in (row for row in own if row.line == name and row.source == PAPER):
                 axis.plot(
                     last, row.value, color=style.color, linestyle="none", marker="x", markersize=9.0,
@@ -51,7 +51,3 @@ def draw_course(figure: Course, rows: Sequence[Row]) -> Any:
 
 
 _DRAWN = ("x", "value", "low", "high")
-
-
-def _named(figure: Course, line: str) -> str:
-    return line if figure.lines == POLICY else f"{figure.lines} = {line}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from quedge.experiments.presentation import POLICY
 from quedge.experiments.reading.rows import OURS, Row
 
 
@@ -40,14 +41,14 @@ class Legend:
         )  # fmt: skip
 
 
-def lines_of(rows: Sequence[Row], source: str | None = None) -> list[str]:
+def lines_of(rows: Sequence[Row]) -> list[str]:
     """The names of the lines in the order in which they first appear, ours first."""
-    kept = [row for row in rows if source is None or row.source == source]
-    return list(dict.fromkeys(row.line for row in sorted(kept, key=lambda row: row.source != OURS)))
+    return list(dict.fromkeys(row.line for row in sorted(rows, key=lambda row: row.source != OURS)))
 
 
-def shown_name(name: str, line: Sequence[Row], rows: Sequence[Row]) -> str:
-    """A line's name; where its runs were shorter than the longest ones, with their length."""
+def shown_name(keys: Sequence[str], name: str, line: Sequence[Row], rows: Sequence[Row]) -> str:
+    """A line's name, with the key where it stands for one's value, and the length of runs that are not the longest."""
+    name = name if len(keys) > 1 or keys[0] == POLICY else f"{keys[0]} = {name}"
     longest = max(row.frames for row in rows)
     most, least = max(row.frames for row in line), min(row.frames for row in line)
     if least == longest:

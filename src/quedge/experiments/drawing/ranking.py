@@ -9,8 +9,8 @@ import numpy as np
 
 from quedge.experiments.drawing.legend import lines_of, shown_name
 from quedge.experiments.drawing.style import dress, mark_level_on_x, new_figure, styles_of
-from quedge.experiments.presentation import Ranking
-from quedge.experiments.reading.rows import OURS, PAPER, Row
+from quedge.experiments.presentation import POLICY, Ranking
+from quedge.experiments.reading.rows import Row
 
 
 def draw_ranking(figure: Ranking, rows: Sequence[Row]) -> Any:
@@ -22,9 +22,6 @@ def draw_ranking(figure: Ranking, rows: Sequence[Row]) -> Any:
     for axis, panel in zip(axes, figure.panels, strict=True):
         for row in (row for row in rows if row.measure == panel.measure):
             style = styles[row.line]
-            if row.source == PAPER:
-                axis.plot(row.value, height[row.line], color=style.color, marker="x", markersize=9, markeredgewidth=2)
-                continue
             spread = np.nan_to_num([[row.value - row.low], [row.high - row.value]])
             axis.errorbar(
                 row.value, height[row.line], xerr=spread, color=style.color, marker=style.marker, markersize=6,
@@ -41,7 +38,6 @@ def draw_ranking(figure: Ranking, rows: Sequence[Row]) -> Any:
             axis.set_xscale("log")
         if panel.level is not None:
             mark_level_on_x(axis, panel.level)
-    ours = [row for row in rows if row.source == OURS]
-    shown = [shown_name(name, [row for row in ours if row.line == name] or ours, ours) for name in names]
+    shown = [shown_name((POLICY,), name, [row for row in rows if row.line == name], rows) for name in names]
     axes[0].set_yticks([height[name] for name in names], shown)
     return drawn

@@ -28,7 +28,7 @@ def draw_sweep(figure: Sweep, rows: Sequence[Row]) -> Any:
             ours = [row for row in line if row.source == OURS]
             paper = [row for row in line if row.source == PAPER]
             if ours:
-                legend.add(shown_name(name, ours, rows), _draw_line(axis, ours, styles[name], panel))
+                legend.add(shown_name(figure.lines, name, ours, rows), _draw_line(axis, ours, styles[name], panel))
             if paper:
                 _draw_marks(axis, paper, styles[name])
                 legend.add_paper()

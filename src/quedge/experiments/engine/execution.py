@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from types import TracebackType
 
-from quedge.experiments.engine.workers import Answer, Workers, run_job
+from quedge.experiments.engine.versions import versions
+from quedge.experiments.engine.workers import Answer, Workers, WorkersError, run_job
 from quedge.experiments.fingerprint import code_version
 from quedge.experiments.job import Job
 
@@ -52,16 +53,18 @@ class Execution:
         Args:
             jobs: the jobs by name.
             keep: called with each answer, as soon as it is there.
+
+        Raises:
+            WorkersError: there are no workers to be had.
         """
         if jobs and self._executor is None:
             self._executor = self._workers.start()
         queue = _Queue(jobs, self._workers, keep)
         while queue.waiting or queue.running:
             assert self._executor is not None
-            lost = queue.submit(self._executor) or queue.collect()
-            if lost:
+            if not queue.submit(self._executor) or queue.collect():
                 self._workers.abandon(self._executor)
-                queue.retry(lost)
+                queue.retry()
                 self._executor = self._workers.start()
 
 
@@ -77,60 +80,68 @@ class _Queue:
         order = sorted(jobs, key=lambda name: (name in self._alone, -jobs[name].scenario.devices))
         self.waiting = deque(order)
         self.running: dict[Future[Answer], str] = {}
+        self._lost: list[str] = []
+        self._deaths: Counter[str] = Counter()
 
-    def submit(self, executor: Executor) -> list[str]:
+    def submit(self, executor: Executor) -> bool:
         """Give out as many jobs as may run at a time; one that has to be alone runs alone.
 
         Returns:
-            The job that was lost, where the workers died with nothing else on their hands.
+            False where the workers are gone, and nothing is under way.
         """
         while self.waiting and len(self.running) < self._workers.slots:
             name = self.waiting[0]
             if self.running and (name in self._alone or not self._alone.isdisjoint(self.running.values())):
                 break
-            self.waiting.popleft()
             try:
                 self.running[executor.submit(run_job, self._jobs[name])] = name
             except BrokenExecutor:
-                if not self.running:
-                    return [name]
-                self.waiting.appendleft(name)  # what runs will tell
-                break
-        return []
+                self._deaths[_IDLE] += 1
+                if self._deaths[_IDLE] > _PATIENCE:
+                    raise WorkersError("the workers die before they have been given anything to do") from None
+                break  # what runs, if anything, will tell
+            self.waiting.popleft()
+        return bool(self.running)
 
-    def collect(self) -> list[str]:
-        """Wait for answers and keep them.
-
-        Returns:
-            The jobs whose workers are gone.
-        """
+    def collect(self) -> bool:
+        """Wait for answers and keep them; whether a worker was found gone."""
         ended, _ = wait(self.running, return_when=FIRST_COMPLETED)
-        return [name for future in ended if (name := self._collected(future)) is not None]
+        for future in ended:
+            self._take(self.running.pop(future), future)
+        return bool(self._lost)
 
-    def _collected(self, future: Future[Answer]) -> str | None:
-        name = self.running.pop(future)
+    def _take(self, name: str, future: Future[Answer]) -> None:
         try:
             answer = future.result()
         except BrokenExecutor:
-            return name
+            self._lost.append(name)
+            return
         except Exception as error:  # it could not be sent there, or its answer not back; or a cluster's own trouble
             answer = _failed(" ".join(f"{type(error).__name__}: {error}".split()))
         if answer.code != code_version():
             answer = _failed("the worker has another version of quedge")
         self._keep(name, answer)
-        return None
 
-    def retry(self, lost: list[str]) -> None:
-        """A worker died, and took with it whatever ran beside it: the suspects run again, each alone."""
-        suspects = [*lost, *self.running.values()]
-        self.running.clear()
-        for name in suspects:
-            if name in self._alone or len(suspects) == 1:
+    def retry(self) -> None:
+        """A worker died, and took with it whatever ran beside it: the suspects run again, each alone.
+
+        A job that was alone when its worker died, twice, is the reason.
+        """
+        for name in [*self._lost, *self.running.values()]:
+            self._deaths[name] += name in self._alone
+            if self._deaths[name] >= _PROOF:
                 self._keep(name, _failed("its worker died: killed, out of memory, or crashed"))
             else:
                 self._alone.add(name)
                 self.waiting.appendleft(name)
+        self._lost.clear()
+        self.running.clear()
+
+
+_IDLE = ""  # stands for no job
+_PATIENCE = 5  # deaths of workers that had nothing to do
+_PROOF = 2  # deaths of the only job's worker
 
 
 def _failed(reason: str) -> Answer:
-    return Answer(None, reason, 0.0, code_version())
+    return Answer(None, reason, 0.0, versions(), code_version())

@@ -12,6 +12,7 @@ from quedge.experiments.engine.workers import Answer, Workers
 from quedge.experiments.findings import Findings
 from quedge.experiments.fingerprint import name_of
 from quedge.experiments.job import Job
+from quedge.experiments.whole_file import remove_leftovers
 
 
 class Progress(NamedTuple):
@@ -63,10 +64,11 @@ def run_missing(
 
     Raises:
         ValueError: see `fingerprint.determinants`; before anything has run.
-        OSError: findings cannot be kept.
+        WorkersError: there are no workers to be had.
+        OSError: findings cannot be read or kept.
     """
     wanted = {name_of(job): job for job in jobs}
-    store.remove_leftovers()
+    remove_leftovers(store.folder)
     findings: dict[str, Findings] = {}
     damaged: list[str] = []
     for name, job in wanted.items():
@@ -86,7 +88,7 @@ def run_missing(
         if answer.findings is None:
             failures[name] = answer.reason
         else:
-            store.save(missing[name], answer.findings, answer.elapsed_s)
+            store.save(missing[name], answer.findings, answer.elapsed_s, answer.versions)
             findings[name] = answer.findings
         time_left.ended(name, answer.elapsed_s)
         if progress is not None:

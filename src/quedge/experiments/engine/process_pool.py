@@ -28,7 +28,6 @@ class ProcessPool:
             workers: number of processes; one a processor that this process may use without.
         """
         self._slots = workers or usable_processors()
-        self._children: set[BaseProcess] = set()
 
     @property
     def slots(self) -> int:
@@ -37,14 +36,13 @@ class ProcessPool:
 
     def start(self) -> Executor:
         """See `Workers.start`."""
-        self._children = set(multiprocessing.active_children())
         return _QuietPool(self._slots)
 
     def abandon(self, executor: Executor) -> None:
         """See `Workers.abandon`."""
         executor.shutdown(wait=False, cancel_futures=True)
-        for child in set(multiprocessing.active_children()) - self._children:
-            child.kill()
+        if isinstance(executor, _QuietPool):
+            executor.kill()
 
 
 class _QuietPool(ProcessPoolExecutor):
@@ -52,10 +50,20 @@ class _QuietPool(ProcessPoolExecutor):
 
     def __init__(self, workers: int) -> None:
         super().__init__(workers, multiprocessing.get_context("spawn"), _end_with_parent)
+        self._begun: set[BaseProcess] = set()
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        with _environment(ONE_THREAD), _interruptions_held():
-            return super().submit(fn, *args, **kwargs)
+        before = set(multiprocessing.active_children())
+        try:
+            with _environment(ONE_THREAD), _interruptions_held():
+                return super().submit(fn, *args, **kwargs)
+        finally:
+            self._begun |= set(multiprocessing.active_children()) - before
+
+    def kill(self) -> None:
+        """End the processes, whatever they are doing."""
+        for process in self._begun:
+            process.kill()
 
 
 def usable_processors() -> int:

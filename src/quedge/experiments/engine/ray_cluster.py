@@ -9,7 +9,7 @@ from concurrent.futures import Executor, Future
 from typing import Any, ParamSpec, TypeVar, cast
 
 from quedge.experiments.engine.process_pool import usable_processors
-from quedge.experiments.engine.workers import ONE_THREAD
+from quedge.experiments.engine.workers import ONE_THREAD, WorkersError
 from quedge.model.extras import check_installed
 
 P = ParamSpec("P")
@@ -46,7 +46,7 @@ class RayCluster:
         """See `Workers.start`.
 
         Raises:
-            ValueError: there is no cluster at the address.
+            WorkersError: there is no cluster at the address.
         """
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         if self._address is None:
@@ -65,7 +65,7 @@ class RayCluster:
             try:
                 ray.init(self._address, **common)
             except (ConnectionError, RuntimeError, ValueError) as error:
-                raise ValueError(f"--ray {self._address}: cannot be joined: {_cause(error)}") from None
+                raise WorkersError(f"--ray {self._address}: cannot be joined: {_cause(error)}") from None
             resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
             self._slots = max(1, int(resources.get("CPU", 1.0)))
         return _RayExecutor()
@@ -93,27 +93,31 @@ class _RayExecutor(Executor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        for future, reference in list(self._under_way.items()):
-            if cancel_futures:
-                self._ray.cancel(reference, force=True)
-            elif wait:
-                future.exception()
-        self._ray.shutdown()
+        try:
+            for future, reference in list(self._under_way.items()):
+                if cancel_futures:
+                    self._ray.cancel(reference, force=True)
+                elif wait:
+                    future.exception()
+        except self._ray.exceptions.RayError:  # the cluster is gone, and what ran on it
+            pass
+        finally:
+            self._ray.shutdown()
 
 
 def _check_answers(address: str) -> None:
     """Refuse an address at which nobody listens; Ray itself would try for minutes.
 
     Raises:
-        ValueError: naming it.
+        WorkersError: naming it.
     """
     host, colon, port = address.rpartition("//")[2].rpartition(":")
     if not colon:
         return  # "auto", for instance
     try:
-        socket.create_connection((host, int(port)), _PATIENCE_S).close()
+        socket.create_connection((host.strip("[]"), int(port)), _PATIENCE_S).close()
     except (OSError, ValueError) as error:
-        raise ValueError(f"--ray {address}: nobody answers there: {error}") from None
+        raise WorkersError(f"--ray {address}: nobody answers there: {error}") from None
 
 
 def _cause(error: BaseException) -> str:

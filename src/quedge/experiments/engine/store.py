@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import platform
-import time
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +15,6 @@ from quedge.experiments.job import Job
 from quedge.experiments.whole_file import whole_file
 
 _METADATA = b"quedge"
-_LIBRARIES = ("numpy", "numba", "scipy", "torch", "cvxpy", "clarabel")
-_STALE_S = 3600.0  # a file is written within milliseconds
 
 
 class Store:
@@ -47,16 +42,23 @@ class Store:
 
         Raises:
             ValueError: the file is damaged; the message names it.
+            OSError: it cannot be read.
         """
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         path = self.path(job)
         try:
-            table = pq.read_table(path, columns=["measure", "at", "value"])
+            file = open(path, "rb")
         except FileNotFoundError:
             return None
-        except Exception as error:  # pyarrow has many kinds for a file that is none
-            raise ValueError(f"{path}: is damaged: {str(error).splitlines()[0]}") from None
+        with file:
+            try:
+                table = pq.read_table(file, columns=["measure", "at", "value"])
+            except MemoryError:
+                raise
+            except (pa.ArrowException, OSError) as error:
+                raise ValueError(f"{path}: is damaged: {str(error).splitlines()[0]}") from None
         at, value = table["at"].to_numpy(), table["value"].to_numpy()
         rows: dict[str, list[int]] = {}
         for row, measure in enumerate(table["measure"].to_pylist()):
@@ -68,8 +70,14 @@ class Store:
             for measure, places in rows.items()
         }
 
-    def save(self, job: Job, findings: Findings, elapsed_s: float) -> None:
+    def save(self, job: Job, findings: Findings, elapsed_s: float, ran_with: Mapping[str, str]) -> None:
         """Keep a job's findings, as a whole or not at all.
+
+        Args:
+            job: the job.
+            findings: what was found.
+            elapsed_s: how long it took (s).
+            ran_with: versions of the libraries that it ran with.
 
         Raises:
             OSError: the file cannot be written.
@@ -85,7 +93,7 @@ class Store:
             measures += [measure] * series.value.size
             at += [None if np.isnan(place) else float(place) for place in series.at]
             values += series.value.tolist()
-        about = {"determined_by": determinants(job), "elapsed_s": round(elapsed_s, 3), "versions": versions()}
+        about = {"determined_by": determinants(job), "elapsed_s": round(elapsed_s, 3), "versions": dict(ran_with)}
         table = pa.table(
             {
                 "measure": pa.array(measures, pa.string()).dictionary_encode(),
@@ -97,13 +105,6 @@ class Store:
         with whole_file(self.path(job)) as file:
             pq.write_table(table, file, compression="zstd")
 
-    def remove_leftovers(self) -> None:
-        """Remove what processes that were killed left half-written."""
-        for path in self.folder.glob(".*.part"):
-            with contextlib.suppress(OSError):  # another process may have been faster
-                if time.time() - path.stat().st_mtime > _STALE_S:
-                    path.unlink()
-
 
 def metadata_of(path: Path) -> dict[str, Any]:
     """What a cell's file says of itself; see `Store`."""
@@ -111,12 +112,3 @@ def metadata_of(path: Path) -> dict[str, Any]:
 
     about: dict[str, Any] = json.loads(pq.read_schema(path).metadata[_METADATA])
     return about
-
-
-def versions() -> dict[str, str]:
-    """Versions of what computes, as far as it is installed."""
-    found = {"python": platform.python_version()}
-    for library in ("quedge", *_LIBRARIES):
-        with contextlib.suppress(PackageNotFoundError):
-            found[library] = version(library)
-    return found

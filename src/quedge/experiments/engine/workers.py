@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from concurrent.futures import Executor
 from typing import NamedTuple, Protocol
 
-from quedge.experiments.findings import Findings
+from quedge.experiments.engine.versions import versions
+from quedge.experiments.findings import Findings, Series
 from quedge.experiments.fingerprint import code_version
 from quedge.experiments.job import Job
 
@@ -24,12 +26,20 @@ class Workers(Protocol):
         ...
 
     def start(self) -> Executor:
-        """A fresh executor."""
+        """A fresh executor.
+
+        Raises:
+            WorkersError: there can be none.
+        """
         ...
 
     def abandon(self, executor: Executor) -> None:
         """End an executor at once, whatever it is doing."""
         ...
+
+
+class WorkersError(Exception):
+    """There are no workers to be had; the message says why."""
 
 
 class Answer(NamedTuple):
@@ -39,12 +49,14 @@ class Answer(NamedTuple):
         findings: what was found; None where the job failed.
         reason: why it failed.
         elapsed_s: how long it took (s).
+        versions: of the libraries that it ran with.
         code: the version of the code that ran.
     """
 
     findings: Findings | None
     reason: str
     elapsed_s: float
+    versions: Mapping[str, str]
     code: str
 
 
@@ -53,7 +65,7 @@ def run_job(job: Job) -> Answer:
     began = time.perf_counter()
     findings, reason = None, ""
     try:
-        findings = job.run()
+        findings = {name: found if isinstance(found, Series) else float(found) for name, found in job.run().items()}
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-    return Answer(findings, reason, time.perf_counter() - began, code_version())
+    return Answer(findings, reason, time.perf_counter() - began, versions(), code_version())

@@ -17,8 +17,8 @@ EXPERIMENT = Experiment(
     shown=Presentation(Sweep("pqc_power_w", PQC_POWER_LABEL, [OFFLOAD_RATIO, POWER], marks=figure7_marks())),
     remarks=[
         SETTLED,
-        "The paper's ratio falls from 25.6 % to 16.9 %, by a third. Levels compare less well than falls: for many devices "
-        "offloading gains next to nothing over computing locally, so policies of nearly the same objective differ in "
-        "their ratio (see `beyond-circuit-power` and `beyond-arrivals`).",
+        "The paper's ratio falls from 25.6 % to 16.9 %, by a third. Levels compare less well than falls: for many "
+        "devices offloading gains next to nothing over computing locally, so policies of nearly the same objective "
+        "differ in their ratio (see `beyond-circuit-power` and `beyond-arrivals`).",
     ],
 )

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 
 from quedge.experiments.findings import Findings
 from quedge.experiments.job import Job
-from quedge.policy.policy import Learner, Policy
-from quedge.simulation.simulate import simulate
 from quedge.simulation.trace import Trace
+
+_MOST = 2.0**10  # the search goes no farther than this multiple of the job's rates, or its inverse
 
 
 @dataclass(frozen=True)
@@ -60,17 +59,21 @@ class LargestStableRate:
             low, high = 1.0, 2.0
             while self._stable(job, high):
                 low, high = high, 2.0 * high
+                if high > _MOST:
+                    raise ValueError(
+                        "arrival_rate_mbps: a thousandfold rate is still stable: the run is too short to tell, or its "
+                        "arrivals do not depend on the rate"
+                    )
         else:
             low, high = 0.5, 1.0
-            while low > 2.0**-10 and not self._stable(job, low):
+            while low > 1.0 / _MOST and not self._stable(job, low):
                 low, high = 0.5 * low, low
-        return (low, high) if low > 2.0**-10 else (0.0, high)
+        return (low, high) if low > 1.0 / _MOST else (0.0, high)
 
     def _stable(self, job: Job, factor: float) -> bool:
         rates = tuple(factor * job.scenario.per_device("arrival_rate_mbps"))
         scenario = dataclasses.replace(job.scenario, arrival_rate_mbps=rates)
-        policy = cast(Policy | Learner, job.policy)
-        trace = simulate(scenario, policy, job.frames, job.seed, channel=job.channel, arrivals=job.arrivals)
+        trace = dataclasses.replace(job, scenario=scenario).simulate()
         budget = float(scenario.per_device("power_budget_w").mean())
         half = slice(trace.frames // 2, None)
         power = float(trace.power_w[half].mean())

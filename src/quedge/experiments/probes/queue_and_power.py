@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 from quedge.experiments.findings import Findings
 from quedge.experiments.job import Job
-from quedge.policy.policy import Learner, Policy
 from quedge.simulation.delay import delay_percentile
 from quedge.simulation.measures import first_settled_frame
-from quedge.simulation.simulate import simulate
 
 
 @dataclass(frozen=True)
@@ -32,8 +29,7 @@ class QueueAndPower:
 
     def measure(self, job: Job) -> Findings:
         """See `Probe.measure`."""
-        policy = cast(Policy | Learner, job.policy)
-        trace = simulate(job.scenario, policy, job.frames, job.seed, channel=job.channel, arrivals=job.arrivals)
+        trace = job.simulate()
         settled = first_settled_frame(job.frames, self.warmup)
         return {
             "data_queue_mbit": float(trace.data_queue_mbit[settled:].mean()),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +11,7 @@ from numpy.typing import NDArray
 from quedge.experiments.findings import Findings, Series
 from quedge.experiments.job import Job
 from quedge.model.frame import Status
-from quedge.policy.policy import Learner, Policy
 from quedge.simulation.measures import objective_ratios, summarise
-from quedge.simulation.simulate import simulate
 from quedge.simulation.trace import Trace
 
 
@@ -41,8 +38,7 @@ class Simulation:
 
     def measure(self, job: Job) -> Findings:
         """See `Probe.measure`."""
-        policy = cast(Policy | Learner, job.policy)
-        trace = simulate(job.scenario, policy, job.frames, job.seed, channel=job.channel, arrivals=job.arrivals)
+        trace = job.simulate()
         ratios = objective_ratios(trace)
         summary = dataclasses.asdict(summarise(trace, self.warmup, ratios))
         return {

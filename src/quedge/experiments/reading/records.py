@@ -56,12 +56,12 @@ class Gathered(NamedTuple):
     Attributes:
         records: variant by variant and policy by policy, in the order of the experiment.
         cells: how many cells it has.
-        failed: why cells failed, in words.
+        failed: why cells failed, in words, by the cell's name.
     """
 
     records: list[Records]
     cells: int
-    failed: list[str]
+    failed: dict[str, str]
 
 
 def gathered(
@@ -76,13 +76,13 @@ def gathered(
         failures: reasons, by name.
     """
     parts: dict[tuple[str, str], Records] = {}
-    failed: list[str] = []
+    failed: dict[str, str] = {}
     cells = 0
     for point in points_of(experiment, size):
         cells += 1
         name = name_of(point.job)
         if name in failures:
-            failed.append(f"{described(point)}: {failures[name]}")
+            failed[name] = f"{described(point)}: {failures[name]}"
         if name in findings:
             key = repr(sorted(point.variant.items())), point.scheme
             record = parts.setdefault(key, Records(point.variant, point.scheme, point.job.frames, []))

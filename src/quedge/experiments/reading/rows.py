@@ -56,7 +56,7 @@ def figure_rows(figure: Figure, records: Sequence[Records]) -> list[Row]:
         for record in records
         for row in _rows(record, None if x is None else record.variant[x], _line(record, lines), panels)
     ]
-    return rows + _paper(figure.marks, panels)
+    return rows + _paper(() if isinstance(figure, Ranking) else figure.marks, panels)
 
 
 def table_rows(table: Table, records: Sequence[Records]) -> list[Row]:
@@ -97,7 +97,7 @@ def cells_text(records: Sequence[Records]) -> str:
             for record in records
             for run in record.runs
             for measure, found in run.findings.items()
-            if isinstance(found, float) and measure not in _TOLD
+            if isinstance(found, float) and measure not in (*_TOLD, *keys)
         )
     )
     file = io.StringIO()
@@ -138,7 +138,7 @@ def _part(record: Records, key: str) -> str:
 
 def label_of(value: Any) -> str:
     """A key's value as a line's name."""
-    return f"{value:g}" if isinstance(value, (int, float)) else str(value)
+    return f"{value:.12g}" if isinstance(value, (int, float)) else str(value)
 
 
 def _rows(record: Records, x: Any, line: str, shown: Sequence[Panel | Column]) -> Iterator[Row]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-from collections import Counter
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from quedge.experiments.engine.versions import common_versions
 from quedge.experiments.publication import MANIFEST
 from quedge.experiments.whole_file import whole_file
 
@@ -42,14 +42,19 @@ def write_report(folder: Path) -> Path:
     )
     page = environment.get_template("page.html").render(
         chapters=[(name, list(part)) for name, part in groupby(experiments, key=lambda each: each["chapter"])],
-        versions=_common([experiment["versions"] for experiment in experiments]),
+        versions=common_versions(experiment["versions"] for experiment in experiments),
         codes=sorted({experiment["code"] for experiment in experiments}),
-        failed=[line for experiment in experiments for line in experiment["failed"]],
+        failed={cell for experiment in experiments for cell in experiment["failed"]},
     )
     path = folder / REPORT
     with whole_file(path) as file:
         file.write(page.encode())
     return path
+
+
+def manifests_in(folder: Path) -> list[Path]:
+    """The files of a folder in which experiments say what they are."""
+    return sorted(folder.glob(f"*{MANIFEST}"))
 
 
 def read_manifests(folder: Path) -> list[dict[str, Any]]:
@@ -58,7 +63,7 @@ def read_manifests(folder: Path) -> list[dict[str, Any]]:
     Raises:
         ValueError: there is none, or one cannot be read.
     """
-    paths = sorted(folder.glob(f"*{MANIFEST}"))
+    paths = manifests_in(folder)
     if not paths:
         raise ValueError(f"{folder}: holds no experiment; `quedge reproduce --out {folder}` would write some")
     manifests: list[dict[str, Any]] = []
@@ -90,12 +95,3 @@ def _image(folder: Path, name: str | None) -> str | None:
     except OSError as error:
         raise ValueError(f"{folder / name}: cannot be read: {error.strerror}") from None
     return f"data:image/png;base64,{base64.b64encode(content).decode()}"
-
-
-def _common(versions: list[dict[str, str]]) -> dict[str, str]:
-    """The libraries' versions; where experiments ran with different ones, all of them."""
-    seen: dict[str, Counter[str]] = {}
-    for each in versions:
-        for library, version in each.items():
-            seen.setdefault(library, Counter())[version] += 1
-    return {library: " and ".join(sorted(found)) for library, found in seen.items()}

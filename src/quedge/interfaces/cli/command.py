@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from quedge import __version__
+from quedge.experiments.engine.workers import WorkersError
 from quedge.interfaces.cli.decide import decide
 from quedge.interfaces.cli.demo import demo
 from quedge.interfaces.cli.engine_options import with_ray_address
@@ -88,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except _ParserError as error:
         command = error.ctx.command_path if error.ctx else "quedge"
         return _complain(f"{error.format_message().rstrip('.')}. See '{command} --help'.", _MISUSED)
-    except (UsageError, MissingExtraError) as error:
+    except (UsageError, MissingExtraError, WorkersError) as error:
         return _complain(str(error), _MISUSED)
     except (KeyboardInterrupt, typer.Abort):
         return _INTERRUPTED

@@ -9,7 +9,6 @@ from typing import Annotated, NamedTuple
 import typer
 
 from quedge.experiments.comparison import compare
-from quedge.experiments.munich_walk import MUNICH_FRAMES, MUNICH_SCENARIO, MunichWalk
 from quedge.experiments.whole_file import check_folder_takes_files, whole_file
 from quedge.interfaces.cli.compiling import compile_run
 from quedge.interfaces.cli.numbers import frames_of
@@ -20,6 +19,7 @@ from quedge.interfaces.policies import available_policies
 from quedge.interfaces.run_files import summary_object
 from quedge.model.scenario import Scenario
 from quedge.simulation.measures import Summary
+from quedge.simulation.munich_walk import MUNICH_FRAMES, MUNICH_SCENARIO, MunichWalk
 from quedge.simulation.processes import ChannelProcess
 from quedge.simulation.trace import Trace
 

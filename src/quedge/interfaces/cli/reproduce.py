@@ -10,7 +10,8 @@ import typer
 
 from quedge.experiments.catalogue import NAMES, chosen
 from quedge.experiments.experiment import FULL, QUICK, Experiment, Size
-from quedge.experiments.reproduce import Reproduced, reproduce
+from quedge.experiments.report.page import manifests_in, read_manifests
+from quedge.experiments.reproduce import Reproduced, jobs_of, reproduce
 from quedge.experiments.whole_file import check_folder_takes_files
 from quedge.interfaces.cli.engine_options import (
     OutFolder,
@@ -53,8 +54,12 @@ def run_experiments(experiments: list[Experiment], size: Size, out: Path, worker
     """Run experiments and tell what became of them; the exit status is 1 where a cell failed."""
     with refusing("--out"):
         check_folder_takes_files(out)
+        if manifests_in(out):
+            read_manifests(out)  # the page is made of them all in the end
+    with refusing():
+        jobs_of(experiments, size)
     chosen_workers = workers_for(workers, ray)
-    with progress_of_cells() as progress, refusing():
+    with progress_of_cells() as progress:
         done = reproduce(experiments, size, out, chosen_workers, progress)
     _tell(done, out)
     if done.failed:
@@ -68,6 +73,7 @@ def _tell(done: Reproduced, out: Path) -> None:
     print(f"{done.cells} cells{before}. In {out}: {', '.join(done.written)}.")
     print(f"All of it on one page: {done.report}")
     if done.failed:
-        print(f"quedge: {len(done.failed)} cells failed; the same command tries them again:", file=sys.stderr)
+        cells = "1 cell" if len(done.failed) == 1 else f"{len(done.failed)} cells"
+        print(f"quedge: {cells} failed; the same command tries again:", file=sys.stderr)
         for line in done.failed:
             print(f"  {line}", file=sys.stderr)

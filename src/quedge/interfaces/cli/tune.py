@@ -42,8 +42,8 @@ def tune_scenario(
 ) -> None:
     """Search V and ν for the shortest queue, or delay, whose mean power stays in the budget.
 
-    Settings are tried under common seeds; the best are run again under fresh ones, 0 to 4, beside the scenario's own V
-    and ν. The exit status is 1 where no setting that was tried keeps the budget.
+    Settings are tried under common seeds; the best are run again under fresh ones, beside the scenario's own.
+    The exit status is 1 where none of them keeps the budget.
     """
     with refusing():
         if minimise not in GOALS:
@@ -62,7 +62,8 @@ def tune_scenario(
     else:
         _print(tuned, tuning, name)
     if not tuned.best.keeps_budget:
-        print("quedge: no setting that was tried keeps the budget; this one draws the least", file=sys.stderr)
+        why = "no setting that was checked under fresh seeds keeps the budget; this one draws the least"
+        print(f"quedge: {why}", file=sys.stderr)
         raise typer.Exit(1)
 
 
