@@ -49,16 +49,15 @@ class Store:
 
         path = self.path(job)
         try:
-            file = open(path, "rb")
+            content = path.read_bytes()
         except FileNotFoundError:
             return None
-        with file:
-            try:
-                table = pq.read_table(file, columns=["measure", "at", "value"])
-            except MemoryError:
-                raise
-            except (pa.ArrowException, OSError) as error:
-                raise ValueError(f"{path}: is damaged: {str(error).splitlines()[0]}") from None
+        try:
+            table = pq.read_table(pa.BufferReader(content), columns=["measure", "at", "value"])
+        except MemoryError:
+            raise
+        except (pa.ArrowException, OSError) as error:
+            raise ValueError(f"{path}: is damaged: {str(error).splitlines()[0]}") from None
         at, value = table["at"].to_numpy(), table["value"].to_numpy()
         rows: dict[str, list[int]] = {}
         for row, measure in enumerate(table["measure"].to_pylist()):
