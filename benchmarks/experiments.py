@@ -126,7 +126,7 @@ def figure7_rows() -> Iterator[Row]:
     ours = [line for line in lines if line["source"] == "quedge"]
     for measure, target in (("offload_ratio", "falls (the paper: 0.256 to 0.169)"), ("power_w", "never above 0.08 W")):
         shown = [
-            f"{float(line['value']):.4f} ± {float(line['ci95_high']) - float(line['value']):.4f}"
+            f"{float(line['value']):.4f} ± {float(line['high']) - float(line['value']):.4f}"
             for line in ours
             if line["measure"] == measure
         ]

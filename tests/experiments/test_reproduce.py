@@ -148,7 +148,7 @@ def test_runs_that_were_shorter_say_so_in_the_figure(tmp_path: Path) -> None:
     from quedge.experiments.reading.rows import OURS, Row
 
     rows = [
-        Row(float(x), line, "data_queue_mbit", 1.0, 0.5, 1.5, 3, frames, OURS)
+        Row(float(x), line, "data_queue_mbit", 1.0, 0.5, 1.5, "ci95", 3, frames, OURS)
         for x in (1, 2)
         for line, frames in (("exact", 2000), ("best-pair", 500), ("best-single", 2000 // x))
     ]

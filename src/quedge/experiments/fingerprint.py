@@ -19,7 +19,7 @@ from quedge.model.scenario import PARAMETERS, Scenario
 
 _PACKAGE = Path(__file__).parent.parent
 _DECIDING = ("model", "allocation", "policy", "simulation", "data", "experiments/probes")
-_LONGEST_NAME = 24
+_NAME_BYTES = 12
 
 
 def determinants(job: Job) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def name_of(job: Job) -> str:
         ValueError: see `determinants`.
     """
     text = json.dumps(determinants(job), sort_keys=True, separators=(",", ":"))
-    return hashlib.blake2b(text.encode(), digest_size=_LONGEST_NAME // 2).hexdigest()
+    return hashlib.blake2b(text.encode(), digest_size=_NAME_BYTES).hexdigest()
 
 
 @functools.cache

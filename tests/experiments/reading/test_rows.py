@@ -56,7 +56,7 @@ def test_a_sweep_has_a_row_a_variant_policy_and_measure_and_the_papers_marks() -
 
 def test_a_deviation_is_shown_instead_of_the_interval_where_it_is_asked_for() -> None:
     (row, *_) = figure_rows(Sweep("nu", "nu", [QUEUE._replace(deviation="sd")]), RECORDS)
-    assert (row.low, row.high) == (8.5, 9.5)
+    assert (row.low, row.high, row.interval) == (8.5, 9.5, "sd")
 
 
 def test_lines_can_stand_for_several_keys() -> None:
@@ -112,7 +112,7 @@ def test_csv_reads_back_as_the_numbers() -> None:
         (50.0, "exact", 9.0), (100.0, "exact", 20.0), (50.0, "pair", 9.0)
     ]  # fmt: skip
     assert (lines[0]["seeds"], lines[0]["frames"], lines[0]["source"]) == ("2", "100", "quedge")
-    assert lines[1]["ci95_low"] == ""
+    assert (lines[0]["interval"], lines[1]["interval"], lines[1]["low"]) == ("ci95", "", "")
 
 
 def test_csv_of_a_table_has_a_column_a_key() -> None:

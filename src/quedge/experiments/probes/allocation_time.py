@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import cast
+from typing import ClassVar, cast
 
 import numpy as np
 
@@ -32,12 +32,9 @@ class AllocationTime:
         settle: frames that are run before.
     """
 
-    settle: int = 300
+    alone: ClassVar[bool] = True
 
-    @property
-    def alone(self) -> bool:
-        """See `Probe.alone`."""
-        return True
+    settle: int = 300
 
     def measure(self, job: Job) -> Findings:
         """See `Probe.measure`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -30,13 +31,10 @@ class LargestStableRate:
         resolution: stop when the two rates are this close, relative to the larger one.
     """
 
+    alone: ClassVar[bool] = False
+
     growth: float = 0.01
     resolution: float = 0.005
-
-    @property
-    def alone(self) -> bool:
-        """See `Probe.alone`."""
-        return False
 
     def measure(self, job: Job) -> Findings:
         """See `Probe.measure`."""

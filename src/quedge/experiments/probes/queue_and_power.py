@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from quedge.experiments.findings import Findings
 from quedge.experiments.job import Job
@@ -20,12 +21,9 @@ class QueueAndPower:
         warmup: share of the frames that means leave out at the start.
     """
 
-    warmup: float = 0.5
+    alone: ClassVar[bool] = False
 
-    @property
-    def alone(self) -> bool:
-        """See `Probe.alone`."""
-        return False
+    warmup: float = 0.5
 
     def measure(self, job: Job) -> Findings:
         """See `Probe.measure`."""

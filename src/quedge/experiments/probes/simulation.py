@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,13 +29,10 @@ class Simulation:
         points: number of stretches.
     """
 
+    alone: ClassVar[bool] = False
+
     warmup: float = 0.5
     points: int = 100
-
-    @property
-    def alone(self) -> bool:
-        """See `Probe.alone`."""
-        return False
 
     def measure(self, job: Job) -> Findings:
         """See `Probe.measure`."""

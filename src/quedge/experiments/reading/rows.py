@@ -13,6 +13,7 @@ from quedge.experiments.reading.estimates import estimate
 from quedge.experiments.reading.records import Records
 
 OURS, PAPER = "quedge", "paper"
+CI95, SD, NONE = "ci95", "sd", ""
 
 
 class Row(NamedTuple):
@@ -25,6 +26,7 @@ class Row(NamedTuple):
         value: the number; a mean over seeds where it is ours.
         low: lower end of its interval; NaN where there is none.
         high: upper end.
+        interval: what it is: `CI95`, `SD` (a standard deviation on either side) or `NONE`.
         seeds: number of seeds; 0 where it is the paper's.
         frames: number of frames of each run; 0 where it is the paper's.
         source: whose it is, `OURS` or `PAPER`.
@@ -36,6 +38,7 @@ class Row(NamedTuple):
     value: float
     low: float
     high: float
+    interval: str
     seeds: int
     frames: int
     source: str
@@ -79,12 +82,12 @@ def csv_text(header: Sequence[str], rows: Sequence[Row]) -> str:
     keys = len(header) - 1
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([*header, "measure", "value", "ci95_low", "ci95_high", "seeds", "frames", "source"])
+    writer.writerow([*header, "measure", "value", "low", "high", "interval", "seeds", "frames", "source"])
     for row in rows:
         place = list(row.x) if isinstance(row.x, tuple) else [row.x] * keys
         numbers = ["" if math.isnan(number) else repr(float(number)) for number in (row.value, row.low, row.high)]
-        writer.writerow(["" if each is None else each for each in place]
-                        + [row.line, row.measure, *numbers, row.seeds or "", row.frames or "", row.source])  # fmt: skip
+        rest = [row.line, row.measure, *numbers, row.interval, row.seeds or "", row.frames or "", row.source]
+        writer.writerow([*("" if each is None else each for each in place), *rest])
     return file.getvalue()
 
 
@@ -151,7 +154,8 @@ def _rows(record: Records, x: Any, line: str, shown: Sequence[Panel | Column]) -
         if each.deviation is not None:
             deviation = estimate(record.values(each.deviation)).mean
             low, high = mean - deviation, mean + deviation
-        yield Row(x, line, each.measure, mean, low, high, seeds, record.frames, OURS)
+        interval = SD if each.deviation is not None else _interval(seeds)
+        yield Row(x, line, each.measure, mean, low, high, interval, seeds, record.frames, OURS)
 
 
 def _course(figure: Course, record: Records) -> Iterator[Row]:
@@ -161,14 +165,19 @@ def _course(figure: Course, record: Records) -> Iterator[Row]:
         courses = record.courses(f"{panel.measure}_over_time")
         for point, at in enumerate(courses[0].at if courses else ()):
             mean, low, high, seeds = estimate([float(course.value[point]) for course in courses])
-            yield Row(float(at), line, panel.measure, mean, low, high, seeds, record.frames, OURS)
+            interval = _interval(seeds)
+            yield Row(float(at), line, panel.measure, mean, low, high, interval, seeds, record.frames, OURS)
+
+
+def _interval(seeds: int) -> str:
+    return CI95 if seeds > 1 else NONE
 
 
 def _paper(marks: Sequence[Mark], shown: Sequence[Panel | Column]) -> list[Row]:
     """The paper's numbers of the measures that are shown."""
     measures = {each.measure for each in shown}
     return [
-        Row(mark.x, mark.line, mark.measure, mark.value, math.nan, math.nan, 0, 0, PAPER)
+        Row(mark.x, mark.line, mark.measure, mark.value, math.nan, math.nan, NONE, 0, 0, PAPER)
         for mark in marks
         if mark.measure in measures
     ]
