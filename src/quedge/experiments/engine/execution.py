@@ -106,7 +106,9 @@ class _Queue:
     def collect(self) -> bool:
         """Wait for answers and keep them; whether a worker was found gone."""
         ended, _ = wait(self.running, return_when=FIRST_COMPLETED)
-        for future in ended:
+        for future in [
+            future for future in self.running if future in ended
+        ]:  # in the order in which they were given out
             self._take(self.running.pop(future), future)
         return bool(self._lost)
 
