@@ -142,6 +142,14 @@ def test_the_report_says_with_which_versions_the_cells_ran(tmp_path: Path, monke
     assert "numpy 0.0.1 and 0.0.2" in (tmp_path / "report.html").read_text()
 
 
+def test_where_every_cell_fails_what_stood_there_stays(tmp_path: Path) -> None:
+    good, bad = failing({9}), failing({0})
+    reproduce([good], Size(4, 1), tmp_path, InProcess())
+    before = (tmp_path / "sweep-table.md").read_bytes()
+    assert reproduce([bad], Size(4, 1), tmp_path, InProcess()).written == []
+    assert (tmp_path / "sweep-table.md").read_bytes() == before
+
+
 def test_runs_that_were_shorter_say_so_in_the_figure(tmp_path: Path) -> None:
     from quedge.experiments.drawing.figures import draw_figure
     from quedge.experiments.presentation import Panel

@@ -11,7 +11,14 @@ import time
 from pathlib import Path
 
 import pytest
+import typer
 
+from quedge.experiments.experiment import Experiment, Grid, Size, vary
+from quedge.experiments.schemes import EXACT
+from quedge.experiments.sweep import sweep_experiment
+from quedge.interfaces.cli.reproduce import run_experiments
+from quedge.model.scenario import Scenario
+from tests.experiments.jobs import Told
 from tests.interfaces.test_cli import QUEDGE, remarks, run
 
 pytest.importorskip("torch")
@@ -50,19 +57,41 @@ def test_a_second_call_runs_only_what_is_new(tmp_path: Path) -> None:
     assert kept < cells(tmp_path / "made")
 
 
-def test_a_failing_cell_is_reported_the_rest_finishes_and_the_status_is_1(tmp_path: Path) -> None:
-    trace = "".join(f"{frame},{device},1e-10\n" for frame in range(20) for device in range(2))
-    (tmp_path / "gains.csv").write_text("frame,device,channel_gain\n" + trace)
-    done = run("sweep", "--vary", "devices=2,3", "--channel-trace", "gains.csv", "--seeds", "1", folder=tmp_path)
-    assert done.returncode == 1
-    assert "quedge: 1 cell failed; the same command tries again:" in done.stderr
-    assert (
-        "sweep: exact, devices = 3, seed 0: ValueError: gains.csv: devices: 2 recorded devices are not" in done.stderr
-    )
-    table = (tmp_path / "results" / "sweep" / "sweep-table.md").read_text()
-    assert "| 2 | exact |" in table
-    assert "| 3 | exact |" not in table
-    assert "failed" in (tmp_path / "results" / "sweep" / "report.html").read_text()
+def test_a_failing_cell_is_reported_the_rest_finishes_and_the_status_is_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = sweep_experiment("mine", Scenario(devices=2), {"nu": [20.0, 60.0]}, [EXACT]).shown
+    grid = Grid([EXACT], vary(nu=[20.0, 60.0]), Scenario(devices=2))
+    experiment = Experiment("sweep", "Mine", "", [grid], shown, Told(failing=1))
+    with pytest.raises(typer.Exit) as left:
+        run_experiments([experiment], Size(5, 3), tmp_path / "made", 2, None)
+    assert left.value.exit_code == 1
+    told = capsys.readouterr()
+    assert "6 cells. In" in told.out
+    assert "quedge: 2 cells failed; the same command tries again:" in told.err
+    assert "sweep: exact, nu = 60.0, seed 1: ValueError: told to fail" in told.err
+    assert "2 cells failed" in (tmp_path / "made" / "report.html").read_text()
+
+
+def test_a_sweep_that_cannot_run_leaves_what_stood_there(tmp_path: Path) -> None:
+    (tmp_path / "short.csv").write_text("frame,device,channel_gain,arrival_mbit\n0,0,1e-10,3\n1,0,1e-10,3\n")
+    traces = ["--channel-trace", "short.csv", "--arrival-trace", "short.csv", "--seeds", "1", "--out", "made"]
+    first = run("sweep", "--vary", "v=2,20", *traces, folder=tmp_path)
+    assert first.returncode == 0, first.stderr
+    before = outputs(tmp_path / "made")
+    for wrong, complaint in (
+        (["--vary", "v=2,20", "--frames", "3"], "short.csv: frames: 3 frames are not allowed; 2 are recorded"),
+        (["--vary", "devices=1,2"], "--vary devices: is not allowed, since a trace says what it is"),
+        (["--vary", "arrival_rate_mbps=2,3"], "--vary arrival_rate_mbps: is not allowed, since --arrival-trace says"),
+        (["--vary", "distance_m=100,200"], "--vary distance_m: is not allowed, since --channel-trace says"),
+        (["--vary", "v=2,20", "--set", "v=5"], "--vary v: is not allowed, since --set says what it is"),
+        (["--vary", "v=2", "--set", "devices=5"], "short.csv: devices: 1 recorded devices are not allowed"),
+    ):
+        done = run("sweep", *wrong, *traces, folder=tmp_path)
+        (line,) = done.stderr.splitlines()
+        assert complaint in line
+        assert done.returncode == 2
+        assert outputs(tmp_path / "made") == before
 
 
 def test_a_run_that_was_killed_goes_on_and_ends_as_an_uncut_one(tmp_path: Path) -> None:
@@ -108,7 +137,7 @@ def test_ctrl_c_ends_everything_quietly_and_keeps_what_has_run(tmp_path: Path) -
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
     out, err = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert (out, remarks(err)) == ("", [])
+    assert (out, remarks(err)) == ("", ["quedge: what has run is kept in made; the same command goes on with it"])
     assert cells(tmp_path / "made")
     assert not list((tmp_path / "made" / "cells").glob(".*.part"))
     time.sleep(0.5)

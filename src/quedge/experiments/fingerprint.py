@@ -46,7 +46,12 @@ def name_of(job: Job) -> str:
     Raises:
         ValueError: see `determinants`.
     """
-    text = json.dumps(determinants(job), sort_keys=True, separators=(",", ":"))
+    return digest_of(determinants(job))
+
+
+def digest_of(determined_by: Mapping[str, Any]) -> str:
+    """The name of the job that `determinants` gave."""
+    text = json.dumps(determined_by, sort_keys=True, separators=(",", ":"))
     return hashlib.blake2b(text.encode(), digest_size=_NAME_BYTES).hexdigest()
 
 

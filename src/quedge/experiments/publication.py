@@ -39,13 +39,15 @@ def publish(
         position: its place in a report.
 
     Returns:
-        The names of the figures and tables that were written; none where every cell failed.
+        The names of the figures and tables that were written; none where every cell failed, and what stood there stays.
 
     Raises:
         OSError: a file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     name, figure, table = experiment.name, experiment.shown.figure, experiment.shown.table
+    if not gathered.records and (folder / f"{name}{MANIFEST}").exists():
+        return []  # what an earlier run has brought is better than nothing
     manifest = _manifest(experiment, size, gathered, store, position)
     # The manifest goes first and comes last: where one stands, all that it names belongs to it.
     _remove_old(folder, name)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from quedge.experiments.catalogue import EXPERIMENTS
 from quedge.experiments.engine.missing import Progress, run_missing
 from quedge.experiments.engine.store import Store
@@ -18,6 +20,7 @@ from quedge.experiments.publication import publish
 from quedge.experiments.reading.records import gathered
 from quedge.experiments.report.page import write_report
 from quedge.experiments.whole_file import remove_leftovers
+from quedge.simulation.processes import Recorded
 
 CELLS = "cells"
 """Name of the folder of single cells within an output folder."""
@@ -48,12 +51,15 @@ def jobs_of(experiments: Sequence[Experiment], size: Size) -> list[Job]:
 
     Raises:
         MissingExtraError: a policy needs a library that is not installed.
-        ValueError: a variant is no scenario, or see `fingerprint.determinants`.
+        ValueError: a variant is no scenario, a recording does not fit it, or see `fingerprint.determinants`.
     """
     jobs = [point.job for experiment in experiments for point in points_of(experiment, size)]
     check_extras(jobs)
     for job in jobs:
         determinants(job)
+        for process in (job.channel, job.arrivals):
+            if isinstance(process, Recorded):
+                process.sample(job.scenario, job.frames, np.random.default_rng())  # refuses what it does not hold
     return jobs
 
 

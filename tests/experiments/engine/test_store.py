@@ -72,6 +72,28 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: bytes | None) -> None:
         store.load(job())
 
 
+def test_a_file_of_another_cell_is_no_answer(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.save(job(seed=1), FOUND, 0.0, VERSIONS)
+    store.path(job(seed=1)).rename(store.path(job()))
+    with pytest.raises(ValueError, match="is damaged: it holds another cell"):
+        store.load(job())
+
+
+def test_no_changed_byte_changes_what_is_found(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.save(job(), FOUND, 0.0, VERSIONS)
+    path = store.path(job())
+    content = path.read_bytes()
+    for place in range(0, len(content)):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 0x41]) + content[place + 1 :])
+        try:
+            found = store.load(job())
+        except ValueError:
+            continue
+        assert str(found) == str(FOUND), place
+
+
 def test_half_written_files_of_long_ago_are_removed_and_no_others(tmp_path: Path) -> None:
     Store(tmp_path).save(job(), FOUND, 0.0, VERSIONS)
     old, new = tmp_path / ".a.parquet.1.part", tmp_path / ".b.parquet.2.part"

@@ -116,7 +116,9 @@ def _check_answers(address: str) -> None:
         return  # "auto", for instance
     try:
         socket.create_connection((host.strip("[]"), int(port)), _PATIENCE_S).close()
-    except (OSError, ValueError) as error:
+    except ValueError:
+        raise WorkersError(f"--ray {address}: is not allowed; it must be HOST:PORT") from None
+    except OSError as error:
         raise WorkersError(f"--ray {address}: nobody answers there: {error}") from None
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quedge.experiments.findings import Findings, Series
-from quedge.experiments.fingerprint import determinants, name_of
+from quedge.experiments.fingerprint import determinants, digest_of, name_of
 from quedge.experiments.job import Job
 from quedge.experiments.whole_file import whole_file
 
@@ -21,8 +23,8 @@ class Store:
     """A folder of cells.
 
     A file has a row a number, in columns `measure`, `at` (the place in a series; empty where a measure is one number)
-    and `value`. Its metadata, under the key `quedge`, is JSON: what determined the cell (`determined_by`), how long it
-    took (`elapsed_s`) and which `versions` it ran with.
+    and `value`. Its metadata, under the key `quedge`, is JSON: what determined the cell (`determined_by`), a digest of
+    the rows (`content`), how long it took (`elapsed_s`) and which `versions` it ran with.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -54,13 +56,18 @@ class Store:
             return None
         try:
             table = pq.read_table(pa.BufferReader(content), columns=["measure", "at", "value"])
+            about = json.loads((table.schema.metadata or {})[_METADATA])
+            names, at, value = table["measure"].to_pylist(), table["at"].to_numpy(), table["value"].to_numpy()
+            whole = digest_of(about["determined_by"]) == path.stem and _content(names, at, value) == about["content"]
         except MemoryError:
             raise
-        except (pa.ArrowException, OSError) as error:
-            raise ValueError(f"{path}: is damaged: {str(error).splitlines()[0]}") from None
-        at, value = table["at"].to_numpy(), table["value"].to_numpy()
+        except Exception as error:  # whatever a reader may stumble over in bytes that are not what was written
+            why = (str(error).splitlines() or [type(error).__name__])[0]
+            raise ValueError(f"{path}: is damaged: {why}") from None
+        if not whole:
+            raise ValueError(f"{path}: is damaged: it holds another cell, or other numbers than were written")
         rows: dict[str, list[int]] = {}
-        for row, measure in enumerate(table["measure"].to_pylist()):
+        for row, measure in enumerate(names):
             rows.setdefault(measure, []).append(row)
         return {
             measure: float(value[places[0]])
@@ -92,7 +99,12 @@ class Store:
             measures += [measure] * series.value.size
             at += [None if np.isnan(place) else float(place) for place in series.at]
             values += series.value.tolist()
-        about = {"determined_by": determinants(job), "elapsed_s": round(elapsed_s, 3), "versions": dict(ran_with)}
+        about = {
+            "determined_by": determinants(job),
+            "content": _content(measures, np.array(at, dtype=np.float64), np.array(values, dtype=np.float64)),
+            "elapsed_s": round(elapsed_s, 3),
+            "versions": dict(ran_with),
+        }
         table = pa.table(
             {
                 "measure": pa.array(measures, pa.string()).dictionary_encode(),
@@ -103,6 +115,14 @@ class Store:
         self.folder.mkdir(parents=True, exist_ok=True)
         with whole_file(self.path(job)) as file:
             pq.write_table(table, file, compression="zstd")
+
+
+def _content(measures: Sequence[str], at: NDArray[np.float64], value: NDArray[np.float64]) -> str:
+    """A digest of all rows."""
+    digest = hashlib.blake2b("\n".join(measures).encode(), digest_size=12)
+    for numbers in (at, value):
+        digest.update(np.where(np.isnan(numbers), np.nan, numbers).tobytes())  # all that is no number is alike
+    return digest.hexdigest()
 
 
 def metadata_of(path: Path) -> dict[str, Any]:

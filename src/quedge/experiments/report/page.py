@@ -71,7 +71,7 @@ def read_manifests(folder: Path) -> list[dict[str, Any]]:
         try:
             manifests.append(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:
-            raise ValueError(f"{path}: cannot be read: {error}") from None
+            raise ValueError(f"{path}: cannot be read, so remove it: {error}") from None
         missing = _KEYS - set(manifests[-1] if isinstance(manifests[-1], dict) else ())
         if missing:
             raise ValueError(f"{path}: is no experiment's: {min(missing)} is missing")

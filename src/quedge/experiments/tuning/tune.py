@@ -92,7 +92,7 @@ def tune(
     settings = {pair: _setting(*pair, found[pair], allowed_w) for pair in finalists}
     within = [setting for setting in settings.values() if setting.keeps_budget]
     best = (
-        min(within, key=lambda setting: getattr(setting, GOALS[tuning.goal]).mean)
+        min(within, key=lambda setting: (getattr(setting, GOALS[tuning.goal]).mean, setting.data_queue_mbit.mean))
         if within
         else min(settings.values(), key=lambda setting: setting.power_w.mean)
     )

@@ -59,8 +59,12 @@ def run_experiments(experiments: list[Experiment], size: Size, out: Path, worker
     with refusing():
         jobs_of(experiments, size)
     chosen_workers = workers_for(workers, ray)
-    with progress_of_cells() as progress:
-        done = reproduce(experiments, size, out, chosen_workers, progress)
+    try:
+        with progress_of_cells() as progress:
+            done = reproduce(experiments, size, out, chosen_workers, progress)
+    except KeyboardInterrupt:
+        print(f"quedge: what has run is kept in {out}; the same command goes on with it", file=sys.stderr)
+        raise
     _tell(done, out)
     if done.failed:
         raise typer.Exit(1)
@@ -70,7 +74,8 @@ def _tell(done: Reproduced, out: Path) -> None:
     for file in done.damaged:
         print(f"quedge: {file}; the cell was run again", file=sys.stderr)
     before = f", {done.reused} of them from before" if done.reused else ""
-    print(f"{done.cells} cells{before}. In {out}: {', '.join(done.written)}.")
+    what = f"In {out}: {', '.join(done.written)}." if done.written else "Nothing was drawn."
+    print(f"{done.cells} {'cell' if done.cells == 1 else 'cells'}{before}. {what}")
     print(f"All of it on one page: {done.report}")
     if done.failed:
         cells = "1 cell" if len(done.failed) == 1 else f"{len(done.failed)} cells"

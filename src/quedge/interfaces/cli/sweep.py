@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -15,10 +16,11 @@ from quedge.interfaces.cli.numbers import frames_of, share_of
 from quedge.interfaces.cli.options import AgentFile, ArrivalTrace, ChannelTrace, LydrooSettings, ScenarioFile, Settings
 from quedge.interfaces.cli.refusing import refusing
 from quedge.interfaces.cli.reproduce import run_experiments
-from quedge.interfaces.cli.traces import read_traces
+from quedge.interfaces.cli.traces import Traces, read_traces
 from quedge.interfaces.policies import POLICIES, policies_by_name
 from quedge.interfaces.scenario_file import read_scenario
 from quedge.interfaces.variations import variations_of
+from quedge.model.scenario import PARAMETERS
 
 
 def sweep(
@@ -57,10 +59,12 @@ def sweep(
         policies = policies_by_name(policy or [], lydroo or (), agent)
         traces = read_traces(channel_trace, arrival_trace)
         given = read_scenario(scenario, settings or (), traces.devices).scenario
+        varied = variations_of(vary or [], given)
+        _check_varied(varied, settings or [], traces)
         experiment = sweep_experiment(
             "the paper's scenario" if scenario is None else scenario.stem,
             given,
-            variations_of(vary or [], given),
+            varied,
             [Scheme(name, each) for name, each in policies.items()],
             traces.channel,
             traces.arrivals,
@@ -68,3 +72,21 @@ def sweep(
         )
     count = frames or traces.frames or FULL.frames
     run_experiments([experiment], Size(count, seeds or FULL.seeds), out, workers, ray)
+
+
+def _check_varied(varied: Collection[str], settings: Collection[str], traces: Traces) -> None:
+    """Refuse to vary a key that has no effect, since something else says what it would.
+
+    Raises:
+        ValueError: naming the key, and what overrides it.
+    """
+    fixed = {setting.partition("=")[0].strip(): "--set" for setting in settings}
+    if traces.arrivals is not None:
+        fixed |= {name: "--arrival-trace" for name in PARAMETERS if PARAMETERS[name].group == "traffic"}
+    if traces.channel is not None:
+        fixed |= {name: "--channel-trace" for name in PARAMETERS if PARAMETERS[name].group == "channel"}
+    if traces.devices is not None:
+        fixed["devices"] = "a trace"
+    for key in varied:
+        if key in fixed:
+            raise ValueError(f"--vary {key}: is not allowed, since {fixed[key]} says what it is")
