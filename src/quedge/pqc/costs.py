@@ -1,0 +1,232 @@
+"""From a suite and a device to what an uplink pays: bytes on the wire, power and processor time.
+
+Of B task bits that a device offloads in a frame of length T, with records of at most R bytes,
+
+    wire bytes = B/8 + n (header + tag) + S + H/K                       n = ⌈(B/8) / R⌉
+    η(B)       = (B/8) / wire bytes
+    P_q(B)     = static + e c B / 8T + e (C / K + C_S) / T               e = active power / clock
+
+with H bytes and C cycles of a key exchange, which happens every K offloading frames, S bytes and C_S cycles of a
+frame's signature where every frame is signed, and c cycles of the AEAD a byte. All of it is charged to frames in
+which a device offloads.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
+
+from quedge.pqc.profiles import Algorithm, Cycles, MissingNumberError, Profiles, known_profiles
+from quedge.pqc.suite import Suite
+
+T = TypeVar("T")
+
+BITS_PER_BYTE = 8
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What a suite sends beside the data.
+
+    Attributes:
+        record_bytes: most data in a record, R.
+        record_overhead_bytes: header and tag of a record.
+        frame_bytes: signature of each frame, S; 0 without.
+        rekey_bytes: of a key exchange, uplink, H.
+        rekey_frames: K.
+        sources: where the sizes come from, by what they are of.
+    """
+
+    record_bytes: int
+    record_overhead_bytes: int
+    frame_bytes: int
+    rekey_bytes: int
+    rekey_frames: int
+    sources: tuple[tuple[str, str], ...]
+
+    def wire_bytes(self, task_bits: float) -> float:
+        """Bytes on the wire for the task bits of a frame, with its share of the key exchange."""
+        payload = task_bits / BITS_PER_BYTE
+        records = math.ceil(payload / self.record_bytes)
+        return payload + records * self.record_overhead_bytes + self.frame_bytes + self.rekey_bytes / self.rekey_frames
+
+    def payload_factor(self, task_bits: float) -> float:
+        """η(B): the share of task bits in what a frame sends; 0 where it has none.
+
+        Raises:
+            ValueError: a negative number of bits, or no number.
+        """
+        if not (task_bits >= 0.0 and math.isfinite(task_bits)):
+            raise ValueError(f"task_bits: {task_bits!r} is not allowed; it must be a number, at least 0")
+        return task_bits / BITS_PER_BYTE / self.wire_bytes(task_bits)
+
+    @property
+    def record_share(self) -> float:
+        """Share of data in a full record: what η(B) rises to as a frame's bits grow and keys are kept."""
+        return self.record_bytes / (self.record_bytes + self.record_overhead_bytes)
+
+    @property
+    def overhead_bits(self) -> float:
+        """Bits that each offloading frame sends beside full records.
+
+        With this many, and `record_share` of the rest, wire bytes are affine in the task bits. The records of a frame
+        are rounded up, ⌈b/R⌉ < b/R + 1; counting one more is never too little, and by less than one record's overhead
+        too much.
+        """
+        beside = self.record_overhead_bytes + self.frame_bytes + self.rekey_bytes / self.rekey_frames
+        return BITS_PER_BYTE * beside
+
+
+class Power(NamedTuple):
+    """P_q of a frame in its parts (W).
+
+    Attributes:
+        static: whatever is sent.
+        bits: encryption, in proportion to the bits.
+        rekey: this frame's share of the key exchange.
+        frame_signature: signature of every frame.
+    """
+
+    static: float
+    bits: float
+    rekey: float
+    frame_signature: float
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What a suite asks of a device.
+
+    Attributes:
+        clock_hz: the device's clock.
+        energy_j_per_cycle: its energy a cycle.
+        cycles_per_byte: of the AEAD.
+        rekey_cycles: of a key exchange.
+        frame_cycles: of a frame's signature; 0 without.
+        rekey_frames: K.
+        static_power_w: power whatever is sent.
+        sources: where the numbers come from, by what they are of.
+    """
+
+    clock_hz: float
+    energy_j_per_cycle: float
+    cycles_per_byte: float
+    rekey_cycles: float
+    frame_cycles: float
+    rekey_frames: int
+    static_power_w: float
+    sources: tuple[tuple[str, str], ...]
+
+    @property
+    def energy_j_per_bit(self) -> float:
+        """Energy of the AEAD for one task bit (J)."""
+        return self.cycles_per_byte * self.energy_j_per_cycle / BITS_PER_BYTE
+
+    def power(self, task_bits: float, frame_s: float) -> Power:
+        """P_q of a frame in which a device offloads so many bits, in its parts (W)."""
+        each_cycle_w = self.energy_j_per_cycle / frame_s
+        return Power(
+            self.static_power_w,
+            task_bits * self.energy_j_per_bit / frame_s,
+            self.rekey_cycles / self.rekey_frames * each_cycle_w,
+            self.frame_cycles * each_cycle_w,
+        )
+
+    def cpu_share(self, task_bits: float, frame_s: float) -> float:
+        """Cycles of a frame over those that the device has; feasible up to 1.
+
+        A key exchange is spread over the K frames: it need not fit into the first.
+        """
+        cycles = self.cycles_per_byte * task_bits / BITS_PER_BYTE + self._fixed_cycles
+        return cycles / (self.clock_hz * frame_s)
+
+    def max_rate_bps(self, frame_s: float) -> float:
+        """The highest rate of task bits that the device keeps up with (bit/s); not positive where it never does."""
+        left = self.clock_hz - self._fixed_cycles / frame_s
+        return left * BITS_PER_BYTE / self.cycles_per_byte
+
+    @property
+    def _fixed_cycles(self) -> float:
+        return self.rekey_cycles / self.rekey_frames + self.frame_cycles
+
+
+def traffic_of(suite: Suite, profiles: Profiles | None = None) -> Traffic:
+    """What a suite sends.
+
+    Raises:
+        ValueError: an unknown name; the message names the key, the name and what is allowed.
+    """
+    profiles = known_profiles() if profiles is None else profiles
+    kem = profiles.algorithm("kem", "kem", suite.kem)
+    signature = profiles.algorithm("signature", "signature", suite.signature)
+    aead = profiles.algorithm("aead", "aead", suite.aead)
+    framing = profiles.framing("framing", suite.framing)
+    exchanged = kem.output_bytes
+    if framing.key_exchange == "ephemeral":
+        exchanged = _known(kem.public_key_bytes, "algorithms", kem.name, "public_key_bytes")
+    public_key = 0
+    if framing.public_keys:
+        public_key = _known(signature.public_key_bytes, "algorithms", signature.name, "public_key_bytes")
+    return Traffic(
+        record_bytes=suite.record_bytes,
+        record_overhead_bytes=framing.record_header_bytes + aead.output_bytes,
+        frame_bytes=signature.output_bytes if suite.sign_every_frame else 0,
+        rekey_bytes=framing.fixed_bytes
+        + exchanged
+        + framing.public_keys * public_key
+        + framing.signatures * signature.output_bytes,
+        rekey_frames=suite.rekey_frames,
+        sources=tuple((row.name, row.source) for row in (kem, signature, aead, framing)),
+    )
+
+
+def effort_of(suite: Suite, device: str, profiles: Profiles | None = None) -> Effort:
+    """What a suite asks of a device.
+
+    Raises:
+        MissingNumberError: a number that no source gives; the message says which one and how to supply it.
+        ValueError: an unknown name; the message names the key, the name and what is allowed.
+    """
+    profiles = known_profiles() if profiles is None else profiles
+    runs = profiles.device("device", device)
+    kem = profiles.algorithm("kem", "kem", suite.kem)
+    signature = profiles.algorithm("signature", "signature", suite.signature)
+    aead = profiles.algorithm("aead", "aead", suite.aead)
+    framing = profiles.framing("framing", suite.framing)
+    clock = _known(runs.clock_hz, "devices", runs.name, "clock_hz")
+    power = _known(runs.active_power_w, "devices", runs.name, "active_power_w")
+    used: list[Cycles] = []
+
+    def cycles(algorithm: Algorithm, operation: str) -> float:
+        used.append(profiles.counted(runs, algorithm, operation))
+        return used[-1].cycles
+
+    signing = suite.masking_factor * cycles(signature, "sign")
+    if framing.key_exchange == "ephemeral":
+        exchange = suite.masking_factor * (cycles(kem, "keygen") + cycles(kem, "decaps"))
+    else:
+        exchange = cycles(kem, "encaps")
+    verifying = framing.verifications * cycles(signature, "verify") if framing.verifications else 0.0
+    return Effort(
+        clock_hz=clock,
+        energy_j_per_cycle=power / clock,
+        cycles_per_byte=cycles(aead, "byte"),
+        rekey_cycles=exchange + signing + verifying,
+        frame_cycles=signing if suite.sign_every_frame else 0.0,
+        rekey_frames=suite.rekey_frames,
+        static_power_w=suite.static_power_w,
+        sources=(
+            *((f"{row.algorithm} {row.operation}", f"{row.source} ({row.runs_on})") for row in used),
+            (f"{runs.name} power", runs.source),
+        ),
+    )
+
+
+def _known(value: T | None, table: str, name: str, field: str) -> T:
+    if value is None:
+        raise MissingNumberError(
+            f"{'device' if table == 'devices' else 'kem'}: no source gives the {field} of {name}; a scenario file may: "
+            f"[pqc.{table}.{name}] {field} = ..."
+        )
+    return value

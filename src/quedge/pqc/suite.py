@@ -1,0 +1,57 @@
+"""A suite of post-quantum algorithms, and how a session uses them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+MOST_RECORD_BYTES = 1 << 24
+MOST_REKEY_FRAMES = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Which algorithms secure an uplink, and how often its keys change.
+
+    Attributes:
+        kem: key encapsulation mechanism.
+        signature: what signs each key exchange.
+        aead: authenticated encryption of the records.
+        framing: protocol around them.
+        record_bytes: most data in a record.
+        rekey_frames: number K of offloading frames after which keys are exchanged anew.
+        sign_every_frame: whether every frame is signed, besides each key exchange.
+        masking_factor: by which factor protection against side channels slows down what touches a long-term secret:
+            signing, and the decapsulation and key generation of an ephemeral exchange; at least 1.
+        static_power_w: power of the module while a device offloads, whatever it sends (W).
+    """
+
+    kem: str
+    signature: str
+    aead: str = "ChaCha20-Poly1305"
+    framing: str = "pinned"
+    record_bytes: int = 16_384
+    rekey_frames: int = 100
+    sign_every_frame: bool = False
+    masking_factor: float = 1.0
+    static_power_w: float = 0.0
+
+    def __post_init__(self) -> None:
+        for key, highest in (("record_bytes", MOST_RECORD_BYTES), ("rekey_frames", MOST_REKEY_FRAMES)):
+            value = getattr(self, key)
+            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= highest:
+                raise ValueError(f"{key}: {value!r} is not allowed; it must be an integer from 1 to {highest}")
+        if not isinstance(self.sign_every_frame, bool):
+            raise ValueError(f"sign_every_frame: {self.sign_every_frame!r} is not allowed; it must be true or false")
+        for key, lowest in (("masking_factor", 1.0), ("static_power_w", 0.0)):
+            value = getattr(self, key)
+            if not (lowest <= value <= 1e6 and math.isfinite(value)):
+                raise ValueError(f"{key}: {value!r} is not allowed; it must be at least {lowest:g} and at most 1e+06")
+
+
+SUITES = {
+    "level1": Suite("ML-KEM-512", "ML-DSA-44"),
+    "level3": Suite("ML-KEM-768", "ML-DSA-65"),
+    "level5": Suite("ML-KEM-1024", "ML-DSA-87"),
+}
+"""Suites by NIST's security category. ML-DSA has no set of category 1: `level1` signs with that of category 2."""
