@@ -1,4 +1,4 @@
-"""Algorithms, devices and framings as data: sizes, cycles and power, each with its source; empty where none is known."""
+"""Algorithms, devices and framings as data: sizes, cycles and power, each with its source; empty where none is."""
 
 from __future__ import annotations
 
@@ -225,4 +225,6 @@ def _named(key: str, name: str, rows: Sequence[Row]) -> Row:
 
 
 def _replaced(here: Sequence[Row], others: Iterable[Row]) -> tuple[Row, ...]:
-    return tuple({row.name: row for row in (*here, *others)}.values())
+    rows = {row.name: row for row in here}
+    rows.update({row.name: row for row in others})
+    return tuple(rows.values())
