@@ -65,8 +65,9 @@ def evaluate(
             share = 1.0 if time_share is None else time_share[i]
             interference = sum(transmit_power_w[j] * gain[j] for j in others if offload[j])
             sinr = transmit_power_w[i] * gain[i] / (cell.noise_w + interference)
-            rate[i] = share * cell.uplink_mbps[i] * np.log1p(sinr) / np.log(2.0)
-            power[i] = share * transmit_power_w[i] + cell.pqc_power_w[i]
+            sent = share * cell.uplink_mbps[i] * np.log1p(sinr) / np.log(2.0)
+            rate[i] = max(sent - cell.overhead_mbps[i], 0.0)
+            power[i] = share * transmit_power_w[i] + cell.pqc_power_w[i] + cell.pqc_energy_j_per_mbit[i] * rate[i]
         else:
             rate[i] = cpu_frequency_hz[i] / cell.cycles_per_mbit[i]
             power[i] = cell.energy_coefficient[i] * cpu_frequency_hz[i] ** 3
@@ -74,10 +75,26 @@ def evaluate(
     return Charged(rate, power, float(np.sum(value * rate - price * power)))
 
 
+def cut_to_limits(frame: Frame, offload: Bools, charged: Charged) -> Charged:
+    """The same with no device sending or computing more than its queue holds, or securing more than it can."""
+    cell = frame.cell
+    rate = np.minimum(charged.rate_mbps, frame.data_queue_mbit / cell.frame_s)
+    rate = np.where(offload, np.minimum(rate, cell.max_secured_mbps), rate)
+    power = charged.power_w - np.where(offload, cell.pqc_energy_j_per_mbit * (charged.rate_mbps - rate), 0.0)
+    value, price = _values(frame)
+    return Charged(rate, power, float(np.sum(value * rate - price * power)))
+
+
+def rounding_of_rates(frame: Frame) -> Floats:
+    """What rounding errors leave uncertain of rates (Mbit/s): rates are differences of logarithms, and overhead."""
+    return 1e-13 * (frame.cell.uplink_mbps + 100.0 * frame.cell.overhead_mbps)
+
+
 def magnitude(frame: Frame, charged: Charged) -> float:
     """The sum of the absolute terms of (17): what rounding errors of the objective are relative to."""
     value, price = _values(frame)
-    return float(np.sum(value * (charged.rate_mbps + frame.cell.uplink_mbps * 1e-6) + price * charged.power_w))
+    rate = charged.rate_mbps + frame.cell.uplink_mbps * 1e-6 + frame.cell.overhead_mbps
+    return float(np.sum(value * rate + price * charged.power_w))
 
 
 def best_frequencies(frame: Frame) -> Floats:
@@ -126,6 +143,17 @@ def enumeration(frame: Frame) -> Optimum:
     return best
 
 
+def most_bits(frame: Frame) -> Floats:
+    """Bits a second and Hz with which each device sends all that it may: queue, secured in time, and overhead.
+
+    Without anything to send there is no overhead, either.
+    """
+    cell = frame.cell
+    task_bits = np.minimum(frame.data_queue_mbit / cell.frame_s, cell.max_secured_mbps)
+    overhead = np.where(task_bits > 0.0, cell.overhead_mbps, 0.0)
+    return np.asarray((task_bits + overhead) / cell.uplink_mbps)
+
+
 def _values(frame: Frame) -> tuple[Floats, Floats]:
     """What a Mbit/s and a W of each device are worth in (17)."""
     return frame.data_queue_mbit + frame.cell.v * frame.cell.weight, frame.cell.nu * frame.energy_queue
@@ -143,9 +171,10 @@ class _Chain(NamedTuple):
     def of(cls, frame: Frame, devices: list[int]) -> _Chain:
         cell = frame.cell
         value, price = (values[devices] for values in _values(frame))
-        worth = value * cell.uplink_mbps[devices] / np.log(2.0)
+        secured = np.maximum(value - price * cell.pqc_energy_j_per_mbit[devices], 0.0)
+        worth = secured * cell.uplink_mbps[devices] / np.log(2.0)
         cost = price * cell.noise_w / frame.channel_gain[devices]
-        bits = frame.data_queue_mbit[devices] / (cell.uplink_mbps[devices] * cell.frame_s)
+        bits = most_bits(frame)[devices]
         return cls(
             worth - np.append(worth[1:], 0.0),
             cost - np.append(cost[1:], 0.0),

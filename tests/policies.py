@@ -58,7 +58,7 @@ def assert_keeps_limits(frame: Frame, decision: Decision) -> None:
         assert decision.time_share.sum() <= 1.0 + 1e-12
         assert (decision.time_share[~decision.offload] == 0.0).all()
     sent = charged(frame, decision).rate_mbps * cell.frame_s
-    rounding = 1e-9 * frame.data_queue_mbit + 1e-13 * cell.uplink_mbps * cell.frame_s
+    rounding = 1e-9 * frame.data_queue_mbit + oracle.rounding_of_rates(frame) * cell.frame_s
     assert (sent <= frame.data_queue_mbit + rounding).all()
 
 
@@ -66,9 +66,10 @@ def assert_says_what_it_brings(frame: Frame, decision: Decision) -> None:
     """A decision's own rate, power and objective are those of its powers and frequencies, eqs. (1)-(6), (17)."""
     brings = charged(frame, decision)
     scale = oracle.magnitude(frame, brings)
-    rounding = 1e-13 * frame.cell.uplink_mbps
+    rounding = oracle.rounding_of_rates(frame)
     assert (np.abs(decision.rate_mbps - brings.rate_mbps) <= 1e-9 * brings.rate_mbps + rounding).all()
-    np.testing.assert_allclose(decision.power_w, brings.power_w, rtol=1e-12, atol=0.0)
+    uncertain = frame.cell.pqc_energy_j_per_mbit * (1e-9 * brings.rate_mbps + rounding)
+    assert (np.abs(decision.power_w - brings.power_w) <= 1e-12 * brings.power_w + uncertain).all()
     assert abs(decision.objective - brings.objective) <= 1e-9 * scale
     assert decision.upper_bound is None or decision.upper_bound >= decision.objective
 

@@ -70,6 +70,9 @@ def scenarios(draw: st.DrawFn, devices: int) -> Scenario:
         noise_density_dbm_per_hz=draw(numbers(-180.0, -140.0)),
         payload_factor=each(0.1, 1.0),
         pqc_power_w=each(0.0, 0.2),
+        pqc_energy_j_per_bit=draw(st.just(0.0) | numbers(0.0, 1e-6)),
+        pqc_overhead_bits=draw(st.just(0.0) | numbers(0.0, 1e6)),
+        pqc_max_rate_mbps=draw(st.just(1e9) | numbers(0.0, 20.0)),
     )
 
 

@@ -25,13 +25,14 @@ class Sender(NamedTuple):
     @classmethod
     def of(cls, frame: Frame, i: int) -> Sender:
         cell = frame.cell
-        value = frame.data_queue_mbit[i] + cell.v * cell.weight[i]
+        value, price = frame.data_queue_mbit[i] + cell.v * cell.weight[i], cell.nu * frame.energy_queue[i]
+        secured = max(value - price * cell.pqc_energy_j_per_mbit[i], 0.0)
         return cls(
-            value * cell.uplink_mbps[i] / np.log(2.0),
-            cell.nu * frame.energy_queue[i],
+            secured * cell.uplink_mbps[i] / np.log(2.0),
+            price,
             frame.channel_gain[i] / cell.noise_w,
             cell.max_transmit_power_w[i],
-            frame.data_queue_mbit[i] * np.log(2.0) / (cell.uplink_mbps[i] * cell.frame_s),
+            oracle.most_bits(frame)[i] * np.log(2.0),
         )
 
 

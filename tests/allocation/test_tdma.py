@@ -27,6 +27,11 @@ def state(devices: int, seed: int, data: float | None, energy: float | None) -> 
     )
 
 
+def without_overhead(frame: Frame) -> Frame:
+    """Overhead makes the problem one of mixed integers: whoever does not get past it had better send nothing."""
+    return frame._replace(cell=frame.cell._replace(overhead_mbps=np.zeros(frame.cell.devices)))
+
+
 def allocate(frame: Frame, offload: np.ndarray) -> Decision:
     decision = Tdma().allocate(frame, offload)
     assert decision.status is Status.OK
@@ -75,7 +80,7 @@ def test_a_general_convex_solver_reaches_the_same(
 
 @given(case=frames_with_decisions())
 def test_the_dual_bound_at_the_price_of_time_equals_the_objective(case: tuple[Frame, np.ndarray]) -> None:
-    frame, offload = case
+    frame, offload = without_overhead(case[0]), case[1]
     decision = allocate(frame, offload)
     bound = dual_bound(frame, offload, decision.notes["time_price"])
     scale = max(oracle.magnitude(frame, charged(frame, decision)), abs(bound))
@@ -84,9 +89,33 @@ def test_the_dual_bound_at_the_price_of_time_equals_the_objective(case: tuple[Fr
     assert abs(bound - decision.objective) <= 1e-9 * scale + rounding
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_whoever_is_served_pays_for_the_overhead_what_it_would_have_carried(seed: int) -> None:
+    suite = {"pqc_energy_j_per_bit": 4.4e-9, "pqc_overhead_bits": 400.0, "pqc_max_rate_mbps": 9.0}
+    frame, offload = drawn_frame(6, seed, pqc_power_w=0.01, **suite), np.arange(6) % 2 == seed % 2
+    decision = allocate(frame, offload)
+    served = decision.rate_mbps > 0.0
+    np.testing.assert_array_equal(served & offload, decision.time_share > 0.0)
+    overhead = frame.cell.overhead_mbps * np.log(2.0) / frame.cell.uplink_mbps
+    paid = sum(Sender.of(frame, i).worth_of_nats * overhead[i] for i in np.flatnonzero(served & offload))
+    assert decision.objective == pytest.approx(
+        dual_bound(frame, offload, decision.notes["time_price"]) - paid, rel=1e-9
+    )
+
+
+@given(frame=frames(max_devices=1))
+def test_a_lone_device_sends_only_where_that_pays_for_its_overhead(frame: Frame) -> None:
+    decision = allocate(frame, np.array([True]))
+    silent = fixed_part(frame, np.array([True]))
+    assert decision.objective >= silent - 1e-12 * abs(silent)
+    if decision.transmit_power_w[0] == 0.0:
+        return
+    assert decision.rate_mbps[0] > 0.0 or frame.cell.overhead_mbps[0] == 0.0
+
+
 @given(case=frames_with_decisions())
 def test_time_is_left_over_only_where_nobody_gains_by_it(case: tuple[Frame, np.ndarray]) -> None:
-    frame, offload = case
+    frame, offload = without_overhead(case[0]), case[1]
     decision = allocate(frame, offload)
     assert decision.time_share is not None
     left = 1.0 - decision.time_share.sum()

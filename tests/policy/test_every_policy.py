@@ -69,20 +69,23 @@ def test_a_single_device_gets_the_closed_form(policy: Policy, frame: Frame) -> N
     gain, queue, energy = (float(values[0]) for values in frame[1:])
     value, price = queue + cell.v * float(cell.weight[0]), cell.nu * energy
     uplink, noise_to_gain = float(cell.uplink_mbps[0]), cell.noise_w / gain
-    most_bits = min(queue / (uplink * cell.frame_s), 900.0)
+    secured = max(value - price * float(cell.pqc_energy_j_per_mbit[0]), 0.0)
+    overhead = float(cell.overhead_mbps[0])
+    most_bits = min(float(oracle.most_bits(frame)[0]), 900.0)
     sinr = min(2.0**most_bits - 1.0, float(cell.max_transmit_power_w[0]) / noise_to_gain)
     if price > 0.0:  # eq. (36): the stationary point, clipped
         with np.errstate(over="ignore"):  # next to no price: the point lies beyond every limit
-            sinr = min(sinr, max(value * uplink / (np.log(2.0) * price * noise_to_gain) - 1.0, 0.0))
+            sinr = min(sinr, max(secured * uplink / (np.log(2.0) * price * noise_to_gain) - 1.0, 0.0))
     sent = uplink * np.log1p(sinr) / np.log(2.0)
-    offloading = value * sent - price * (sinr * noise_to_gain + float(cell.pqc_power_w[0]))
+    gained = max(secured * (sent - overhead) - price * sinr * noise_to_gain, 0.0)  # else it sends nothing
+    offloading = gained - price * float(cell.pqc_power_w[0])
     nothing = np.zeros(1)
     locally = oracle.evaluate(frame, np.zeros(1, dtype=np.bool_), nothing, oracle.best_frequencies(frame)).objective
     decision = decide(policy, frame)
     expected = offloading if decision.offload[0] else locally
     if isinstance(policy, (BestSingle, BestPair, Exact)):
         expected = max(offloading, locally)
-    rounding = 1e-9 * (value * (sent + uplink * 1e-6) + abs(expected) + price * float(decision.power_w[0]))
+    rounding = 1e-9 * (value * (sent + overhead + uplink * 1e-6) + abs(expected) + price * float(decision.power_w[0]))
     assert abs(decision.objective - expected) <= rounding + (
         policy.tolerance * abs(expected) if isinstance(policy, Exact) else 0.0
     )

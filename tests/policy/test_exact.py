@@ -76,7 +76,7 @@ def feasible_shares(frame: Frame, offload: np.ndarray, share: np.ndarray) -> tup
     for i in np.argsort(gain):  # the last decoded first: interference is known when a device's turn comes
         if offload[i]:
             received = cell.noise_w + sum(power[j] * gain[j] for j in oracle.decoded_after(gain, i))
-            bits = min(frame.data_queue_mbit[i] / (cell.uplink_mbps[i] * cell.frame_s), 500.0)
+            bits = min(oracle.most_bits(frame)[i], 500.0)
             power[i] = share[i] * min(cell.max_transmit_power_w[i], np.expm1(bits * np.log(2.0)) * received / gain[i])
     return power, np.where(offload, 0.0, share * frequency)
 

@@ -30,6 +30,9 @@ class Cell(NamedTuple):
         uplink_mbps: B = η W / v_u, rate at one bit/s/Hz (Mbit/s).
         max_transmit_power_w: highest transmit power (W).
         pqc_power_w: circuit power P_q while offloading (W).
+        pqc_energy_j_per_mbit: energy to secure what is sent (J/Mbit).
+        overhead_mbps: rate that key exchange and framing take from an offloader's uplink (Mbit/s of task bits).
+        max_secured_mbps: highest rate of task bits that the PQC module keeps up with (Mbit/s).
     """
 
     frame_s: float
@@ -44,6 +47,9 @@ class Cell(NamedTuple):
     uplink_mbps: NDArray[np.float64]
     max_transmit_power_w: NDArray[np.float64]
     pqc_power_w: NDArray[np.float64]
+    pqc_energy_j_per_mbit: NDArray[np.float64]
+    overhead_mbps: NDArray[np.float64]
+    max_secured_mbps: NDArray[np.float64]
 
     @property
     def devices(self) -> int:
@@ -68,4 +74,7 @@ def cell_of(scenario: Scenario) -> Cell:
         uplink_mbps=each("payload_factor") * scenario.bandwidth_hz / each("overhead") / BITS_PER_MBIT,
         max_transmit_power_w=each("max_transmit_power_w"),
         pqc_power_w=each("pqc_power_w"),
+        pqc_energy_j_per_mbit=each("pqc_energy_j_per_bit") * BITS_PER_MBIT,
+        overhead_mbps=each("payload_factor") * each("pqc_overhead_bits") / scenario.frame_s / BITS_PER_MBIT,
+        max_secured_mbps=each("pqc_max_rate_mbps"),
     )

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from enum import Enum, auto
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from quedge.model.security import DERIVED, SUITE_KEYS, derived_constants
+from quedge.pqc.profiles import Profiles, known_profiles
+from quedge.pqc.suite import MOST_RECORD_BYTES, MOST_REKEY_FRAMES
+
 PerDevice = float | Sequence[float] | NDArray[np.float64]
 """A scalar stands for every device; a sequence gives one value a device."""
+
+
+class Kind(Enum):
+    """What a key's value is."""
+
+    NUMBER = auto()
+    INTEGER = auto()
+    FLAG = auto()
+    NAME = auto()
 
 
 class Parameter(NamedTuple):
@@ -23,6 +38,8 @@ class Parameter(NamedTuple):
         low: smallest allowed value.
         high: largest allowed value.
         per_device: whether a list with one value a device is allowed.
+        kind: what a value is; names and flags have no range.
+        example: of a key that has no default, a value that it may take; else None.
     """
 
     group: str
@@ -31,10 +48,16 @@ class Parameter(NamedTuple):
     low: float
     high: float
     per_device: bool = False
+    kind: Kind = Kind.NUMBER
+    example: Any = None
 
     @property
     def allowed(self) -> str:
         """The allowed values in words, as error messages give them."""
+        if self.kind is Kind.NAME:
+            return "a name"
+        if self.kind is Kind.FLAG:
+            return "true or false"
         return f"at least {self.low:g} and at most {self.high:g}"
 
     def admits(self, value: Any) -> bool:
@@ -42,9 +65,24 @@ class Parameter(NamedTuple):
         return bool(self.low <= value <= self.high)
 
 
-def _key(default: Any, group: str, meaning: str, unit: str, low: float, high: float, per_device: bool = False) -> Any:
-    parameter = Parameter(group, meaning, unit, low, high, per_device)
+def _key(
+    default: Any,
+    group: str,
+    meaning: str,
+    unit: str,
+    low: float,
+    high: float,
+    per_device: bool = False,
+    kind: Kind = Kind.NUMBER,
+) -> Any:
+    parameter = Parameter(group, meaning, unit, low, high, per_device, kind)
     return dataclasses.field(default=default, metadata={"parameter": parameter})
+
+
+def _suite_key(kind: Kind, meaning: str, example: Any, unit: str = "", low: float = 0.0, high: float = 1e6) -> Any:
+    """A key that names a suite or says how it is used: without a default, since without a suite it means nothing."""
+    parameter = Parameter("pqc", meaning, unit, low, high, False, kind, example)
+    return dataclasses.field(default=None, metadata={"parameter": parameter})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +90,8 @@ class Scenario:
     """One cell and its devices; the defaults are the paper's (Table I, else LyDROO's experiment).
 
     Every key takes the unit that its name ends in. Keys marked *per device* take a scalar for all devices or
-    a sequence of length `devices`. Vary a scenario with `dataclasses.replace`.
+    a sequence of length `devices`. Vary a scenario with `dataclasses.replace`. Where a suite is named, the PQC module's
+    constants follow from it (docs/pqc.md): `per_device` gives them.
 
     Raises:
         ValueError: a value of the wrong type, length or range; the message names the key, the value and what
@@ -61,7 +100,7 @@ class Scenario:
     Source: Table I; LyDROO (Bi et al., IEEE TWC 20(11), 2021) where the paper is silent.
     """
 
-    devices: int = _key(10, "system", "number of devices N", "", 1, 100_000)
+    devices: int = _key(10, "system", "number of devices N", "", 1, 100_000, kind=Kind.INTEGER)
     frame_s: float = _key(1.0, "system", "length T of a frame", "s", 1e-9, 1e6)
     v: float = _key(20.0, "control", "drift-plus-penalty weight V of the rate", "Mbit", 0.0, 1e9)
     nu: float = _key(60.0, "control", "scaling ν of the virtual energy queue", "", 0.0, 1e9)
@@ -81,6 +120,34 @@ class Scenario:
     noise_density_dbm_per_hz: float = _key(-174.0, "uplink", "noise power density", "dBm/Hz", -300.0, 100.0)
     payload_factor: PerDevice = _key(1.0, "pqc", "share η of task bits in the sent bitstream", "", 1e-6, 1.0, True)
     pqc_power_w: PerDevice = _key(0.0, "pqc", "circuit power P_q while offloading", "W", 0.0, 1e6, True)
+    pqc_energy_j_per_bit: PerDevice = _key(
+        0.0, "pqc", "energy to secure a task bit, beside P_q", "J/bit", 0.0, 1.0, True
+    )
+    pqc_overhead_bits: PerDevice = _key(
+        0.0, "pqc", "bits that an offloading frame sends whatever its task bits", "bit", 0.0, 1e12, True
+    )
+    pqc_max_rate_mbps: PerDevice = _key(
+        1e9, "pqc", "highest rate of task bits that the PQC module keeps up with", "Mbit/s", 0.0, 1e9, True
+    )
+    suite: str | None = _suite_key(
+        Kind.NAME, "suite from which all of the above follow: level1, level3 or level5", "level3"
+    )
+    device: str | None = _suite_key(Kind.NAME, "what runs the suite; `quedge pqc list` has all names", "stm32f411")
+    kem: str | None = _suite_key(Kind.NAME, "key encapsulation, instead of the suite's", "ML-KEM-768")
+    signature: str | None = _suite_key(Kind.NAME, "signature, instead of the suite's", "ML-DSA-65")
+    aead: str | None = _suite_key(Kind.NAME, "authenticated encryption", "ChaCha20-Poly1305")
+    framing: str | None = _suite_key(Kind.NAME, "protocol", "pinned")
+    record_bytes: int | None = _suite_key(Kind.INTEGER, "most data in a record", 16_384, "byte", 1, MOST_RECORD_BYTES)
+    rekey_frames: int | None = _suite_key(
+        Kind.INTEGER, "offloading frames from one key exchange to the next", 100, "", 1, MOST_REKEY_FRAMES
+    )
+    sign_every_frame: bool | None = _suite_key(Kind.FLAG, "whether every frame is signed, too", False)
+    masking_factor: float | None = _suite_key(
+        Kind.NUMBER, "by which side-channel protection slows down what touches a secret key", 1.0, "", 1.0, 1e6
+    )
+    static_power_w: float | None = _suite_key(
+        Kind.NUMBER, "power of the PQC module while offloading, whatever is sent", 0.0, "W"
+    )
     distance_m: PerDevice | None = _key(
         None, "channel", "distance to the edge server; default evenly from 120 to 255", "m", 1e-3, 1e9, True
     )
@@ -88,18 +155,40 @@ class Scenario:
     carrier_frequency_hz: float = _key(915e6, "channel", "carrier frequency f_c", "Hz", 1.0, 1e15)
     path_loss_exponent: float = _key(3.0, "channel", "path loss exponent d_e", "", 0.0, 10.0)
     line_of_sight_share: float = _key(0.3, "channel", "line-of-sight share of the mean power", "", 0.0, 1.0)
+    profiles: Profiles = dataclasses.field(default_factory=known_profiles, repr=False, hash=False)
 
     def __post_init__(self) -> None:
         for name, parameter in PARAMETERS.items():
             value = getattr(self, name)
-            if value is None and parameter.per_device:
+            if value is None and (parameter.per_device or name in SUITE_KEYS):
                 continue
             checked = _checked(name, parameter, value, self.devices)
             object.__setattr__(self, name, checked)
+        self._check_suite()
+        _ = self.derived  # refused here, rather than on first use
+
+    def _check_suite(self) -> None:
+        """Refuse keys that contradict the suite, or that mean nothing without one."""
+        for name in SUITE_KEYS if self.suite is None else ():
+            if getattr(self, name) is not None:
+                raise ValueError(f"{name}: {getattr(self, name)!r} is not allowed without a suite, such as 'level3'")
+        for name in () if self.suite is None else DERIVED:
+            if getattr(self, name) != _DEFAULTS[name]:
+                raise ValueError(
+                    f"{name}: {getattr(self, name)!r} is not allowed beside the suite {self.suite!r}, from which it "
+                    "follows; leave out either"
+                )
+
+    @cached_property
+    def derived(self) -> dict[str, float]:
+        """The constants of the PQC module that follow from the suite, by key; none without one."""
+        if self.suite is None:
+            return {}
+        return derived_constants({name: getattr(self, name) for name in SUITE_KEYS}, self.frame_s, self.profiles)
 
     def per_device(self, name: str) -> NDArray[np.float64]:
         """One value a device of the key `name`, defaults filled in; shape (devices,)."""
-        value = getattr(self, name)
+        value = self.derived.get(name, getattr(self, name))
         if value is None and name == "weight":
             value = np.where(np.arange(self.devices) % 2 == 0, 1.5, 1.0)
         if value is None and name == "distance_m":
@@ -107,13 +196,21 @@ class Scenario:
         return np.broadcast_to(np.asarray(value, dtype=np.float64), (self.devices,)).copy()
 
 
-PARAMETERS: dict[str, Parameter] = {field.name: field.metadata["parameter"] for field in dataclasses.fields(Scenario)}
+PARAMETERS: dict[str, Parameter] = {
+    field.name: field.metadata["parameter"] for field in dataclasses.fields(Scenario) if "parameter" in field.metadata
+}
 """Every key of a scenario, in the order in which files list them."""
+
+_DEFAULTS = {field.name: field.default for field in dataclasses.fields(Scenario)}
 
 
 def _checked(name: str, parameter: Parameter, value: Any, devices: int) -> Any:
-    """`value` as the record keeps it (int, float or tuple of floats), or a ValueError."""
-    if name == "devices":
+    """`value` as the record keeps it (int, float, bool, str or tuple of floats), or a ValueError."""
+    if parameter.kind in (Kind.NAME, Kind.FLAG):
+        if not isinstance(value, str if parameter.kind is Kind.NAME else bool):
+            raise ValueError(f"{name}: {value!r} is not allowed; it must be {parameter.allowed}")
+        return value
+    if parameter.kind is Kind.INTEGER:
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
             raise ValueError(f"{name}: {value!r} is not allowed; it must be an integer, {parameter.allowed}")
         if not parameter.admits(int(value)):

@@ -9,6 +9,14 @@ its transmit power is (s' − s) N0 / h and its rate B log2(s' / s), eqs. (27), 
 and its limits are s' ≤ ρ s (data in the queue, eq. (29)) and s' ≤ s + σ (transmit power, eq. (30)). A device
 that computes locally leaves the level as it is and adds a constant. The weakest device is decoded last, without
 interference: it starts from level 1.
+
+Where the security of the uplink is derived from algorithms, it costs an energy ε per Mbit beside P_q, and key exchange
+and framing use up the first ω Mbit/s of an offloader's rate, which is B log2(s' / s) − ω. The form stays the same, with
+
+    α = max(a − b ε, 0) B / ln 2,    c = b P_q + α o,    o = ω ln 2 / B,
+
+and with ω added to the data under the limit ρ. An offloader that does not get past o brings nothing, and no less.
+`docs/pqc.md` derives this.
 """
 
 from __future__ import annotations
@@ -32,6 +40,7 @@ class Terms(NamedTuple):
         rate_value: α, gain of the objective per natural logarithm of level.
         level_price: β, cost in the objective per unit of level.
         offload_cost: c, fixed cost of offloading.
+        overhead: o, the growth of ln s that key exchange and framing use up.
         growth_limit: ρ, highest factor from one level to the next.
         step_limit: σ, highest difference from one level to the next.
         local_value: best objective of local computing.
@@ -42,6 +51,7 @@ class Terms(NamedTuple):
     rate_value: Floats
     level_price: Floats
     offload_cost: Floats
+    overhead: Floats
     growth_limit: Floats
     step_limit: Floats
     local_value: Floats
@@ -79,6 +89,18 @@ def decoding_order(channel_gain: Floats) -> Ints:
 
 
 @kernel
+def most_nats(cell: Cell, i: int, data_queue_mbit: float) -> float:
+    """The growth of ln s with which device i sends all that it may: its queue, as far as it can be secured in time.
+
+    Without anything to send there is no overhead, either.
+    """
+    rate = min(data_queue_mbit / cell.frame_s, cell.max_secured_mbps[i])
+    if rate > 0.0:
+        rate += cell.overhead_mbps[i]
+    return float(rate * math.log(2.0) / cell.uplink_mbps[i])
+
+
+@kernel
 def frame_terms(cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats) -> Terms:
     """The terms of a frame; arguments as in `Frame`."""
     n = channel_gain.size
@@ -86,6 +108,7 @@ def frame_terms(cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energ
     rate_value = np.empty(n)
     level_price = np.empty(n)
     offload_cost = np.empty(n)
+    overhead = np.empty(n)
     growth_limit = np.empty(n)
     step_limit = np.empty(n)
     local_value = np.empty(n)
@@ -96,11 +119,12 @@ def frame_terms(cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energ
         price = cell.nu * energy_queue[i]  # b_i of problem (17)
         gain_to_noise = channel_gain[i] / cell.noise_w
         uplink = cell.uplink_mbps[i]
-        rate_value[k] = value * uplink / math.log(2.0)  # eq. (31)
+        secured_value = max(value - price * cell.pqc_energy_j_per_mbit[i], 0.0)
+        rate_value[k] = secured_value * uplink / math.log(2.0)  # eq. (31)
         level_price[k] = price / gain_to_noise  # eq. (31)
-        offload_cost[k] = price * cell.pqc_power_w[i]
-        log_growth = data_queue_mbit[i] * math.log(2.0) / (uplink * cell.frame_s)
-        growth_limit[k] = math.exp(min(log_growth, _HIGHEST_LOG_GROWTH))  # eq. (29)
+        overhead[k] = cell.overhead_mbps[i] * math.log(2.0) / uplink
+        offload_cost[k] = price * cell.pqc_power_w[i] + rate_value[k] * overhead[k]
+        growth_limit[k] = math.exp(min(most_nats(cell, i, data_queue_mbit[i]), _HIGHEST_LOG_GROWTH))  # eq. (29)
         step_limit[k] = cell.max_transmit_power_w[i] * gain_to_noise  # eq. (30)
         frequency = best_local_frequency(
             value, price, data_queue_mbit[i], cell.frame_s, cell.cycles_per_mbit[i],
@@ -108,7 +132,9 @@ def frame_terms(cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energ
         )  # fmt: skip
         local_frequency[k] = frequency
         local_value[k] = value * frequency / cell.cycles_per_mbit[i] - price * cell.energy_coefficient[i] * frequency**3
-    return Terms(order, rate_value, level_price, offload_cost, growth_limit, step_limit, local_value, local_frequency)
+    return Terms(
+        order, rate_value, level_price, offload_cost, overhead, growth_limit, step_limit, local_value, local_frequency
+    )
 
 
 @kernel
@@ -119,7 +145,9 @@ def highest_level(terms: Terms, k: int, level: float) -> float:
 
 @kernel
 def stationary_level(terms: Terms, k: int) -> float:
-    """The level α / β at which device k's own part of the objective stops rising, eq. (37); infinite where β = 0."""
+    """The level α / β at which device k's own part of (17) stops rising, eq. (37); infinite where 0 = β < α."""
+    if terms.rate_value[k] == 0.0:
+        return 0.0
     if terms.level_price[k] > 0.0:
         return float(terms.rate_value[k] / terms.level_price[k])
     return math.inf  # eqs. (40), (41)
@@ -128,9 +156,8 @@ def stationary_level(terms: Terms, k: int) -> float:
 @kernel
 def step_objective(terms: Terms, k: int, before: float, after: float) -> float:
     """What device k adds to the objective (17) by lifting the level, eq. (32)."""
-    return float(
-        terms.rate_value[k] * math.log(after / before) - terms.level_price[k] * (after - before) - terms.offload_cost[k]
-    )
+    growth = max(math.log(after / before), terms.overhead[k])  # less brings no less than nothing
+    return float(terms.rate_value[k] * growth - terms.level_price[k] * (after - before) - terms.offload_cost[k])
 
 
 @kernel

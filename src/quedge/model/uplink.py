@@ -27,6 +27,22 @@ def interference_w(channel_gain: Floats, offload: Bools, transmit_power_w: Float
 
 
 @kernel
+def secured_rate(cell: Cell, i: int, uplink_rate_mbps: float, data_queue_mbit: float) -> float:
+    """Rate of task bits (Mbit/s) of an offloader: what its uplink carries beside key exchange and framing.
+
+    No more than its queue holds, r T ≤ Q, and than its PQC module keeps up with.
+    """
+    rate = max(uplink_rate_mbps - cell.overhead_mbps[i], 0.0)
+    return float(min(rate, data_queue_mbit / cell.frame_s, cell.max_secured_mbps[i]))
+
+
+@kernel
+def circuit_power(cell: Cell, i: int, rate_mbps: float) -> float:
+    """P_q of an offloader (W): the part that it draws whatever it sends, and that in proportion to its task bits."""
+    return float(cell.pqc_power_w[i] + cell.pqc_energy_j_per_mbit[i] * rate_mbps)
+
+
+@kernel
 def charge(
     cell: Cell,
     channel_gain: Floats,
@@ -54,11 +70,12 @@ def charge(
             share = time_share[i] if in_turn else 1.0
             sinr = transmit_power_w[i] * channel_gain[i] / (cell.noise_w + interference[i])  # eq. (2)
             rate[i] = share * cell.uplink_mbps[i] * math.log1p(sinr) / math.log(2.0)  # eq. (3)
-            power[i] = share * transmit_power_w[i] + cell.pqc_power_w[i]  # eq. (4)
+            rate[i] = secured_rate(cell, i, rate[i], data_queue_mbit[i])
+            power[i] = share * transmit_power_w[i] + circuit_power(cell, i, rate[i])  # eq. (4)
         else:
             rate[i] = cpu_frequency_hz[i] / cell.cycles_per_mbit[i]  # eq. (1)
+            rate[i] = min(rate[i], data_queue_mbit[i] / cell.frame_s)
             power[i] = cell.energy_coefficient[i] * cpu_frequency_hz[i] ** 3  # eq. (1)
-        rate[i] = min(rate[i], data_queue_mbit[i] / cell.frame_s)
     return rate, power
 
 
@@ -96,11 +113,12 @@ def powers_of_levels(
             step_w = (after - before) * cell.noise_w / channel_gain[i]  # eq. (27)
             transmit[i] = min(step_w, cell.max_transmit_power_w[i])
             rate[i] = cell.uplink_mbps[i] * math.log(after / before) / math.log(2.0)  # eq. (28)
-            power[i] = transmit[i] + cell.pqc_power_w[i]
+            rate[i] = secured_rate(cell, i, rate[i], data_queue_mbit[i])
+            power[i] = transmit[i] + circuit_power(cell, i, rate[i])
             before = after
         else:
             frequency[i] = terms.local_frequency_hz[k]
             rate[i] = frequency[i] / cell.cycles_per_mbit[i]
+            rate[i] = min(rate[i], data_queue_mbit[i] / cell.frame_s)
             power[i] = cell.energy_coefficient[i] * frequency[i] ** 3
-        rate[i] = min(rate[i], data_queue_mbit[i] / cell.frame_s)
     return decided, transmit, frequency, rate, power

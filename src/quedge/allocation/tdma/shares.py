@@ -144,8 +144,9 @@ def share_frame(
     total = 0.0
     for k in range(offload.size):
         if offload[k]:
-            of_time = terms.rate_value[k] * efficiency[k] - terms.level_price[k] * math.expm1(efficiency[k])
-            total += share[k] * of_time - terms.offload_cost[k]
+            growth = max(share[k] * efficiency[k], terms.overhead[k])  # less brings no less than nothing
+            energy = share[k] * math.expm1(efficiency[k])
+            total += terms.rate_value[k] * growth - terms.level_price[k] * energy - terms.offload_cost[k]
         else:
             total += terms.local_value[k]
     return total, price, found
