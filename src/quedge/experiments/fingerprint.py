@@ -16,6 +16,7 @@ import numpy as np
 
 from quedge.experiments.job import Job
 from quedge.model.scenario import PARAMETERS, Scenario
+from quedge.model.security import SUITE_KEYS
 
 _PACKAGE = Path(__file__).parent.parent
 _DECIDING = ("model", "allocation", "policy", "simulation", "data", "experiments/probes")
@@ -29,7 +30,7 @@ def determinants(job: Job) -> dict[str, Any]:
         ValueError: a policy, probe or process that is no dataclass, so that nobody can tell what it depends on.
     """
     return {
-        "scenario": {name: _resolved(job.scenario, name) for name in PARAMETERS},
+        "scenario": {name: _resolved(job.scenario, name) for name in PARAMETERS if name not in SUITE_KEYS},
         "policy": _plain(job.policy),
         "seed": job.seed,
         "frames": job.frames,

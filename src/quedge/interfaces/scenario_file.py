@@ -14,10 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from quedge.experiments.whole_file import whole_file
-from quedge.model.scenario import PARAMETERS, Scenario
+from quedge.interfaces.profile_rows import ROW_TABLES, profiles_with_rows, rows_as_toml, toml_text
+from quedge.model.scenario import PARAMETERS, Kind, Scenario
+from quedge.model.security import DERIVED, SUITE_KEYS
+from quedge.pqc.profiles import known_profiles
 
 _GROUPS = tuple(dict.fromkeys(parameter.group for parameter in PARAMETERS.values()))
 _LONGEST_SHOWN = 60  # characters of a refused value in a message
+_TYPES: dict[Kind, Any] = {Kind.NUMBER: float, Kind.INTEGER: int, Kind.NAME: str, Kind.FLAG: bool}
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+"""What an algorithm, a device or a framing may be called, where a setting has no quotes."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,8 +60,11 @@ def read_scenario(
     """
     keys: dict[str, Any] = {}
     source: dict[str, str] = {}
+    profiles = known_profiles()
     if path is not None:
-        keys = checked_keys(str(path), _flat(str(path), _parsed_file(Path(path))))
+        document = _parsed_file(Path(path))
+        profiles = profiles_with_rows(str(path), document, profiles)
+        keys = checked_keys(str(path), _flat(str(path), document))
         source = dict.fromkeys(keys, str(path))
     for setting in settings:
         key, value = _parsed_setting(setting)
@@ -66,7 +76,7 @@ def read_scenario(
     if recorded_devices is not None and "devices" not in keys:
         keys["devices"] = recorded_devices
     try:
-        return Given(Scenario(**keys), fixes_devices)
+        return Given(Scenario(**keys, profiles=profiles), fixes_devices)
     except ValueError as error:
         key = re.split(r"\W", str(error), maxsplit=1)[0]
         raise ValueError(f"{source.get(key, path or 'scenario')}: {error}") from None
@@ -94,7 +104,8 @@ def _document(scenario: Scenario, commented: bool) -> str:
             "A scenario of quedge. Every key is optional and stands here with its default; it can also be set with "
             "`--set key=value`. Keys marked 'per device' take one number for all devices or a list with one number "
             "for each. Keys that are commented out depend on the number of devices, which a recording or the frames "
-            "to decide may give.",
+            "to decide may give, or belong to a suite of post-quantum algorithms, which takes the place of the "
+            "constants above it.",
             width=100, initial_indent="# ", subsequent_indent="# ",
         )  # fmt: skip
     for group, names in groupby(sorted(PARAMETERS, key=_group_of), key=_group_of):
@@ -105,9 +116,17 @@ def _document(scenario: Scenario, commented: bool) -> str:
                 allowed = parameter.allowed
                 remarks = (parameter.unit, allowed, "per device" if parameter.per_device else "")
                 lines.append(f"# {parameter.meaning} ({'; '.join(remark for remark in remarks if remark)})")
-            depends_on_devices = value is None or name == "devices"
+            left_open = value is None or name == "devices"
+            if value is None and name in SUITE_KEYS:
+                if not commented:
+                    continue  # without a suite, or as the suite has it
+                value = parameter.example
+            elif scenario.suite is not None and name in DERIVED:
+                continue  # follows from the suite
             value = scenario.per_device(name).tolist() if value is None else value
-            lines.append(f"{'# ' if commented and depends_on_devices else ''}{name} = {_toml(value)}")
+            lines.append(f"{'# ' if commented and left_open else ''}{name} = {_toml(value)}")
+        if _GROUPS[group] == "pqc":
+            lines += rows_as_toml(scenario.profiles)
     return "\n".join(lines).lstrip("\n") + "\n"
 
 
@@ -116,7 +135,11 @@ def _group_of(name: str) -> int:
 
 
 def _toml(value: Any) -> str:
-    """A number or a sequence of numbers as TOML; Python's shortest exact form of a number is TOML, too."""
+    """A key's value as TOML; Python's shortest exact form of a number is TOML, too."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return toml_text(value)
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(_toml(each) for each in value)}]"
     return repr(value)
@@ -144,6 +167,8 @@ def _parsed_setting(setting: str) -> tuple[str, Any]:
     if document.keys() != {"value"}:
         if key not in PARAMETERS:
             raise ValueError(f"--set {_shown(setting)}: {unknown_key(key, text)}")
+        if PARAMETERS[key].kind is Kind.NAME and NAME.fullmatch(text):
+            return key, text  # a shell takes quotes away
         raise ValueError(f"--set {_shown(setting)}: {key}: {_shown(text)} is not allowed; it must be {_kind_of(key)}")
     return key, document["value"]
 
@@ -159,6 +184,8 @@ def _flat(source: str, document: Mapping[str, Any]) -> dict[str, Any]:
     for group in _GROUPS:
         table = document.get(group)
         for name, value in table.items() if isinstance(table, dict) else ():
+            if group == "pqc" and name in ROW_TABLES:
+                continue
             own = PARAMETERS[name].group if name in PARAMETERS else group
             if own != group:
                 raise ValueError(f"{source}: {name}: the table [{group}] is not allowed; it must stand in [{own}]")
@@ -190,7 +217,9 @@ def _kind_of(key: str) -> str:
     """What a key takes, in words."""
     parameter = PARAMETERS[key]
     each = " or a list with one number a device" if parameter.per_device else ""
-    return f"{'an integer' if key == 'devices' else f'a number{each}'}, {parameter.allowed}"
+    if parameter.kind in (Kind.NAME, Kind.FLAG):
+        return parameter.allowed
+    return f"{'an integer' if parameter.kind is Kind.INTEGER else f'a number{each}'}, {parameter.allowed}"
 
 
 def unknown_key(key: str, value: str) -> str:
@@ -207,8 +236,8 @@ def _file_model() -> Any:
 
     fields: dict[str, Any] = {}
     for name, parameter in PARAMETERS.items():
-        number = int if name == "devices" else float
-        fields[name] = (number | list[float] if parameter.per_device else number, 0)
+        kind = _TYPES[parameter.kind]
+        fields[name] = (kind | list[float] if parameter.per_device else kind, 0)
     return create_model("ScenarioFile", __config__=ConfigDict(extra="forbid", strict=True), **fields)
 
 

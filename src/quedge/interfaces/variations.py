@@ -7,8 +7,8 @@ import tomllib
 from collections.abc import Sequence
 from typing import Any
 
-from quedge.interfaces.scenario_file import checked_keys, unknown_key
-from quedge.model.scenario import PARAMETERS, Scenario
+from quedge.interfaces.scenario_file import NAME, checked_keys, unknown_key
+from quedge.model.scenario import PARAMETERS, Kind, Scenario
 
 
 def variations_of(texts: Sequence[str], scenario: Scenario) -> dict[str, list[Any]]:
@@ -33,13 +33,16 @@ def variations_of(texts: Sequence[str], scenario: Scenario) -> dict[str, list[An
             raise ValueError(f"{option}: {unknown_key(key, listed)}")
         if key in varied:
             raise ValueError(f"{option}: {key}: is varied twice; once is allowed")
-        varied[key] = [_checked(option, key, value, scenario) for value in _values(option, listed)]
+        varied[key] = [_checked(option, key, value, scenario) for value in _values(option, key, listed)]
         if len({repr(value) for value in varied[key]}) < len(varied[key]):
             raise ValueError(f"{option}: {key}: a value stands there twice; once is allowed")
     return varied
 
 
-def _values(option: str, listed: str) -> list[Any]:
+def _values(option: str, key: str, listed: str) -> list[Any]:
+    names = [name.strip() for name in listed.split(",")]
+    if PARAMETERS[key].kind is Kind.NAME and all(NAME.fullmatch(name) for name in names):
+        return names  # a shell takes quotes away
     try:
         document = tomllib.loads(f"values = [{listed}]")
     except (ValueError, RecursionError):
