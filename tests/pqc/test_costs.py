@@ -1,0 +1,207 @@
+"""From suites to bytes, watts and cycles: against sums laid by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quedge.pqc.costs import effort_of, traffic_of
+from quedge.pqc.profiles import MissingNumberError, known_profiles
+from quedge.pqc.suite import SUITES, Suite
+
+LEVEL3 = SUITES["level3"]
+LEAST_KEY_EXCHANGE_BYTES = {"level1": 3204, "level3": 4413, "level5": 6211}
+"""16 + ciphertext + signature: 16 + 768 + 2420, 16 + 1088 + 3309, 16 + 1568 + 4627."""
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_a_pinned_key_exchange_is_header_ciphertext_and_signature(name: str) -> None:
+    assert traffic_of(SUITES[name]).rekey_bytes == LEAST_KEY_EXCHANGE_BYTES[name]
+
+
+@pytest.mark.parametrize(("rekey", "factor"), [(1, 0.98705), (10, 0.99748), (100, 0.99854)])
+def test_the_payload_factor_at_level_3_and_3_mbit_as_laid_by_hand(rekey: int, factor: float) -> None:
+    # 375,000 bytes in 23 records of at most 16,384: 23 · 22 = 506 bytes, and 4,413 / K of the key exchange
+    traffic = traffic_of(dataclasses.replace(LEVEL3, rekey_frames=rekey))
+    assert traffic.wire_bytes(3e6) == 375_000 + 506 + 4413 / rekey
+    assert traffic.payload_factor(3e6) == pytest.approx(375_000 / (375_506 + 4413 / rekey), rel=1e-15)
+    assert round(traffic.payload_factor(3e6), 5) == factor
+
+
+@pytest.mark.parametrize(
+    ("name", "mbit", "rekey", "records", "factor"),
+    [
+        ("level1", 0.1, 1, 1200, 0.78390),
+        ("level3", 1.0, 10, 1200, 0.97846),
+        ("level5", 0.1, 1, 16_384, 0.66727),
+        ("level5", 10.0, 1000, 16_384, 0.99864),
+    ],
+)
+def test_payload_factors_elsewhere(name: str, mbit: float, rekey: int, records: int, factor: float) -> None:
+    suite = dataclasses.replace(SUITES[name], rekey_frames=rekey, record_bytes=records)
+    assert round(traffic_of(suite).payload_factor(1e6 * mbit), 5) == factor
+
+
+def test_signing_every_frame_sends_a_signature_more() -> None:
+    suite = dataclasses.replace(LEVEL3, record_bytes=1200, sign_every_frame=True)
+    assert traffic_of(suite).wire_bytes(1e5) == 12_500 + 11 * 22 + 44.13 + 3309
+
+
+@pytest.mark.parametrize(("signature", "measured"), [("ML-DSA-44", 8037), ("ML-DSA-65", 10455), ("ML-DSA-87", 13731)])
+def test_tls_comes_to_the_bytes_that_were_measured(signature: str, measured: int) -> None:
+    assert traffic_of(Suite("X25519MLKEM768", signature, framing="tls13-mutual")).rekey_bytes == measured
+
+
+@given(
+    name=st.sampled_from(sorted(SUITES)),
+    records=st.integers(1, 20_000),
+    rekey=st.integers(1, 1000),
+    sign=st.booleans(),
+    task_bytes=st.integers(1, 2_000_000),
+)
+def test_the_affine_form_is_never_too_little_and_by_less_than_a_record_s_overhead_too_much(
+    name: str, records: int, rekey: int, sign: bool, task_bytes: int
+) -> None:
+    suite = dataclasses.replace(SUITES[name], record_bytes=records, rekey_frames=rekey, sign_every_frame=sign)
+    traffic = traffic_of(suite)
+    affine = task_bytes / traffic.record_share + traffic.overhead_bits / 8
+    beyond = affine - traffic.wire_bytes(8.0 * task_bytes)
+    assert -1e-9 * affine <= beyond <= traffic.record_overhead_bytes * (1.0 + 1e-9)
+
+
+def test_nothing_sent_has_no_payload() -> None:
+    assert traffic_of(LEVEL3).payload_factor(0.0) == 0.0
+    for bad in (-1.0, math.nan, math.inf):
+        with pytest.raises(ValueError, match=r"^task_bits: .* is not allowed"):
+            traffic_of(LEVEL3).payload_factor(bad)
+
+
+@pytest.mark.parametrize(
+    ("aead", "device", "rekey", "milliwatts"),
+    [
+        # 77.4 mW / 96 MHz = 0.80625 nJ a cycle; 375,000 bytes · 43.57 cycles; 658,754 + 6,193,171 cycles a rekey
+        ("ChaCha20-Poly1305", "stm32f411", 1, 18.697),
+        ("ChaCha20-Poly1305", "stm32f411", 100, 13.228),
+        ("AES-256-GCM", "stm32f411", 1, 102.637),
+        # 28.8 mW / 80 MHz = 0.36 nJ a cycle; 26.04 cycles a byte in hardware
+        ("AES-256-GCM-HW", "stm32l4", 1, 5.982),
+        ("AES-256-GCM-HW", "stm32l4", 100, 3.540),
+    ],
+)
+def test_the_circuit_power_at_level_3_and_3_mbit_as_laid_by_hand(
+    aead: str, device: str, rekey: int, milliwatts: float
+) -> None:
+    effort = effort_of(dataclasses.replace(LEVEL3, aead=aead, rekey_frames=rekey), device)
+    assert 1e3 * sum(effort.power(3e6, 1.0)) == pytest.approx(milliwatts, abs=5e-4)
+
+
+def test_power_has_its_parts() -> None:
+    suite = dataclasses.replace(LEVEL3, rekey_frames=10, sign_every_frame=True, static_power_w=0.001)
+    power = effort_of(suite, "stm32f411").power(2e6, 0.5)
+    joules_per_cycle = 0.0774 / 96e6
+    assert power.static == 0.001
+    assert power.bits == pytest.approx(2e6 / 8 * 43.57 * joules_per_cycle / 0.5)
+    assert power.rekey == pytest.approx((658_754 + 6_193_171) / 10 * joules_per_cycle / 0.5)
+    assert power.frame_signature == pytest.approx(6_193_171 * joules_per_cycle / 0.5)
+
+
+def test_software_aes_does_not_keep_up_with_3_mbit_on_an_m4() -> None:
+    effort = effort_of(dataclasses.replace(LEVEL3, aead="AES-256-GCM", rekey_frames=1), "stm32f411")
+    assert effort.cpu_share(3e6, 1.0) == pytest.approx((375_000 * 321.2 + 6_851_925) / 96e6)
+    assert effort.cpu_share(3e6, 1.0) > 1.0
+    most = effort.max_rate_bps(1.0)
+    assert effort.cpu_share(most, 1.0) == pytest.approx(1.0)
+    assert most < 3e6
+
+
+def test_an_ephemeral_exchange_generates_and_decapsulates_and_tls_verifies_twice() -> None:
+    pinned, ephemeral, tls = (
+        effort_of(dataclasses.replace(LEVEL3, framing=framing), "stm32f411").rekey_cycles
+        for framing in ("pinned", "pinned-ephemeral", "tls13-mutual")
+    )
+    assert pinned == 658_754 + 6_193_171
+    assert ephemeral == 642_096 + 707_827 + 6_193_171
+    assert tls == ephemeral + 2 * 2_415_944
+
+
+def test_masking_slows_down_what_touches_a_secret_key_only() -> None:
+    masked = dataclasses.replace(LEVEL3, masking_factor=3.0)
+    assert effort_of(masked, "stm32f411").rekey_cycles == 658_754 + 3 * 6_193_171
+    assert effort_of(masked, "stm32f411").cycles_per_byte == 43.57
+
+
+@pytest.mark.parametrize(
+    ("suite", "device", "missing"),
+    [
+        (Suite("ML-KEM-768", "ML-DSA-65", "AES-256-GCM-HW"), "stm32f411", "AES-256-GCM-HW (a byte) on stm32f411"),
+        (Suite("X25519MLKEM768", "ML-DSA-65"), "stm32f411", "X25519MLKEM768 (encaps) on stm32f411"),
+        (LEVEL3, "rp2040", "ChaCha20-Poly1305 (a byte) on rp2040"),
+        (LEVEL3, "stm32u585", "active_power_w of stm32u585"),
+    ],
+)
+def test_a_number_that_no_source_gives_is_asked_for_by_name(suite: Suite, device: str, missing: str) -> None:
+    with pytest.raises(MissingNumberError, match=re.escape(missing) + r"; a scenario file may: \[pqc\."):
+        effort_of(suite, device)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"kem": "ML-KEM-769"}, "kem: 'ML-KEM-769' is not allowed; it must be one of ML-KEM-512, .*mean ML-KEM-768"),
+        ({"kem": "ML-DSA-65"}, "kem: 'ML-DSA-65' is not allowed"),
+        ({"signature": "ML-KEM-768"}, "signature: 'ML-KEM-768' is not allowed"),
+        ({"aead": "rot13"}, "aead: 'rot13' is not allowed; it must be one of AES-256-GCM, "),
+        ({"framing": "smoke"}, "framing: 'smoke' is not allowed; it must be one of pinned, "),
+    ],
+)
+def test_unknown_names_are_refused_with_those_that_are_known(change: dict[str, str], complaint: str) -> None:
+    with pytest.raises(ValueError, match=f"^{complaint}"):
+        traffic_of(dataclasses.replace(LEVEL3, **change))
+    with pytest.raises(ValueError, match=f"^{complaint}"):
+        effort_of(dataclasses.replace(LEVEL3, **change), "stm32f411")
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"record_bytes": 0}, "record_bytes: 0 is not allowed; it must be an integer from 1"),
+        ({"record_bytes": 16.0}, "record_bytes: 16.0 is not allowed"),
+        ({"rekey_frames": True}, "rekey_frames: True is not allowed"),
+        ({"sign_every_frame": 1}, "sign_every_frame: 1 is not allowed; it must be true or false"),
+        ({"masking_factor": 0.5}, "masking_factor: 0.5 is not allowed; it must be at least 1"),
+        ({"static_power_w": math.nan}, "static_power_w: nan is not allowed"),
+    ],
+)
+def test_bad_settings_of_a_suite_are_refused(change: dict[str, object], complaint: str) -> None:
+    with pytest.raises(ValueError, match=f"^{complaint}"):
+        dataclasses.replace(LEVEL3, **change)
+
+
+def test_every_number_has_a_source() -> None:
+    profiles = known_profiles()
+    for row in (*profiles.algorithms, *profiles.cycles, *profiles.devices, *profiles.framings):
+        assert len(row.source) > 10, row
+
+
+def test_names_are_unique_and_match_in_any_case() -> None:
+    profiles = known_profiles()
+    for rows in (profiles.algorithms, profiles.devices, profiles.framings):
+        assert len({row.name.casefold() for row in rows}) == len(rows)
+    assert profiles.algorithm("aead", "aead", "chacha20-poly1305").name == "ChaCha20-Poly1305"
+    places = [(row.runs_on, row.algorithm, row.operation) for row in profiles.cycles]
+    assert len(set(places)) == len(places)
+
+
+def test_a_device_s_own_cycles_go_before_its_core_s() -> None:
+    profiles = known_profiles()
+    kem = profiles.algorithm("kem", "kem", "ML-KEM-768")
+    core = profiles.counted(profiles.device("device", "stm32f411"), kem, "encaps")
+    own = profiles.with_rows(cycles=[dataclasses.replace(core, runs_on="stm32f411", cycles=1.0)])
+    assert (core.runs_on, core.cycles) == ("cortex-m4", 658_754)
+    assert own.counted(own.device("device", "stm32f411"), kem, "encaps").cycles == 1.0
+    assert own.counted(own.device("device", "stm32l4"), kem, "encaps").cycles == 658_754
