@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 POLICY = "policy"
 """Stands for a key where each policy has a line of its own."""
@@ -78,6 +78,7 @@ class Sweep:
         lines: the keys whose values a line stands for.
         logarithmic: whether the horizontal axis is.
         marks: the paper's numbers.
+        only: values of keys; of the variants that have other ones nothing is drawn.
     """
 
     x: str
@@ -86,6 +87,7 @@ class Sweep:
     lines: Sequence[str] = (POLICY,)
     logarithmic: bool = False
     marks: Sequence[Mark] = ()
+    only: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,18 @@ def test_a_sweep_has_a_row_a_variant_policy_and_measure_and_the_papers_marks() -
     assert math.isnan(rows[2].high)
 
 
+def test_a_sweep_shows_only_the_variants_that_it_is_told_to() -> None:
+    records = [one._replace(variant={**one.variant, "suite": suite}) for suite in ("a", "b") for one in RECORDS]
+    shown = figure_rows(Sweep("nu", "nu", [QUEUE], only={"suite": "b", "nu": 50.0}), records)
+    assert [(row.line, row.value) for row in shown] == [("exact", 9.0), ("pair", 9.0)]
+
+
+def test_names_stand_for_themselves_in_the_names_of_lines_and_numbers_with_their_key() -> None:
+    named = RECORDS[0]._replace(variant={"nu": 50.0, "suite": "level3"})
+    (row,) = figure_rows(Sweep("nu", "nu", [QUEUE], lines=("suite", "nu")), [named])
+    assert row.line == "level3, nu = 50"
+
+
 def test_a_deviation_is_shown_instead_of_the_interval_where_it_is_asked_for() -> None:
     (row, *_) = figure_rows(Sweep("nu", "nu", [QUEUE._replace(deviation="sd")]), RECORDS)
     assert (row.low, row.high, row.interval) == (8.5, 9.5, "sd")

@@ -1,12 +1,14 @@
 """What the paper lacks, one file an experiment."""
 
-from quedge.experiments.beyond import delay, devices, front, gap, munich, stability, sweeps
+from quedge.experiments.beyond import delay, devices, front, gap, munich, pqc, stability, sweeps
 
 EXPERIMENTS = (
     sweeps.ARRIVALS,
     delay.EXPERIMENT,
     stability.EXPERIMENT,
     sweeps.CIRCUIT_POWER,
+    pqc.SUITES,
+    pqc.LEVELS_ALONE,
     sweeps.V,
     sweeps.NU,
     front.EXPERIMENT,

@@ -87,7 +87,7 @@ def scale_panel(axis: Any, panel: Panel, values: NDArray[np.float64]) -> None:
         if panel.level is not None:
             axis.set_ylim(top=max(axis.get_ylim()[1], 1.2 * panel.level.value))
     elif panel.scale == "linear":
-        axis.set_ylim(bottom=0.0)
+        axis.set_ylim(0.0, max(axis.get_ylim()[1], 0.0 if panel.level is None else 1.05 * panel.level.value))
     if panel.level is not None:
         mark_level(axis, panel.level)
 

@@ -36,7 +36,10 @@ class Simulation:
 
     def measure(self, job: Job) -> Findings:
         """See `Probe.measure`."""
-        trace = job.simulate()
+        return self.measured(job.simulate())
+
+    def measured(self, trace: Trace) -> Findings:
+        """What is found in a run."""
         ratios = objective_ratios(trace)
         summary = dataclasses.asdict(summarise(trace, self.warmup, ratios))
         return {

@@ -50,6 +50,7 @@ def figure_rows(figure: Figure, records: Sequence[Records]) -> list[Row]:
         return [row for record in records for row in _course(figure, record)] + _paper(figure.marks, figure.panels)
     if isinstance(figure, Sweep):
         x, panels, lines = figure.x, figure.panels, figure.lines
+        records = [record for record in records if figure.only.items() <= record.variant.items()]
     elif isinstance(figure, Ranking):
         x, panels, lines = None, figure.panels, (POLICY,)
     else:
@@ -132,11 +133,15 @@ def figure_header(figure: Figure) -> tuple[str, ...]:
 def _line(record: Records, lines: Sequence[str]) -> str:
     if len(lines) == 1:
         return _part(record, lines[0])
-    return ", ".join(_part(record, key) if key == POLICY else f"{key} = {_part(record, key)}" for key in lines)
+    return ", ".join(_part(record, key, named=True) for key in lines)
 
 
-def _part(record: Records, key: str) -> str:
-    return record.scheme if key == POLICY else label_of(record.variant[key])
+def _part(record: Records, key: str, named: bool = False) -> str:
+    """A policy, or a key's value; `named` with the key, but for names, which speak for themselves."""
+    if key == POLICY:
+        return record.scheme
+    value = record.variant[key]
+    return f"{key} = {label_of(value)}" if named and not isinstance(value, str) else label_of(value)
 
 
 def label_of(value: Any) -> str:
