@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from quedge.interfaces.variations import variations_of
+from quedge.interfaces.variations import check_combinations, first_values, variations_of
 from quedge.model.scenario import Scenario
 
 
@@ -39,3 +39,19 @@ def test_a_value_can_be_a_list_with_a_number_a_device() -> None:
 def test_what_is_not_allowed_is_named(texts: list[str], complaint: str) -> None:
     with pytest.raises(ValueError, match=re.escape(complaint)):
         variations_of(texts, Scenario(devices=2))
+
+
+def test_the_first_values_are_what_a_scenario_is_read_with() -> None:
+    first = first_values(["suite=level1,level3", "rekey_frames=1,10"])
+    assert [(preset.key, preset.value) for preset in first] == [("suite", "level1"), ("rekey_frames", 1)]
+    assert first[0].option == "--vary suite=level1,level3"
+
+
+def test_values_that_do_not_go_together_are_refused_together() -> None:
+    scenario = Scenario(suite="level3", device="stm32l4")
+    varied = variations_of(["device=stm32l4,stm32f411", "aead=ChaCha20-Poly1305,AES-256-GCM-HW"], scenario)
+    with pytest.raises(
+        ValueError, match=r"^--vary: device = stm32f411, aead = AES-256-GCM-HW: device: no source gives"
+    ):
+        check_combinations(varied, scenario)
+    check_combinations({"device": ["stm32l4"], "aead": ["AES-256-GCM-HW", "AES-256-GCM"]}, scenario)

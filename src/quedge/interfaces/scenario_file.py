@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from quedge.experiments.whole_file import whole_file
 from quedge.interfaces.profile_rows import ROW_TABLES, profiles_with_rows, rows_as_toml, toml_text
@@ -40,8 +40,25 @@ class Given:
     fixes_devices: bool
 
 
+class Preset(NamedTuple):
+    """A key's value that an option of a command gives.
+
+    Attributes:
+        option: the option, as messages name it.
+        key: the key.
+        value: its value, of the key's type.
+    """
+
+    option: str
+    key: str
+    value: Any
+
+
 def read_scenario(
-    path: str | Path | None = None, settings: Sequence[str] = (), recorded_devices: int | None = None
+    path: str | Path | None = None,
+    settings: Sequence[str] = (),
+    recorded_devices: int | None = None,
+    presets: Sequence[Preset] = (),
 ) -> Given:
     """Read a scenario file and apply settings to it.
 
@@ -51,6 +68,7 @@ def read_scenario(
         path: a TOML file; the defaults without one.
         settings: `key=value`, the value written as in TOML.
         recorded_devices: the number of devices where neither the file nor a setting gives it.
+        presets: values that go before all others.
 
     Returns:
         The scenario.
@@ -72,6 +90,8 @@ def read_scenario(
             raise ValueError(f"--set {_shown(setting)}: {key}: is set twice; once is allowed")
         keys |= checked_keys(f"--set {_shown(setting)}", {key: value})
         source[key] = f"--set {_shown(setting)}"
+    keys |= {preset.key: preset.value for preset in presets}
+    source |= {preset.key: preset.option for preset in presets}
     fixes_devices = "devices" in keys or any(isinstance(value, list) for value in keys.values())
     if recorded_devices is not None and "devices" not in keys:
         keys["devices"] = recorded_devices

@@ -19,7 +19,7 @@ from quedge.interfaces.cli.reproduce import run_experiments
 from quedge.interfaces.cli.traces import Traces, read_traces
 from quedge.interfaces.policies import POLICIES, policies_by_name
 from quedge.interfaces.scenario_file import read_scenario
-from quedge.interfaces.variations import variations_of
+from quedge.interfaces.variations import check_combinations, first_values, variations_of
 from quedge.model.scenario import PARAMETERS
 
 
@@ -58,8 +58,9 @@ def sweep(
     with refusing():
         policies = policies_by_name(policy or [], lydroo or (), agent)
         traces = read_traces(channel_trace, arrival_trace)
-        given = read_scenario(scenario, settings or (), traces.devices).scenario
+        given = read_scenario(scenario, settings or (), traces.devices, first_values(vary or [])).scenario
         varied = variations_of(vary or [], given)
+        check_combinations(varied, given)
         _check_varied(varied, settings or [], traces)
         experiment = sweep_experiment(
             "the paper's scenario" if scenario is None else scenario.stem,
