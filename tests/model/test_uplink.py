@@ -56,9 +56,7 @@ def test_powers_of_levels_bring_those_levels_eqs_27_28(frame: Frame, data: st.Da
             highest = min(terms.growth_limit[k] * before, before + terms.step_limit[k])
             before = before + share[k] * (highest - before)
         level[k] = before
-    decided, transmit, frequency, rate, power = powers_of_levels(
-        terms, frame.cell, frame.channel_gain, frame.data_queue_mbit, offload, level
-    )
+    decided, transmit, frequency, rate, power = powers_of_levels(terms, *frame, offload, level)
     np.testing.assert_array_equal(decided[terms.device], offload)
     brings = oracle.evaluate(frame, decided, transmit, frequency)
     rounding = 10.0 * oracle.rounding_of_rates(frame)

@@ -12,7 +12,7 @@ from quedge.allocation.allocator import Choice, at_least_one, checked_offload
 from quedge.model.cell import Cell
 from quedge.model.compiled import Bools, Floats, kernel
 from quedge.model.frame import Decision, Frame
-from quedge.model.terms import Terms, chain_objective, frame_terms, highest_level, stationary_level, step_objective
+from quedge.model.terms import Terms, chain_objective, frame_terms, highest_level, stationary_level
 from quedge.model.uplink import powers_of_levels
 
 
@@ -24,10 +24,7 @@ def greedy_level(terms: Terms, k: int, before: float) -> float:
     s' = clip(α / β, s, highest): the interference J of eq. (33) is the level itself.
     """
     highest = highest_level(terms, k, before)  # eqs. (29), (30)
-    level = min(max(stationary_level(terms, k), before), highest)  # eqs. (37)-(41)
-    if terms.overhead[k] > 0.0 and step_objective(terms, k, before, level) <= step_objective(terms, k, before, before):
-        return before  # not even its key exchange would pay: it sends nothing
-    return level
+    return min(max(stationary_level(terms, k), before), highest)  # eqs. (37)-(41)
 
 
 @kernel
@@ -71,7 +68,7 @@ def _allocate_best_greedy(
     best = int(np.argmax(objective))
     greedy_levels(terms, offload[best], level)
     decided, transmit, frequency, rate, power = powers_of_levels(
-        terms, cell, channel_gain, data_queue_mbit, offload[best], level
+        terms, cell, channel_gain, data_queue_mbit, energy_queue, offload[best], level
     )
     return best, (decided, transmit, frequency, rate, power, objective[best])
 

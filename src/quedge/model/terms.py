@@ -15,8 +15,8 @@ and framing use up the first ω Mbit/s of an offloader's rate, which is B log2(s
 
     α = max(a − b ε, 0) B / ln 2,    c = b P_q + α o,    o = ω ln 2 / B,
 
-and with ω added to the data under the limit ρ. An offloader that does not get past o brings nothing, and no less.
-`docs/pqc.md` derives this.
+and with ω added to the data under the limit ρ. An offloader that does not get past o brings nothing, and no less; if it
+could not gain even without interference, it sends nothing, ρ = 1. `docs/pqc.md` derives this.
 """
 
 from __future__ import annotations
@@ -44,7 +44,6 @@ class Terms(NamedTuple):
         growth_limit: ρ, highest factor from one level to the next.
         step_limit: σ, highest difference from one level to the next.
         local_value: best objective of local computing.
-        local_frequency_hz: CPU frequency that reaches it (Hz).
     """
 
     device: Ints
@@ -55,7 +54,6 @@ class Terms(NamedTuple):
     growth_limit: Floats
     step_limit: Floats
     local_value: Floats
-    local_frequency_hz: Floats
 
 
 @kernel
@@ -89,15 +87,17 @@ def decoding_order(channel_gain: Floats) -> Ints:
 
 
 @kernel
-def most_nats(cell: Cell, i: int, data_queue_mbit: float) -> float:
-    """The growth of ln s with which device i sends all that it may: its queue, as far as it can be secured in time.
+def most_nats(
+    data_queue_mbit: float, frame_s: float, max_secured_mbps: float, overhead_mbps: float, uplink_mbps: float
+) -> float:
+    """The growth of ln s with which a device sends all that it may: its queue, as far as it can be secured in time.
 
     Without anything to send there is no overhead, either.
     """
-    rate = min(data_queue_mbit / cell.frame_s, cell.max_secured_mbps[i])
+    rate = min(data_queue_mbit / frame_s, max_secured_mbps)
     if rate > 0.0:
-        rate += cell.overhead_mbps[i]
-    return float(rate * math.log(2.0) / cell.uplink_mbps[i])
+        rate += overhead_mbps
+    return rate * math.log(2.0) / uplink_mbps
 
 
 @kernel
@@ -112,7 +112,6 @@ def frame_terms(cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energ
     growth_limit = np.empty(n)
     step_limit = np.empty(n)
     local_value = np.empty(n)
-    local_frequency = np.empty(n)
     for k in range(n):
         i = order[k]
         value = data_queue_mbit[i] + cell.v * cell.weight[i]  # a_i of problem (17)
@@ -124,17 +123,21 @@ def frame_terms(cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energ
         level_price[k] = price / gain_to_noise  # eq. (31)
         overhead[k] = cell.overhead_mbps[i] * math.log(2.0) / uplink
         offload_cost[k] = price * cell.pqc_power_w[i] + rate_value[k] * overhead[k]
-        growth_limit[k] = math.exp(min(most_nats(cell, i, data_queue_mbit[i]), _HIGHEST_LOG_GROWTH))  # eq. (29)
+        nats = most_nats(data_queue_mbit[i], cell.frame_s, cell.max_secured_mbps[i], cell.overhead_mbps[i], uplink)
+        growth_limit[k] = math.exp(min(nats, _HIGHEST_LOG_GROWTH))  # eq. (29)
         step_limit[k] = cell.max_transmit_power_w[i] * gain_to_noise  # eq. (30)
+        if overhead[k] > 0.0:
+            alone = min(growth_limit[k], 1.0 + step_limit[k])
+            if level_price[k] > 0.0:
+                alone = min(alone, max(rate_value[k] / level_price[k], 1.0))
+            if rate_value[k] * (math.log(alone) - overhead[k]) <= level_price[k] * (alone - 1.0):
+                growth_limit[k] = 1.0
         frequency = best_local_frequency(
             value, price, data_queue_mbit[i], cell.frame_s, cell.cycles_per_mbit[i],
             cell.energy_coefficient[i], cell.max_frequency_hz[i],
         )  # fmt: skip
-        local_frequency[k] = frequency
         local_value[k] = value * frequency / cell.cycles_per_mbit[i] - price * cell.energy_coefficient[i] * frequency**3
-    return Terms(
-        order, rate_value, level_price, offload_cost, overhead, growth_limit, step_limit, local_value, local_frequency
-    )
+    return Terms(order, rate_value, level_price, offload_cost, overhead, growth_limit, step_limit, local_value)
 
 
 @kernel

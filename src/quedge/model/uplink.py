@@ -8,7 +8,7 @@ import numpy as np
 
 from quedge.model.cell import Cell
 from quedge.model.compiled import Bools, Floats, kernel
-from quedge.model.terms import Terms, decoding_order
+from quedge.model.terms import Terms, best_local_frequency, decoding_order
 
 AT_ONCE = np.empty(0)
 """The time shares of offloaders that all transmit at once, for the whole frame."""
@@ -81,7 +81,13 @@ def charge(
 
 @kernel
 def powers_of_levels(
-    terms: Terms, cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, offload: Bools, level: Floats
+    terms: Terms,
+    cell: Cell,
+    channel_gain: Floats,
+    data_queue_mbit: Floats,
+    energy_queue: Floats,
+    offload: Bools,
+    level: Floats,
 ) -> tuple[Bools, Floats, Floats, Floats, Floats]:
     """A chain's decision back in the frame's own order of devices.
 
@@ -90,6 +96,7 @@ def powers_of_levels(
         cell: constants of the cell.
         channel_gain: power gains (W/W), shape (devices,).
         data_queue_mbit: data queues (Mbit), shape (devices,).
+        energy_queue: virtual energy queues, shape (devices,).
         offload: offloading decisions in the chain's order.
         level: level after each device of the chain.
 
@@ -117,7 +124,10 @@ def powers_of_levels(
             power[i] = transmit[i] + circuit_power(cell, i, rate[i])
             before = after
         else:
-            frequency[i] = terms.local_frequency_hz[k]
+            frequency[i] = best_local_frequency(
+                data_queue_mbit[i] + cell.v * cell.weight[i], cell.nu * energy_queue[i], data_queue_mbit[i],
+                cell.frame_s, cell.cycles_per_mbit[i], cell.energy_coefficient[i], cell.max_frequency_hz[i],
+            )  # fmt: skip
             rate[i] = frequency[i] / cell.cycles_per_mbit[i]
             rate[i] = min(rate[i], data_queue_mbit[i] / cell.frame_s)
             power[i] = cell.energy_coefficient[i] * frequency[i] ** 3

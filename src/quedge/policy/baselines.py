@@ -98,6 +98,6 @@ def _best_up_to(
         offload[second] = True
     best = greedy_levels(terms, offload, level)
     decided, transmit, frequency, rate, power = powers_of_levels(
-        terms, cell, channel_gain, data_queue_mbit, offload, level
+        terms, cell, channel_gain, data_queue_mbit, energy_queue, offload, level
     )
     return decided, transmit, frequency, rate, power, best

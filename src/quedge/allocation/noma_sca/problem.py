@@ -20,7 +20,6 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from quedge.allocation.noma_greedy import greedy_level
 from quedge.model.compiled import Bools, Floats, Ints, kernel
 from quedge.model.extras import MissingExtraError
 from quedge.model.terms import Terms, highest_level
@@ -108,23 +107,15 @@ def attempted(call: Callable[[], T]) -> T | None:
 
 
 @kernel
-def may_gain(terms: Terms, k: int) -> bool:
-    """Whether device k has room to transmit and can get past its overhead; interference only takes from that."""
-    room = terms.growth_limit[k] > 1.0 and terms.step_limit[k] > 0.0 and terms.rate_value[k] > 0.0
-    return bool(room and (terms.overhead[k] == 0.0 or greedy_level(terms, k, 1.0) > 1.0))
-
-
-@kernel
 def chain_of(terms: Terms, offload: Bools) -> Chain:
     """The chain of a decision, given in the order of the terms.
 
-    Who cannot gain by transmitting stays out. A limit beyond what the other limit can ever allow is drawn in to twice
-    that, where it still never binds: the numbers of a round then have one size.
+    A device without data or power has no room, and one to whom bits are worth nothing no use for it: they stay out. A
+    limit beyond what the other limit can ever allow is drawn in to twice that, where it still never binds: the numbers
+    of a round then have one size.
     """
-    gaining = offload.copy()
-    for k in range(offload.size):
-        gaining[k] = offload[k] and may_gain(terms, k)
-    place = np.flatnonzero(gaining)
+    room = (terms.growth_limit > 1.0) & (terms.step_limit > 0.0) & (terms.rate_value > 0.0)
+    place = np.flatnonzero(offload & room)
     growth, step_limit = np.empty(place.size), np.empty(place.size)
     reach = 1.0
     for k in range(place.size):

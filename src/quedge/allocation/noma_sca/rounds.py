@@ -136,6 +136,6 @@ def allocate_best_sca(
             best, best_verdict, best_rounds, best_objective = candidate, verdict, rounds, objective
             best_level[:] = level
     decided, transmit, frequency, rate, power = powers_of_levels(
-        terms, cell, channel_gain, data_queue_mbit, decisions[best][terms.device], best_level
+        terms, cell, channel_gain, data_queue_mbit, energy_queue, decisions[best][terms.device], best_level
     )
     return best, best_verdict, best_rounds, (decided, transmit, frequency, rate, power, best_objective)

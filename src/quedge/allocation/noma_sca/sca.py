@@ -98,9 +98,7 @@ class NomaSca:
             if objective > best_objective:
                 best, best_objective = candidate, objective
                 best_verdict, best_rounds, best_level, best_offload = verdict, rounds, level, offload
-        powers = powers_of_levels(
-            terms, frame.cell, frame.channel_gain, frame.data_queue_mbit, best_offload, best_level
-        )
+        powers = powers_of_levels(terms, *frame, best_offload, best_level)
         return Choice(best, _told((*powers, best_objective), best_verdict, best_rounds, all_solver_us))
 
     def _climb(self, chain: Chain, step: Floats, devices: int) -> tuple[int, int, float]:

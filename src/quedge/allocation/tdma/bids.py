@@ -34,23 +34,16 @@ class Bids(NamedTuple):
 
 
 @kernel
-def pays_alone(terms: Terms, k: int, load: float, efficiency: float) -> bool:
-    """Whether device k gains by sending at all, if it has the whole frame: it has to get past its overhead."""
-    if terms.overhead[k] == 0.0:
-        return True
-    slowest = min(load, efficiency)
-    gain = terms.rate_value[k] * (slowest - terms.overhead[k]) - terms.level_price[k] * math.expm1(slowest)
-    return bool(gain > 0.0)
-
-
-@kernel
 def frame_bids(cell: Cell, terms: Terms, data_queue_mbit: Floats) -> Bids:
     """The bids of a frame's devices."""
     n = terms.device.size
-    load, best, worth, brake = np.empty(n), np.zeros(n), np.zeros(n), np.zeros(n)
+    load, best, worth, brake = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)
     for k in range(n):
         i = terms.device[k]
-        load[k] = most_nats(cell, i, data_queue_mbit[i])
+        if terms.growth_limit[k] > 1.0:
+            load[k] = most_nats(
+                data_queue_mbit[i], cell.frame_s, cell.max_secured_mbps[i], cell.overhead_mbps[i], cell.uplink_mbps[i]
+            )
         margin = terms.rate_value[k] - terms.level_price[k]  # slope of the objective at the first nat
         if load[k] > 0.0 and margin > 0.0:
             surplus = margin - terms.level_price[k] * terms.step_limit[k]  # slope at the highest power
@@ -58,8 +51,6 @@ def frame_bids(cell: Cell, terms: Terms, data_queue_mbit: Floats) -> Bids:
                 best[k] = math.log1p(terms.step_limit[k])
             else:
                 best[k] = math.log1p(margin / terms.level_price[k])
-            if not pays_alone(terms, k, load[k], best[k]):
-                continue
             brake[k] = terms.level_price[k] * saved_by_time(best[k])
             worth[k] = brake[k] + max(surplus, 0.0) * best[k]  # α v − β (e^v − 1), without its cancellation
     return Bids(load, best, worth, brake, np.argsort(-worth, kind="mergesort"))

@@ -15,7 +15,7 @@ from quedge.allocation.tdma.shares import share_frame
 from quedge.model.cell import Cell
 from quedge.model.compiled import Bools, Floats, kernel
 from quedge.model.frame import Decision, Frame, Status
-from quedge.model.terms import frame_terms
+from quedge.model.terms import best_local_frequency, frame_terms
 from quedge.model.uplink import charge
 
 
@@ -49,7 +49,10 @@ def allocate_in_turn(
             power = math.expm1(best_efficiency[k]) * cell.noise_w / channel_gain[i]
             transmit[i] = min(power, cell.max_transmit_power_w[i])
         else:
-            frequency[i] = terms.local_frequency_hz[k]
+            frequency[i] = best_local_frequency(
+                data_queue_mbit[i] + cell.v * cell.weight[i], cell.nu * energy_queue[i], data_queue_mbit[i],
+                cell.frame_s, cell.cycles_per_mbit[i], cell.energy_coefficient[i], cell.max_frequency_hz[i],
+            )  # fmt: skip
     rate, drawn = charge(cell, channel_gain, data_queue_mbit, offload, transmit, frequency, time_share)
     return best, (offload, transmit, frequency, rate, drawn), time_share, best_objective, best_price, best_found
 

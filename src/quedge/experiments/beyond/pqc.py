@@ -22,9 +22,7 @@ MODULES = (
 
 FRAMES, SEEDS = 4_000, 3  # each cell is run some ten times, to find its largest stable rate
 
-CIRCUIT_POWER = Panel(
-    "circuit_power_w", "P_q while offloading (W)", level=Level(PQC_POWERS_W[-1], "paper's largest")
-)
+CIRCUIT_POWER = Panel("circuit_power_w", "P_q while offloading (W)", level=Level(PQC_POWERS_W[-1], "paper's largest"))
 PAYLOAD_FACTOR = Panel("sent_payload_factor", "payload factor η", "close")
 STABLE_RATE = Panel("largest_stable_rate_mbps", "largest stable λ (Mbit/s)", "close")
 

@@ -17,6 +17,7 @@ from quedge.interfaces.cli.decide import decide
 from quedge.interfaces.cli.demo import demo
 from quedge.interfaces.cli.engine_options import with_ray_address
 from quedge.interfaces.cli.init import init
+from quedge.interfaces.cli.pqc import pqc
 from quedge.interfaces.cli.refusing import UsageError
 from quedge.interfaces.cli.report import report
 from quedge.interfaces.cli.reproduce import reproduce_paper
@@ -47,6 +48,7 @@ app.command("reproduce")(reproduce_paper)
 app.command()(sweep)
 app.command()(report)
 app.command("tune")(tune_scenario)
+app.add_typer(pqc, name="pqc")
 
 
 def _print_version(asked: bool) -> None:

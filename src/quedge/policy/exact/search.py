@@ -101,7 +101,7 @@ def solve_frame(
     terms = frame_terms(cell, channel_gain, data_queue_mbit, energy_queue)
     offload, level, objective, upper = solve_chain(terms, tolerance)
     decided, transmit, frequency, rate, power = powers_of_levels(
-        terms, cell, channel_gain, data_queue_mbit, offload, level
+        terms, cell, channel_gain, data_queue_mbit, energy_queue, offload, level
     )
     return decided, transmit, frequency, rate, power, objective, upper
 

@@ -1,0 +1,157 @@
+"""`quedge pqc show`: what a suite on a device costs, with sources."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import typer
+
+from quedge.interfaces.cli.pqc.suite_options import (
+    BITS_PER_MBIT,
+    AeadOption,
+    KemOption,
+    Mbit,
+    RecordBytes,
+    Rekey,
+    SignatureOption,
+    SignEveryFrame,
+    changed,
+    suite_named,
+)
+from quedge.interfaces.cli.refusing import refusing
+from quedge.interfaces.scenario_file import read_scenario
+from quedge.model.scenario import Scenario
+from quedge.model.security import SUITE_KEYS, suite_of
+from quedge.pqc.costs import Effort, Traffic, effort_of, traffic_of
+from quedge.pqc.suite import SUITES, Suite
+
+RowsFile = Annotated[
+    Path | None,
+    typer.Option("--file", help="Scenario file (TOML): its suite, its own algorithms and devices, frame, budget."),
+]
+
+
+class Shown(NamedTuple):
+    """What is shown: the suite, and what it costs in one frame."""
+
+    suite: Suite
+    device: str | None
+    mbit: float
+    frame_s: float
+    budget_w: float
+    traffic: Traffic
+    effort: Effort | None
+
+
+def show(
+    suite: Annotated[
+        str | None, typer.Argument(help=f"{', '.join(SUITES)}; the file's without, or level3.", metavar="[SUITE]")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="What runs it; without, only what goes over the wire.")] = None,
+    mbit: Mbit = Decimal(3),
+    rekey: Rekey = None,
+    kem: KemOption = None,
+    sig: SignatureOption = None,
+    aead: AeadOption = None,
+    framing: Annotated[str | None, typer.Option(help="Another protocol.")] = None,
+    record_bytes: RecordBytes = None,
+    sign_every_frame: SignEveryFrame = False,
+    file: RowsFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, nothing else.")] = False,
+) -> None:
+    """Show a suite's payload factor and circuit power at a number of bits a frame, in parts and with sources."""
+    with refusing():
+        given = read_scenario(file).scenario
+        base = _suite_of_file(given) if suite is None else suite_named("SUITE", suite)
+        chosen = changed(
+            base, given.profiles, kem=kem, signature=sig, aead=aead, framing=framing, record_bytes=record_bytes,
+            rekey_frames=rekey, sign_every_frame=sign_every_frame or None,
+        )  # fmt: skip
+        device = given.device if device is None else given.profiles.device("--device", device).name
+        budget = float(given.per_device("power_budget_w").mean())
+        effort = None if device is None else effort_of(chosen, device, given.profiles)
+        shown = Shown(chosen, device, float(mbit), given.frame_s, budget, traffic_of(chosen, given.profiles), effort)
+    if as_json:
+        print(json.dumps(_as_object(shown), allow_nan=False))
+    else:
+        _print(shown)
+
+
+def _suite_of_file(scenario: Scenario) -> Suite:
+    changes = {key: getattr(scenario, key) for key in SUITE_KEYS if key not in ("suite", "device")}
+    return suite_of(scenario.suite or "level3", changes)
+
+
+def _as_object(shown: Shown) -> dict[str, Any]:
+    bits = shown.mbit * BITS_PER_MBIT
+    traffic, effort = shown.traffic, shown.effort
+    found: dict[str, Any] = {
+        **dataclasses.asdict(shown.suite),
+        "device": shown.device,
+        "mbit": shown.mbit,
+        "frame_s": shown.frame_s,
+        "payload_factor": traffic.payload_factor(bits),
+        "wire_bytes": traffic.wire_bytes(bits),
+        "record_overhead_bytes": traffic.record_overhead_bytes,
+        "rekey_bytes": traffic.rekey_bytes,
+        "pqc_power_w": None,
+        "pqc_power_parts_w": None,
+        "cpu_share": None,
+        "feasible": None,
+        "sources": dict(traffic.sources),
+    }
+    if effort is None:
+        return found
+    power, cpu_share = effort.power(bits, shown.frame_s), effort.cpu_share(bits, shown.frame_s)
+    return found | {
+        "pqc_power_w": sum(power),
+        "pqc_power_parts_w": power._asdict(),
+        "power_budget_share": sum(power) / shown.budget_w,
+        "energy_j_per_bit": effort.energy_j_per_bit,
+        "rekey_cycles": effort.rekey_cycles,
+        "cpu_share": cpu_share,
+        "feasible": cpu_share <= 1.0,
+        "max_rate_mbps": max(effort.max_rate_bps(shown.frame_s), 0.0) / BITS_PER_MBIT,
+        "sources": dict(traffic.sources + effort.sources),
+    }
+
+
+def _print(shown: Shown) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    found, suite, traffic = _as_object(shown), shown.suite, shown.traffic
+    console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
+    console.print(
+        f"{suite.kem} + {suite.signature} + {suite.aead}, framing {suite.framing}, records of {suite.record_bytes:,} "
+        f"bytes, keys exchanged every {suite.rekey_frames:,} offloading frames",
+        markup=False,
+    )
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column(f"{shown.mbit:g} Mbit in a frame of {shown.frame_s:g} s", no_wrap=True)
+    table.add_column("", justify="right", no_wrap=True)
+    table.add_column("of which")
+    table.add_row(
+        "payload factor η", f"{found['payload_factor']:.5f}",
+        f"a key exchange is {traffic.rekey_bytes:,} bytes, a record adds {traffic.record_overhead_bytes}",
+    )  # fmt: skip
+    if shown.effort is not None:
+        parts = {name.replace("_", " "): watts for name, watts in found["pqc_power_parts_w"].items() if watts > 0.0}
+        told = ", ".join(f"{name} {1e3 * watts:.3g} mW" for name, watts in parts.items())
+        table.add_row("circuit power P_q", f"{1e3 * found['pqc_power_w']:.3g} mW", told)
+        table.add_row("of the power budget", f"{found['power_budget_share']:.1%}", f"of {shown.budget_w:g} W")
+        told = f"keeps up with {found['max_rate_mbps']:.3g} Mbit/s"
+        if not found["feasible"]:
+            told = f"[red]not feasible[/red]: {told} only"
+        table.add_row(f"of {shown.device}'s cycles", f"{found['cpu_share']:.1%}", told)
+    console.print(table)
+    if shown.effort is None:
+        console.print("  With --device, its power and processor time.", style="dim")
+    for name, source in found["sources"].items():
+        console.print(f"  {name}: {source}", style="dim", markup=False)

@@ -1,0 +1,1 @@
+"""A secured uplink that runs: what the `pinned` framing counts, sent and received (docs/secured-uplink.md)."""

@@ -1,0 +1,80 @@
+"""Measuring: each operation is timed, each size compared."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+import pytest
+
+from quedge.pqc.profiles import known_profiles
+from quedge.secured_uplink import measuring
+from quedge.secured_uplink.measuring import machine, measure, offered
+
+ROWS = {row.name: row for row in known_profiles().algorithms}
+
+
+@pytest.mark.parametrize(
+    ("name", "operations"),
+    [
+        ("ML-KEM-512", [("keygen", None), ("encaps", None), ("decaps", None)]),
+        ("ML-DSA-44", [("keygen", None), ("sign", None), ("verify", None)]),
+        ("AES-256-GCM-HW", [("encrypt", 10), ("decrypt", 10), ("encrypt", 2000), ("decrypt", 2000)]),
+    ],
+)
+def test_every_operation_is_timed(name: str, operations: list[tuple[str, int | None]]) -> None:
+    found = measure(ROWS[name], repeat=4, aead_bytes=(10, 2000))
+    assert [(timing.operation, timing.data_bytes) for timing in found.timings] == operations
+    for timing in found.timings:
+        assert 0.0 < timing.median_us <= timing.p95_us
+        assert timing.runs == 4
+    assert found.mismatches == ()
+
+
+def test_short_calls_are_timed_many_at_a_time() -> None:
+    short, _ = measure(ROWS["ChaCha20-Poly1305"], repeat=3, aead_bytes=(1,)).timings
+    assert short.calls > 1
+    assert short.median_us < 20.0
+
+
+def test_a_slow_operation_is_repeated_less_often_yet_three_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measuring, "MOST_CPU_S", 0.0)
+    assert {timing.runs for timing in measure(ROWS["ML-DSA-44"], repeat=50).timings} == {3}
+    assert {timing.runs for timing in measure(ROWS["ML-DSA-44"], repeat=2).timings} == {2}
+
+
+def test_the_first_run_is_not_counted() -> None:
+    def slow_at_first() -> None:
+        if not calls:
+            while time.thread_time_ns() < until:
+                pass
+        calls.append(1)
+
+    calls: list[int] = []
+    until = time.thread_time_ns() + 20_000_000
+    assert measuring._timed("keygen", slow_at_first, 3).p95_us < 10_000
+
+
+def test_another_size_than_the_profiles_is_told() -> None:
+    row = dataclasses.replace(ROWS["ML-KEM-768"], public_key_bytes=1183, output_bytes=1089)
+    found = dataclasses.replace(measure(ROWS["ML-KEM-768"], repeat=1), row=row)
+    assert found.mismatches == (
+        "ML-KEM-768: public key has 1184 bytes where the profile has 1183",
+        "ML-KEM-768: output has 1088 bytes where the profile has 1089",
+    )
+
+
+def test_every_algorithm_is_offered_or_said_why_not() -> None:
+    runs, others = offered()
+    assert {row.name for row in runs} | set(others) == set(ROWS)
+    assert set(others) == {
+        "X25519MLKEM768", "SecP384r1MLKEM1024", "Falcon-512", "Falcon-1024", "ECDSA-P256", "AES-256-GCM-HW",
+    }  # fmt: skip
+    assert others["Falcon-512"] == "none of the supported libraries runs it"
+
+
+def test_the_machine_is_told() -> None:
+    found = machine()
+    assert found.cpus >= 1
+    assert found.libraries["cryptography"]
+    assert found.processor
