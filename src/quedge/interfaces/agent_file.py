@@ -127,7 +127,7 @@ def _checked(content: Mapping[str, Any]) -> AgentFile:
     course = Course(**json.loads(content["course"]))
     _require(course.policy in CRITICS, f"policy: {course.policy!r} is none of {', '.join(CRITICS)}")
     settings = dataclasses.replace(lydroo_of_object(course.settings), allocator=CRITICS[course.policy])
-    devices = Scenario(**course.scenario).devices
+    devices = Scenario(devices=course.scenario["devices"]).devices
     standing = json.loads(content["standing"])
     frames = _count(standing["frames"], course.frames, "frames")
     shapes = settings.actor.shapes(devices, settings.inputs.features)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import Any, NamedTuple
 
 from quedge.interfaces.lydroo_settings import settings_object
-from quedge.model.scenario import Scenario
+from quedge.model.scenario import PARAMETERS, Scenario
 from quedge.policy.lydroo import Lydroo
 
 
@@ -17,7 +16,7 @@ class Course(NamedTuple):
     Attributes:
         policy: the policy's name.
         settings: the agent's settings.
-        scenario: the scenario's keys.
+        scenario: the scenario's keys; the constants of its PQC module as they follow from its suite.
         seed: seed of the random streams.
         frames: number of frames of the whole training.
         world: digest of its channel gains and arrivals.
@@ -46,6 +45,6 @@ class Course(NamedTuple):
 
 def course_of(policy: str, settings: Lydroo, scenario: Scenario, seed: int, frames: int, world: str) -> Course:
     """The course of a training, as a file gives it back."""
-    keys = {field.name: getattr(scenario, field.name) for field in dataclasses.fields(scenario)}
+    keys = {name: getattr(scenario, name) for name in PARAMETERS} | scenario.derived
     plain = json.loads(json.dumps({"settings": settings_object(settings), "scenario": keys}))
     return Course(policy, plain["settings"], plain["scenario"], seed, frames, world)
