@@ -6,9 +6,9 @@ import dataclasses
 from dataclasses import dataclass
 
 from quedge.pqc.suite import SUITES, Suite
-from quedge.secured_uplink.algorithms import KemSecretKey, SigningKey
 from quedge.secured_uplink.device import Device, SealedFrame
 from quedge.secured_uplink.live_suite import LiveSuite, live_suite
+from quedge.secured_uplink.primitives import KemSecretKey, SigningKey
 from quedge.secured_uplink.rejected import Rejected
 from quedge.secured_uplink.server import Read, Server
 

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import mlkem
 from quedge.model.extras import MissingExtraError
 from quedge.pqc.suite import SUITES
 from quedge.secured_uplink import algorithms
-from quedge.secured_uplink.algorithms import UnofferedError
 from quedge.secured_uplink.live_suite import live_suite
+from quedge.secured_uplink.primitives import UnofferedError
 
 KEMS = ("ML-KEM-512", "ML-KEM-768", "ML-KEM-1024", "HQC-128", "HQC-192", "HQC-256")
 SIGNATURES = ("ML-DSA-44", "ML-DSA-65", "ML-DSA-87", "SLH-DSA-SHA2-128f")

@@ -7,7 +7,7 @@ import traceback
 
 import pytest
 
-from quedge.secured_uplink import algorithms, key_exchange
+from quedge.secured_uplink import key_exchange
 from quedge.secured_uplink.emulation import emulate
 from quedge.secured_uplink.rejected import Rejected
 from quedge.secured_uplink.server import Read, Session
@@ -18,14 +18,14 @@ from tests.secured_uplink.parties import DATA, SMALL, flipped, reading, sent, up
 def secrets(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Every shared secret and record key, as they come about."""
     seen: list[bytes] = []
-    derive = algorithms.hkdf_sha256
+    derive = key_exchange.hkdf_sha256
 
     def watched(secret: bytes, *others: object) -> bytes:
         key = derive(secret, *others)  # type: ignore[arg-type]
         seen.extend((secret, key))
         return key
 
-    monkeypatch.setattr(algorithms, "hkdf_sha256", watched)
+    monkeypatch.setattr(key_exchange, "hkdf_sha256", watched)
     return seen
 
 

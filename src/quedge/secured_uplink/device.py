@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from quedge.secured_uplink import key_exchange
-from quedge.secured_uplink.algorithms import SigningKey
 from quedge.secured_uplink.live_suite import LiveSuite
+from quedge.secured_uplink.primitives import SigningKey
 from quedge.secured_uplink.records import MOST_EPOCH, Position
 from quedge.secured_uplink.rejected import Rejected
 

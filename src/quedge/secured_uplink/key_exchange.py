@@ -15,8 +15,9 @@ import hashlib
 import struct
 from typing import NamedTuple
 
-from quedge.secured_uplink import algorithms
+from quedge.secured_uplink.by_cryptography import hkdf_sha256
 from quedge.secured_uplink.live_suite import LiveSuite
+from quedge.secured_uplink.primitives import KEY_BYTES, KemSecretKey, SigningKey
 from quedge.secured_uplink.records import MOST_EPOCH, Direction, Records
 from quedge.secured_uplink.rejected import Rejected
 
@@ -74,13 +75,11 @@ def records_of(live: LiveSuite, secret: bytes, name: bytes, epoch: int, directio
         direction: who seals.
     """
     info = LABEL + b" record key" + bytes((direction,)) + name
-    key = algorithms.hkdf_sha256(secret, LABEL, info, algorithms.KEY_BYTES)
+    key = hkdf_sha256(secret, LABEL, info, KEY_BYTES)
     return Records(live.aead.cipher(key), epoch, direction, live.suite.record_bytes)
 
 
-def offer(
-    live: LiveSuite, header: Header, signing_key: algorithms.SigningKey, server_key: bytes
-) -> tuple[bytes, Agreed]:
+def offer(live: LiveSuite, header: Header, signing_key: SigningKey, server_key: bytes) -> tuple[bytes, Agreed]:
     """The device's side: the message to send, and what it then has.
 
     Raises:
@@ -119,7 +118,7 @@ def check_header(live: LiveSuite, head: bytes) -> Header:
     return Header(device, epoch)
 
 
-def accept(live: LiveSuite, head: bytes, body: bytes, secret_key: algorithms.KemSecretKey, device_key: bytes) -> Agreed:
+def accept(live: LiveSuite, head: bytes, body: bytes, secret_key: KemSecretKey, device_key: bytes) -> Agreed:
     """The server's side: what it has after a message that the device signed for it.
 
     Args:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from quedge.pqc.suite import Suite
 from quedge.secured_uplink import algorithms
+from quedge.secured_uplink.primitives import Aead, Kem, Signature
 
 MOST_RECORD_BYTES = (1 << 24) - 1
 """What the three bytes of a record's length can tell."""
@@ -33,9 +34,9 @@ class LiveSuite:
     """
 
     suite: Suite
-    kem: algorithms.Kem
-    signature: algorithms.Signature
-    aead: algorithms.Aead
+    kem: Kem
+    signature: Signature
+    aead: Aead
     number: bytes
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from quedge.model.extras import MissingExtraError
 from quedge.pqc.profiles import Algorithm, known_profiles
 from quedge.secured_uplink import algorithms
+from quedge.secured_uplink.primitives import KEY_BYTES, NONCE_BYTES, Aead, Cipher, Kem, Signature, UnofferedError
 
 MOST_CPU_S = 2.0
 """Processor time after which an operation is not repeated any more."""
@@ -116,7 +117,7 @@ def offered() -> tuple[list[Algorithm], dict[str, str]]:
             continue
         try:
             check_offered(row)
-        except (MissingExtraError, algorithms.UnofferedError) as refusal:
+        except (MissingExtraError, UnofferedError) as refusal:
             others[row.name] = algorithms.NO_LIBRARY if algorithms.NO_LIBRARY in str(refusal) else str(refusal)
         else:
             runs.append(row)
@@ -152,7 +153,7 @@ def measure(row: Algorithm, repeat: int = 200, aead_bytes: Sequence[int] = (1024
     return _measured_aead(algorithms.aead(row.name), repeat, aead_bytes)
 
 
-def _measured_kem(kem: algorithms.Kem, repeat: int) -> Measured:
+def _measured_kem(kem: Kem, repeat: int) -> Measured:
     secret_key = kem.generate()
     public_key = kem.public(secret_key.public_key)
     ciphertext, secret = public_key.encapsulate()
@@ -166,7 +167,7 @@ def _measured_kem(kem: algorithms.Kem, repeat: int) -> Measured:
     return Measured(kem.row, kem.library, len(secret_key.public_key), len(ciphertext), timings)
 
 
-def _measured_signature(scheme: algorithms.Signature, repeat: int) -> Measured:
+def _measured_signature(scheme: Signature, repeat: int) -> Measured:
     signing_key = scheme.generate()
     public_key = scheme.public(signing_key.public_key)
     signature = signing_key.sign(_MESSAGE, _CONTEXT)
@@ -180,15 +181,15 @@ def _measured_signature(scheme: algorithms.Signature, repeat: int) -> Measured:
     return Measured(scheme.row, scheme.library, len(signing_key.public_key), len(signature), timings)
 
 
-def _measured_aead(aead: algorithms.Aead, repeat: int, aead_bytes: Sequence[int]) -> Measured:
-    cipher, nonce = aead.cipher(os.urandom(algorithms.KEY_BYTES)), bytes(algorithms.NONCE_BYTES)
+def _measured_aead(aead: Aead, repeat: int, aead_bytes: Sequence[int]) -> Measured:
+    cipher, nonce = aead.cipher(os.urandom(KEY_BYTES)), bytes(NONCE_BYTES)
     timings: list[Timing] = []
     for count in aead_bytes:
         timings += _aead_timings(cipher, nonce, os.urandom(count), repeat)
     return Measured(aead.row, aead.library, None, len(cipher.encrypt(nonce, b"", b"")), tuple(timings))
 
 
-def _aead_timings(cipher: algorithms.Cipher, nonce: bytes, data: bytes, repeat: int) -> tuple[Timing, Timing]:
+def _aead_timings(cipher: Cipher, nonce: bytes, data: bytes, repeat: int) -> tuple[Timing, Timing]:
     """Under one nonce, which is safe only because nothing of it is sent."""
     sealed = cipher.encrypt(nonce, data, b"")
     if cipher.decrypt(nonce, sealed, b"") != data:

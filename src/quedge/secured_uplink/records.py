@@ -15,7 +15,7 @@ import enum
 import struct
 from typing import NamedTuple
 
-from quedge.secured_uplink.algorithms import TAG_BYTES, Cipher
+from quedge.secured_uplink.primitives import TAG_BYTES, Cipher
 from quedge.secured_uplink.rejected import Rejected
 
 HEADER_BYTES = 6

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from quedge.secured_uplink import key_exchange, records
-from quedge.secured_uplink.algorithms import TAG_BYTES, KemSecretKey
 from quedge.secured_uplink.live_suite import LiveSuite
+from quedge.secured_uplink.primitives import TAG_BYTES, KemSecretKey
 from quedge.secured_uplink.rejected import Rejected
 
 MOST_FRAME_BYTES = 125_000_000
