@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.model.security import DERIVED, SUITE_KEYS, derived_constants
+from quedge.model.security import DERIVED, SUITE_KEYS, derived_constants, suite_of
 from quedge.pqc.profiles import Profiles, known_profiles
-from quedge.pqc.suite import MOST_RECORD_BYTES, MOST_REKEY_FRAMES
+from quedge.pqc.suite import MOST_RECORD_BYTES, MOST_REKEY_FRAMES, Suite
 
 PerDevice = float | Sequence[float] | NDArray[np.float64]
 """A scalar stands for every device; a sequence gives one value a device."""
@@ -182,9 +182,16 @@ class Scenario:
     @cached_property
     def derived(self) -> dict[str, float]:
         """The constants of the PQC module that follow from the suite, by key; none without one."""
-        if self.suite is None:
-            return {}
-        return derived_constants({name: getattr(self, name) for name in SUITE_KEYS}, self.frame_s, self.profiles)
+        return {} if self.suite is None else derived_constants(self._suite_keys, self.frame_s, self.profiles)
+
+    @property
+    def secured_by(self) -> Suite | None:
+        """The suite with the settings that the scenario replaces; None without one."""
+        return None if self.suite is None else suite_of(self._suite_keys)
+
+    @property
+    def _suite_keys(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in SUITE_KEYS}
 
     def per_device(self, name: str) -> NDArray[np.float64]:
         """One value a device of the key `name`, defaults filled in; shape (devices,)."""

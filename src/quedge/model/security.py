@@ -19,16 +19,17 @@ SUITE_KEYS = ("suite", "device", *(field.name for field in dataclasses.fields(Su
 BITS_PER_MBIT = 1e6
 
 
-def suite_of(name: str, changes: Mapping[str, Any]) -> Suite:
-    """A preset with some of its settings replaced; None leaves a setting as it is.
+def suite_of(keys: Mapping[str, Any]) -> Suite:
+    """The suite that a scenario's `SUITE_KEYS` name, with the settings that they replace.
 
     Raises:
         ValueError: the message names the key, the value and what is allowed.
     """
-    preset = SUITES.get(str(name).casefold())
+    preset = SUITES.get(str(keys["suite"]).casefold())
     if preset is None:
-        raise ValueError(f"suite: {name!r} is not allowed; it must be one of {', '.join(SUITES)}")
-    return dataclasses.replace(preset, **{key: value for key, value in changes.items() if value is not None})
+        raise ValueError(f"suite: {keys['suite']!r} is not allowed; it must be one of {', '.join(SUITES)}")
+    settings = {field.name: keys[field.name] for field in dataclasses.fields(Suite)}
+    return dataclasses.replace(preset, **{key: value for key, value in settings.items() if value is not None})
 
 
 def derived_constants(keys: Mapping[str, Any], frame_s: float, profiles: Profiles) -> dict[str, float]:
@@ -46,8 +47,7 @@ def derived_constants(keys: Mapping[str, Any], frame_s: float, profiles: Profile
         ValueError: an unknown name, a number that no source gives, or a device that cannot keep up; the message names
             the key, the value and what is allowed.
     """
-    changes = {key: value for key, value in keys.items() if key not in ("suite", "device")}
-    suite = suite_of(keys["suite"], changes)
+    suite = suite_of(keys)
     if keys["device"] is None:
         names = ", ".join(row.name for row in profiles.devices)
         raise ValueError(f"device: is missing; the suite {keys['suite']!r} needs one of {names}")

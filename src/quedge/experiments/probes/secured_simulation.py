@@ -12,7 +12,6 @@ from quedge.experiments.job import Job
 from quedge.experiments.probes.largest_stable_rate import LargestStableRate
 from quedge.experiments.probes.simulation import Simulation
 from quedge.model.cell import BITS_PER_MBIT, cell_of
-from quedge.model.security import SUITE_KEYS, suite_of
 from quedge.pqc.costs import traffic_of
 from quedge.simulation.measures import first_settled_frame
 from quedge.simulation.trace import Trace
@@ -53,10 +52,10 @@ def costs_of_security(trace: Trace, first_frame: int) -> dict[str, float]:
         ValueError: the scenario names no suite.
     """
     scenario = trace.scenario
-    if scenario.suite is None:
+    suite = scenario.secured_by
+    if suite is None:
         raise ValueError("suite: None is not allowed; a secured simulation needs a scenario that names one")
-    settings = {key: getattr(scenario, key) for key in SUITE_KEYS if key not in ("suite", "device")}
-    traffic, cell = traffic_of(suite_of(scenario.suite, settings), scenario.profiles), cell_of(scenario)
+    traffic, cell = traffic_of(suite, scenario.profiles), cell_of(scenario)
     sent = trace.offload[first_frame:] & (trace.rate_mbps[first_frame:] > 0.0)
     if not sent.any():
         return {}

@@ -25,8 +25,6 @@ from quedge.interfaces.cli.pqc.suite_options import (
 )
 from quedge.interfaces.cli.refusing import refusing
 from quedge.interfaces.scenario_file import read_scenario
-from quedge.model.scenario import Scenario
-from quedge.model.security import SUITE_KEYS, suite_of
 from quedge.pqc.costs import Effort, Traffic, effort_of, traffic_of
 from quedge.pqc.suite import SUITES, Suite
 
@@ -67,7 +65,7 @@ def show(
     """Show a suite's payload factor and circuit power at a number of bits a frame, in parts and with sources."""
     with refusing():
         given = read_scenario(file).scenario
-        base = _suite_of_file(given) if suite is None else suite_named("SUITE", suite)
+        base = given.secured_by or SUITES["level3"] if suite is None else suite_named("SUITE", suite)
         chosen = changed(
             base, given.profiles, kem=kem, signature=sig, aead=aead, framing=framing, record_bytes=record_bytes,
             rekey_frames=rekey, sign_every_frame=sign_every_frame or None,
@@ -80,11 +78,6 @@ def show(
         print(json.dumps(_as_object(shown), allow_nan=False))
     else:
         _print(shown)
-
-
-def _suite_of_file(scenario: Scenario) -> Suite:
-    changes = {key: getattr(scenario, key) for key in SUITE_KEYS if key not in ("suite", "device")}
-    return suite_of(scenario.suite or "level3", changes)
 
 
 def _as_object(shown: Shown) -> dict[str, Any]:
@@ -124,7 +117,9 @@ def _as_object(shown: Shown) -> dict[str, Any]:
 def _print(shown: Shown) -> None:
     from rich import box
     from rich.console import Console
+    from rich.padding import Padding
     from rich.table import Table
+    from rich.text import Text
 
     found, suite, traffic = _as_object(shown), shown.suite, shown.traffic
     console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
@@ -153,5 +148,8 @@ def _print(shown: Shown) -> None:
     console.print(table)
     if shown.effort is None:
         console.print("  With --device, its power and processor time.", style="dim")
+    by_source: dict[str, list[str]] = {}
     for name, source in found["sources"].items():
-        console.print(f"  {name}: {source}", style="dim", markup=False)
+        by_source.setdefault(source, []).append(name)
+    for source, names in by_source.items():
+        console.print(Padding(Text(f"{', '.join(names)}: {source}", style="dim"), (0, 0, 0, 2)))
