@@ -23,7 +23,7 @@ from quedge.interfaces.course import Course
 from quedge.interfaces.lydroo_settings import CRITICS, lydroo_of_object
 from quedge.model.extras import check_pytorch
 from quedge.model.ranges import DATA_QUEUE_MBIT, ENERGY_QUEUE
-from quedge.model.scenario import Scenario
+from quedge.model.scenario import PARAMETERS, Scenario
 from quedge.policy.lydroo import AgentState, Lydroo, TrainedLydroo
 from quedge.simulation.trace import RunState
 
@@ -127,6 +127,8 @@ def _checked(content: Mapping[str, Any]) -> AgentFile:
     course = Course(**json.loads(content["course"]))
     _require(course.policy in CRITICS, f"policy: {course.policy!r} is none of {', '.join(CRITICS)}")
     settings = dataclasses.replace(lydroo_of_object(course.settings), allocator=CRITICS[course.policy])
+    unknown = course.scenario.keys() - PARAMETERS.keys()
+    _require(not unknown, f"its scenario has unknown keys: {', '.join(sorted(unknown))}")
     devices = Scenario(devices=course.scenario["devices"]).devices
     standing = json.loads(content["standing"])
     frames = _count(standing["frames"], course.frames, "frames")
