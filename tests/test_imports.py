@@ -22,6 +22,7 @@ FLOORS = {
     "allocation": 3,
     "policy": 4,
     "simulation": 5,
+    "controller": 5,
     "experiments": 6,
     "interfaces": 7,
 }
@@ -32,6 +33,10 @@ HEAVY = {
     "optuna": ("experiments/tuning/",),
     "cryptography": ("secured_uplink/by_cryptography.py",),
     "pqcrypto": ("secured_uplink/by_pqcrypto.py",),
+    "grpc": ("interfaces/service/",),
+    "google": ("interfaces/service/",),
+    "prometheus_client": ("interfaces/service/",),
+    "structlog": ("interfaces/service/",),
     "jinja2": ("experiments/report/",),
     "typer": ("interfaces/",),
     "pydantic": ("interfaces/",),
@@ -101,6 +106,10 @@ def test_importing_the_package_loads_no_heavy_library() -> None:
         "jinja2",
         "cryptography",
         "pqcrypto",
+        "grpc",
+        "google.protobuf",
+        "prometheus_client",
+        "structlog",
     )  # numba looks for bare scipy
     program = f"import sys, quedge; print([name for name in {heavy!r} if name in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -56,6 +56,13 @@ class Cell(NamedTuple):
         """Number of devices N."""
         return int(self.weight.size)
 
+    def only(self, devices: NDArray[np.int64]) -> Cell:
+        """The same cell with only some of its devices, by their numbers."""
+        if devices.size == self.devices:
+            return self
+        each = {name: values[devices] for name, values in self._asdict().items() if isinstance(values, np.ndarray)}
+        return self._replace(**each)  # type: ignore[arg-type]  # these fields are arrays
+
 
 def cell_of(scenario: Scenario) -> Cell:
     """Unpack a scenario for the kernels."""

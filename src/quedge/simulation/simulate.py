@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quedge.model.cell import Cell, cell_of
 from quedge.model.compiled import Bools, Floats, kernel
-from quedge.model.frame import Decision, Frame, Status
+from quedge.model.frame import Frame, Status
+from quedge.model.limits import check_shapes, refuse, within_limits
 from quedge.model.objective import frame_objective
 from quedge.model.queues import advance_queues
 from quedge.model.scenario import Scenario
@@ -19,8 +21,6 @@ from quedge.policy.policy import Learner, Policy, begun, check_policy
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
 from quedge.simulation.trace import RunState, Trace
 from quedge.simulation.world import World, draw_world, random_streams
-
-_ROUNDING = 1e-9  # relative; a power may exceed its limit by no more than this
 
 
 def simulate(
@@ -99,7 +99,8 @@ def run_in_world(
         asked = time.perf_counter_ns()
         decision = agent.decide(frame, rng)
         decision_us[t] = (time.perf_counter_ns() - asked) * 1e-3
-        _check_shapes(decision, devices, t)
+        with _named(t):
+            check_shapes(decision, devices)
         offload[t] = decision.offload
         transmit[t] = decision.transmit_power_w
         frequency[t] = decision.cpu_frequency_hz
@@ -112,8 +113,9 @@ def run_in_world(
             notes[name][t] = number
         share = AT_ONCE if decision.time_share is None else np.asarray(decision.time_share, dtype=np.float64)
         time_share[t] = offload[t] if decision.time_share is None else share
-        if not _within_limits(cell, offload[t], transmit[t], frequency[t], time_share[t], share.size > 0):
-            _refuse(cell, offload[t], transmit[t], frequency[t], time_share[t], t)
+        if not within_limits(cell, offload[t], transmit[t], frequency[t], time_share[t], share.size > 0):
+            with _named(t):
+                refuse(cell, offload[t], transmit[t], frequency[t], time_share[t])
         objective[t] = _carry_out(
             cell, world.channel_gain[t], world.arrival_mbit[t], data_queue, energy_queue,
             offload[t], transmit[t], frequency[t], share, rate[t], power[t],
@@ -151,60 +153,10 @@ def _carry_out(
     return objective
 
 
-@kernel
-def _within_limits(
-    cell: Cell, offload: Bools, transmit_power_w: Floats, cpu_frequency_hz: Floats, time_share: Floats, in_turn: bool
-) -> bool:
-    """Whether every power, frequency and time share is a number within its limits and of the chosen mode."""
-    total_share = 0.0
-    for i in range(offload.size):
-        p, f = transmit_power_w[i], cpu_frequency_hz[i]
-        if not (0.0 <= p <= cell.max_transmit_power_w[i] * (1.0 + _ROUNDING)):
-            return False
-        if not (0.0 <= f <= cell.max_frequency_hz[i] * (1.0 + _ROUNDING)):
-            return False
-        if (p > 0.0 and not offload[i]) or (f > 0.0 and offload[i]):
-            return False
-        if not (0.0 <= time_share[i] <= offload[i] * (1.0 + _ROUNDING)):
-            return False
-        total_share += time_share[i]
-    return total_share <= 1.0 + _ROUNDING or not in_turn
-
-
-def _check_shapes(decision: Decision, devices: int, frame: int) -> None:
-    for name in ("offload", "transmit_power_w", "cpu_frequency_hz", "time_share"):
-        if name == "time_share" and decision.time_share is None:
-            continue
-        shape = np.shape(getattr(decision, name))
-        if shape != (devices,):
-            raise ValueError(
-                f"decision of frame {frame}: {name}: shape {shape} is not allowed; it must be ({devices},)"
-            )
-
-
-def _refuse(
-    cell: Cell,
-    offload: NDArray[np.bool_],
-    transmit: NDArray[np.float64],
-    frequency: NDArray[np.float64],
-    time_share: NDArray[np.float64],
-    frame: int,
-) -> None:
-    """Raise the ValueError that names the first value beyond its limit."""
-    for name, values, highest in (
-        ("transmit_power_w", transmit, np.where(offload, cell.max_transmit_power_w, 0.0)),
-        ("cpu_frequency_hz", frequency, np.where(offload, 0.0, cell.max_frequency_hz)),
-        ("time_share", time_share, np.where(offload, 1.0, 0.0)),
-    ):
-        fine = (values >= 0.0) & (values <= highest * (1.0 + _ROUNDING))
-        if not fine.all():
-            i = int(np.argmin(fine))
-            mode = "offloads" if offload[i] else "computes locally"
-            raise ValueError(
-                f"decision of frame {frame}: {name}[{i}]: {values[i]} is not allowed; device {i} {mode}, so it "
-                f"must lie from 0 to {highest[i]:g}"
-            )
-    raise ValueError(
-        f"decision of frame {frame}: time_share: shares of {time_share.sum()} in all are not allowed; they must not "
-        "exceed 1"
-    )
+@contextmanager
+def _named(frame: int) -> Iterator[None]:
+    """Say of which frame's decision a ValueError speaks."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"decision of frame {frame}: {error}") from None

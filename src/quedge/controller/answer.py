@@ -1,0 +1,104 @@
+"""What the controller answers to a report, and as bytes."""
+
+from __future__ import annotations
+
+import math
+import struct
+from enum import StrEnum
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quedge.model.frame import Decision, Status
+
+_HEADER = struct.Struct("<qIBBBdd")
+
+
+class ServedBy(StrEnum):
+    """Who made a decision."""
+
+    POLICY = "policy"
+    """The policy that was asked for."""
+    LATE = "late"
+    """Best-single, since the report had waited too long."""
+    POLICY_FAILED = "policy_failed"
+    """Best-single, since the policy raised or decided what is not allowed."""
+
+
+class Answer(NamedTuple):
+    """A served frame.
+
+    Attributes:
+        frame: number of the frame.
+        served_by: who decided.
+        status: how the decision came about.
+        devices: numbers of the devices that it is for, rising; shape (devices,), like all that follow.
+        offload: true where a device offloads.
+        transmit_power_w: transmit power (W).
+        cpu_frequency_hz: CPU frequency (Hz).
+        time_share: share of the frame in which a device transmits; of NOMA 1 for an offloader.
+        rate_mbps: rate that follows (Mbit/s).
+        power_w: power that follows (W).
+        data_queue_mbit: data queue after the frame (Mbit).
+        energy_queue: virtual energy queue after the frame.
+        objective: objective (17) that follows.
+        upper_bound: no decision reaches more; NaN where the policy has no bound.
+        in_turn: whether devices transmit one after the other (time division).
+    """
+
+    frame: int
+    served_by: ServedBy
+    status: Status
+    devices: NDArray[np.int64]
+    offload: NDArray[np.bool_]
+    transmit_power_w: NDArray[np.float64]
+    cpu_frequency_hz: NDArray[np.float64]
+    time_share: NDArray[np.float64]
+    rate_mbps: NDArray[np.float64]
+    power_w: NDArray[np.float64]
+    data_queue_mbit: NDArray[np.float64]
+    energy_queue: NDArray[np.float64]
+    objective: float
+    upper_bound: float
+    in_turn: bool
+
+    def packed(self) -> bytes:
+        """The answer as bytes, which `unpacked` reads back exactly."""
+        served, status = list(ServedBy).index(self.served_by), list(Status).index(self.status)
+        head = _HEADER.pack(
+            self.frame, self.devices.size, served, status, self.in_turn, self.objective, self.upper_bound
+        )
+        return head + b"".join(part.tobytes() for part in (self.devices, self.offload, *self._numbers()))
+
+    def _numbers(self) -> tuple[NDArray[np.float64], ...]:
+        return (
+            self.transmit_power_w, self.cpu_frequency_hz, self.time_share, self.rate_mbps, self.power_w,
+            self.data_queue_mbit, self.energy_queue,
+        )  # fmt: skip
+
+
+def unpacked(data: bytes) -> Answer:
+    """An answer that `Answer.packed` wrote.
+
+    Raises:
+        ValueError: the bytes are none.
+    """
+    if len(data) < _HEADER.size:
+        raise ValueError("answer: cut short")
+    frame, count, served, status, in_turn, objective, upper_bound = _HEADER.unpack_from(data)
+    if len(data) != _HEADER.size + 65 * count or served >= len(ServedBy) or status >= len(Status):
+        raise ValueError("answer: cut short, too long or unknown")
+    at = _HEADER.size
+    devices = np.frombuffer(data, np.int64, count, at)
+    offload = np.frombuffer(data, np.bool_, count, at + 8 * count)
+    power, frequency, share, rate, drawn, queue, energy = np.frombuffer(data[at + 9 * count :]).reshape(7, count)
+    return Answer(
+        frame, list(ServedBy)[served], list(Status)[status], devices, offload, power, frequency, share, rate, drawn,
+        queue, energy, objective, upper_bound, bool(in_turn),
+    )  # fmt: skip
+
+
+def bound_of(decision: Decision) -> float:
+    """The decision's upper bound, NaN where it has none."""
+    return math.nan if decision.upper_bound is None else float(decision.upper_bound)

@@ -1,0 +1,148 @@
+"""The controller of one cell: it serves reports in order, and keeps the books."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quedge.controller.answer import Answer, ServedBy, bound_of
+from quedge.controller.books import Books
+from quedge.controller.refused import Reason, Refused
+from quedge.controller.report import Report
+from quedge.model.cell import cell_of
+from quedge.model.frame import Decision, Frame
+from quedge.model.limits import check_decision
+from quedge.model.scenario import Scenario
+from quedge.model.uplink import AT_ONCE, charge
+from quedge.policy.baselines import BestSingle
+from quedge.policy.lydroo import AgentState, Lydroo, LydrooAgent
+from quedge.policy.policy import Learner, Policy, begun, check_policy
+
+
+class Standing(NamedTuple):
+    """Where a controller stands between two frames: all that its next answers depend on.
+
+    Attributes:
+        books: the cell's books.
+        random_state: state of the policy's random stream, as NumPy's bit generator gives it.
+        agent: where a learning agent stands; None for a policy that does not learn.
+    """
+
+    books: Books
+    random_state: Mapping[str, Any]
+    agent: AgentState | None
+
+
+class Controller:
+    """Serves one cell: a decision for each report, frame by frame.
+
+    The same scenario, policy and seed answer the same reports alike, bit for bit. A report that is refused leaves
+    everything as it was. Where the policy raises or decides what is not allowed, or the report comes late, best-single
+    decides, and the answer says so.
+
+    Args:
+        scenario: the cell.
+        policy: who decides; of a learner, an agent that learns as it serves.
+        seed: seed of the policy's random stream.
+
+    Raises:
+        ValueError: a policy that is none, or a learner whose standing nobody could keep.
+    """
+
+    def __init__(self, scenario: Scenario, policy: Policy | Learner, seed: int = 0) -> None:
+        check_policy(policy)
+        if isinstance(policy, Learner) and not isinstance(policy, Lydroo):
+            raise ValueError(f"policy: {policy!r} is not allowed; of the learners only Lydroo's standing can be kept")
+        self._settings = policy
+        self._rng = np.random.default_rng(np.random.SeedSequence(seed))
+        self._cell = cell_of(scenario)
+        self._policy = begun(policy, scenario.devices, self._rng)
+        self._books = Books.of(scenario.devices)
+
+    @property
+    def devices(self) -> int:
+        """Number of the cell's devices."""
+        return self._cell.devices
+
+    @property
+    def books(self) -> Books:
+        """The cell's books; their arrays must not be changed."""
+        return self._books
+
+    def check_turn(self, frame: int) -> None:
+        """Refuse a frame that is not the next one.
+
+        Raises:
+            Refused: naming the frame that is.
+        """
+        due = self._books.next_frame
+        if frame != due:
+            reason = Reason.OLD_FRAME if frame < due else Reason.FUTURE_FRAME
+            raise Refused(reason, "frame", f"{frame} is not allowed; it must be {due}, the next one")
+
+    def serve(self, report: Report, decided_by: ServedBy = ServedBy.POLICY) -> Answer:
+        """Decide a frame and advance the books.
+
+        Args:
+            report: what was reported, as `checked_report` gives it.
+            decided_by: who is to decide: the policy, or best-single, because the report came late or because the policy
+                is known to fail in this frame.
+
+        Raises:
+            Refused: it is not about the next frame.
+        """
+        self.check_turn(report.frame)
+        frame = self._books.frame(self._cell, report)
+        served_by, decision = self._decided(frame, decided_by)
+        share = AT_ONCE if decision.time_share is None else decision.time_share
+        rate, power = charge(*frame[:3], decision.offload, decision.transmit_power_w, decision.cpu_frequency_hz, share)
+        self._books = self._books.after(frame, report, rate, power)
+        offload = np.asarray(decision.offload)
+        return Answer(
+            report.frame, served_by, decision.status, report.devices, offload, decision.transmit_power_w,
+            decision.cpu_frequency_hz, offload.astype(np.float64) if share.size == 0 else share, rate, power,
+            self._books.data_queue_mbit[report.devices], self._books.energy_queue[report.devices],
+            float(decision.objective), bound_of(decision), share.size > 0,
+        )  # fmt: skip
+
+    def standing(self) -> Standing:
+        """Where it stands; `stand` goes on from there."""
+        agent = self._policy.state() if isinstance(self._policy, LydrooAgent) else None
+        return Standing(self._books, self._rng.bit_generator.state, agent)
+
+    def stand(self, standing: Standing) -> None:
+        """Stand where another controller of the same scenario, policy and seed stood.
+
+        Raises:
+            ValueError: it stood for another number of devices, or another kind of policy.
+        """
+        if standing.books.data_queue_mbit.size != self.devices:
+            raise ValueError(
+                f"devices: {standing.books.data_queue_mbit.size} is not allowed; it must be {self.devices}"
+            )
+        if (standing.agent is not None) != isinstance(self._settings, Lydroo):
+            raise ValueError("policy: is not allowed; one of the two learns and the other does not")
+        self._books = standing.books
+        self._rng.bit_generator.state = standing.random_state
+        if standing.agent is not None and isinstance(self._settings, Lydroo):
+            self._policy = self._settings.resume(standing.agent)
+
+    def _decided(self, frame: Frame, decided_by: ServedBy) -> tuple[ServedBy, Decision]:
+        if decided_by is not ServedBy.LATE:
+            try:
+                decision = self._policy.decide(_copied(frame), self._rng)
+                check_decision(frame.cell, decision)
+            except Exception:  # whatever a policy does, the frame has an answer
+                decided_by = ServedBy.POLICY_FAILED
+            if decided_by is ServedBy.POLICY:
+                return decided_by, decision
+        return decided_by, BestSingle().decide(frame, self._rng)
+
+
+def _copied(frame: Frame) -> Frame:
+    """The frame in arrays of its own: a policy cannot change the books."""
+    copies: list[NDArray[np.float64]] = [values.copy() for values in frame[1:]]
+    return Frame(frame.cell, *copies)

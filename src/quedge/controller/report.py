@@ -1,0 +1,116 @@
+"""What is reported of a frame, checked once, and as bytes."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quedge.controller.refused import Reason, Refused
+from quedge.model.ranges import ARRIVAL_MBIT, CHANNEL_GAIN, DATA_QUEUE_MBIT, Range
+
+MOST_FRAME = 2**62
+NEXT_FRAME = -1
+"""Stands for the number of the frame that is due, whichever it is."""
+
+_HEADER = struct.Struct("<qI")
+
+
+class Report(NamedTuple):
+    """A frame as a base station sees it: the devices that reported, and what they reported.
+
+    Attributes:
+        frame: number of the frame.
+        devices: numbers of the devices, rising; shape (devices,), like all that follow.
+        channel_gain: power gain of each one's channel (W/W).
+        arrived_mbit: data that arrived at each one since its last report (Mbit).
+        data_queue_mbit: its data queue as it measured it, the arrivals included (Mbit); NaN where it did not.
+    """
+
+    frame: int
+    devices: NDArray[np.int64]
+    channel_gain: NDArray[np.float64]
+    arrived_mbit: NDArray[np.float64]
+    data_queue_mbit: NDArray[np.float64]
+
+    def packed(self) -> bytes:
+        """The report as bytes, which `unpacked` reads back exactly."""
+        parts = (self.devices, self.channel_gain, self.arrived_mbit, self.data_queue_mbit)
+        return _HEADER.pack(self.frame, self.devices.size) + b"".join(part.tobytes() for part in parts)
+
+
+def unpacked(data: bytes) -> Report:
+    """A report that `Report.packed` wrote.
+
+    Raises:
+        ValueError: the bytes are none.
+    """
+    if len(data) < _HEADER.size:
+        raise ValueError("report: cut short")
+    frame, count = _HEADER.unpack_from(data)
+    if len(data) != _HEADER.size + 32 * count:
+        raise ValueError("report: cut short or too long")
+    numbers = np.frombuffer(data, np.float64, 3 * count, _HEADER.size + 8 * count).reshape(3, count)
+    devices = np.frombuffer(data, np.int64, count, _HEADER.size)
+    return Report(frame, devices.copy(), *(row.copy() for row in numbers))
+
+
+def checked_report(
+    all_devices: int,
+    frame: Any,
+    channel_gain: Sequence[float],
+    arrived_mbit: Sequence[float],
+    data_queue_mbit: Sequence[float] = (),
+    devices: Sequence[int] = (),
+) -> Report:
+    """A report from values that come from outside.
+
+    Args:
+        all_devices: number of the scenario's devices.
+        frame: number of the frame.
+        channel_gain: one value a reporting device, like the two that follow.
+        arrived_mbit: as in `Report`.
+        data_queue_mbit: as in `Report`; empty where nothing was measured.
+        devices: numbers of the reporting devices; empty where all of them report, in order.
+
+    Raises:
+        Refused: naming the field, the value and what is allowed.
+    """
+    if isinstance(frame, bool) or not isinstance(frame, int) or not 0 <= frame <= MOST_FRAME:
+        raise Refused(Reason.BAD_VALUE, "frame", f"{frame!r} is not allowed; it must be an integer, at least 0")
+    numbers = np.arange(all_devices) if len(devices) == 0 else np.asarray(devices, dtype=np.int64)
+    outside = (numbers < 0) | (numbers >= all_devices)
+    if outside.any():
+        bad = int(numbers[np.argmax(outside)])
+        raise Refused(Reason.UNKNOWN_DEVICE, "devices", f"{bad} is not allowed; it must be from 0 to {all_devices - 1}")
+    if np.unique(numbers).size < numbers.size:
+        raise Refused(Reason.REPEATED_DEVICE, "devices", "a device stands there twice; once is allowed")
+    order = np.argsort(numbers)
+    measured = np.full(numbers.size, np.nan)
+    if len(data_queue_mbit) > 0:
+        measured = _checked("data_queue_mbit", data_queue_mbit, numbers.size, DATA_QUEUE_MBIT)
+    return Report(
+        frame,
+        numbers[order],
+        _checked("channel_gain", channel_gain, numbers.size, CHANNEL_GAIN)[order],
+        _checked("arrived_mbit", arrived_mbit, numbers.size, ARRIVAL_MBIT)[order],
+        measured[order],
+    )
+
+
+def _checked(field: str, values: Sequence[float], count: int, allowed: Range) -> NDArray[np.float64]:
+    if len(values) != count:
+        raise Refused(
+            Reason.WRONG_LENGTH, field, f"{len(values)} values are not allowed; it must hold {count}, one a device"
+        )
+    array = np.asarray(values, dtype=np.float64)
+    bad = allowed.excludes(array)
+    if bad.any():
+        place = int(np.argmax(bad))
+        raise Refused(
+            Reason.BAD_VALUE, f"{field}[{place}]", f"{array[place]} is not allowed; it must be {allowed.allowed}"
+        )
+    return array

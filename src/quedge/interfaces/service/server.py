@@ -1,0 +1,85 @@
+"""The service as a whole: what it listens on, how it begins, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import signal
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import grpc
+
+from quedge.interfaces.service.cells import Cells
+from quedge.interfaces.service.servicer import Observer, Servicer
+
+_MOST_MESSAGE_BYTES = 4 << 20
+_GRACE_S = 2.0
+
+
+class Listening(NamedTuple):
+    """What the service listens on.
+
+    Attributes:
+        host: an address of this machine.
+        port: 0 for one of the system's choice.
+        credentials: of TLS; None for plain text, which is for loopback addresses only.
+    """
+
+    host: str
+    port: int
+    credentials: Any = None
+
+
+async def serve(
+    cells: Cells,
+    policy: str,
+    listening: Listening,
+    deadline_s: float,
+    ready: Callable[[int], None],
+    observer: Observer | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT; then what waits is answered, and every cell's standing kept.
+
+    Args:
+        cells: the engines; they are closed at the end.
+        policy: the policy's name.
+        listening: what to listen on.
+        deadline_s: time after which a frame of self-reporting devices closes (s).
+        ready: called with the port once reports are taken.
+        observer: who is told of what happens.
+
+    Raises:
+        OSError: the address cannot be listened on.
+    """
+    options = [
+        ("grpc.max_receive_message_length", _MOST_MESSAGE_BYTES),
+        ("grpc.so_reuseport", 0),  # a second service on the port is refused rather than given half of the streams
+    ]
+    server = grpc.aio.server(options=options)
+    server.add_generic_rpc_handlers((Servicer(cells, policy, deadline_s, observer).handlers(),))
+    address = f"{listening.host}:{listening.port}"
+    try:
+        if listening.credentials is None:
+            port = server.add_insecure_port(address)
+        else:
+            port = server.add_secure_port(address, listening.credentials)
+    except RuntimeError:
+        port = 0
+    if port == 0:
+        raise OSError(None, "cannot be listened on", address)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(ValueError, NotImplementedError):  # only the main thread gets signals
+            loop.add_signal_handler(name, stop.set)
+    await server.start()
+    gc.collect()
+    gc.freeze()  # what lives as long as the service need not be looked through again
+    ready(port)
+    try:
+        await stop.wait()
+    finally:
+        await server.stop(_GRACE_S)
+        await loop.run_in_executor(None, cells.close)
