@@ -30,15 +30,20 @@ def determinants(job: Job) -> dict[str, Any]:
         ValueError: a policy, probe or process that is no dataclass, so that nobody can tell what it depends on.
     """
     return {
-        "scenario": {name: _resolved(job.scenario, name) for name in PARAMETERS if name not in SUITE_KEYS},
-        "policy": _plain(job.policy),
+        "scenario": scenario_object(job.scenario),
+        "policy": plain(job.policy),
         "seed": job.seed,
         "frames": job.frames,
-        "probe": _plain(job.probe),
-        "channel": _plain(job.channel),
-        "arrivals": _plain(job.arrivals),
+        "probe": plain(job.probe),
+        "channel": plain(job.channel),
+        "arrivals": plain(job.arrivals),
         "code": code_version(),
     }
+
+
+def scenario_object(scenario: Scenario) -> dict[str, Any]:
+    """A scenario's keys as JSON has them, defaults filled in and a suite as the constants that follow from it."""
+    return {name: _resolved(scenario, name) for name in PARAMETERS if name not in SUITE_KEYS}
 
 
 def name_of(job: Job) -> str:
@@ -76,13 +81,17 @@ def _resolved(scenario: Scenario, name: str) -> Any:
     return float(values[0]) if (values == values[0]).all() else values.tolist()
 
 
-def _plain(value: Any) -> Any:
-    """A value as JSON has it; objects as the name of their class with their fields."""
+def plain(value: Any) -> Any:
+    """A value as JSON has it; objects as the name of their class with their fields.
+
+    Raises:
+        ValueError: an object that is no dataclass, so that nobody can tell what it depends on.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        fields = {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
         return {**_class(type(value)), **fields}
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return {**_class(type(value)), **{name: _plain(each) for name, each in zip(value._fields, value, strict=True)}}
+        return {**_class(type(value)), **{name: plain(each) for name, each in zip(value._fields, value, strict=True)}}
     if isinstance(value, np.ndarray):
         content = hashlib.blake2b(np.ascontiguousarray(value).tobytes(), digest_size=16).hexdigest()
         return {"array": content, "type": str(value.dtype), "shape": list(value.shape)}
@@ -91,9 +100,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (np.integer, np.floating)):
         return value.item()
     if isinstance(value, (tuple, list)):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
+        return {str(key): plain(each) for key, each in value.items()}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     kind = _class(type(value))["class"]

@@ -34,13 +34,15 @@ def kernel(function: F) -> F:
 
 
 def discard_stale_kernels(package: Path) -> None:
-    """Delete kept machine code that is older than any source file of the package.
+    """Delete kept machine code that is older than any source file of the floors that have kernels.
 
     Numba compares a kernel with its own file only, but kernels are compiled into their callers: without
     this, a change to one file would leave the old code in force in all the others.
     """
-    newest = max(source.stat().st_mtime_ns for source in package.rglob("*.py"))
-    for kept in package.rglob("__pycache__/*.nb[ic]"):
+    kept_code = list(package.rglob("__pycache__/*.nb[ic]"))
+    floors = {kept.relative_to(package).parts[0] for kept in kept_code}
+    newest = max((file.stat().st_mtime_ns for floor in floors for file in (package / floor).rglob("*.py")), default=0)
+    for kept in kept_code:
         try:
             if kept.stat().st_mtime_ns < newest:
                 kept.unlink()

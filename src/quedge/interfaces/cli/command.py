@@ -22,6 +22,7 @@ from quedge.interfaces.cli.refusing import UsageError
 from quedge.interfaces.cli.report import report
 from quedge.interfaces.cli.reproduce import reproduce_paper
 from quedge.interfaces.cli.run import run
+from quedge.interfaces.cli.serve import serve
 from quedge.interfaces.cli.sweep import sweep
 from quedge.interfaces.cli.train import train_agent
 from quedge.interfaces.cli.tune import tune_scenario
@@ -48,6 +49,7 @@ app.command("reproduce")(reproduce_paper)
 app.command()(sweep)
 app.command()(report)
 app.command("tune")(tune_scenario)
+app.command()(serve)
 app.add_typer(pqc, name="pqc")
 
 
