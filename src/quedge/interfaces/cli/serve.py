@@ -71,8 +71,9 @@ def serve(
     settings: Settings = None,
     seed: Seed = 0,
     listen: Annotated[
-        Address, typer.Option(parser=address_of, metavar="HOST:PORT", help="Where to take reports; port 0: any.")
-    ] = _ADDRESS,
+        Address | None,
+        typer.Option(parser=address_of, metavar="HOST:PORT", help="Where to take reports; 127.0.0.1:50051 without."),
+    ] = None,
     state: Annotated[
         Path | None,
         typer.Option(parser=place_of, metavar="DIR", help="Folder for what survives; without, nothing does."),
@@ -104,7 +105,7 @@ def serve(
     half_frame_s = 0.5 * given.frame_s
     pace = Pace(late_s=late_ms or half_frame_s)
     fresh = _fresh(given, chosen, start, seed)
-    _run(fresh, name, listen, state, durability, pace, determined_by, deadline_ms or half_frame_s)
+    _run(fresh, name, listen or _ADDRESS, state, durability, pace, determined_by, deadline_ms or half_frame_s)
 
 
 def _run(

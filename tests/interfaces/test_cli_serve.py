@@ -1,0 +1,141 @@
+"""`quedge serve` as a process: it starts, answers, keeps its state and says what is wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from quedge.model.scenario import Scenario
+from quedge.policy.exact import Exact
+from quedge.simulation.simulate import simulate
+
+pytest.importorskip("grpc")
+
+from quedge.interfaces.service import quedge_pb2 as pb
+
+QUEDGE = [sys.executable, "-W", "error", "-m", "quedge"]
+TRACE = simulate(Scenario(devices=3), Exact(), frames=30, seed=4)
+
+
+@contextlib.contextmanager
+def serving(*arguments: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A service on a port of the system's choice, and that port."""
+    process = subprocess.Popen(
+        [*QUEDGE, "serve", "--listen", "127.0.0.1:0", "--set", "devices=3", *arguments],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        found = re.match(r"Serving \S+ on 127\.0\.0\.1:(\d+);", line)
+        if found is None:
+            raise AssertionError(line + process.communicate(timeout=60)[1])
+        yield process, int(found[1])
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def answers(port: int, frames: range, name: str = "north") -> list[pb.FrameAnswer]:
+    """What the service answers to a run's frames."""
+    import grpc
+
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        decide = channel.unary_unary(
+            "/quedge.v1.Controller/Decide", pb.FrameReport.SerializeToString, pb.FrameAnswer.FromString
+        )
+        return [decide(report(t, name), timeout=20) for t in frames]
+
+
+def report(frame: int, name: str = "north") -> pb.FrameReport:
+    """A frame of the run as a base station reports it: what arrived in the frame before."""
+    arrived = TRACE.arrival_mbit[frame - 1].tolist() if frame else [0.0] * 3
+    return pb.FrameReport(
+        base_station=name, frame=frame, channel_gain=TRACE.channel_gain[frame].tolist(), arrived_mbit=arrived
+    )
+
+
+def test_it_decides_as_a_simulation_does_and_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    with serving("--state", "state", folder=tmp_path) as (process, port):
+        first = answers(port, range(12))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 0
+    began = time.monotonic()
+    with serving("--state", "state", folder=tmp_path) as (process, port):
+        rest = answers(port, range(11, 30))
+        assert time.monotonic() - began < 30.0
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) in (0, 130)
+    assert [answer.outcome for answer in first] == [pb.SERVED] * 12
+    assert rest[0].outcome == pb.REPEATED  # the last one before the stop, once more
+    assert (rest[0].offload, rest[0].transmit_power_w) == (first[-1].offload, first[-1].transmit_power_w)
+    for answer in [*first, *rest[1:]]:
+        assert list(answer.offload) == TRACE.offload[answer.frame].tolist()
+        assert list(answer.transmit_power_w) == TRACE.transmit_power_w[answer.frame].tolist()
+        assert list(answer.power_w) == TRACE.power_w[answer.frame].tolist()
+
+
+def test_a_kill_loses_no_acknowledged_frame(tmp_path: Path) -> None:
+    with serving("--state", "state", folder=tmp_path) as (process, port):
+        answers(port, range(9))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    with serving("--state", "state", folder=tmp_path) as (_, port):
+        (due,) = answers(port, range(5, 6))
+        assert (due.outcome, due.next_frame) == (pb.OLD_FRAME, 9)
+        assert answers(port, range(9, 10))[0].outcome == pb.SERVED
+
+
+def test_a_folder_of_another_scenario_is_refused_and_left_alone(tmp_path: Path) -> None:
+    with serving("--state", "state", folder=tmp_path) as (_, port):
+        answers(port, range(3))
+    done = subprocess.run(
+        [*QUEDGE, "serve", "--state", "state", "--set", "devices=3", "--set", "nu=7", "--listen", "127.0.0.1:0"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "north was served under another scenario, policy" in done.stderr
+    with serving("--state", "state", folder=tmp_path) as (_, port):
+        assert answers(port, range(3, 4))[0].outcome == pb.SERVED
+
+
+def test_two_services_on_one_folder_or_port_are_refused(tmp_path: Path) -> None:
+    with serving("--state", "state", folder=tmp_path) as (_, port):
+        for arguments, complaint in (
+            (["--state", "state", "--listen", "127.0.0.1:0"], "another service uses it"),
+            (["--listen", f"127.0.0.1:{port}"], "cannot be listened on"),
+        ):
+            done = subprocess.run(
+                [*QUEDGE, "serve", "--set", "devices=3", *arguments],
+                cwd=tmp_path, capture_output=True, text=True, timeout=60,
+            )  # fmt: skip
+            assert done.returncode in (1, 2)
+            assert complaint in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--listen", "50051"], "'50051' is not allowed; it must be HOST:PORT"),
+        (["--listen", "127.0.0.1:99999"], "is not allowed; it must be HOST:PORT"),
+        (["--policy", "lydroo-noma"], "--policy lydroo-noma: must be given --agent FILE, a trained agent, or --learn"),
+        (["--policy", "exact", "--learn"], "--learn: exact does not learn; it is for lydroo-noma"),
+        (["--late-ms", "0"], "'0' is not allowed; it must be a number above 0"),
+        (["--durability", "eternal"], "eternal"),
+        (["--state", ""], "'' is not allowed; it must be a name"),
+        (["nowhere.toml"], "nowhere.toml: cannot be read"),
+    ],
+)
+def test_bad_use_is_refused_on_one_line(arguments: list[str], complaint: str, tmp_path: Path) -> None:
+    done = subprocess.run([*QUEDGE, "serve", *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert len(done.stderr.splitlines()) == 1
