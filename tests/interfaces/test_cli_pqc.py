@@ -72,6 +72,27 @@ def test_show_goes_by_a_scenario_file(tmp_path: Path) -> None:
     assert shown("level1", "--file", "cell.toml", folder=tmp_path)["kem"] == "ML-KEM-512"
 
 
+def test_show_takes_the_file_s_settings_with_its_own_suite_and_options_for_what_it_lacks(tmp_path: Path) -> None:
+    (tmp_path / "cell.toml").write_text("[pqc]\nsuite = 'level3'\nrekey_frames = 7\n")  # no device
+    assert shown("--file", "cell.toml", folder=tmp_path)["rekey_frames"] == 7
+    assert shown("level3", "--file", "cell.toml", "--device", "stm32l4", folder=tmp_path)["rekey_frames"] == 7
+    assert shown("level5", "--file", "cell.toml", folder=tmp_path)["rekey_frames"] == 100
+    masked = shown("level3", "--device", "stm32f411", "--masking-factor", "3")
+    assert masked["rekey_cycles"] == 658_754 + 3 * 6_193_171
+
+
+def test_a_closed_output_is_no_error() -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m quedge pqc show level3 >&-",
+        shell=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_people_get_tables_with_sources() -> None:
     done = run("pqc", "show", "level3", "--device", "stm32f411", "--aead", "AES-256-GCM")
     assert done.returncode == 0

@@ -86,7 +86,7 @@ def test_an_emulation_that_fails_ends_with_status_1_and_one_line(
         (["emulate", "--mbit", "1001"], ["--mbit", "'1001'", "at most 1000"]),
         (["emulate", "--frames", "0"], ["--frames", "'0'", "from 1 to 1000000"]),
         (["emulate", "--rekey", "x"], ["--rekey", "'x'", "from 1 to"]),
-        (["emulate", "--record-bytes", "16777216"], ["record_bytes", "16777216", "at most 16777215"]),
+        (["emulate", "--record-bytes", "16777216"], ["--record-bytes", "16777216", "to 16777215"]),
         (["emulate", "--damage", "1"], ["--damage", "'1'", "below 1"]),
         (["emulate", "--seed", "-1"], ["--seed", "'-1'", "from 0"]),
         (["measure", "--suite", "x"], ["--suite", "'x'", "level1"]),

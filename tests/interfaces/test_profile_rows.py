@@ -71,6 +71,25 @@ def test_a_missing_number_of_a_known_device_can_be_filled_in(tmp_path: Path) -> 
     assert scenario.per_device("pqc_energy_j_per_bit")[0] == pytest.approx(26.0 / 8 * 0.0774 / 96e6)
 
 
+def test_names_are_matched_in_any_case_of_letters(tmp_path: Path) -> None:
+    text = (
+        "[pqc]\nsuite = 'LEVEL3'\ndevice = 'STM32F411'\n[pqc.devices.Stm32F411]\nactive_power_w = 0.774\n"
+        "[pqc.devices.STM32f411.cycles.chacha20-poly1305]\nbyte = 10\n[pqc.framings.PINNED]\nfixed_bytes = 100\n"
+    )
+    scenario = read_scenario(file(tmp_path, text.replace("STM32f411", "Stm32F411"))).scenario
+    assert (scenario.suite, scenario.device) == ("level3", "stm32f411")
+    assert scenario.per_device("pqc_energy_j_per_bit")[0] == pytest.approx(10 / 8 * 0.774 / 96e6)
+    assert scenario.per_device("pqc_overhead_bits")[0] == pytest.approx(8 * (22 + (100 + 1088 + 3309) / 100))
+
+
+def test_a_changed_number_does_not_keep_the_source_of_the_old_one(tmp_path: Path) -> None:
+    profiles = read_scenario(file(tmp_path, "[pqc.devices.stm32f411]\nactive_power_w = 0.02\n")).scenario.profiles
+    assert profiles.device("device", "stm32f411").source == "scenario file"
+    text = "[pqc.devices.stm32f411]\nactive_power_w = 0.02\nsource = 'our bench'\n"
+    profiles = read_scenario(file(tmp_path, text)).scenario.profiles
+    assert profiles.device("device", "stm32f411").source == "our bench"
+
+
 def test_without_rows_the_known_ones_hold(tmp_path: Path) -> None:
     assert read_scenario(file(tmp_path, "[pqc]\npqc_power_w = 0.01\n")).scenario == Scenario(pqc_power_w=0.01)
     assert read_scenario(settings=["suite=level1", "device=stm32l4"]).scenario.profiles == known_profiles()
@@ -100,7 +119,7 @@ def test_a_suite_can_be_set_without_quotes_and_with() -> None:
         ("[pqc.devices.mine]\nclock_hz = '3'", "pqc.devices.mine: clock_hz: '3' is not allowed"),
         ("[pqc.devices.mine]\nsource = 3", "pqc.devices.mine: source: 3 is not allowed; it must be a text"),
         ("[pqc.algorithms.X]\noutput_bytes = 3", "pqc.algorithms.X: kind: is missing; a row of its own needs it"),
-        ("[pqc.algorithms.X]\nkind = 'hash'", "pqc.algorithms.X: kind: 'hash' is not allowed; it must be one of kem,"),
+        ("[pqc.algorithms.X]\nkind = 'mac'", "pqc.algorithms.X: kind: 'mac' is not allowed; it must be one of kem,"),
         ("[pqc.algorithms.X]\nkind = 'kem'\noutput_bytes = 1.5", "pqc.algorithms.X: output_bytes: 1.5 is not allowed"),
         ("[pqc.framings.X]\nfixed_bytes = -1", "pqc.framings.X: fixed_bytes: -1 is not allowed"),
         ("[pqc.devices.mine.cycles.AES]\nbyte = 1", "pqc.devices.mine.cycles: AES: unknown algorithm"),

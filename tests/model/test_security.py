@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from quedge.model.cell import cell_of
 from quedge.model.scenario import Scenario
-from quedge.pqc.profiles import Cycles, known_profiles
+from quedge.pqc.profiles import Cycles, Framing, known_profiles
 
 LEVEL3 = Scenario(suite="level3", device="stm32f411", rekey_frames=10)
 
@@ -103,3 +104,37 @@ def test_a_missing_number_can_be_supplied() -> None:
     profiles = known_profiles().with_rows(cycles=[own])
     scenario = Scenario(suite="level3", device="stm32f411", aead="AES-256-GCM-HW", profiles=profiles)
     assert scenario.per_device("pqc_energy_j_per_bit")[0] == pytest.approx(26.0 / 8 * 0.0774 / 96e6)
+
+
+def test_names_in_any_case_are_the_same_scenario() -> None:
+    other = Scenario(suite="LEVEL3", device="STM32F411", rekey_frames=10)
+    assert other == LEVEL3
+    assert other.suite == "level3"
+    assert Scenario(suite="level3", device="stm32l4", aead="aes-256-gcm-hw").aead == "AES-256-GCM-HW"
+
+
+def test_what_follows_from_a_suite_cannot_be_changed_and_is_kept_by_a_copy() -> None:
+    LEVEL3.derived["pqc_power_w"] = 99.0
+    assert LEVEL3.per_device("pqc_power_w")[0] < 0.01
+    copy = pickle.loads(pickle.dumps(LEVEL3))
+    assert copy == LEVEL3
+    assert copy.derived == LEVEL3.derived
+
+
+def test_settings_of_a_suite_are_numbers_a_device_too_and_names_are_none() -> None:
+    np.testing.assert_array_equal(LEVEL3.per_device("rekey_frames"), np.full(10, 10.0))
+    np.testing.assert_array_equal(LEVEL3.per_device("record_bytes"), np.full(10, 16_384.0))  # the suite's own
+    for scenario, name in (
+        (LEVEL3, "suite"),
+        (LEVEL3, "sign_every_frame"),
+        (LEVEL3, "x"),
+        (Scenario(), "rekey_frames"),
+    ):
+        with pytest.raises(ValueError, match=rf"^name: '{name}' is not allowed"):
+            scenario.per_device(name)
+
+
+def test_constants_beyond_their_ranges_are_refused_though_a_suite_comes_to_them() -> None:
+    huge = known_profiles().with_rows(framings=[Framing("huge", 10**15, 6)])
+    with pytest.raises(ValueError, match=r"^suite: 'level3' comes to pqc_overhead_bits = .*, which must be at least 0"):
+        Scenario(suite="level3", device="stm32f411", framing="huge", profiles=huge)

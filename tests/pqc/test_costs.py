@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from quedge.pqc.costs import effort_of, traffic_of
-from quedge.pqc.profiles import MissingNumberError, known_profiles
+from quedge.pqc.profiles import Framing, MissingNumberError, known_profiles
 from quedge.pqc.suite import SUITES, Suite
 
 LEVEL3 = SUITES["level3"]
@@ -64,7 +65,7 @@ def test_tls_comes_to_the_bytes_that_were_measured(signature: str, measured: int
     sign=st.booleans(),
     task_bytes=st.integers(1, 2_000_000),
 )
-def test_the_affine_form_is_never_too_little_and_by_less_than_a_record_s_overhead_too_much(
+def test_the_affine_form_is_never_too_little_and_by_a_record_s_overhead_too_much_at_most(
     name: str, records: int, rekey: int, sign: bool, task_bytes: int
 ) -> None:
     suite = dataclasses.replace(SUITES[name], record_bytes=records, rekey_frames=rekey, sign_every_frame=sign)
@@ -105,7 +106,7 @@ def test_power_has_its_parts() -> None:
     power = effort_of(suite, "stm32f411").power(2e6, 0.5)
     joules_per_cycle = 0.0774 / 96e6
     assert power.static == 0.001
-    assert power.bits == pytest.approx(2e6 / 8 * 43.57 * joules_per_cycle / 0.5)
+    assert power.bits == pytest.approx(2e6 / 8 * (43.57 + 92.24) * joules_per_cycle / 0.5)  # encrypted and hashed
     assert power.rekey == pytest.approx((658_754 + 6_193_171) / 10 * joules_per_cycle / 0.5)
     assert power.frame_signature == pytest.approx(6_193_171 * joules_per_cycle / 0.5)
 
@@ -133,6 +134,34 @@ def test_masking_slows_down_what_touches_a_secret_key_only() -> None:
     masked = dataclasses.replace(LEVEL3, masking_factor=3.0)
     assert effort_of(masked, "stm32f411").rekey_cycles == 658_754 + 3 * 6_193_171
     assert effort_of(masked, "stm32f411").cycles_per_byte == 43.57
+
+
+def test_a_framing_without_signatures_does_not_pay_for_signing() -> None:
+    bare = Framing("bare", 16, 6, signatures=0)
+    profiles = known_profiles().with_rows(framings=[bare])
+    suite = dataclasses.replace(LEVEL3, framing="bare")
+    assert traffic_of(suite, profiles).rekey_bytes == 16 + 1088
+    assert effort_of(suite, "stm32f411", profiles).rekey_cycles == 658_754
+
+
+def test_records_are_no_longer_than_the_framing_allows() -> None:
+    suite = dataclasses.replace(LEVEL3, framing="tls13-mutual", record_bytes=16_385)
+    for costs in (lambda: traffic_of(suite), lambda: effort_of(suite, "stm32f411")):
+        with pytest.raises(
+            ValueError, match=r"^record_bytes: 16385 is not allowed; with the framing tls13-mutual .* 16384"
+        ):
+            costs()
+
+
+@pytest.mark.parametrize("bad", [-1.0, math.nan, math.inf, None, True, "3"])
+def test_what_is_no_number_of_bits_or_no_frame_is_refused(bad: Any) -> None:
+    traffic, effort = traffic_of(LEVEL3), effort_of(LEVEL3, "stm32f411")
+    for cost in (traffic.wire_bytes, traffic.payload_factor, lambda bits: effort.power(bits, 1.0)):
+        with pytest.raises(ValueError, match=r"^task_bits: .* is not allowed"):
+            cost(bad)
+    for frame_s in (0.0, bad):
+        with pytest.raises(ValueError, match=r"^frame_s: .* is not allowed"):
+            effort.cpu_share(1.0, frame_s)
 
 
 @pytest.mark.parametrize(
@@ -175,6 +204,10 @@ def test_unknown_names_are_refused_with_those_that_are_known(change: dict[str, s
         ({"sign_every_frame": 1}, "sign_every_frame: 1 is not allowed; it must be true or false"),
         ({"masking_factor": 0.5}, "masking_factor: 0.5 is not allowed; it must be at least 1"),
         ({"static_power_w": math.nan}, "static_power_w: nan is not allowed"),
+        ({"masking_factor": "x"}, "masking_factor: 'x' is not allowed"),
+        ({"masking_factor": True}, "masking_factor: True is not allowed"),
+        ({"kem": 3}, "kem: 3 is not allowed; it must be a name"),
+        ({"framing": None}, "framing: None is not allowed; it must be a name"),
     ],
 )
 def test_bad_settings_of_a_suite_are_refused(change: dict[str, object], complaint: str) -> None:

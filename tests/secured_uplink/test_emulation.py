@@ -95,7 +95,6 @@ def test_the_same_seed_damages_the_same_bits() -> None:
         ({"frames": 0}, "frames: 0 is not allowed"),
         ({"damage": 1.0}, "damage: 1.0 is not allowed"),
         ({"suite": dataclasses.replace(QUICK, framing="cose")}, "framing: 'cose' cannot be emulated"),
-        ({"suite": dataclasses.replace(QUICK, record_bytes=1 << 24)}, "record_bytes: 16777216 is not allowed"),
     ],
 )
 def test_what_cannot_be_emulated_is_refused(values: dict[str, object], message: str) -> None:
@@ -180,3 +179,19 @@ def test_a_refused_connection_is_reported(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("socket.create_connection", refuse)
     with pytest.raises(EmulationError, match="Connection refused"):
         emulate(QUICK, 8_000, frames=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ((8, 2.5), "frames: 2.5 is not allowed; it must be an integer"),
+        ((8, True), "frames: True is not allowed"),
+        ((8.0, 2), "task_bits: 8.0 is not allowed"),
+        ((12, 2), "task_bits: 12 is not allowed; it must be a multiple of 8"),
+        ((8, 2, "x"), "damage: 'x' is not allowed"),
+        ((8, 2, 1.0), "damage: 1.0 is not allowed"),
+    ],
+)
+def test_what_is_no_emulation_is_refused(arguments: tuple, complaint: str) -> None:
+    with pytest.raises(ValueError, match=f"^{complaint}"):
+        emulate(QUICK, *arguments)

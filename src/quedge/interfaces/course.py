@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from quedge.interfaces.lydroo_settings import settings_object
 from quedge.model.scenario import PARAMETERS, Scenario
+from quedge.model.security import SUITE_KEYS
 from quedge.policy.lydroo import Lydroo
 
 
@@ -45,6 +46,6 @@ class Course(NamedTuple):
 
 def course_of(policy: str, settings: Lydroo, scenario: Scenario, seed: int, frames: int, world: str) -> Course:
     """The course of a training, as a file gives it back."""
-    keys = {name: getattr(scenario, name) for name in PARAMETERS} | scenario.derived
+    keys = {name: getattr(scenario, name) for name in (*SUITE_KEYS, *PARAMETERS)} | scenario.derived  # causes first
     plain = json.loads(json.dumps({"settings": settings_object(settings), "scenario": keys}))
     return Course(policy, plain["settings"], plain["scenario"], seed, frames, world)

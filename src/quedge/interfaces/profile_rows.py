@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from quedge.pqc.profiles import (
@@ -44,7 +44,8 @@ def profiles_with_rows(source: str, document: Mapping[str, Any], known: Profiles
     tables: dict[str, dict[str, Any]] = {}
     for name in ROW_TABLES:
         given = pqc.get(name, {}) if isinstance(pqc, dict) else {}
-        tables[name] = _table(f"{source}: pqc.{name}", given)
+        names = [row.name for row in getattr(known, name)]
+        tables[name] = _canonical(_table(f"{source}: pqc.{name}", given), names)
     algorithms = list(_rows(source, "algorithms", Algorithm, tables, {row.name: row for row in known.algorithms}))
     framings = list(_rows(source, "framings", Framing, tables, {row.name: row for row in known.framings}))
     counts = {name: dict(_table(f"{source}: pqc.devices.{name}", row)) for name, row in tables["devices"].items()}
@@ -104,7 +105,7 @@ def _rows(
                 raise ValueError(f"{place}: {key}: unknown key (value {value!r}); it may have {', '.join(fields)}")
             values[key] = _checked(place, key, value, str(fields[key].type))
         if name in known:
-            yield dataclasses.replace(known[name], **values)
+            yield dataclasses.replace(known[name], **({"source": "scenario file"} | values if values else {}))
             continue
         needed = [key for key, field in fields.items() if field.default is dataclasses.MISSING and key not in values]
         if needed:
@@ -115,7 +116,7 @@ def _rows(
 def _cycles(place: str, device: str, table: Any, profiles: Profiles) -> Iterator[Cycles]:
     """Cycles by algorithm and operation; each a number, or a table of `cycles` and `source`."""
     names = {row.name: row for row in profiles.algorithms}
-    for algorithm, operations in _table(place, table).items():
+    for algorithm, operations in _canonical(_table(place, table), list(names)).items():
         if algorithm not in names:
             raise ValueError(f"{place}: {algorithm}: unknown algorithm; it must be one of {', '.join(names)}")
         allowed = OPERATIONS[names[algorithm].kind]
@@ -134,6 +135,12 @@ def _cycles(place: str, device: str, table: Any, profiles: Profiles) -> Iterator
             yield Cycles(
                 device, algorithm, operation, _checked(f"{place}.{algorithm}", operation, count, "float"), source
             )
+
+
+def _canonical(table: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """A table with the names that are known, in any case of letters, as they are known."""
+    known = {name.casefold(): name for name in names}
+    return {known.get(name.casefold(), name): value for name, value in table.items()}
 
 
 def _table(place: str, value: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from quedge.experiments.whole_file import whole_file
 from quedge.interfaces.profile_rows import ROW_TABLES, profiles_with_rows, rows_as_toml, toml_text
 from quedge.model.scenario import PARAMETERS, Kind, Scenario
 from quedge.model.security import DERIVED, SUITE_KEYS
-from quedge.pqc.profiles import known_profiles
+from quedge.pqc.profiles import Profiles, known_profiles
 
 _GROUPS = tuple(dict.fromkeys(parameter.group for parameter in PARAMETERS.values()))
 _LONGEST_SHOWN = 60  # characters of a refused value in a message
@@ -76,14 +76,8 @@ def read_scenario(
     Raises:
         ValueError: the message names the file or setting, the key, the value and what is allowed.
     """
-    keys: dict[str, Any] = {}
-    source: dict[str, str] = {}
-    profiles = known_profiles()
-    if path is not None:
-        document = _parsed_file(Path(path))
-        profiles = profiles_with_rows(str(path), document, profiles)
-        keys = checked_keys(str(path), _flat(str(path), document))
-        source = dict.fromkeys(keys, str(path))
+    keys, profiles = read_keys(path)
+    source = dict.fromkeys(keys, str(path))
     for setting in settings:
         key, value = _parsed_setting(setting)
         if source.get(key, "").startswith("--set"):
@@ -100,6 +94,19 @@ def read_scenario(
     except ValueError as error:
         key = re.split(r"\W", str(error), maxsplit=1)[0]
         raise ValueError(f"{source.get(key, path or 'scenario')}: {error}") from None
+
+
+def read_keys(path: str | Path | None) -> tuple[dict[str, Any], Profiles]:
+    """The keys of a scenario file, each of the right type, and the profiles with its rows; none without a file.
+
+    Raises:
+        ValueError: as `read_scenario`, but for what only a scenario refuses.
+    """
+    if path is None:
+        return {}, known_profiles()
+    document = _parsed_file(Path(path))
+    profiles = profiles_with_rows(str(path), document, known_profiles())
+    return checked_keys(str(path), _flat(str(path), document)), profiles
 
 
 def write_scenario(scenario: Scenario, path: str | Path) -> None:

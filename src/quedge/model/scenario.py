@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.model.security import DERIVED, SUITE_KEYS, derived_constants, suite_of
-from quedge.pqc.profiles import Profiles, known_profiles
-from quedge.pqc.suite import MOST_RECORD_BYTES, MOST_REKEY_FRAMES, Suite
+from quedge.model.security import DERIVED, SUITE_KEYS, canonical_names, derived_constants, suite_of
+from quedge.pqc.profiles import MOST_RECORD_BYTES, Profiles, known_profiles
+from quedge.pqc.suite import MOST_REKEY_FRAMES, Suite
 
 PerDevice = float | Sequence[float] | NDArray[np.float64]
 """A scalar stands for every device; a sequence gives one value a device."""
@@ -165,7 +165,13 @@ class Scenario:
             checked = _checked(name, parameter, value, self.devices)
             object.__setattr__(self, name, checked)
         self._check_suite()
-        _ = self.derived  # refused here, rather than on first use
+        if self.suite is not None:
+            for name, written in canonical_names(self._suite_keys, self.profiles).items():
+                object.__setattr__(self, name, written)
+        for name, value in self._derived.items():  # refused here, rather than on first use
+            if not PARAMETERS[name].admits(value):
+                allowed = PARAMETERS[name].allowed
+                raise ValueError(f"suite: {self.suite!r} comes to {name} = {value:g}, which must be {allowed}")
 
     def _check_suite(self) -> None:
         """Refuse keys that contradict the suite, or that mean nothing without one."""
@@ -179,9 +185,13 @@ class Scenario:
                     "follows; leave out either"
                 )
 
-    @cached_property
+    @property
     def derived(self) -> dict[str, float]:
         """The constants of the PQC module that follow from the suite, by key; none without one."""
+        return dict(self._derived)
+
+    @cached_property
+    def _derived(self) -> dict[str, float]:
         return {} if self.suite is None else derived_constants(self._suite_keys, self.frame_s, self.profiles)
 
     @property
@@ -194,8 +204,18 @@ class Scenario:
         return {name: getattr(self, name) for name in SUITE_KEYS}
 
     def per_device(self, name: str) -> NDArray[np.float64]:
-        """One value a device of the key `name`, defaults filled in; shape (devices,)."""
-        value = self.derived.get(name, getattr(self, name))
+        """One value a device of the key `name`, defaults filled in; shape (devices,).
+
+        Raises:
+            ValueError: the key is no number, or says how a suite is used and there is none.
+        """
+        if name not in PARAMETERS or PARAMETERS[name].kind in (Kind.NAME, Kind.FLAG):
+            raise ValueError(f"name: {name!r} is not allowed; it must be a key whose value is a number")
+        value = self._derived.get(name, getattr(self, name))
+        if value is None and name in SUITE_KEYS:
+            if self.secured_by is None:
+                raise ValueError(f"name: {name!r} is not allowed; the scenario names no suite")
+            value = getattr(self.secured_by, name)
         if value is None and name == "weight":
             value = np.where(np.arange(self.devices) % 2 == 0, 1.5, 1.0)
         if value is None and name == "distance_m":

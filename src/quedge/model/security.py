@@ -32,6 +32,24 @@ def suite_of(keys: Mapping[str, Any]) -> Suite:
     return dataclasses.replace(preset, **{key: value for key, value in settings.items() if value is not None})
 
 
+def canonical_names(keys: Mapping[str, Any], profiles: Profiles) -> dict[str, str]:
+    """The names that a scenario's `SUITE_KEYS` give, as suites and profiles write them.
+
+    Raises:
+        ValueError: an unknown name; the message names the key, the name and what is allowed.
+    """
+    suite_of(keys)
+    names = {"suite": str(keys["suite"]).casefold()}
+    for key in ("kem", "signature", "aead"):
+        if keys[key] is not None:
+            names[key] = profiles.algorithm(key, key, keys[key]).name
+    if keys["framing"] is not None:
+        names["framing"] = profiles.framing("framing", keys["framing"]).name
+    if keys["device"] is not None:
+        names["device"] = profiles.device("device", keys["device"]).name
+    return names
+
+
 def derived_constants(keys: Mapping[str, Any], frame_s: float, profiles: Profiles) -> dict[str, float]:
     """The constants that a suite on a device comes to, as a scenario has them.
 

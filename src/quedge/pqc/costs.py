@@ -7,8 +7,8 @@ Of B task bits that a device offloads in a frame of length T, with records of at
     P_q(B)     = static + e c B / 8T + e (C / K + C_S) / T               e = active power / clock
 
 with H bytes and C cycles of a key exchange, which happens every K offloading frames, S bytes and C_S cycles of a
-frame's signature where every frame is signed, and c cycles of the AEAD a byte. All of it is charged to frames in
-which a device offloads.
+frame's signature where every frame is signed, and c cycles of the AEAD a byte (and of the hash that is signed then).
+All of it is charged to frames in which a device offloads.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-from quedge.pqc.profiles import Algorithm, Cycles, MissingNumberError, Profiles, known_profiles
+from quedge.pqc.profiles import Algorithm, Cycles, Framing, MissingNumberError, Profiles, known_profiles
 from quedge.pqc.suite import Suite
 
-T = TypeVar("T")
+Number = TypeVar("Number", int, float)
 
 BITS_PER_BYTE = 8
+
+FRAME_HASH = "SHA-256"
+"""What a frame is hashed with before its digest is signed, where every frame is signed."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,12 @@ class Traffic:
     sources: tuple[tuple[str, str], ...]
 
     def wire_bytes(self, task_bits: float) -> float:
-        """Bytes on the wire for the task bits of a frame, with its share of the key exchange."""
+        """Bytes on the wire for the task bits of a frame, with its share of the key exchange.
+
+        Raises:
+            ValueError: a negative number of bits, or no number.
+        """
+        check_bits(task_bits)
         payload = task_bits / BITS_PER_BYTE
         records = math.ceil(payload / self.record_bytes)
         return payload + records * self.record_overhead_bytes + self.frame_bytes + self.rekey_bytes / self.rekey_frames
@@ -57,9 +65,8 @@ class Traffic:
         Raises:
             ValueError: a negative number of bits, or no number.
         """
-        if not (task_bits >= 0.0 and math.isfinite(task_bits)):
-            raise ValueError(f"task_bits: {task_bits!r} is not allowed; it must be a number, at least 0")
-        return task_bits / BITS_PER_BYTE / self.wire_bytes(task_bits)
+        wire_bytes = self.wire_bytes(task_bits)
+        return task_bits / BITS_PER_BYTE / wire_bytes
 
     @property
     def record_share(self) -> float:
@@ -71,8 +78,8 @@ class Traffic:
         """Bits that each offloading frame sends beside full records.
 
         With this many, and `record_share` of the rest, wire bytes are affine in the task bits. The records of a frame
-        are rounded up, ⌈b/R⌉ < b/R + 1; counting one more is never too little, and by less than one record's overhead
-        too much.
+        are rounded up, ⌈b/R⌉ < b/R + 1; counting one more is never too little, and by no more than one record's
+        overhead too much.
         """
         beside = self.record_overhead_bytes + self.frame_bytes + self.rekey_bytes / self.rekey_frames
         return BITS_PER_BYTE * beside
@@ -101,7 +108,7 @@ class Effort:
     Attributes:
         clock_hz: the device's clock.
         energy_j_per_cycle: its energy a cycle.
-        cycles_per_byte: of the AEAD.
+        cycles_per_byte: of the AEAD and, where every frame is signed, of its hash.
         rekey_cycles: of a key exchange.
         frame_cycles: of a frame's signature; 0 without.
         rekey_frames: K.
@@ -120,11 +127,17 @@ class Effort:
 
     @property
     def energy_j_per_bit(self) -> float:
-        """Energy of the AEAD for one task bit (J)."""
+        """Energy that one task bit costs, beside what a frame costs (J)."""
         return self.cycles_per_byte * self.energy_j_per_cycle / BITS_PER_BYTE
 
     def power(self, task_bits: float, frame_s: float) -> Power:
-        """P_q of a frame in which a device offloads so many bits, in its parts (W)."""
+        """P_q of a frame in which a device offloads so many bits, in its parts (W).
+
+        Raises:
+            ValueError: a negative number of bits, a frame without length, or no number.
+        """
+        check_bits(task_bits)
+        _check_frame(frame_s)
         each_cycle_w = self.energy_j_per_cycle / frame_s
         return Power(
             self.static_power_w,
@@ -137,12 +150,22 @@ class Effort:
         """Cycles of a frame over those that the device has; feasible up to 1.
 
         A key exchange is spread over the K frames: it need not fit into the first.
+
+        Raises:
+            ValueError: as `power`.
         """
+        check_bits(task_bits)
+        _check_frame(frame_s)
         cycles = self.cycles_per_byte * task_bits / BITS_PER_BYTE + self._fixed_cycles
         return cycles / (self.clock_hz * frame_s)
 
     def max_rate_bps(self, frame_s: float) -> float:
-        """The highest rate of task bits that the device keeps up with (bit/s); not positive where it never does."""
+        """The highest rate of task bits that the device keeps up with (bit/s); not positive where it never does.
+
+        Raises:
+            ValueError: a frame without length.
+        """
+        _check_frame(frame_s)
         left = self.clock_hz - self._fixed_cycles / frame_s
         return left * BITS_PER_BYTE / self.cycles_per_byte
 
@@ -151,31 +174,51 @@ class Effort:
         return self.rekey_cycles / self.rekey_frames + self.frame_cycles
 
 
+class _Parts(NamedTuple):
+    """What a suite is made of."""
+
+    kem: Algorithm
+    signature: Algorithm
+    aead: Algorithm
+    framing: Framing
+
+    @classmethod
+    def of(cls, suite: Suite, profiles: Profiles) -> _Parts:
+        parts = cls(
+            profiles.algorithm("kem", "kem", suite.kem),
+            profiles.algorithm("signature", "signature", suite.signature),
+            profiles.algorithm("aead", "aead", suite.aead),
+            profiles.framing("framing", suite.framing),
+        )
+        if suite.record_bytes > parts.framing.most_record_bytes:
+            raise ValueError(
+                f"record_bytes: {suite.record_bytes} is not allowed; with the framing {parts.framing.name} it must be "
+                f"at most {parts.framing.most_record_bytes}"
+            )
+        return parts
+
+
 def traffic_of(suite: Suite, profiles: Profiles | None = None) -> Traffic:
     """What a suite sends.
 
     Raises:
-        ValueError: an unknown name; the message names the key, the name and what is allowed.
+        MissingNumberError: a size that no source gives; the message says which one and how to supply it.
+        ValueError: an unknown name, or records that the framing does not have; the message names the key, the value and
+            what is allowed.
     """
     profiles = known_profiles() if profiles is None else profiles
-    kem = profiles.algorithm("kem", "kem", suite.kem)
-    signature = profiles.algorithm("signature", "signature", suite.signature)
-    aead = profiles.algorithm("aead", "aead", suite.aead)
-    framing = profiles.framing("framing", suite.framing)
+    kem, signature, aead, framing = _Parts.of(suite, profiles)
     exchanged = kem.output_bytes
     if framing.key_exchange == "ephemeral":
-        exchanged = _known(kem.public_key_bytes, "algorithms", kem.name, "public_key_bytes")
-    public_key = 0
+        exchanged = _known("kem", kem.public_key_bytes, "algorithms", kem.name, "public_key_bytes")
     if framing.public_keys:
-        public_key = _known(signature.public_key_bytes, "algorithms", signature.name, "public_key_bytes")
+        key_bytes = _known("signature", signature.public_key_bytes, "algorithms", signature.name, "public_key_bytes")
+        exchanged += framing.public_keys * key_bytes
     return Traffic(
         record_bytes=suite.record_bytes,
         record_overhead_bytes=framing.record_header_bytes + aead.output_bytes,
         frame_bytes=signature.output_bytes if suite.sign_every_frame else 0,
-        rekey_bytes=framing.fixed_bytes
-        + exchanged
-        + framing.public_keys * public_key
-        + framing.signatures * signature.output_bytes,
+        rekey_bytes=framing.fixed_bytes + exchanged + framing.signatures * signature.output_bytes,
         rekey_frames=suite.rekey_frames,
         sources=tuple((row.name, row.source) for row in (kem, signature, aead, framing)),
     )
@@ -186,34 +229,38 @@ def effort_of(suite: Suite, device: str, profiles: Profiles | None = None) -> Ef
 
     Raises:
         MissingNumberError: a number that no source gives; the message says which one and how to supply it.
-        ValueError: an unknown name; the message names the key, the name and what is allowed.
+        ValueError: as `traffic_of`.
     """
     profiles = known_profiles() if profiles is None else profiles
     runs = profiles.device("device", device)
-    kem = profiles.algorithm("kem", "kem", suite.kem)
-    signature = profiles.algorithm("signature", "signature", suite.signature)
-    aead = profiles.algorithm("aead", "aead", suite.aead)
-    framing = profiles.framing("framing", suite.framing)
-    clock = _known(runs.clock_hz, "devices", runs.name, "clock_hz")
-    power = _known(runs.active_power_w, "devices", runs.name, "active_power_w")
-    used: list[Cycles] = []
+    kem, signature, aead, framing = _Parts.of(suite, profiles)
+    clock = _known("device", runs.clock_hz, "devices", runs.name, "clock_hz")
+    power = _known("device", runs.active_power_w, "devices", runs.name, "active_power_w")
+    used: dict[Cycles, None] = {}
 
     def cycles(algorithm: Algorithm, operation: str) -> float:
-        used.append(profiles.counted(runs, algorithm, operation))
-        return used[-1].cycles
+        row = profiles.counted(runs, algorithm, operation)
+        used[row] = None
+        return row.cycles
 
-    signing = suite.masking_factor * cycles(signature, "sign")
     if framing.key_exchange == "ephemeral":
         exchange = suite.masking_factor * (cycles(kem, "keygen") + cycles(kem, "decaps"))
     else:
         exchange = cycles(kem, "encaps")
-    verifying = framing.verifications * cycles(signature, "verify") if framing.verifications else 0.0
+    if framing.signatures:
+        exchange += suite.masking_factor * cycles(signature, "sign")
+    if framing.verifications:
+        exchange += framing.verifications * cycles(signature, "verify")
+    cycles_per_byte, frame_cycles = cycles(aead, "byte"), 0.0
+    if suite.sign_every_frame:
+        frame_cycles = suite.masking_factor * cycles(signature, "sign")
+        cycles_per_byte += cycles(profiles.algorithm("hash", "hash", FRAME_HASH), "byte")
     return Effort(
         clock_hz=clock,
         energy_j_per_cycle=power / clock,
-        cycles_per_byte=cycles(aead, "byte"),
-        rekey_cycles=exchange + signing + verifying,
-        frame_cycles=signing if suite.sign_every_frame else 0.0,
+        cycles_per_byte=cycles_per_byte,
+        rekey_cycles=exchange,
+        frame_cycles=frame_cycles,
         rekey_frames=suite.rekey_frames,
         static_power_w=suite.static_power_w,
         sources=(
@@ -223,10 +270,26 @@ def effort_of(suite: Suite, device: str, profiles: Profiles | None = None) -> Ef
     )
 
 
-def _known(value: T | None, table: str, name: str, field: str) -> T:
+def check_bits(task_bits: float) -> None:
+    """Refuse what is no number of bits.
+
+    Raises:
+        ValueError: naming the value.
+    """
+    number = isinstance(task_bits, (int, float)) and not isinstance(task_bits, bool)
+    if not (number and task_bits >= 0.0 and math.isfinite(task_bits)):
+        raise ValueError(f"task_bits: {task_bits!r} is not allowed; it must be a number, at least 0")
+
+
+def _check_frame(frame_s: float) -> None:
+    number = isinstance(frame_s, (int, float)) and not isinstance(frame_s, bool)
+    if not (number and frame_s > 0.0 and math.isfinite(frame_s)):
+        raise ValueError(f"frame_s: {frame_s!r} is not allowed; it must be a number above 0")
+
+
+def _known(key: str, value: Number | None, table: str, name: str, field: str) -> Number:
     if value is None:
         raise MissingNumberError(
-            f"{'device' if table == 'devices' else 'kem'}: no source gives the {field} of {name}; a scenario file may: "
-            f"[pqc.{table}.{name}] {field} = ..."
+            f"{key}: no source gives the {field} of {name}; a scenario file may: [pqc.{table}.{name}] {field} = ..."
         )
     return value

@@ -15,8 +15,12 @@ OPERATIONS = {
     "kem": ("keygen", "encaps", "decaps"),
     "signature": ("keygen", "sign", "verify"),
     "aead": ("byte",),
+    "hash": ("byte",),
 }
-"""What cycles are counted of, by kind of algorithm; of an AEAD those of one byte."""
+"""What cycles are counted of, by kind of algorithm; of an AEAD and a hash those of one byte."""
+
+MOST_RECORD_BYTES = (1 << 24) - 1
+"""What three bytes of a record's length can tell."""
 
 KEY_EXCHANGES = ("encapsulate", "ephemeral")
 """How a device agrees on a secret: encapsulation to the server's pinned key, or a fresh key of its own."""
@@ -32,15 +36,15 @@ class Algorithm:
 
     Attributes:
         name: its standard's name.
-        kind: "kem", "signature" or "aead".
-        output_bytes: what it sends: ciphertext, signature or authentication tag.
-        public_key_bytes: public key; None for an AEAD.
+        kind: "kem", "signature", "aead" or "hash".
+        output_bytes: what it gives: ciphertext, signature, authentication tag or digest.
+        public_key_bytes: public key; None where it has none.
         nist_level: NIST security category; None where it has none.
         source: where the numbers come from.
     """
 
     name: str
-    kind: Literal["kem", "signature", "aead"]
+    kind: Literal["kem", "signature", "aead", "hash"]
     output_bytes: int
     public_key_bytes: int | None = None
     nist_level: int | None = None
@@ -55,7 +59,7 @@ class Cycles:
         runs_on: name of a device, or of a core where it holds for all devices that have it.
         algorithm: name of the algorithm.
         operation: one of its kind's `OPERATIONS`.
-        cycles: clock cycles of one operation, of one byte for an AEAD; a mean where they vary.
+        cycles: clock cycles of one operation, of one byte for an AEAD and a hash; a mean where they vary.
         source: where the number comes from.
     """
 
@@ -99,6 +103,7 @@ class Framing:
         public_keys: number of signature public keys that the device sends in each key exchange.
         signatures: number of signatures that it sends; it makes one itself, the others are in its certificate.
         verifications: number of signatures that it verifies.
+        most_record_bytes: most data that a record may hold.
         source: where the numbers come from.
     """
 
@@ -109,6 +114,7 @@ class Framing:
     public_keys: int = 0
     signatures: int = 1
     verifications: int = 0
+    most_record_bytes: int = MOST_RECORD_BYTES
     source: str = ""
 
 
@@ -154,11 +160,13 @@ class Profiles:
             MissingNumberError: no source gives them.
         """
         found = {
-            row.runs_on: row for row in self.cycles if (row.algorithm, row.operation) == (algorithm.name, operation)
+            row.runs_on.casefold(): row
+            for row in self.cycles
+            if (row.algorithm, row.operation) == (algorithm.name, operation)
         }
         for runs_on in (device.name, device.core):
-            if runs_on in found:
-                return found[runs_on]
+            if runs_on.casefold() in found:
+                return found[runs_on.casefold()]
         what = "a byte" if operation == "byte" else operation
         raise MissingNumberError(
             f"device: no source gives the cycles of {algorithm.name} ({what}) on {device.name}; a scenario file may: "

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-MOST_RECORD_BYTES = 1 << 24
+from quedge.pqc.profiles import MOST_RECORD_BYTES
+
 MOST_REKEY_FRAMES = 1_000_000_000
 
 
@@ -21,8 +22,8 @@ class Suite:
         record_bytes: most data in a record.
         rekey_frames: number K of offloading frames after which keys are exchanged anew.
         sign_every_frame: whether every frame is signed, besides each key exchange.
-        masking_factor: by which factor protection against side channels slows down what touches a long-term secret:
-            signing, and the decapsulation and key generation of an ephemeral exchange; at least 1.
+        masking_factor: by which factor protection against side channels slows down what touches a secret key: signing,
+            and the decapsulation and key generation of an ephemeral exchange; at least 1.
         static_power_w: power of the module while a device offloads, whatever it sends (W).
     """
 
@@ -37,6 +38,9 @@ class Suite:
     static_power_w: float = 0.0
 
     def __post_init__(self) -> None:
+        for key in ("kem", "signature", "aead", "framing"):
+            if not isinstance(getattr(self, key), str):
+                raise ValueError(f"{key}: {getattr(self, key)!r} is not allowed; it must be a name")
         for key, highest in (("record_bytes", MOST_RECORD_BYTES), ("rekey_frames", MOST_REKEY_FRAMES)):
             value = getattr(self, key)
             if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= highest:
@@ -45,7 +49,8 @@ class Suite:
             raise ValueError(f"sign_every_frame: {self.sign_every_frame!r} is not allowed; it must be true or false")
         for key, lowest in (("masking_factor", 1.0), ("static_power_w", 0.0)):
             value = getattr(self, key)
-            if not (lowest <= value <= 1e6 and math.isfinite(value)):
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if not (number and lowest <= value <= 1e6 and math.isfinite(value)):
                 raise ValueError(f"{key}: {value!r} is not allowed; it must be at least {lowest:g} and at most 1e+06")
 
 

@@ -13,9 +13,7 @@ from typing import TypeVar
 from quedge.model.extras import MissingExtraError, check_installed
 from quedge.pqc.profiles import Algorithm, known_profiles
 from quedge.secured_uplink import by_cryptography, by_pqcrypto
-from quedge.secured_uplink.primitives import Aead, Kem, Signature, UnofferedError
-
-NO_LIBRARY = "none of the supported libraries runs it"
+from quedge.secured_uplink.primitives import Aead, Kem, NoLibraryError, Signature, UnofferedError
 
 _RUNS = {
     "kem": (*by_pqcrypto.KEMS, *by_cryptography.KEMS),
@@ -86,4 +84,6 @@ def _first_offered(
     if refusals:
         raise refusals[0]
     runs = ", ".join(dict.fromkeys(_RUNS[row.kind]))
-    raise UnofferedError(f"{row.name!r} is not allowed; {NO_LIBRARY}; it must be one of {runs}")
+    raise NoLibraryError(
+        f"{row.name!r} is not allowed; none of the supported libraries runs it; it must be one of {runs}"
+    )

@@ -82,13 +82,13 @@ def emulate(
     """
     live = live_suite(suite)
     most = MOST_FRAME_BYTES * BITS_PER_BYTE
-    if not 0 < task_bits <= most or task_bits % BITS_PER_BYTE:
+    if not _is_integer(task_bits) or not 0 < task_bits <= most or task_bits % BITS_PER_BYTE:
         raise ValueError(
             f"task_bits: {task_bits!r} is not allowed; it must be a multiple of 8, above 0 and at most {most}"
         )
-    if frames < 1:
-        raise ValueError(f"frames: {frames!r} is not allowed; it must be at least 1")
-    if not 0.0 <= damage < 1.0:
+    if not _is_integer(frames) or frames < 1:
+        raise ValueError(f"frames: {frames!r} is not allowed; it must be an integer, at least 1")
+    if isinstance(damage, bool) or not isinstance(damage, (int, float)) or not 0.0 <= damage < 1.0:
         raise ValueError(f"damage: {damage!r} is not allowed; it must be at least 0 and below 1")
     tally = _Tally(suite.rekey_frames, task_bits // BITS_PER_BYTE)
     with contextlib.closing(_frames(live, task_bits // BITS_PER_BYTE, frames, damage, seed)) as run:
@@ -99,6 +99,10 @@ def emulate(
     if damage == 0.0:
         tally.close_interval()
     return tally.result(task_bits, traffic_of(suite))
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _frames(

@@ -61,7 +61,7 @@ class Agreed:
 
     def frame_hash(self, frame: int) -> hashlib._Hash:
         """A hash to be fed a frame's records as they are sent; what the frame's signature covers is its digest."""
-        return hashlib.sha512(FRAME_CONTEXT + self.name + frame.to_bytes(8, "big"))
+        return hashlib.sha256(FRAME_CONTEXT + self.name + frame.to_bytes(8, "big"))
 
 
 def records_of(live: LiveSuite, secret: bytes, name: bytes, epoch: int, direction: Direction) -> Records:

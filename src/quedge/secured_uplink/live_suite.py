@@ -8,9 +8,6 @@ from quedge.pqc.suite import Suite
 from quedge.secured_uplink import algorithms
 from quedge.secured_uplink.primitives import Aead, Kem, Signature
 
-MOST_RECORD_BYTES = (1 << 24) - 1
-"""What the three bytes of a record's length can tell."""
-
 _NUMBERS = {
     "ML-KEM-512": 0x01, "ML-KEM-768": 0x02, "ML-KEM-1024": 0x03,
     "HQC-128": 0x11, "HQC-192": 0x12, "HQC-256": 0x13,
@@ -45,14 +42,10 @@ def live_suite(suite: Suite) -> LiveSuite:
 
     Raises:
         MissingExtraError: a library is not installed; the message names the extra.
-        ValueError: another framing than "pinned", records that are too long, or an algorithm that cannot be run.
+        ValueError: another framing than "pinned", or an algorithm that cannot be run.
     """
     if suite.framing != "pinned":
         raise ValueError(f"framing: {suite.framing!r} cannot be emulated; it must be 'pinned'")
-    if suite.record_bytes > MOST_RECORD_BYTES:
-        raise ValueError(
-            f"record_bytes: {suite.record_bytes} is not allowed in an emulation; it must be at most {MOST_RECORD_BYTES}"
-        )
     kem = algorithms.kem(suite.kem)
     signature = algorithms.signature(suite.signature)
     aead = algorithms.aead(suite.aead)

@@ -13,7 +13,16 @@ import numpy as np
 from quedge.model.extras import MissingExtraError
 from quedge.pqc.profiles import Algorithm, known_profiles
 from quedge.secured_uplink import algorithms
-from quedge.secured_uplink.primitives import KEY_BYTES, NONCE_BYTES, Aead, Cipher, Kem, Signature, UnofferedError
+from quedge.secured_uplink.primitives import (
+    KEY_BYTES,
+    NONCE_BYTES,
+    Aead,
+    Cipher,
+    Kem,
+    NoLibraryError,
+    Signature,
+    UnofferedError,
+)
 
 MOST_CPU_S = 2.0
 """Processor time after which an operation is not repeated any more."""
@@ -107,18 +116,25 @@ def machine() -> Machine:
     return Machine(_processor(), os.cpu_count() or 1, load, python, algorithms.library_versions())
 
 
+def measurable() -> list[Algorithm]:
+    """The algorithms that can be measured where a library runs them; a hash is but a part of others."""
+    return [row for row in known_profiles().algorithms if row.kind != "hash"]
+
+
 def offered() -> tuple[list[Algorithm], dict[str, str]]:
     """The algorithms that the installed libraries run, and of each other one, by name, why not."""
     runs: list[Algorithm] = []
     others: dict[str, str] = {}
-    for row in known_profiles().algorithms:
+    for row in measurable():
         if row.name in _SAME_CODE:
             others[row.name] = f"the code of {_SAME_CODE[row.name]}; the name tells devices with a unit for it apart"
             continue
         try:
             check_offered(row)
+        except NoLibraryError:
+            others[row.name] = "none of the supported libraries runs it"
         except (MissingExtraError, UnofferedError) as refusal:
-            others[row.name] = algorithms.NO_LIBRARY if algorithms.NO_LIBRARY in str(refusal) else str(refusal)
+            others[row.name] = str(refusal)
         else:
             runs.append(row)
     return runs, others
@@ -145,7 +161,10 @@ def measure(row: Algorithm, repeat: int = 200, aead_bytes: Sequence[int] = (1024
     Raises:
         MissingExtraError: a library is not installed; the message names the extra.
         UnofferedError: no library offers it, or the installed build does not.
+        ValueError: a number of runs that is none.
     """
+    if isinstance(repeat, bool) or not isinstance(repeat, int) or repeat < 1:
+        raise ValueError(f"repeat: {repeat!r} is not allowed; it must be an integer, at least 1")
     if row.kind == "kem":
         return _measured_kem(algorithms.kem(row.name), repeat)
     if row.kind == "signature":

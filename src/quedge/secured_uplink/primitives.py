@@ -17,6 +17,10 @@ class UnofferedError(ValueError):
     """An algorithm that no library, or not the installed build of it, can run; the message says which and why."""
 
 
+class NoLibraryError(UnofferedError):
+    """An algorithm that none of the supported libraries runs."""
+
+
 class KemSecretKey(Protocol):
     """A secret key of a KEM; it never shows itself."""
 

@@ -61,8 +61,9 @@ def allocate_in_turn(
 class Tdma:
     """Time division: each offloader transmits alone, in a share of the frame, at the best shares and powers.
 
-    The exact optimum for a given decision. An offloader pays its circuit power whatever its share. Of the decision's
-    notes, `time_price` is what the objective (17) would gain per unit of further time.
+    The exact optimum for a given decision, as long as nobody is left below the overhead of key exchange and framing
+    (docs/pqc.md). An offloader pays its circuit power whatever its share. Of the decision's notes, `time_price` is what
+    the objective (17) would gain per unit of further time.
 
     Source: LyDROO, the access scheme that the paper compares with.
     """

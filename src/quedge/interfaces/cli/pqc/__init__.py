@@ -9,7 +9,7 @@ from quedge.interfaces.cli.pqc.list import list_profiles
 from quedge.interfaces.cli.pqc.measure import measure
 from quedge.interfaces.cli.pqc.show import show
 
-pqc = typer.Typer(help="What post-quantum security costs: derived, measured, and emulated.", no_args_is_help=True)
+pqc = typer.Typer(help="What post-quantum security costs: derived, measured, and emulated.")
 pqc.command("list")(list_profiles)
 pqc.command()(show)
 pqc.command()(measure)

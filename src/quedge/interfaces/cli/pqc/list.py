@@ -12,11 +12,12 @@ import typer
 
 from quedge.interfaces.cli.pqc.show import RowsFile
 from quedge.interfaces.cli.refusing import refusing
-from quedge.interfaces.scenario_file import read_scenario
+from quedge.interfaces.scenario_file import read_keys
 from quedge.pqc.profiles import OPERATIONS, Algorithm, Device, Framing, Profiles
 from quedge.pqc.suite import SUITES
 
 _CORE = "cortex-m4"  # the one of which most is known
+_LEAST_WIDTH = 110  # columns; a narrower terminal folds lines, which is better than numbers that are cut
 
 
 def list_profiles(
@@ -26,7 +27,7 @@ def list_profiles(
 ) -> None:
     """List suites, algorithms, devices and framings with their numbers; a dash where no source gives one."""
     with refusing():
-        profiles = read_scenario(file).scenario.profiles
+        _, profiles = read_keys(file)
     if as_json:
         suites = {name: dataclasses.asdict(suite) for name, suite in SUITES.items()}
         print(json.dumps({"suites": suites, **dataclasses.asdict(profiles)}, allow_nan=False))
@@ -129,7 +130,7 @@ def _print(headings: Sequence[str], texts: int, rows: Iterable[Sequence[object]]
         table.add_column(heading, justify="left" if column < texts else "right", no_wrap=True)
     for row in rows:
         table.add_row(*(_text(value) for value in row))
-    console = Console(width=None if sys.stdout.isatty() else 132, highlight=False)
+    console = Console(width=max(Console().width, _LEAST_WIDTH) if sys.stdout.isatty() else 132, highlight=False)
     console.print(table)
     if remark:
         console.print(f"  {remark}", style="dim", markup=False)

@@ -14,7 +14,7 @@ from quedge.interfaces.cli.refusing import refusing
 from quedge.interfaces.cli.reporting import progress_bars
 from quedge.pqc.profiles import Algorithm, known_profiles
 from quedge.pqc.suite import SUITES
-from quedge.secured_uplink.measuring import Machine, Measured, check_offered, machine, offered
+from quedge.secured_uplink.measuring import Machine, Measured, check_offered, machine, measurable, offered
 from quedge.secured_uplink.measuring import measure as measure_algorithm
 
 _MOST_RUNS = 100_000
@@ -84,7 +84,7 @@ def _chosen(suite: str | None, names: list[str]) -> tuple[list[Algorithm], dict[
         rows += [
             known_profiles().algorithm("--suite", kind, getattr(of, kind)) for kind in ("kem", "signature", "aead")
         ]
-    known = {row.name.casefold(): row for row in known_profiles().algorithms}
+    known = {row.name.casefold(): row for row in measurable()}
     with refusing("--algorithm"):
         for name in names:
             if name.casefold() not in known:

@@ -24,7 +24,9 @@ from quedge.interfaces.cli.pqc.suite_options import (
     suite_named,
 )
 from quedge.interfaces.cli.refusing import refusing
-from quedge.interfaces.scenario_file import read_scenario
+from quedge.interfaces.scenario_file import read_keys
+from quedge.model.scenario import PARAMETERS, Scenario
+from quedge.model.security import SUITE_KEYS, suite_of
 from quedge.pqc.costs import Effort, Traffic, effort_of, traffic_of
 from quedge.pqc.suite import SUITES, Suite
 
@@ -32,6 +34,9 @@ RowsFile = Annotated[
     Path | None,
     typer.Option("--file", help="Scenario file (TOML): its suite, its own algorithms and devices, frame, budget."),
 ]
+
+
+_LEAST_WIDTH = 72  # columns; a narrower terminal folds lines, which is better than numbers that are cut
 
 
 class Shown(NamedTuple):
@@ -48,7 +53,11 @@ class Shown(NamedTuple):
 
 def show(
     suite: Annotated[
-        str | None, typer.Argument(help=f"{', '.join(SUITES)}; the file's without, or level3.", metavar="[SUITE]")
+        str | None,
+        typer.Argument(
+            help=f"{', '.join(SUITES)}; the file's without, or level3. The file's settings go with its own suite only.",
+            metavar="[SUITE]",
+        ),
     ] = None,
     device: Annotated[str | None, typer.Option(help="What runs it; without, only what goes over the wire.")] = None,
     mbit: Mbit = Decimal(3),
@@ -59,21 +68,32 @@ def show(
     framing: Annotated[str | None, typer.Option(help="Another protocol.")] = None,
     record_bytes: RecordBytes = None,
     sign_every_frame: SignEveryFrame = False,
+    masking_factor: Annotated[
+        float | None,
+        typer.Option(metavar="FACTOR", help="By which side-channel protection slows down what touches a secret key."),
+    ] = None,
     file: RowsFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, nothing else.")] = False,
 ) -> None:
     """Show a suite's payload factor and circuit power at a number of bits a frame, in parts and with sources."""
     with refusing():
-        given = read_scenario(file).scenario
-        base = given.secured_by or SUITES["level3"] if suite is None else suite_named("SUITE", suite)
+        keys, profiles = read_keys(file)
+        own = {key: keys.get(key) for key in SUITE_KEYS}  # of the file; it may lack what an option gives
+        cell = Scenario(**{key: value for key, value in keys.items() if PARAMETERS[key].group != "pqc"})
+        if suite is not None and suite.casefold() != str(own["suite"]).casefold():
+            base = suite_named("SUITE", suite)
+        else:
+            base = SUITES["level3"] if own["suite"] is None else suite_of(own)
         chosen = changed(
-            base, given.profiles, kem=kem, signature=sig, aead=aead, framing=framing, record_bytes=record_bytes,
-            rekey_frames=rekey, sign_every_frame=sign_every_frame or None,
+            base, profiles, kem=kem, signature=sig, aead=aead, framing=framing, record_bytes=record_bytes,
+            rekey_frames=rekey, sign_every_frame=sign_every_frame or None, masking_factor=masking_factor,
         )  # fmt: skip
-        device = given.device if device is None else given.profiles.device("--device", device).name
-        budget = float(given.per_device("power_budget_w").mean())
-        effort = None if device is None else effort_of(chosen, device, given.profiles)
-        shown = Shown(chosen, device, float(mbit), given.frame_s, budget, traffic_of(chosen, given.profiles), effort)
+        traffic = traffic_of(chosen, profiles)
+        runs_on, option = (own["device"], "device") if device is None else (device, "--device")
+        name = None if runs_on is None else profiles.device(option, runs_on).name
+        effort = None if name is None else effort_of(chosen, name, profiles)
+        budget_w = float(cell.per_device("power_budget_w").mean())
+        shown = Shown(chosen, name, float(mbit), cell.frame_s, budget_w, traffic, effort)
     if as_json:
         print(json.dumps(_as_object(shown), allow_nan=False))
     else:
@@ -122,7 +142,7 @@ def _print(shown: Shown) -> None:
     from rich.text import Text
 
     found, suite, traffic = _as_object(shown), shown.suite, shown.traffic
-    console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
+    console = Console(width=max(Console().width, _LEAST_WIDTH) if sys.stdout.isatty() else 110, highlight=False)
     console.print(
         f"{suite.kem} + {suite.signature} + {suite.aead}, framing {suite.framing}, records of {suite.record_bytes:,} "
         f"bytes, keys exchanged every {suite.rekey_frames:,} offloading frames",
@@ -142,9 +162,12 @@ def _print(shown: Shown) -> None:
         table.add_row("circuit power P_q", f"{1e3 * found['pqc_power_w']:.3g} mW", told)
         table.add_row("of the power budget", f"{found['power_budget_share']:.1%}", f"of {shown.budget_w:g} W")
         told = f"keeps up with {found['max_rate_mbps']:.3g} Mbit/s"
+        if suite.masking_factor != 1.0:
+            told += f"; signing and secret keys masked, {suite.masking_factor:g} times the cycles"
+        share = f"{found['cpu_share']:.1%}"
         if not found["feasible"]:
-            told = f"[red]not feasible[/red]: {told} only"
-        table.add_row(f"of {shown.device}'s cycles", f"{found['cpu_share']:.1%}", told)
+            share = f"[red]{share}, not feasible[/red]"
+        table.add_row(f"of {shown.device}'s cycles", share, told)
     console.print(table)
     if shown.effort is None:
         console.print("  With --device, its power and processor time.", style="dim")

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from quedge.interfaces.cli.refusing import UsageError
-from quedge.pqc.profiles import Profiles
-from quedge.pqc.suite import MOST_RECORD_BYTES, MOST_REKEY_FRAMES, SUITES, Suite
+from quedge.pqc.profiles import MOST_RECORD_BYTES, Profiles
+from quedge.pqc.suite import MOST_REKEY_FRAMES, SUITES, Suite
 
 MOST_MBIT = 1_000
 BITS_PER_MBIT = 1_000_000
