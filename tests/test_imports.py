@@ -31,7 +31,7 @@ HEAVY = {
     "matplotlib": ("experiments/drawing/",),
     "ray": ("experiments/engine/ray_cluster.py",),
     "optuna": ("experiments/tuning/",),
-    "cryptography": ("secured_uplink/by_cryptography.py",),
+    "cryptography": ("secured_uplink/by_cryptography.py", "interfaces/service/tls/"),
     "pqcrypto": ("secured_uplink/by_pqcrypto.py",),
     "grpc": ("interfaces/service/",),
     "google": ("interfaces/service/",),

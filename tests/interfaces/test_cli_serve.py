@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +24,7 @@ pytest.importorskip("grpc")
 from quedge.interfaces.service import quedge_pb2 as pb
 
 QUEDGE = [sys.executable, "-W", "error", "-m", "quedge"]
+SEEN_AT: dict[int, str] = {}
 TRACE = simulate(Scenario(devices=3), Exact(), frames=30, seed=4)
 
 
@@ -35,9 +38,11 @@ def serving(*arguments: str, folder: Path) -> Iterator[tuple[subprocess.Popen[st
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
-        found = re.match(r"Serving \S+ on 127\.0\.0\.1:(\d+);", line)
+        found = re.match(r"Serving \S+ on 127\.0\.0\.1:(\d+); (plain text|mutual TLS)", line)
         if found is None:
             raise AssertionError(line + process.communicate(timeout=60)[1])
+        seen_at = re.search(r"seen at (\S+)\.$", line.rstrip())
+        SEEN_AT[int(found[1])] = "" if seen_at is None else seen_at[1]
         yield process, int(found[1])
     finally:
         process.kill()
@@ -121,9 +126,51 @@ def test_two_services_on_one_folder_or_port_are_refused(tmp_path: Path) -> None:
             assert complaint in done.stderr
 
 
+def test_it_is_seen_from_outside_while_it_serves(tmp_path: Path) -> None:
+    with serving("--metrics", "127.0.0.1:0", folder=tmp_path) as (process, port):
+        answers(port, range(4))
+        answers(port, range(9, 10))  # not its turn
+        started = json.loads(process.stderr.readline())  # type: ignore[union-attr]
+        assert (started["event"], started["tls"]) == ("started", "none")
+        url = SEEN_AT[port]
+        for path, text in (("healthz", "well"), ("readyz", "ready"), ("", "quedge"), ("live.json", "north")):
+            with urllib.request.urlopen(url + path, timeout=20) as reply:
+                assert text in reply.read().decode()
+        with urllib.request.urlopen(url + "metrics", timeout=20) as reply:
+            told = reply.read().decode()
+        assert 'quedge_frames_total{base_station="north",served_by="policy"} 4.0' in told
+        assert 'quedge_refused_total{outcome="future_frame"} 1.0' in told
+
+
+def test_with_tls_only_clients_with_a_certificate_are_answered(tmp_path: Path) -> None:
+    import grpc
+
+    subprocess.run([*QUEDGE, "tls-init", "tls"], cwd=tmp_path, check=True, capture_output=True, timeout=60)
+    files = ["--tls-cert", "tls/server.pem", "--tls-key", "tls/server-key.pem", "--client-ca", "tls/ca.pem"]
+    with serving(*files, "--tls-require-hybrid", folder=tmp_path) as (_, port):
+        ca, certificate, key = ((tmp_path / "tls" / name).read_bytes() for name in (
+            "ca.pem", "client-base-station.pem", "client-base-station-key.pem",
+        ))  # fmt: skip
+        outcomes = []
+        for credentials in (grpc.ssl_channel_credentials(ca, key, certificate), grpc.ssl_channel_credentials(ca)):
+            with grpc.secure_channel(f"127.0.0.1:{port}", credentials) as channel:
+                decide = channel.unary_unary(
+                    "/quedge.v1.Controller/Decide", pb.FrameReport.SerializeToString, pb.FrameAnswer.FromString
+                )
+                try:
+                    outcomes.append(decide(report(0), timeout=20).outcome)
+                except grpc.RpcError as error:
+                    outcomes.append(error.code())
+        assert outcomes == [pb.SERVED, grpc.StatusCode.UNAVAILABLE]
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
+        (["--listen", "0.0.0.0:0"], "--listen: '0.0.0.0' is not allowed without TLS"),
+        (["--tls-cert", "a.pem"], "--tls-key: is missing; --tls-cert, --tls-key, --client-ca are given together"),
+        (["--tls-require-hybrid"], "--tls-require-hybrid: is not allowed without TLS"),
+        (["--log", "verse"], "verse"),
         (["--listen", "50051"], "'50051' is not allowed; it must be HOST:PORT"),
         (["--listen", "127.0.0.1:99999"], "is not allowed; it must be HOST:PORT"),
         (["--policy", "lydroo-noma"], "--policy lydroo-noma: must be given --agent FILE, a trained agent, or --learn"),

@@ -24,6 +24,7 @@ from quedge.interfaces.cli.reproduce import reproduce_paper
 from quedge.interfaces.cli.run import run
 from quedge.interfaces.cli.serve import serve
 from quedge.interfaces.cli.sweep import sweep
+from quedge.interfaces.cli.tls_init import tls_init
 from quedge.interfaces.cli.train import train_agent
 from quedge.interfaces.cli.tune import tune_scenario
 from quedge.model.extras import MissingExtraError
@@ -50,6 +51,7 @@ app.command()(sweep)
 app.command()(report)
 app.command("tune")(tune_scenario)
 app.command()(serve)
+app.command("tls-init")(tls_init)
 app.add_typer(pqc, name="pqc")
 
 

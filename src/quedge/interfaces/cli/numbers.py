@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import typer
 
 _MOST_FRAMES = 10**9
@@ -11,29 +13,27 @@ _MOST_WORKERS = 1_000
 _MOST_TRIALS = 10_000
 
 
-def frames_of(text: str) -> int:
-    """A number of frames."""
-    return _integer(text, 1, _MOST_FRAMES)
+def integer_from(lowest: int, highest: int) -> Callable[[str], int]:
+    """A parser of integers in a range, which says the range where it refuses."""
+
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = lowest - 1
+        if not lowest <= number <= highest:
+            allowed = f"it must be an integer from {lowest} to {highest}"
+            raise typer.BadParameter(f"{str(text)[:60]!r} is not allowed; {allowed}.")
+        return number
+
+    return parse
 
 
-def seed_of(text: str) -> int:
-    """A seed."""
-    return _integer(text, 0, _MOST_SEED)
-
-
-def seeds_of(text: str) -> int:
-    """A number of seeds."""
-    return _integer(text, 1, _MOST_SEEDS)
-
-
-def workers_of(text: str) -> int:
-    """A number of processes."""
-    return _integer(text, 1, _MOST_WORKERS)
-
-
-def trials_of(text: str) -> int:
-    """A number of settings to try."""
-    return _integer(text, 1, _MOST_TRIALS)
+frames_of = integer_from(1, _MOST_FRAMES)
+seed_of = integer_from(0, _MOST_SEED)
+seeds_of = integer_from(1, _MOST_SEEDS)
+workers_of = integer_from(1, _MOST_WORKERS)
+trials_of = integer_from(1, _MOST_TRIALS)
 
 
 def share_of(text: str) -> float:
@@ -45,13 +45,3 @@ def share_of(text: str) -> float:
     if not 0.0 <= share < 1.0:
         raise typer.BadParameter(f"{text[:60]!r} is not allowed; it must be a number, at least 0 and below 1.")
     return share
-
-
-def _integer(text: str, lowest: int, highest: int) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = lowest - 1
-    if not lowest <= number <= highest:
-        raise typer.BadParameter(f"{text[:60]!r} is not allowed; it must be an integer from {lowest} to {highest}.")
-    return number

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,21 +23,25 @@ from quedge.interfaces.cli.refusing import UsageError, place_of, refusing
 from quedge.interfaces.lydroo_settings import CRITICS
 from quedge.interfaces.policies import POLICIES, check_devices, policies_by_name
 from quedge.interfaces.scenario_file import read_scenario
+from quedge.interfaces.service.settings import Address, Rendering, Tls
+from quedge.interfaces.service.tls.credentials import server_credentials
+from quedge.interfaces.service.tls.listening import check_complete, check_listening
 from quedge.model.extras import check_installed
 from quedge.model.scenario import Scenario
 from quedge.policy.lydroo import AgentState
 from quedge.policy.policy import Learner, Policy
 
+if TYPE_CHECKING:
+    from quedge.interfaces.service.running import Running, Service
+
 _SWITCH_INTERVAL_S = 5e-4  # a thread that computes gives way to the one that answers ten times sooner than usual
 _MOST_MS = 3.6e6
-
-
-class Address(NamedTuple):
-    """Where to listen."""
-
-    host: str
-    port: int
-
+_LIBRARIES = {
+    "grpc": "grpcio",
+    "google.protobuf": "protobuf",
+    "prometheus_client": "prometheus-client",
+    "structlog": "structlog",
+}
 
 _ADDRESS = Address("127.0.0.1", 50_051)
 
@@ -91,51 +94,92 @@ def serve(
         float | None,
         typer.Option(parser=milliseconds_of, metavar="MS", help="When a frame of self-reporting devices closes."),
     ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(parser=place_of, metavar="FILE", help="The service's certificate (PEM).")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(parser=place_of, metavar="FILE", help="Its key.")] = None,
+    client_ca: Annotated[
+        Path | None,
+        typer.Option(parser=place_of, metavar="FILE", help="CA of the clients; nobody else is answered."),
+    ] = None,
+    tls_require_hybrid: Annotated[
+        bool, typer.Option("--tls-require-hybrid", help="Refuse connections without X25519MLKEM768 key exchange.")
+    ] = False,
+    metrics: Annotated[
+        Address | None,
+        typer.Option(
+            parser=address_of,
+            metavar="HOST:PORT",
+            help="Where to see it: /metrics, /healthz, /readyz, a live page.",
+        ),
+    ] = None,
+    log: Annotated[Rendering, typer.Option(help="How log lines are written, on standard error.")] = Rendering.JSON,
 ) -> None:
     """Serve decisions over gRPC: a base station or its devices report each frame, and are told what to do.
 
     Ends on SIGTERM or Ctrl-C, with the state kept. Without --late-ms and --deadline-ms both are half a frame.
     """
-    check_installed("grpc", "quedge serve", "grpcio", "serve")
+    for module, library in _LIBRARIES.items():
+        check_installed(module, "quedge serve", library, "serve")
+    from quedge.interfaces.service.running import Service, run
+    from quedge.interfaces.service.warm_up import warm_up
+
     with refusing():
         given = read_scenario(scenario, settings or ()).scenario
         name, chosen, start = _policy_of(policy, lydroo or (), agent, learn)
         check_devices({name: chosen}, given.devices)
         determined_by = _determined_by(given, chosen, start, seed)
+        secured = _secured(listen or _ADDRESS, tls_cert, tls_key, client_ca, tls_require_hybrid)
     half_frame_s = 0.5 * given.frame_s
-    pace = Pace(late_s=late_ms or half_frame_s)
     fresh = _fresh(given, chosen, start, seed)
-    _run(fresh, name, listen or _ADDRESS, state, durability, pace, determined_by, deadline_ms or half_frame_s)
-
-
-def _run(
-    fresh: Callable[[], Controller],
-    name: str,
-    listen: Address,
-    state: Path | None,
-    durability: Durability,
-    pace: Pace,
-    determined_by: str,
-    deadline_s: float,
-) -> None:
-    from quedge.interfaces.service.cells import Cells, StateFolder
-    from quedge.interfaces.service.server import Listening
-    from quedge.interfaces.service.server import serve as serve_cells
-    from quedge.interfaces.service.warm_up import warm_up
-
-    def ready(port: int) -> None:
-        kept = f"state in {state} ({durability.value})" if state else "nothing survives: no --state"
-        print(f"Serving {name} on {listen.host}:{port}; {kept}.", flush=True)
-
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    with explained_pause():
+        warm_up(fresh)
+    service = Service(
+        fresh=fresh,
+        policy=name,
+        power_budget_w=given.per_device("power_budget_w"),
+        determined_by=determined_by,
+        listen=listen or _ADDRESS,
+        deadline_s=deadline_ms or half_frame_s,
+        pace=Pace(late_s=late_ms or half_frame_s),
+        state=state,
+        durability=durability,
+        tls=secured,
+        metrics=metrics,
+        rendering=log,
+    )
     try:
-        folder = None if state is None else StateFolder(state, determined_by, durability)
-        with explained_pause():
-            warm_up(fresh)
-        cells = Cells(fresh, folder, pace)
-        asyncio.run(serve_cells(cells, name, Listening(*listen), deadline_s, ready))
-    except StateError as error:
+        run(service, lambda running: _tell_ready(service, running))
+    except (StateError, ValueError) as error:
         raise UsageError(str(error)) from None
+
+
+def _tell_ready(service: Service, running: Running) -> None:
+    kept = "nothing survives: no --state"
+    if service.state is not None:
+        kept = f"state in {service.state} ({service.durability.value})"
+    secured = "plain text" if service.tls is None else f"mutual TLS, key exchange {running.group}"
+    seen = f"; seen at {running.seen_at}" if running.seen_at else ""
+    print(f"Serving {service.policy} on {running.address}; {secured}; {kept}{seen}.", flush=True)
+
+
+def _secured(
+    listen: Address, certificate: Path | None, key: Path | None, client_ca: Path | None, hybrid_only: bool
+) -> Tls | None:
+    """How streams are secured.
+
+    Raises:
+        ValueError: files that do not go together, or plain text where others can listen; the message names the option.
+    """
+    has_tls = check_complete(certificate, key, client_ca)
+    check_listening(listen.host, has_tls)
+    if certificate is None or key is None or client_ca is None:
+        if hybrid_only:
+            raise ValueError("--tls-require-hybrid: is not allowed without TLS: --tls-cert, --tls-key and --client-ca")
+        return None
+    server_credentials(certificate, key, client_ca)  # refused before anything is compiled
+    return Tls(certificate, key, client_ca, hybrid_only)
 
 
 def _policy_of(

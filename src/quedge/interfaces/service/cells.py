@@ -40,6 +40,7 @@ class StateFolder:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            self._lock.close()
             raise StateError(f"{folder}: another service uses it; stop that one or choose another folder") from None
 
     @property
@@ -74,7 +75,8 @@ class Cells:
         most: largest number of base stations.
 
     Raises:
-        StateError: a journal cannot be used.
+        StateError: a journal cannot be used; the folder is free again.
+        OSError: one cannot be read.
     """
 
     def __init__(
@@ -84,8 +86,12 @@ class Cells:
         self._pace = Pace() if pace is None else pace
         self._engines: dict[str, Engine] = {}
         self.devices = fresh().devices
-        for name in [] if state is None else state.names():
-            self._engines[name] = self._begun(name)
+        try:
+            for name in [] if state is None else state.names():
+                self._engines[name] = self._begun(name)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def durability(self) -> str:
@@ -121,6 +127,11 @@ class Cells:
             raise BadNameError(f"{name[:80]!r} is not allowed; it has not reported anything")
         return self._engines[name]
 
+    def ailment(self) -> str | None:
+        """What ails an engine, in words; None where all are well."""
+        ended = [name for name, engine in self._engines.items() if not engine.is_alive]
+        return f"the engine of {ended[0]} has ended" if ended else None
+
     def close(self) -> None:
         """End all engines, each with a checkpoint."""
         for engine in self._engines.values():
@@ -129,4 +140,11 @@ class Cells:
             self._state.close()
 
     def _begun(self, name: str) -> Engine:
-        return Engine(self._fresh, None if self._state is None else self._state.journal(name), self._pace)
+        if self._state is None:
+            return Engine(self._fresh, None, self._pace)
+        journal = self._state.journal(name)
+        try:
+            return Engine(self._fresh, journal, self._pace)
+        except BaseException:
+            journal.close()
+            raise

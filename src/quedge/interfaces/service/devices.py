@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import math
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
 from quedge.controller.assembly import Assembly
 from quedge.controller.engine import Served
@@ -13,6 +14,43 @@ from quedge.interfaces.service import quedge_pb2 as pb
 from quedge.interfaces.service import translate
 
 _MOST_ANSWERS = 64  # that wait for a slow reader; older ones give way
+
+
+class _Stream:
+    """One device's stream: the answers that wait for it, and how many of its reports are in frames to come."""
+
+    def __init__(self) -> None:
+        self._answers: asyncio.Queue[pb.DeviceAnswer | None] = asyncio.Queue()
+        self._in_frames, self._reading = 0, True
+
+    def reported(self) -> None:
+        """A report of it stands in a frame."""
+        self._in_frames += 1
+
+    def answered(self, answer: pb.DeviceAnswer) -> None:
+        """A frame with a report of it has its answer."""
+        self.tell(answer)
+        self._in_frames -= 1
+        self._end_if_done()
+
+    def tell(self, answer: pb.DeviceAnswer) -> None:
+        """Tell it something; of a slow reader's answers the oldest gives way."""
+        if self._answers.qsize() >= _MOST_ANSWERS:
+            self._answers.get_nowait()
+        self._answers.put_nowait(answer)
+
+    def ended(self) -> None:
+        """It reports no more; the answer to its last report may be still to come."""
+        self._reading = False
+        self._end_if_done()
+
+    async def next_answer(self) -> pb.DeviceAnswer | None:
+        """What it is told next; None at the end."""
+        return await self._answers.get()
+
+    def _end_if_done(self) -> None:
+        if not self._reading and self._in_frames == 0:
+            self._answers.put_nowait(None)
 
 
 class DeviceStreams:
@@ -27,7 +65,7 @@ class DeviceStreams:
     def __init__(self, devices: int, deadline_s: float, serve: Callable[[Report], Awaitable[Served]]) -> None:
         self._assembly = Assembly(devices, deadline_s)
         self._serve = serve
-        self._answers: dict[int, asyncio.Queue[pb.DeviceAnswer]] = {}
+        self._streams: dict[int, _Stream] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Lock()
@@ -35,11 +73,11 @@ class DeviceStreams:
     @property
     def occupied(self) -> bool:
         """Whether a device has a stream."""
-        return bool(self._answers)
+        return bool(self._streams)
 
     async def stream(
         self, first: pb.DeviceReport, requests: AsyncIterator[pb.DeviceReport]
-    ) -> AsyncIterator[pb.DeviceAnswer]:
+    ) -> AsyncGenerator[pb.DeviceAnswer, None]:
         """Serve one device's stream, from its first report on."""
         device = first.device
         try:
@@ -47,80 +85,63 @@ class DeviceStreams:
         except Refused as refused:
             yield translate.device_refusal_of(refused, 0)
             return
-        answers: asyncio.Queue[pb.DeviceAnswer] = asyncio.Queue(_MOST_ANSWERS)
-        self._answers[device] = answers
-        reading = asyncio.create_task(self._read(first, requests, answers))
+        mine = self._streams[device] = _Stream()
+        reading = asyncio.create_task(self._read(first, requests, mine))
+        reading.add_done_callback(lambda task: task.cancelled() or task.exception())  # whoever is gone is no error
         try:
-            while True:
-                getting = asyncio.create_task(answers.get())
-                await asyncio.wait((getting, reading), return_when=asyncio.FIRST_COMPLETED)
-                if not getting.done():
-                    getting.cancel()
-                    if answers.empty():
-                        return
-                    continue
-                yield getting.result()
+            while (answer := await mine.next_answer()) is not None:
+                yield answer
         finally:
             reading.cancel()
-            self._answers.pop(device, None)
+            del self._streams[device]
             self._assembly.leave(device)
             self._close_if_complete()
 
-    async def _read(
-        self, first: pb.DeviceReport, requests: AsyncIterator[pb.DeviceReport], answers: asyncio.Queue[pb.DeviceAnswer]
-    ) -> None:
-        self._add(first, answers)
-        async for request in requests:
-            if (request.base_station, request.device) != (first.base_station, first.device):
-                field = "device" if request.device != first.device else "base_station"
-                _put(answers, pb.DeviceAnswer(outcome=pb.BAD_VALUE, field=field, message="a stream is one device's"))
-                continue
-            self._add(request, answers)
-        while self._tasks:  # the answer of its last frame is still to come
-            await asyncio.wait(self._tasks)
+    async def _read(self, first: pb.DeviceReport, requests: AsyncIterator[pb.DeviceReport], mine: _Stream) -> None:
+        try:
+            self._add(first, mine)
+            async for request in requests:
+                if (request.base_station, request.device) != (first.base_station, first.device):
+                    field = "device" if request.device != first.device else "base_station"
+                    mine.tell(pb.DeviceAnswer(outcome=pb.BAD_VALUE, field=field, message="a stream is one device's"))
+                    continue
+                self._add(request, mine)
+        finally:
+            self._assembly.rest(first.device)
+            self._close_if_complete()
+            mine.ended()
 
-    def _add(self, request: pb.DeviceReport, answers: asyncio.Queue[pb.DeviceAnswer]) -> None:
-        loop = asyncio.get_running_loop()
+    def _add(self, request: pb.DeviceReport, mine: _Stream) -> None:
+        now = asyncio.get_running_loop().time()
         measured = request.data_queue_mbit if request.HasField("data_queue_mbit") else None
         try:
-            self._assembly.add(request.device, request.channel_gain, request.arrived_mbit, measured, loop.time())
+            self._assembly.add(request.device, request.channel_gain, request.arrived_mbit, measured, now)
         except Refused as refused:
-            _put(answers, translate.device_refusal_of(refused, 0))
+            mine.tell(translate.device_refusal_of(refused, 0))
             return
-        if self._timer is None:
-            self._timer = loop.call_at(self._assembly.closes, self._close_if_complete)
+        mine.reported()
         self._close_if_complete()
 
     def _close_if_complete(self) -> None:
-        loop = asyncio.get_event_loop()
-        if not self._assembly.is_closed(loop.time()):
-            if self._timer is not None and self._timer.when() <= loop.time():
-                self._timer = loop.call_at(self._assembly.closes, self._close_if_complete)
-            return
+        loop = asyncio.get_running_loop()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        task = asyncio.create_task(self._decide(self._assembly.taken()))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        if self._assembly.is_closed(loop.time()):
+            task = asyncio.create_task(self._decide(self._assembly.taken()))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        elif math.isfinite(self._assembly.closes):  # a timer may ring a little early
+            self._timer = loop.call_at(self._assembly.closes, self._close_if_complete)
 
     async def _decide(self, report: Report) -> None:
         async with self._turn:  # frames in the order in which they closed
             try:
-                served = await self._serve(report)
+                answer = (await self._serve(report)).answer
             except Refused as refused:
-                for device in report.devices.tolist():
-                    self._tell(device, translate.device_refusal_of(refused, report.frame))
-                return
-        for device in served.answer.devices.tolist():
-            self._tell(device, translate.device_answer_of(served.answer, device))
-
-    def _tell(self, device: int, answer: pb.DeviceAnswer) -> None:
-        if device in self._answers:
-            _put(self._answers[device], answer)
-
-
-def _put(answers: asyncio.Queue[pb.DeviceAnswer], answer: pb.DeviceAnswer) -> None:
-    if answers.full():
-        answers.get_nowait()
-    answers.put_nowait(answer)
+                told = {device: translate.device_refusal_of(refused, 0) for device in report.devices.tolist()}
+            else:
+                told = {device: translate.device_answer_of(answer, device) for device in answer.devices.tolist()}
+        for device, message in told.items():
+            if device in self._streams:
+                self._streams[device].answered(message)

@@ -4,55 +4,52 @@
 # source: quedge/interfaces/service/quedge.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
+
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
+
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC,
-    7,
-    35,
-    1,
-    '',
-    'quedge/interfaces/service/quedge.proto'
+    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "quedge/interfaces/service/quedge.proto"
 )
 # @@protoc_insertion_point(imports)
 
 _sym_db = _symbol_database.Default()
 
 
-
-
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&quedge/interfaces/service/quedge.proto\x12\tquedge.v1\"\x88\x01\n\x0b\x46rameReport\x12\x14\n\x0c\x62\x61se_station\x18\x01 \x01(\t\x12\r\n\x05\x66rame\x18\x02 \x01(\x03\x12\x0f\n\x07\x64\x65vices\x18\x03 \x03(\x05\x12\x14\n\x0c\x63hannel_gain\x18\x04 \x03(\x01\x12\x14\n\x0c\x61rrived_mbit\x18\x05 \x03(\x01\x12\x17\n\x0f\x64\x61ta_queue_mbit\x18\x06 \x03(\x01\"\xc2\x03\n\x0b\x46rameAnswer\x12\r\n\x05\x66rame\x18\x01 \x01(\x03\x12#\n\x07outcome\x18\x02 \x01(\x0e\x32\x12.quedge.v1.Outcome\x12\r\n\x05\x66ield\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12&\n\tserved_by\x18\x05 \x01(\x0e\x32\x13.quedge.v1.ServedBy\x12)\n\x06status\x18\x06 \x01(\x0e\x32\x19.quedge.v1.DecisionStatus\x12\x0f\n\x07\x64\x65vices\x18\x07 \x03(\x05\x12\x0f\n\x07offload\x18\x08 \x03(\x08\x12\x18\n\x10transmit_power_w\x18\t \x03(\x01\x12\x18\n\x10\x63pu_frequency_hz\x18\n \x03(\x01\x12\x12\n\ntime_share\x18\x0b \x03(\x01\x12\x11\n\trate_mbps\x18\x0c \x03(\x01\x12\x0f\n\x07power_w\x18\r \x03(\x01\x12\x17\n\x0f\x64\x61ta_queue_mbit\x18\x0e \x03(\x01\x12\x14\n\x0c\x65nergy_queue\x18\x0f \x03(\x01\x12\x11\n\tobjective\x18\x10 \x01(\x01\x12\x18\n\x0bupper_bound\x18\x11 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\nnext_frame\x18\x12 \x01(\x03\x42\x0e\n\x0c_upper_bound\"\x92\x01\n\x0c\x44\x65viceReport\x12\x14\n\x0c\x62\x61se_station\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\x05\x12\x14\n\x0c\x63hannel_gain\x18\x03 \x01(\x01\x12\x14\n\x0c\x61rrived_mbit\x18\x04 \x01(\x01\x12\x1c\n\x0f\x64\x61ta_queue_mbit\x18\x05 \x01(\x01H\x00\x88\x01\x01\x42\x12\n\x10_data_queue_mbit\"\xf5\x02\n\x0c\x44\x65viceAnswer\x12\r\n\x05\x66rame\x18\x01 \x01(\x03\x12#\n\x07outcome\x18\x02 \x01(\x0e\x32\x12.quedge.v1.Outcome\x12\r\n\x05\x66ield\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12&\n\tserved_by\x18\x05 \x01(\x0e\x32\x13.quedge.v1.ServedBy\x12)\n\x06status\x18\x06 \x01(\x0e\x32\x19.quedge.v1.DecisionStatus\x12\x0f\n\x07offload\x18\x07 \x01(\x08\x12\x18\n\x10transmit_power_w\x18\x08 \x01(\x01\x12\x18\n\x10\x63pu_frequency_hz\x18\t \x01(\x01\x12\x17\n\ntime_share\x18\n \x01(\x01H\x00\x88\x01\x01\x12\x11\n\trate_mbps\x18\x0b \x01(\x01\x12\x0f\n\x07power_w\x18\x0c \x01(\x01\x12\x17\n\x0f\x64\x61ta_queue_mbit\x18\r \x01(\x01\x12\x14\n\x0c\x65nergy_queue\x18\x0e \x01(\x01\x42\r\n\x0b_time_share\"$\n\x0cStateRequest\x12\x14\n\x0c\x62\x61se_station\x18\x01 \x01(\t\"\xa9\x01\n\nStateReply\x12#\n\x07outcome\x18\x01 \x01(\x0e\x32\x12.quedge.v1.Outcome\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x12\n\nnext_frame\x18\x03 \x01(\x03\x12\x17\n\x0f\x64\x61ta_queue_mbit\x18\x04 \x03(\x01\x12\x14\n\x0c\x65nergy_queue\x18\x05 \x03(\x01\x12\x0e\n\x06policy\x18\x06 \x01(\t\x12\x12\n\ndurability\x18\x07 \x01(\t\")\n\x11\x43heckpointRequest\x12\x14\n\x0c\x62\x61se_station\x18\x01 \x01(\t\"[\n\x0f\x43heckpointReply\x12#\n\x07outcome\x18\x01 \x01(\x0e\x32\x12.quedge.v1.Outcome\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x12\n\nnext_frame\x18\x03 \x01(\x03*\x82\x02\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\n\n\x06SERVED\x10\x01\x12\x0c\n\x08REPEATED\x10\x02\x12\r\n\tBAD_VALUE\x10\x03\x12\x10\n\x0cWRONG_LENGTH\x10\x04\x12\x0e\n\nNO_DEVICES\x10\x05\x12\x12\n\x0eUNKNOWN_DEVICE\x10\x06\x12\x13\n\x0fREPEATED_DEVICE\x10\x07\x12\r\n\tOLD_FRAME\x10\x08\x12\x10\n\x0c\x46UTURE_FRAME\x10\t\x12\x0f\n\x0bNOT_DURABLE\x10\n\x12\x0e\n\nOVERLOADED\x10\x0b\x12\n\n\x06\x46\x41ILED\x10\x0c\x12\x0c\n\x08\x42\x41\x44_NAME\x10\r\x12\x0e\n\nNAME_TAKEN\x10\x0e*f\n\x08ServedBy\x12\x19\n\x15SERVED_BY_UNSPECIFIED\x10\x00\x12\n\n\x06POLICY\x10\x01\x12\x14\n\x10\x42\x45ST_SINGLE_LATE\x10\x02\x12\x1d\n\x19\x42\x45ST_SINGLE_POLICY_FAILED\x10\x03*g\n\x0e\x44\x65\x63isionStatus\x12\x1f\n\x1b\x44\x45\x43ISION_STATUS_UNSPECIFIED\x10\x00\x12\x06\n\x02OK\x10\x01\x12\x0c\n\x08GAP_OPEN\x10\x02\x12\x10\n\x0cROUNDS_SPENT\x10\x03\x12\x0c\n\x08\x46\x41LLBACK\x10\x04\x32\xcf\x02\n\nController\x12\x41\n\x0bServeFrames\x12\x16.quedge.v1.FrameReport\x1a\x16.quedge.v1.FrameAnswer(\x01\x30\x01\x12\x43\n\x0bServeDevice\x12\x17.quedge.v1.DeviceReport\x1a\x17.quedge.v1.DeviceAnswer(\x01\x30\x01\x12\x38\n\x06\x44\x65\x63ide\x12\x16.quedge.v1.FrameReport\x1a\x16.quedge.v1.FrameAnswer\x12\x37\n\x05State\x12\x17.quedge.v1.StateRequest\x1a\x15.quedge.v1.StateReply\x12\x46\n\nCheckpoint\x12\x1c.quedge.v1.CheckpointRequest\x1a\x1a.quedge.v1.CheckpointReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
+    b'\n&quedge/interfaces/service/quedge.proto\x12\tquedge.v1"\x88\x01\n\x0b\x46rameReport\x12\x14\n\x0c\x62\x61se_station\x18\x01 \x01(\t\x12\r\n\x05\x66rame\x18\x02 \x01(\x03\x12\x0f\n\x07\x64\x65vices\x18\x03 \x03(\x05\x12\x14\n\x0c\x63hannel_gain\x18\x04 \x03(\x01\x12\x14\n\x0c\x61rrived_mbit\x18\x05 \x03(\x01\x12\x17\n\x0f\x64\x61ta_queue_mbit\x18\x06 \x03(\x01"\xc2\x03\n\x0b\x46rameAnswer\x12\r\n\x05\x66rame\x18\x01 \x01(\x03\x12#\n\x07outcome\x18\x02 \x01(\x0e\x32\x12.quedge.v1.Outcome\x12\r\n\x05\x66ield\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12&\n\tserved_by\x18\x05 \x01(\x0e\x32\x13.quedge.v1.ServedBy\x12)\n\x06status\x18\x06 \x01(\x0e\x32\x19.quedge.v1.DecisionStatus\x12\x0f\n\x07\x64\x65vices\x18\x07 \x03(\x05\x12\x0f\n\x07offload\x18\x08 \x03(\x08\x12\x18\n\x10transmit_power_w\x18\t \x03(\x01\x12\x18\n\x10\x63pu_frequency_hz\x18\n \x03(\x01\x12\x12\n\ntime_share\x18\x0b \x03(\x01\x12\x11\n\trate_mbps\x18\x0c \x03(\x01\x12\x0f\n\x07power_w\x18\r \x03(\x01\x12\x17\n\x0f\x64\x61ta_queue_mbit\x18\x0e \x03(\x01\x12\x14\n\x0c\x65nergy_queue\x18\x0f \x03(\x01\x12\x11\n\tobjective\x18\x10 \x01(\x01\x12\x18\n\x0bupper_bound\x18\x11 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\nnext_frame\x18\x12 \x01(\x03\x42\x0e\n\x0c_upper_bound"\x92\x01\n\x0c\x44\x65viceReport\x12\x14\n\x0c\x62\x61se_station\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\x05\x12\x14\n\x0c\x63hannel_gain\x18\x03 \x01(\x01\x12\x14\n\x0c\x61rrived_mbit\x18\x04 \x01(\x01\x12\x1c\n\x0f\x64\x61ta_queue_mbit\x18\x05 \x01(\x01H\x00\x88\x01\x01\x42\x12\n\x10_data_queue_mbit"\xf5\x02\n\x0c\x44\x65viceAnswer\x12\r\n\x05\x66rame\x18\x01 \x01(\x03\x12#\n\x07outcome\x18\x02 \x01(\x0e\x32\x12.quedge.v1.Outcome\x12\r\n\x05\x66ield\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12&\n\tserved_by\x18\x05 \x01(\x0e\x32\x13.quedge.v1.ServedBy\x12)\n\x06status\x18\x06 \x01(\x0e\x32\x19.quedge.v1.DecisionStatus\x12\x0f\n\x07offload\x18\x07 \x01(\x08\x12\x18\n\x10transmit_power_w\x18\x08 \x01(\x01\x12\x18\n\x10\x63pu_frequency_hz\x18\t \x01(\x01\x12\x17\n\ntime_share\x18\n \x01(\x01H\x00\x88\x01\x01\x12\x11\n\trate_mbps\x18\x0b \x01(\x01\x12\x0f\n\x07power_w\x18\x0c \x01(\x01\x12\x17\n\x0f\x64\x61ta_queue_mbit\x18\r \x01(\x01\x12\x14\n\x0c\x65nergy_queue\x18\x0e \x01(\x01\x42\r\n\x0b_time_share"$\n\x0cStateRequest\x12\x14\n\x0c\x62\x61se_station\x18\x01 \x01(\t"\xa9\x01\n\nStateReply\x12#\n\x07outcome\x18\x01 \x01(\x0e\x32\x12.quedge.v1.Outcome\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x12\n\nnext_frame\x18\x03 \x01(\x03\x12\x17\n\x0f\x64\x61ta_queue_mbit\x18\x04 \x03(\x01\x12\x14\n\x0c\x65nergy_queue\x18\x05 \x03(\x01\x12\x0e\n\x06policy\x18\x06 \x01(\t\x12\x12\n\ndurability\x18\x07 \x01(\t")\n\x11\x43heckpointRequest\x12\x14\n\x0c\x62\x61se_station\x18\x01 \x01(\t"[\n\x0f\x43heckpointReply\x12#\n\x07outcome\x18\x01 \x01(\x0e\x32\x12.quedge.v1.Outcome\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x12\n\nnext_frame\x18\x03 \x01(\x03*\x82\x02\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\n\n\x06SERVED\x10\x01\x12\x0c\n\x08REPEATED\x10\x02\x12\r\n\tBAD_VALUE\x10\x03\x12\x10\n\x0cWRONG_LENGTH\x10\x04\x12\x0e\n\nNO_DEVICES\x10\x05\x12\x12\n\x0eUNKNOWN_DEVICE\x10\x06\x12\x13\n\x0fREPEATED_DEVICE\x10\x07\x12\r\n\tOLD_FRAME\x10\x08\x12\x10\n\x0c\x46UTURE_FRAME\x10\t\x12\x0f\n\x0bNOT_DURABLE\x10\n\x12\x0e\n\nOVERLOADED\x10\x0b\x12\n\n\x06\x46\x41ILED\x10\x0c\x12\x0c\n\x08\x42\x41\x44_NAME\x10\r\x12\x0e\n\nNAME_TAKEN\x10\x0e*f\n\x08ServedBy\x12\x19\n\x15SERVED_BY_UNSPECIFIED\x10\x00\x12\n\n\x06POLICY\x10\x01\x12\x14\n\x10\x42\x45ST_SINGLE_LATE\x10\x02\x12\x1d\n\x19\x42\x45ST_SINGLE_POLICY_FAILED\x10\x03*g\n\x0e\x44\x65\x63isionStatus\x12\x1f\n\x1b\x44\x45\x43ISION_STATUS_UNSPECIFIED\x10\x00\x12\x06\n\x02OK\x10\x01\x12\x0c\n\x08GAP_OPEN\x10\x02\x12\x10\n\x0cROUNDS_SPENT\x10\x03\x12\x0c\n\x08\x46\x41LLBACK\x10\x04\x32\xcf\x02\n\nController\x12\x41\n\x0bServeFrames\x12\x16.quedge.v1.FrameReport\x1a\x16.quedge.v1.FrameAnswer(\x01\x30\x01\x12\x43\n\x0bServeDevice\x12\x17.quedge.v1.DeviceReport\x1a\x17.quedge.v1.DeviceAnswer(\x01\x30\x01\x12\x38\n\x06\x44\x65\x63ide\x12\x16.quedge.v1.FrameReport\x1a\x16.quedge.v1.FrameAnswer\x12\x37\n\x05State\x12\x17.quedge.v1.StateRequest\x1a\x15.quedge.v1.StateReply\x12\x46\n\nCheckpoint\x12\x1c.quedge.v1.CheckpointRequest\x1a\x1a.quedge.v1.CheckpointReplyb\x06proto3'
+)
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'quedge.interfaces.service.quedge_pb2', _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "quedge.interfaces.service.quedge_pb2", _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
-  _globals['_OUTCOME']._serialized_start=1517
-  _globals['_OUTCOME']._serialized_end=1775
-  _globals['_SERVEDBY']._serialized_start=1777
-  _globals['_SERVEDBY']._serialized_end=1879
-  _globals['_DECISIONSTATUS']._serialized_start=1881
-  _globals['_DECISIONSTATUS']._serialized_end=1984
-  _globals['_FRAMEREPORT']._serialized_start=54
-  _globals['_FRAMEREPORT']._serialized_end=190
-  _globals['_FRAMEANSWER']._serialized_start=193
-  _globals['_FRAMEANSWER']._serialized_end=643
-  _globals['_DEVICEREPORT']._serialized_start=646
-  _globals['_DEVICEREPORT']._serialized_end=792
-  _globals['_DEVICEANSWER']._serialized_start=795
-  _globals['_DEVICEANSWER']._serialized_end=1168
-  _globals['_STATEREQUEST']._serialized_start=1170
-  _globals['_STATEREQUEST']._serialized_end=1206
-  _globals['_STATEREPLY']._serialized_start=1209
-  _globals['_STATEREPLY']._serialized_end=1378
-  _globals['_CHECKPOINTREQUEST']._serialized_start=1380
-  _globals['_CHECKPOINTREQUEST']._serialized_end=1421
-  _globals['_CHECKPOINTREPLY']._serialized_start=1423
-  _globals['_CHECKPOINTREPLY']._serialized_end=1514
-  _globals['_CONTROLLER']._serialized_start=1987
-  _globals['_CONTROLLER']._serialized_end=2322
+    DESCRIPTOR._loaded_options = None
+    _globals["_OUTCOME"]._serialized_start = 1517
+    _globals["_OUTCOME"]._serialized_end = 1775
+    _globals["_SERVEDBY"]._serialized_start = 1777
+    _globals["_SERVEDBY"]._serialized_end = 1879
+    _globals["_DECISIONSTATUS"]._serialized_start = 1881
+    _globals["_DECISIONSTATUS"]._serialized_end = 1984
+    _globals["_FRAMEREPORT"]._serialized_start = 54
+    _globals["_FRAMEREPORT"]._serialized_end = 190
+    _globals["_FRAMEANSWER"]._serialized_start = 193
+    _globals["_FRAMEANSWER"]._serialized_end = 643
+    _globals["_DEVICEREPORT"]._serialized_start = 646
+    _globals["_DEVICEREPORT"]._serialized_end = 792
+    _globals["_DEVICEANSWER"]._serialized_start = 795
+    _globals["_DEVICEANSWER"]._serialized_end = 1168
+    _globals["_STATEREQUEST"]._serialized_start = 1170
+    _globals["_STATEREQUEST"]._serialized_end = 1206
+    _globals["_STATEREPLY"]._serialized_start = 1209
+    _globals["_STATEREPLY"]._serialized_end = 1378
+    _globals["_CHECKPOINTREQUEST"]._serialized_start = 1380
+    _globals["_CHECKPOINTREQUEST"]._serialized_end = 1421
+    _globals["_CHECKPOINTREPLY"]._serialized_start = 1423
+    _globals["_CHECKPOINTREPLY"]._serialized_end = 1514
+    _globals["_CONTROLLER"]._serialized_start = 1987
+    _globals["_CONTROLLER"]._serialized_end = 2322
 # @@protoc_insertion_point(module_scope)

@@ -16,6 +16,7 @@ from quedge.interfaces.service.servicer import Observer, Servicer
 
 _MOST_MESSAGE_BYTES = 4 << 20
 _GRACE_S = 2.0
+_KEEPALIVE_MS = 5_000  # a base station that is gone without a word gives its name free after twice that
 
 
 class Listening(NamedTuple):
@@ -39,6 +40,8 @@ async def serve(
     deadline_s: float,
     ready: Callable[[int], None],
     observer: Observer | None = None,
+    stopping: Callable[[], None] = lambda: None,
+    hybrid_only: bool = False,
 ) -> None:
     """Serve until SIGTERM or SIGINT; then what waits is answered, and every cell's standing kept.
 
@@ -49,16 +52,21 @@ async def serve(
         deadline_s: time after which a frame of self-reporting devices closes (s).
         ready: called with the port once reports are taken.
         observer: who is told of what happens.
+        stopping: called once no new streams are taken.
+        hybrid_only: whether connections without a hybrid key exchange are refused.
 
     Raises:
         OSError: the address cannot be listened on.
     """
     options = [
         ("grpc.max_receive_message_length", _MOST_MESSAGE_BYTES),
+        ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
+        ("grpc.keepalive_timeout_ms", _KEEPALIVE_MS),
+        ("grpc.http2.max_pings_without_data", 0),
         ("grpc.so_reuseport", 0),  # a second service on the port is refused rather than given half of the streams
     ]
     server = grpc.aio.server(options=options)
-    server.add_generic_rpc_handlers((Servicer(cells, policy, deadline_s, observer).handlers(),))
+    server.add_generic_rpc_handlers((Servicer(cells, policy, deadline_s, observer, hybrid_only).handlers(),))
     address = f"{listening.host}:{listening.port}"
     try:
         if listening.credentials is None:
@@ -81,5 +89,6 @@ async def serve(
     try:
         await stop.wait()
     finally:
+        stopping()
         await server.stop(_GRACE_S)
         await loop.run_in_executor(None, cells.close)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from typing import Any, Protocol, TypeVar
 
 import grpc
@@ -17,6 +18,7 @@ from quedge.interfaces.service import methods, translate
 from quedge.interfaces.service import quedge_pb2 as pb
 from quedge.interfaces.service.cells import BadNameError, Cells
 from quedge.interfaces.service.devices import DeviceStreams
+from quedge.interfaces.service.tls.peer import refuse_unless_hybrid
 
 T = TypeVar("T")
 
@@ -49,10 +51,18 @@ class Servicer:
         policy: the policy's name.
         deadline_s: time after which a frame of self-reporting devices closes (s).
         observer: who is told.
+        hybrid_only: whether connections without a hybrid key exchange are refused.
     """
 
-    def __init__(self, cells: Cells, policy: str, deadline_s: float, observer: Observer | None = None) -> None:
-        self._cells, self._policy, self._deadline_s = cells, policy, deadline_s
+    def __init__(
+        self,
+        cells: Cells,
+        policy: str,
+        deadline_s: float,
+        observer: Observer | None = None,
+        hybrid_only: bool = False,
+    ) -> None:
+        self._cells, self._policy, self._deadline_s, self._hybrid_only = cells, policy, deadline_s, hybrid_only
         self._observer: Observer = Silent() if observer is None else observer
         self._taken: set[str] = set()
         self._device_streams: dict[str, DeviceStreams] = {}
@@ -76,6 +86,7 @@ class Servicer:
         self, requests: AsyncIterator[pb.FrameReport], context: Any
     ) -> AsyncIterator[pb.FrameAnswer]:
         """A stream of a base station's reports; see the contract."""
+        await self._admit(context)
         name = ""
         try:
             async for request in requests:
@@ -92,6 +103,7 @@ class Servicer:
 
     async def decide(self, request: pb.FrameReport, context: Any) -> pb.FrameAnswer:
         """One report; see the contract."""
+        await self._admit(context)
         if request.base_station in self._taken:
             return self._refused(request, pb.NAME_TAKEN, "base_station", "a stream serves it")
         return await self._answer(request)
@@ -100,6 +112,7 @@ class Servicer:
         self, requests: AsyncIterator[pb.DeviceReport], context: Any
     ) -> AsyncIterator[pb.DeviceAnswer]:
         """A stream of a device's reports; see the contract."""
+        await self._admit(context)
         first = await anext(aiter(requests), None)
         if first is None:
             return
@@ -107,9 +120,11 @@ class Servicer:
         try:
             engine = self._engine(name)
         except (BadNameError, StateError, OSError) as error:
-            yield pb.DeviceAnswer(outcome=pb.BAD_NAME, field="base_station", message=str(error))
+            self._observer.refused(name, int(_blame(error)))
+            yield pb.DeviceAnswer(outcome=_blame(error), field="base_station", message=str(error))
             return
         if name in self._taken and name not in self._device_streams:
+            self._observer.refused(name, pb.NAME_TAKEN)
             yield pb.DeviceAnswer(outcome=pb.NAME_TAKEN, field="base_station", message="a stream of its own serves it")
             return
         streams = self._device_streams.get(name)
@@ -120,17 +135,19 @@ class Servicer:
             )
             self._device_streams[name] = streams
         try:
-            async for answer in streams.stream(first, requests):
-                yield answer
+            async with aclosing(streams.stream(first, requests)) as answers:  # its device leaves before this goes on
+                async for answer in answers:
+                    yield answer
         finally:
-            if not streams.occupied:
-                self._device_streams.pop(name, None)
+            if not streams.occupied and self._device_streams.get(name) is streams:
+                del self._device_streams[name]
                 self._taken.discard(name)
 
     async def state(self, request: pb.StateRequest, context: Any) -> pb.StateReply:
         """Where a cell stands; see the contract."""
+        await self._admit(context)
         try:
-            books = self._cells.known(request.base_station).controller.books
+            books = self._cells.known(request.base_station).books
         except BadNameError as error:
             return pb.StateReply(outcome=pb.BAD_NAME, message=str(error))
         return pb.StateReply(
@@ -144,6 +161,7 @@ class Servicer:
 
     async def checkpoint(self, request: pb.CheckpointRequest, context: Any) -> pb.CheckpointReply:
         """Keep where a cell stands; see the contract."""
+        await self._admit(context)
         try:
             engine = self._cells.known(request.base_station)
         except BadNameError as error:
@@ -156,6 +174,11 @@ class Servicer:
             return pb.CheckpointReply(outcome=pb.NOT_DURABLE, message="it could not be written")
         return pb.CheckpointReply(outcome=pb.SERVED, next_frame=frame)
 
+    async def _admit(self, context: Any) -> None:
+        """End a call over a connection whose key exchange is not as hybrid as is asked for."""
+        if self._hybrid_only:
+            await refuse_unless_hybrid(context)
+
     def _engine(self, name: str) -> Engine:
         return self._cells.engine(name)
 
@@ -163,13 +186,13 @@ class Servicer:
         try:
             engine = self._engine(request.base_station)
         except (BadNameError, StateError, OSError) as error:
-            return self._refused(request, pb.BAD_NAME, "base_station", str(error))
+            return self._refused(request, _blame(error), "base_station", str(error))
         try:
             report = translate.report_of(request, self._cells.devices)
             return translate.answer_of(await self._served(request.base_station, engine, report))
         except Refused as refused:
             self._observer.refused(request.base_station, translate.OUTCOMES[refused.reason])
-            return translate.refusal_of(refused, request.frame, engine.controller.books.next_frame)
+            return translate.refusal_of(refused, request.frame, engine.books.next_frame)
 
     async def _served(self, name: str, engine: Engine, report: Report) -> Served:
         """Have a report served.
@@ -190,6 +213,11 @@ class Servicer:
     def _refused(self, request: pb.FrameReport, outcome: Any, field: str, message: str) -> pb.FrameAnswer:
         self._observer.refused(request.base_station, int(outcome))
         return pb.FrameAnswer(frame=request.frame, outcome=outcome, field=field, message=message)
+
+
+def _blame(error: Exception) -> Any:
+    """What becomes of a report whose base station has no engine: the name is bad, or its journal cannot be made."""
+    return pb.BAD_NAME if isinstance(error, BadNameError) else pb.NOT_DURABLE
 
 
 def _settling(loop: asyncio.AbstractEventLoop, future: asyncio.Future[T]) -> Callable[[T], None]:

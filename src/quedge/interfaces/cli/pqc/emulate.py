@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from quedge.interfaces.cli.numbers import share_of
+from quedge.interfaces.cli.numbers import integer_from, share_of
 from quedge.interfaces.cli.options import Seed
 from quedge.interfaces.cli.pqc.suite_options import (
     BITS_PER_MBIT,
@@ -21,7 +21,6 @@ from quedge.interfaces.cli.pqc.suite_options import (
     SignatureOption,
     SignEveryFrame,
     changed,
-    integer_from,
     suite_named,
 )
 from quedge.interfaces.cli.refusing import refusing

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from quedge.interfaces.cli.pqc.suite_options import integer_from, suite_named
+from quedge.interfaces.cli.numbers import integer_from
+from quedge.interfaces.cli.pqc.suite_options import suite_named
 from quedge.interfaces.cli.refusing import refusing
 from quedge.interfaces.cli.reporting import progress_bars
 from quedge.pqc.profiles import Algorithm, known_profiles

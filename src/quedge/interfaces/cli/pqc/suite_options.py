@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
 import typer
 
+from quedge.interfaces.cli.numbers import integer_from
 from quedge.interfaces.cli.refusing import UsageError
 from quedge.pqc.profiles import MOST_RECORD_BYTES, Profiles
 from quedge.pqc.suite import MOST_REKEY_FRAMES, SUITES, Suite
 
 MOST_MBIT = 1_000
 BITS_PER_MBIT = 1_000_000
-
-
-def integer_from(lowest: int, highest: int) -> Callable[[str], int]:
-    """A parser of integers in a range, which says the range where it refuses."""
-
-    def parse(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = lowest - 1
-        if not lowest <= number <= highest:
-            allowed = f"it must be an integer from {lowest} to {highest}"
-            raise typer.BadParameter(f"{str(text)[:60]!r} is not allowed; {allowed}.")
-        return number
-
-    return parse
 
 
 def mbit_of(text: str) -> Decimal:

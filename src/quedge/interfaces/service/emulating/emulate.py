@@ -1,0 +1,139 @@
+"""An emulation from its first frame to what it found."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from quedge.interfaces.service.async_client import AsyncClient
+from quedge.interfaces.service.client import BASE_STATION, CellState, ServiceUnavailable
+from quedge.interfaces.service.emulating.audit import Audit
+from quedge.interfaces.service.emulating.base_station import BaseStation
+from quedge.interfaces.service.emulating.devices import Devices
+from quedge.interfaces.service.emulating.findings import Findings, Tally
+from quedge.interfaces.service.emulating.script import Script
+from quedge.interfaces.service.emulating.turn import Reporters
+from quedge.interfaces.service.emulating.uploads import Uploads
+from quedge.model.cell import BITS_PER_MBIT
+from quedge.model.scenario import Scenario
+from quedge.secured_uplink.live_suite import LiveSuite
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where and how a script is played.
+
+    Attributes:
+        target: "host:port" of the service.
+        base_station: the base station's name.
+        credentials: of TLS; None for plain text.
+        rate_hz: frames a second.
+        as_base_station: whether one stream reports for all devices, rather than each device for itself.
+        live: the suite that secures what offloaders upload; None where nothing is uploaded.
+        upload_share: share of the decided bits that are uploaded.
+    """
+
+    target: str
+    base_station: str = BASE_STATION
+    credentials: Any = None
+    rate_hz: float = 200.0
+    as_base_station: bool = False
+    live: LiveSuite | None = None
+    upload_share: float = 0.01
+
+
+def emulate(
+    scenario: Scenario, script: Script, stage: Stage, progress: Callable[[int], None] | None = None
+) -> Findings:
+    """Play a script against the service and check every answer.
+
+    Arrivals of a frame are reported in the next one; those of a report that was lost, refused or not sent, too. A frame
+    begins when its time has come and all answers of the one before are there: a service that does not keep up makes
+    the rate fall rather than reports pile up. Ctrl-C, or an end of the service, ends it with what it found so far.
+
+    Args:
+        scenario: the service's own.
+        script: what happens.
+        stage: where and how.
+        progress: called with the number of frames done.
+    """
+    return asyncio.run(_emulate(scenario, script, stage, progress))
+
+
+async def _emulate(
+    scenario: Scenario, script: Script, stage: Stage, progress: Callable[[int], None] | None
+) -> Findings:
+    tally, audit = Tally(scenario.devices), Audit(scenario, None)
+    uploads = None if stage.live is None else Uploads(stage.live)
+    interrupted, trouble = False, ""
+    with contextlib.nullcontext() if uploads is None else uploads:
+        try:
+            async with AsyncClient(stage.target, stage.base_station, credentials=stage.credentials) as client:
+                state = await client.state()
+                _check_devices(state, scenario.devices)
+                audit = Audit(scenario, state)
+                first = 0 if state is None else state.next_frame
+                reporters = BaseStation(client, first) if stage.as_base_station else Devices(client)
+                await _play(script, stage, scenario.frame_s, reporters, _Watchers(tally, audit, uploads, progress))
+        except ServiceUnavailable as error:
+            trouble = str(error)
+        except asyncio.CancelledError:
+            interrupted = True
+            task = asyncio.current_task()
+            if task is not None:
+                task.uncancel()
+    secured = None if uploads is None else uploads.found()
+    return tally.found(audit.violations, audit.described, secured, interrupted, trouble)
+
+
+@dataclass(frozen=True)
+class _Watchers:
+    """Who is told of a frame."""
+
+    tally: Tally
+    audit: Audit
+    uploads: Uploads | None
+    progress: Callable[[int], None] | None
+
+
+async def _play(script: Script, stage: Stage, frame_s: float, reporters: Reporters, watchers: _Watchers) -> None:
+    gains, arrivals = script.world
+    unreported = np.zeros(gains.shape[1])
+    watchers.tally.begin()
+    begun = time.perf_counter()
+    for t in range(script.frames):
+        early = begun + t / stage.rate_hz - time.perf_counter()
+        if early > 0.0:
+            await asyncio.sleep(early)
+        if t > 0:
+            unreported += arrivals[t - 1]
+        lost, away = script.lost[t], script.away[t]
+        devices = np.flatnonzero(~(lost | away))
+        turn = None
+        if devices.size:
+            turn = await reporters.report(away, devices, gains[t, devices], unreported[devices])
+            for decided in turn.decided:
+                watchers.audit.check(devices, gains[t], unreported, decided)
+                unreported[np.intersect1d(decided.devices, devices)] = 0.0
+                if watchers.uploads is not None:
+                    for place in np.flatnonzero(decided.offload).tolist():
+                        bits = decided.rate_mbps[place] * frame_s * BITS_PER_MBIT * stage.upload_share
+                        watchers.uploads.submit(int(decided.devices[place]), bits)
+        watchers.tally.add(lost, away, turn)
+        if watchers.progress is not None:
+            watchers.progress(t + 1)
+    await reporters.close()
+
+
+def _check_devices(state: CellState | None, devices: int) -> None:
+    if state is not None and state.data_queue_mbit.size != devices:
+        raise ServiceUnavailable(
+            f"the service has {state.data_queue_mbit.size} devices and the emulation {devices}; "
+            "give both the same scenario"
+        )

@@ -1,0 +1,39 @@
+"""How a service is told to listen, to be secured and to log; it needs no library of the service's own."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Address(NamedTuple):
+    """Where to listen; port 0 stands for one of the system's choice."""
+
+    host: str
+    port: int
+
+
+class Tls(NamedTuple):
+    """How streams are secured.
+
+    Attributes:
+        certificate: the service's certificate.
+        key: its key.
+        client_ca: whose certificates clients must have.
+        hybrid_only: whether connections without a hybrid key exchange are refused.
+    """
+
+    certificate: Path
+    key: Path
+    client_ca: Path
+    hybrid_only: bool
+
+
+class Rendering(StrEnum):
+    """How lines are written."""
+
+    JSON = "json"
+    """One JSON object a line."""
+    CONSOLE = "console"
+    """For people, coloured on a terminal."""
