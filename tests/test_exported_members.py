@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
+
+import pytest
 
 import quedge
 
@@ -25,3 +28,18 @@ def test_the_names_a_user_needs_are_at_the_root() -> None:
     needed = {"Scenario", "simulate", "decide", "Trace", "Policy", "Frame", "Decision"}
     policies = {"Exact", "BestSingle", "BestPair", "AllLocal", "AllOffload", "Random"}
     assert needed | policies <= set(quedge.__all__)
+
+
+@pytest.mark.parametrize("name", ["Client", "AsyncClient", "ReportRefused", "ServiceUnavailable"])
+def test_the_service_s_clients_are_at_the_root_and_loaded_when_asked_for(name: str) -> None:
+    pytest.importorskip("grpc")
+    assert inspect.getdoc(getattr(quedge, name))
+    assert name not in quedge.__all__  # `from quedge import *` must not need the service's libraries
+
+
+def test_a_client_without_its_library_is_refused_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"quedge\.Client needs grpcio.*'quedge\[serve\]'"):
+        _ = quedge.Client
+    with pytest.raises(AttributeError, match="has no attribute 'Clint'"):
+        _ = quedge.Clint

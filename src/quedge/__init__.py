@@ -1,5 +1,7 @@
 """quedge: who offloads, with which power, in every frame - solved to proven optimality."""
 
+import typing as _typing
+
 from quedge.allocation.allocator import Allocator
 from quedge.allocation.noma_greedy import NomaGreedy
 from quedge.allocation.noma_sca import NomaSca
@@ -30,6 +32,12 @@ from quedge.simulation.processes import (
 )
 from quedge.simulation.simulate import simulate
 from quedge.simulation.trace import Trace
+
+if _typing.TYPE_CHECKING:  # else they are loaded when they are asked for: see __getattr__
+    from quedge.interfaces.service.async_client import AsyncClient as AsyncClient
+    from quedge.interfaces.service.client import Client as Client
+    from quedge.interfaces.service.client import ReportRefused as ReportRefused
+    from quedge.interfaces.service.client import ServiceUnavailable as ServiceUnavailable
 
 __version__ = "0.1.0"
 
@@ -68,3 +76,22 @@ __all__ = [
     "decide",
     "simulate",
 ]
+
+_OF_THE_SERVICE = {
+    "AsyncClient": "async_client",
+    "Client": "client",
+    "ReportRefused": "client",
+    "ServiceUnavailable": "client",
+}
+
+
+def __getattr__(name: str) -> _typing.Any:
+    """The service's clients, whose library is loaded when one of them is asked for."""
+    if name not in _OF_THE_SERVICE:
+        raise AttributeError(f"module 'quedge' has no attribute {name!r}")
+    from importlib import import_module
+
+    from quedge.model.extras import check_installed
+
+    check_installed("grpc", f"quedge.{name}", "grpcio", "serve")
+    return getattr(import_module(f"quedge.interfaces.service.{_OF_THE_SERVICE[name]}"), name)

@@ -20,14 +20,15 @@ class Assembly:
 
     def __init__(self, devices: int, deadline_s: float) -> None:
         self._devices, self._deadline_s = devices, deadline_s
-        self._present: set[int] = set()
+        self._joined: set[int] = set()
+        self._resting: set[int] = set()
         self._reports: dict[int, tuple[float, float, float]] = {}
-        self._closes = math.inf
+        self._began = math.inf
 
     @property
     def closes(self) -> float:
         """When the frame closes whoever is silent; infinity before its first report."""
-        return self._closes
+        return self._began + self._deadline_s
 
     def join(self, device: int) -> None:
         """A device begins to report.
@@ -38,13 +39,18 @@ class Assembly:
         if not 0 <= device < self._devices:
             message = f"{device} is not allowed; it must be from 0 to {self._devices - 1}"
             raise Refused(Reason.UNKNOWN_DEVICE, "device", message)
-        if device in self._present:
+        if device in self._joined:
             raise Refused(Reason.REPEATED_DEVICE, "device", f"{device} has a stream already; one is allowed")
-        self._present.add(device)
+        self._joined.add(device)
+
+    def rest(self, device: int) -> None:
+        """A device that has joined reports no more, but is there: frames do not wait for it."""
+        self._resting.add(device)
 
     def leave(self, device: int) -> None:
-        """A device reports no more; what it has reported of the frame stays."""
-        self._present.discard(device)
+        """A device is gone; what it has reported of the frame stays."""
+        self._joined.discard(device)
+        self._resting.discard(device)
 
     def add(
         self, device: int, channel_gain: float, arrived_mbit: float, data_queue_mbit: float | None, now: float
@@ -66,17 +72,20 @@ class Assembly:
         measured = () if data_queue_mbit is None else (data_queue_mbit,)
         checked_report(self._devices, 0, (channel_gain,), (arrived_mbit,), measured, (device,))
         if not self._reports:
-            self._closes = now + self._deadline_s
+            self._began = now
         queue = math.nan if data_queue_mbit is None else data_queue_mbit
         self._reports[device] = (channel_gain, arrived_mbit, queue)
 
     def is_closed(self, now: float) -> bool:
-        """Whether the frame has ended: all who are present have reported, or its time is over."""
-        return bool(self._reports) and (now >= self._closes or self._present <= self._reports.keys())
+        """Whether the frame has ended: all who still report have done so, or its time is over."""
+        if self._reports and now < self._began:  # the clock was put back: the frame's time counts from now
+            self._began = now
+        expected = self._joined - self._resting
+        return bool(self._reports) and (now >= self.closes or expected <= self._reports.keys())
 
     def taken(self) -> Report:
         """The report of the frame that has ended, as that of the one that is due; the next frame begins."""
         devices = np.array(sorted(self._reports), dtype=np.int64)
         numbers = np.array([self._reports[device] for device in devices.tolist()], dtype=np.float64)
-        self._reports, self._closes = {}, math.inf
+        self._reports, self._began = {}, math.inf
         return Report(NEXT_FRAME, devices, *numbers.T.copy())

@@ -13,8 +13,9 @@ from quedge.controller.books import Books
 from quedge.controller.refused import Reason, Refused
 from quedge.controller.report import Report
 from quedge.model.cell import cell_of
-from quedge.model.frame import Decision, Frame
+from quedge.model.frame import Decision, Frame, Status
 from quedge.model.limits import check_decision
+from quedge.model.objective import frame_objective
 from quedge.model.scenario import Scenario
 from quedge.model.uplink import AT_ONCE, charge
 from quedge.policy.baselines import BestSingle
@@ -98,15 +99,18 @@ class Controller:
         frame = self._books.frame(self._cell, report)
         served_by, decision = self._decided(frame, decided_by)
         share = AT_ONCE if decision.time_share is None else decision.time_share
-        rate, power = charge(*frame[:3], decision.offload, decision.transmit_power_w, decision.cpu_frequency_hz, share)
-        self._books = self._books.after(frame, report, rate, power)
-        offload = np.asarray(decision.offload)
-        return Answer(
+        offload = decision.offload
+        rate, power = charge(*frame[:3], offload, decision.transmit_power_w, decision.cpu_frequency_hz, share)
+        objective = frame_objective(frame.cell, frame.data_queue_mbit, frame.energy_queue, rate, power)
+        after = self._books.after(frame, report, rate, power)
+        answer = Answer(
             report.frame, served_by, decision.status, report.devices, offload, decision.transmit_power_w,
             decision.cpu_frequency_hz, offload.astype(np.float64) if share.size == 0 else share, rate, power,
-            self._books.data_queue_mbit[report.devices], self._books.energy_queue[report.devices],
-            float(decision.objective), bound_of(decision), share.size > 0,
+            after.data_queue_mbit[report.devices], after.energy_queue[report.devices], objective, bound_of(decision),
+            share.size > 0,
         )  # fmt: skip
+        self._books = after
+        return answer
 
     def standing(self) -> Standing:
         """Where it stands; `stand` goes on from there."""
@@ -133,13 +137,28 @@ class Controller:
     def _decided(self, frame: Frame, decided_by: ServedBy) -> tuple[ServedBy, Decision]:
         if decided_by is not ServedBy.LATE:
             try:
-                decision = self._policy.decide(_copied(frame), self._rng)
+                decision = _own(self._policy.decide(_copied(frame), self._rng))
                 check_decision(frame.cell, decision)
-            except Exception:  # whatever a policy does, the frame has an answer
+            except KeyboardInterrupt:
+                raise
+            except BaseException:  # whatever a policy does, a panic of compiled code included, the frame has an answer
                 decided_by = ServedBy.POLICY_FAILED
             if decided_by is ServedBy.POLICY:
                 return decided_by, decision
         return decided_by, BestSingle().decide(frame, self._rng)
+
+
+def _own(decision: Decision) -> Decision:
+    """The decision in arrays of its own: a policy cannot change what was answered. Raises where it is none."""
+    share = decision.time_share
+    return decision._replace(
+        offload=np.array(decision.offload, dtype=np.bool_),
+        transmit_power_w=np.array(decision.transmit_power_w, dtype=np.float64),
+        cpu_frequency_hz=np.array(decision.cpu_frequency_hz, dtype=np.float64),
+        time_share=None if share is None else np.array(share, dtype=np.float64),
+        upper_bound=bound_of(decision),
+        status=Status(decision.status),
+    )
 
 
 def _copied(frame: Frame) -> Frame:

@@ -1,23 +1,30 @@
-"""One cell's controller at work: a thread that decides and a thread that writes, each in order."""
+"""One cell's controller at work: a thread that decides each report, writes it down and tells of it, in order."""
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from quedge.controller import checkpoint
 from quedge.controller.answer import Answer, ServedBy
-from quedge.controller.controller import Controller, Standing
+from quedge.controller.books import Books
+from quedge.controller.controller import Controller
 from quedge.controller.journal import Entry, Journal, StateError
 from quedge.controller.refused import Reason, Refused
 from quedge.controller.report import NEXT_FRAME, Report
 
+T = TypeVar("T")
+
 Done = Callable[["Served | Refused"], None]
-"""What is told of a report: that it was served, or why not. Called from the engine's threads; it must not block."""
+"""Who is told of a report: that it was served, or why not. Called from the engine's thread; it must not block."""
+
+Kept = Callable[[int | None], None]
+"""Who is told of a checkpoint: the next frame there, or None where it was not written. It must not block."""
 
 
 class Served(NamedTuple):
@@ -57,27 +64,6 @@ class _Job(NamedTuple):
     done: Done
 
 
-class _Written(NamedTuple):
-    """What the writer is to keep, and whom to tell."""
-
-    entry: Entry | None
-    served: Served
-    done: Done
-
-
-class _Stand(NamedTuple):
-    """Where the controller stands, to be kept, and whom to tell."""
-
-    standing: Standing
-    done: Callable[[int | None], None] | None = None
-
-
-class _Reset(NamedTuple):
-    """All that came before has been refused; what follows is of a controller that stands where the journal does."""
-
-    ready: threading.Event
-
-
 class Engine:
     """Serves one cell's reports, one after the other, and tells of each when it is durable.
 
@@ -100,38 +86,48 @@ class Engine:
     ) -> None:
         self._fresh, self._journal, self._pace, self._clock = fresh, journal, pace, clock
         self._controller, self._last = self._restored()
-        self._jobs: queue.SimpleQueue[_Job | Callable[[int | None], None] | None] = queue.SimpleQueue()
-        self._writes: queue.SimpleQueue[_Written | _Stand | _Reset | None] = queue.SimpleQueue()
-        self._unwritable = False
-        self._unkept = 0
-        self._threads = [
-            threading.Thread(target=self._decide, name="quedge-decide", daemon=True),
-            threading.Thread(target=self._write, name="quedge-write", daemon=True),
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._books = self._controller.books
+        self._astray = False
+        self._unkept = self._pace.checkpoint_frames if self._last is not None else 0  # a restart is not served twice
+        self._jobs: queue.SimpleQueue[_Job | Kept | None] = queue.SimpleQueue()
+        self._gate, self._open = threading.Lock(), True
+        self._thread = threading.Thread(target=self._work, name="quedge-cell", daemon=True)
+        self._thread.start()
 
     @property
-    def controller(self) -> Controller:
-        """The controller; it belongs to the engine's thread and may be read only."""
-        return self._controller
+    def is_alive(self) -> bool:
+        """Whether its thread takes reports."""
+        return self._thread.is_alive()
+
+    @property
+    def books(self) -> Books:
+        """The cell's books after the last frame that was served; their arrays must not be changed."""
+        return self._books
 
     def submit(self, report: Report, done: Done) -> None:
         """Have a report served; `done` is told what became of it."""
-        if self._jobs.qsize() >= self._pace.most_waiting:
-            done(Refused(Reason.OVERLOADED, "frame", f"{self._jobs.qsize()} reports wait already"))
-            return
-        self._jobs.put(_Job(report, self._clock(), done))
+        with self._gate:
+            waiting = self._jobs.qsize()
+            if self._open and waiting < self._pace.most_waiting:
+                self._jobs.put(_Job(report, self._clock(), done))
+                return
+        why = f"{waiting} reports wait already" if self._open else "no more reports are taken: the service ends"
+        _tell(done, Refused(Reason.OVERLOADED, "frame", why))
 
-    def checkpoint(self, done: Callable[[int | None], None]) -> None:
+    def checkpoint(self, done: Kept) -> None:
         """Keep where the controller stands; `done` is told the next frame there, or None where it was not written."""
-        self._jobs.put(done)
+        with self._gate:
+            if self._open:
+                self._jobs.put(done)
+                return
+        _tell(done, None)
 
     def close(self) -> None:
         """Serve what waits, keep where the controller stands, and end."""
-        self._jobs.put(None)
-        for thread in self._threads:
-            thread.join()
+        with self._gate:
+            self._open = False
+            self._jobs.put(None)
+        self._thread.join()
         if self._journal is not None:
             self._journal.close()
 
@@ -139,88 +135,79 @@ class Engine:
         controller = self._fresh()
         return controller, None if self._journal is None else self._journal.restore(controller)
 
-    def _decide(self) -> None:
+    def _work(self) -> None:
+        self._keep_if_due()
         while (job := self._jobs.get()) is not None:
-            if not isinstance(job, _Job):
-                self._writes.put(_Stand(self._controller.standing(), job))
-                continue
-            try:
-                if self._unwritable:
-                    self._reset()
-                self._serve(job)
-            except Refused as refused:
-                job.done(refused)
-            except (OSError, StateError):
-                job.done(Refused(Reason.NOT_DURABLE, "frame", "the state on disk can be neither written nor read"))
-            except Exception as error:  # a mistake of ours: the books are untouched, and the next report has its turn
-                job.done(Refused(Reason.FAILED, "frame", f"it could not be served: {type(error).__name__}"))
-        if self._unkept and not self._unwritable:
-            self._writes.put(_Stand(self._controller.standing()))
-        self._writes.put(None)
+            if isinstance(job, _Job):
+                _tell(job.done, self._outcome(job))
+                self._keep_if_due()  # nobody waits for it
+            else:
+                _tell(job, self._kept())
+        if self._unkept:
+            self._kept()
 
-    def _serve(self, job: _Job) -> None:
+    def _outcome(self, job: _Job) -> Served | Refused:
+        try:
+            if self._astray:
+                self._return()
+            return self._served(job)
+        except Refused as refused:
+            return refused
+        except (OSError, StateError):
+            return Refused(Reason.NOT_DURABLE, "frame", "its record could not be written")
+        except Exception as error:  # a mistake of ours: the next report has its turn
+            return Refused(Reason.FAILED, "frame", f"it could not be served: {type(error).__name__}")
+
+    def _served(self, job: _Job) -> Served:
         report, last = job.report, self._last
         if report.frame == NEXT_FRAME:
-            report = report._replace(frame=self._controller.books.next_frame)
+            report = report._replace(frame=self._books.next_frame)
         if last is not None and report.frame == last.report.frame and report.packed() == last.report.packed():
-            self._writes.put(_Written(None, Served(last.answer, True, 0.0, 0.0), job.done))
-            return
+            return Served(last.answer, True, 0.0, 0.0)
+        self._controller.check_turn(report.frame)
+        self._astray = self._journal is not None  # until the frame is kept
         began = self._clock()
         late = began - job.arrived > self._pace.late_s
         answer = self._controller.serve(report, ServedBy.LATE if late else ServedBy.POLICY)
-        self._last = Entry(report, answer)
-        served = Served(answer, False, self._clock() - began, began - job.arrived)
-        self._writes.put(_Written(self._last, served, job.done))
-        self._unkept += 1
-        if self._unkept >= self._pace.checkpoint_frames or answer.served_by is ServedBy.POLICY_FAILED:
-            self._unkept = 0
-            self._writes.put(_Stand(self._controller.standing()))
+        decided = self._clock()
+        entry = Entry(report, answer)
+        if self._journal is not None:
+            self._journal.append(entry)
+        self._astray, self._last, self._books = False, entry, self._controller.books
+        failed = answer.served_by is ServedBy.POLICY_FAILED  # it may not fail again: such a frame is not served twice
+        self._unkept += self._pace.checkpoint_frames if failed else 1
+        return Served(answer, False, decided - began, began - job.arrived)
 
-    def _reset(self) -> None:
-        """Stand where the journal stands: what was decided since could not be written."""
-        ready = threading.Event()
-        self._writes.put(_Reset(ready))
-        ready.wait()
+    def _return(self) -> None:
+        """Stand where the journal stands: what was decided since was not kept, or was, and its answer is repeated."""
         self._controller, self._last = self._restored()
+        self._books = self._controller.books
+        self._astray = False
+
+    def _keep_if_due(self) -> None:
+        if self._unkept >= self._pace.checkpoint_frames:
+            self._kept()
+
+    def _kept(self) -> int | None:
+        """Keep where the controller stands; the next frame there, or None where it was not written.
+
+        If not, the frames are there: a restart takes longer, and the next attempt may succeed.
+        """
         self._unkept = 0
-        self._unwritable = False
-
-    def _write(self) -> None:
-        while True:
-            batch = [self._writes.get()]
-            while not self._writes.empty():
-                batch.append(self._writes.get())
-            written = [each for each in batch if isinstance(each, _Written)]
-            self._keep(written)
-            for each in batch:
-                if isinstance(each, _Stand):
-                    frame = each.standing.books.next_frame if self._keep_standing(each.standing) else None
-                    if each.done is not None:
-                        each.done(frame)
-                elif isinstance(each, _Reset):
-                    each.ready.set()
-            if batch[-1] is None:
-                return
-
-    def _keep(self, written: list[_Written]) -> None:
-        entries = [each.entry for each in written if each.entry is not None]
-        if self._journal is not None and entries and not self._unwritable:
-            try:
-                self._journal.append(entries)
-            except OSError:
-                self._unwritable = True
-        for each in written:
-            if self._unwritable:
-                each.done(Refused(Reason.NOT_DURABLE, "frame", "its record could not be written"))
-            else:
-                each.done(each.served)
-
-    def _keep_standing(self, standing: Standing) -> bool:
-        """Whether it was written; if not, the frames are there: a restart takes longer, and the next may succeed."""
-        if self._journal is None or self._unwritable:
-            return False
+        if self._journal is None:
+            return None
         try:
+            if self._astray:
+                self._return()
+            standing = self._controller.standing()
             self._journal.keep(checkpoint.packed(standing), standing.books.next_frame)
-        except OSError:
-            return False
-        return True
+        except Exception:
+            self._unkept = 1  # to be tried when the engine ends, if not before
+            return None
+        return standing.books.next_frame
+
+
+def _tell(done: Callable[[T], None], result: T) -> None:
+    """Tell of a result; whoever waits for it cannot stop the cell."""
+    with contextlib.suppress(Exception):
+        done(result)

@@ -2,18 +2,21 @@
 
 A SQLite database in WAL mode. What has been committed survives the end of the process, however it ends; with
 `Durability.POWER` also a loss of power. On a restart the reports since the checkpoint are served once more, which
-gives the same answers bit for bit, or the journal is not what it says.
+gives the same answers bit for bit, or the journal is not what it says. Whatever is damaged is refused, never repaired
+nor begun anew: every row has a digest, each frame must follow the one before it, and the last one that was acknowledged
+must be there.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from quedge.controller import answer as answers
 from quedge.controller import checkpoint
@@ -21,18 +24,24 @@ from quedge.controller import report as reports
 from quedge.controller.answer import Answer
 from quedge.controller.controller import Controller
 from quedge.controller.report import Report
+from quedge.controller.witness import Witness
 
 APPLICATION_ID = 0x71656467  # "qedg": by it a file is known as ours
 VERSION = 1
 
 _SCHEMA = """
-CREATE TABLE cell (name TEXT PRIMARY KEY, determined_by TEXT NOT NULL);
-CREATE TABLE checkpoint (cell TEXT PRIMARY KEY, standing BLOB NOT NULL, digest BLOB NOT NULL);
-CREATE TABLE frame (
-    cell TEXT NOT NULL, frame INTEGER NOT NULL, report BLOB NOT NULL, answer BLOB NOT NULL, digest BLOB NOT NULL,
-    PRIMARY KEY (cell, frame)
-) WITHOUT ROWID;
+CREATE TABLE cell (name TEXT NOT NULL, determined_by TEXT NOT NULL);
+CREATE TABLE checkpoint (place INTEGER PRIMARY KEY, standing BLOB NOT NULL, digest BLOB NOT NULL);
+CREATE TABLE frame (frame INTEGER PRIMARY KEY, report BLOB NOT NULL, answer BLOB NOT NULL, digest BLOB NOT NULL);
 """
+_LATEST = 1  # the one place in the table of checkpoints
+_WAL_PAGES = 4000  # after as many the database takes them over, which waits for the disk
+_PATIENCE_S = 1.0  # with another who uses the file
+
+_UNAVAILABLE = (
+    sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
+)  # fmt: skip
 
 
 class Durability(StrEnum):
@@ -71,34 +80,33 @@ class Journal:
 
     def __init__(self, path: Path, cell: str, determined_by: str, durability: Durability = Durability.PROCESS) -> None:
         self._path, self._cell = path, cell
-        fresh = not path.exists() or path.stat().st_size == 0
+        with self._blaming():
+            if not path.exists():
+                self._found(determined_by)
+            self._database = _connected(path)
         try:
-            self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            if fresh:
-                self._found()
-            self._check_ours()
-            self._database.execute("PRAGMA journal_mode = WAL")
-            synchronous = "FULL" if durability is Durability.POWER else "NORMAL"
-            self._database.execute(f"PRAGMA synchronous = {synchronous}")
-            self._database.execute("PRAGMA wal_autocheckpoint = 4000")
-            self._check_determined(determined_by)
-        except sqlite3.OperationalError as error:
-            raise OSError(None, str(error), str(path)) from None
-        except sqlite3.DatabaseError as error:
-            raise StateError(f"{path}: is no journal of quedge, or is damaged: {error}") from None
+            with self._blaming():
+                self._check_ours(determined_by)
+                self._begin(durability)
+            beside = path.with_name(f"{path.name}-last")
+            self._witness = Witness(beside, survives_power=durability is Durability.POWER)
+        except BaseException:
+            self._database.close()
+            raise
 
-    def append(self, entries: Sequence[Entry]) -> None:
-        """Keep served frames, in order, all of them or none.
+    def append(self, entry: Entry) -> None:
+        """Keep a served frame.
 
         Raises:
-            OSError: they could not be written.
+            OSError: it could not be written.
         """
-        rows = []
-        for entry in entries:
-            report, answer = entry.report.packed(), entry.answer.packed()
-            rows.append((self._cell, entry.report.frame, report, answer, _digest(report, answer)))
-        with self._transaction():
-            self._database.executemany("INSERT INTO frame VALUES (?, ?, ?, ?, ?)", rows)
+        frame, report, answer = entry.report.frame, entry.report.packed(), entry.answer.packed()
+        row = (frame, report, answer, self._digest(report, answer))
+        try:
+            self._database.execute("INSERT INTO frame VALUES (?, ?, ?, ?)", row)
+        except sqlite3.Error as error:
+            raise self._unwritable(error) from None
+        self._witness.tell(frame)
 
     def keep(self, standing: bytes, next_frame: int) -> None:
         """Keep a checkpoint, and drop the frames that it stands after, but for the last.
@@ -110,11 +118,13 @@ class Journal:
         Raises:
             OSError: it could not be written; what was there still is.
         """
-        with self._transaction():
-            self._database.execute(
-                "INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?)", (self._cell, standing, _digest(standing))
-            )
-            self._database.execute("DELETE FROM frame WHERE cell = ? AND frame < ?", (self._cell, next_frame - 1))
+        row = (_LATEST, standing, self._digest(standing))
+        try:
+            with _transaction(self._database):
+                self._database.execute("INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?)", row)
+                self._database.execute("DELETE FROM frame WHERE frame < ?", (next_frame - 1,))
+        except sqlite3.Error as error:
+            raise self._unwritable(error) from None
 
     def restore(self, controller: Controller) -> Entry | None:
         """Bring a fresh controller to where the last acknowledged frame left it.
@@ -124,34 +134,81 @@ class Journal:
 
         Raises:
             StateError: the journal is damaged, or the controller answers otherwise than it did.
+            OSError: it cannot be read.
         """
-        try:
-            kept = self._database.execute(
-                "SELECT standing, digest FROM checkpoint WHERE cell = ?", (self._cell,)
-            ).fetchone()
-            rows = self._database.execute(
-                "SELECT frame, report, answer, digest FROM frame WHERE cell = ? ORDER BY frame", (self._cell,)
-            ).fetchall()
-        except sqlite3.DatabaseError as error:
-            raise StateError(f"{self._path}: is damaged: {error}") from None
-        if kept is not None:
-            standing, digest = kept
-            if _digest(standing) != digest:
-                raise StateError(f"{self._path}: the checkpoint of {self._cell} is damaged")
+        with self._blaming():
+            kept = self._database.execute("SELECT place, standing, digest FROM checkpoint").fetchall()
+            rows = self._database.execute("SELECT frame, report, answer, digest FROM frame ORDER BY frame").fetchall()
+        for place, standing, digest in kept:
+            if place != _LATEST or not self._is_sound(digest, standing):
+                raise self._damaged("the checkpoint")
             self._stand(controller, standing)
         last = None
         for frame, report, answer, digest in rows:
-            if _digest(report, answer) != digest:
-                raise StateError(f"{self._path}: frame {frame} of {self._cell} is damaged")
-            last = self._entry(report, answer)
-            if frame < controller.books.next_frame:
-                continue  # the last one before the checkpoint, kept for its answer
-            self._serve_again(controller, last)
+            if not self._is_sound(digest, report, answer):
+                raise self._damaged(f"frame {frame}")
+            follows = last is None or frame == last.report.frame + 1
+            last = self._entry(frame, report, answer)
+            if not follows:
+                raise self._damaged(f"frame {frame - 1}")
+            if frame >= controller.books.next_frame:  # one before the checkpoint is kept for its answer
+                self._serve_again(controller, last)
+        if controller.books.next_frame > 0 and (last is None or last.report.frame + 1 != controller.books.next_frame):
+            raise self._damaged(f"frame {controller.books.next_frame - 1}")
+        if controller.books.next_frame <= self._witness.last:
+            raise self._damaged(f"frame {self._witness.last}")
         return last
 
     def close(self) -> None:
-        """Close the database; what was kept stays."""
+        """Close the files; what was kept stays."""
         self._database.close()
+        self._witness.close()
+
+    def _found(self, determined_by: str) -> None:
+        """Make the database under another name: one that has its name is whole."""
+        left = self._path.with_name(f"{self._path.name}-wal")
+        if left.exists():
+            raise StateError(f"{self._path}: is gone, but {left} is there, which belongs to it")
+        making = self._path.with_name(f"{self._path.name}-new")
+        making.unlink(missing_ok=True)
+        with closing(_connected(making)) as database, _transaction(database):
+            database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            database.execute(f"PRAGMA user_version = {VERSION}")
+            for table in _SCHEMA.strip().splitlines():
+                database.execute(table)
+            database.execute("INSERT INTO cell VALUES (?, ?)", (self._cell, determined_by))
+        os.replace(making, self._path)
+        folder = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the name, too, survives a loss of power
+        finally:
+            os.close(folder)
+
+    def _begin(self, durability: Durability) -> None:
+        self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
+        self._database.execute("PRAGMA journal_mode = WAL")
+        synchronous = "FULL" if durability is Durability.POWER else "NORMAL"
+        self._database.execute(f"PRAGMA synchronous = {synchronous}")
+        self._database.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
+
+    def _check_ours(self, determined_by: str) -> None:
+        (application,) = self._database.execute("PRAGMA application_id").fetchone()
+        (version,) = self._database.execute("PRAGMA user_version").fetchone()
+        if application != APPLICATION_ID:
+            raise StateError(f"{self._path}: is a database of something else")
+        if version != VERSION:
+            raise StateError(f"{self._path}: is of version {version}, and this quedge reads version {VERSION}")
+        (found,) = self._database.execute("PRAGMA integrity_check(1)").fetchone()
+        if found != "ok":
+            raise StateError(f"{self._path}: is damaged: {found}")
+        rows = self._database.execute("SELECT name, determined_by FROM cell").fetchall()
+        if [row[0] for row in rows] != [self._cell]:
+            raise StateError(f"{self._path}: is not the journal of {self._cell}")
+        if rows[0][1] != determined_by:
+            raise StateError(
+                f"{self._path}: {self._cell} was served under another scenario, policy, seed or version of quedge; "
+                "serve it so, or choose another folder"
+            )
 
     def _stand(self, controller: Controller, standing: bytes) -> None:
         try:
@@ -159,11 +216,14 @@ class Journal:
         except Exception as error:  # whatever is wrong with it, it is not silently replaced
             raise StateError(f"{self._path}: the checkpoint of {self._cell} cannot be used: {error}") from None
 
-    def _entry(self, report: bytes, answer: bytes) -> Entry:
+    def _entry(self, frame: Any, report: bytes, answer: bytes) -> Entry:
         try:
-            return Entry(reports.unpacked(report), answers.unpacked(answer))
+            entry = Entry(reports.unpacked(report), answers.unpacked(answer))
         except ValueError as error:
             raise StateError(f"{self._path}: a frame of {self._cell} cannot be read: {error}") from None
+        if not frame == entry.report.frame == entry.answer.frame:
+            raise self._damaged(f"frame {frame}")
+        return entry
 
     def _serve_again(self, controller: Controller, entry: Entry) -> None:
         told = f"{self._path}: frame {entry.report.frame} of {self._cell}"
@@ -174,51 +234,51 @@ class Journal:
         if again.packed() != entry.answer.packed():
             raise StateError(f"{told} is answered otherwise than it was")
 
-    def _found(self) -> None:
-        self._database.executescript(
-            f"BEGIN; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; {_SCHEMA} COMMIT;"
-        )
+    def _digest(self, *parts: bytes) -> bytes:
+        digest = hashlib.blake2b(digest_size=16)
+        for part in (self._cell.encode(), *parts):
+            digest.update(len(part).to_bytes(8, "big"))
+            digest.update(part)
+        return digest.digest()
 
-    def _check_ours(self) -> None:
-        (application,) = self._database.execute("PRAGMA application_id").fetchone()
-        (version,) = self._database.execute("PRAGMA user_version").fetchone()
-        if application != APPLICATION_ID:
-            raise StateError(f"{self._path}: is a database of something else")
-        if version != VERSION:
-            raise StateError(f"{self._path}: is of version {version}, and this quedge reads version {VERSION}")
-        (found,) = self._database.execute("PRAGMA quick_check(1)").fetchone()
-        if found != "ok":
-            raise StateError(f"{self._path}: is damaged: {found}")
+    def _is_sound(self, digest: Any, *parts: Any) -> bool:
+        return all(isinstance(part, bytes) for part in parts) and digest == self._digest(*parts)
 
-    def _check_determined(self, determined_by: str) -> None:
-        row = self._database.execute("SELECT determined_by FROM cell WHERE name = ?", (self._cell,)).fetchone()
-        if row is None:
-            with self._transaction():
-                self._database.execute("INSERT INTO cell VALUES (?, ?)", (self._cell, determined_by))
-        elif row[0] != determined_by:
-            raise StateError(
-                f"{self._path}: {self._cell} was served under another scenario, policy, seed or version of quedge; "
-                "serve it so, or choose another folder"
-            )
+    def _damaged(self, what: str) -> StateError:
+        return StateError(f"{self._path}: {what} of {self._cell} is damaged or missing")
+
+    def _unwritable(self, error: sqlite3.Error) -> OSError:
+        return OSError(None, str(error), str(self._path))
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _blaming(self) -> Iterator[None]:
+        """Tell a file that cannot be used now from one that is damaged."""
         try:
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._database.execute("COMMIT")
-            except BaseException:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-                raise
+            yield
+        except UnicodeDecodeError:  # a name in the file, in SQLite's own complaint about it
+            raise StateError(f"{self._path}: is damaged") from None
         except sqlite3.Error as error:
-            raise OSError(None, str(error), str(self._path)) from None
+            code = getattr(error, "sqlite_errorcode", 0)
+            unavailable = code & 0xFF in _UNAVAILABLE and code != sqlite3.SQLITE_IOERR_SHORT_READ
+            if code & 0xFF == sqlite3.SQLITE_READONLY and os.access(self._path, os.W_OK):
+                unavailable = False  # the file itself says so
+            if unavailable:
+                raise self._unwritable(error) from None
+            raise StateError(f"{self._path}: is no journal of quedge, or is damaged: {error}") from None
 
 
-def _digest(*parts: bytes) -> bytes:
-    digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        digest.update(len(part).to_bytes(8, "big"))
-        digest.update(part)
-    return digest.digest()
+def _connected(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, _PATIENCE_S, isolation_level=None, check_same_thread=False)
+
+
+@contextmanager
+def _transaction(database: sqlite3.Connection) -> Iterator[None]:
+    """All of it or nothing."""
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise

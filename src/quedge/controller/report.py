@@ -74,31 +74,36 @@ def checked_report(
         channel_gain: one value a reporting device, like the two that follow.
         arrived_mbit: as in `Report`.
         data_queue_mbit: as in `Report`; empty where nothing was measured.
-        devices: numbers of the reporting devices; empty where all of them report, in order.
+        devices: numbers of the reporting devices, in any order; empty where all of them report, in order.
 
     Raises:
         Refused: naming the field, the value and what is allowed.
     """
     if isinstance(frame, bool) or not isinstance(frame, int) or not 0 <= frame <= MOST_FRAME:
-        raise Refused(Reason.BAD_VALUE, "frame", f"{frame!r} is not allowed; it must be an integer, at least 0")
-    numbers = np.arange(all_devices) if len(devices) == 0 else np.asarray(devices, dtype=np.int64)
+        raise Refused(Reason.BAD_VALUE, "frame", f"{frame!r} is not allowed; it must be an integer from 0 to 2^62")
+    if len(devices) == len(channel_gain) == len(arrived_mbit) == 0:
+        raise Refused(Reason.NO_DEVICES, "devices", "none is not allowed; a report is about at least one device")
+    numbers = _checked_devices(devices, all_devices) if len(devices) > 0 else np.arange(all_devices)
+    measured = np.full(numbers.size, np.nan)
+    if len(data_queue_mbit) > 0:
+        measured = _checked("data_queue_mbit", data_queue_mbit, numbers.size, DATA_QUEUE_MBIT)
+    gain = _checked("channel_gain", channel_gain, numbers.size, CHANNEL_GAIN)
+    arrived = _checked("arrived_mbit", arrived_mbit, numbers.size, ARRIVAL_MBIT)
+    if len(devices) == 0:
+        return Report(frame, numbers, gain, arrived, measured)
+    order = np.argsort(numbers)
+    return Report(frame, numbers[order], gain[order], arrived[order], measured[order])
+
+
+def _checked_devices(devices: Sequence[int], all_devices: int) -> NDArray[np.int64]:
+    numbers = np.array(devices, dtype=np.int64)
     outside = (numbers < 0) | (numbers >= all_devices)
     if outside.any():
         bad = int(numbers[np.argmax(outside)])
         raise Refused(Reason.UNKNOWN_DEVICE, "devices", f"{bad} is not allowed; it must be from 0 to {all_devices - 1}")
     if np.unique(numbers).size < numbers.size:
         raise Refused(Reason.REPEATED_DEVICE, "devices", "a device stands there twice; once is allowed")
-    order = np.argsort(numbers)
-    measured = np.full(numbers.size, np.nan)
-    if len(data_queue_mbit) > 0:
-        measured = _checked("data_queue_mbit", data_queue_mbit, numbers.size, DATA_QUEUE_MBIT)
-    return Report(
-        frame,
-        numbers[order],
-        _checked("channel_gain", channel_gain, numbers.size, CHANNEL_GAIN)[order],
-        _checked("arrived_mbit", arrived_mbit, numbers.size, ARRIVAL_MBIT)[order],
-        measured[order],
-    )
+    return numbers
 
 
 def _checked(field: str, values: Sequence[float], count: int, allowed: Range) -> NDArray[np.float64]:
@@ -106,7 +111,7 @@ def _checked(field: str, values: Sequence[float], count: int, allowed: Range) ->
         raise Refused(
             Reason.WRONG_LENGTH, field, f"{len(values)} values are not allowed; it must hold {count}, one a device"
         )
-    array = np.asarray(values, dtype=np.float64)
+    array = np.array(values, dtype=np.float64)
     bad = allowed.excludes(array)
     if bad.any():
         place = int(np.argmax(bad))

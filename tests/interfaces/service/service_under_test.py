@@ -24,6 +24,11 @@ _PATIENCE_S = 60.0
 _MOST_BASE_STATIONS = 1000
 
 
+class _Loop(asyncio.SelectorEventLoop):
+    def add_signal_handler(self, *arguments: Any) -> None:
+        raise NotImplementedError  # only the main thread gets signals
+
+
 class Service:
     """A service that runs; `with` ends it, with a checkpoint, as SIGTERM does.
 
@@ -55,7 +60,7 @@ class Service:
         self._listening = server.Listening("127.0.0.1", port, credentials)
         self._deadline_s = deadline_s
         self._ready = threading.Event()
-        self._loop = asyncio.new_event_loop()
+        self._loop = _Loop()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.port = 0
 

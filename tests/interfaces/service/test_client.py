@@ -6,6 +6,7 @@ import datetime
 import ipaddress
 import itertools
 import os
+import re
 import socket
 import threading
 import time
@@ -17,10 +18,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+import quedge
 from quedge.controller.answer import ServedBy
 from quedge.controller.engine import Engine
 from quedge.controller.refused import Reason, Refused
 from quedge.model.frame import Status
+from quedge.model.scenario import Scenario
 from quedge.policy.baselines import BestSingle
 from quedge.policy.exact import Exact
 from quedge.simulation.simulate import run_in_world
@@ -615,3 +618,14 @@ def test_tls_on_both_sides(pem: Path, name: str) -> None:
         for without in (Client(secured.target), Client(secured.target, ca=certificate)):
             with without as controller, pytest.raises(ServiceUnavailable, match=r"TLS|connection was lost"):
                 controller.state()
+
+
+def test_the_pages_example_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    page = Path(__file__).parents[3] / "docs" / "service-client.md"
+    (example,) = re.findall(r"```py\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    monkeypatch.setattr(quedge, "Client", Client, raising=False)
+    with Service(Scenario(devices=10)) as running:
+        exec(example.replace("127.0.0.1:50051", running.target), {})
+        with Client(running.target) as controller:
+            assert controller.next_frame() == 100
+    assert capsys.readouterr().out.startswith("0 [")

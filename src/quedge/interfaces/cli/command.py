@@ -15,6 +15,7 @@ from quedge import __version__
 from quedge.experiments.engine.workers import WorkersError
 from quedge.interfaces.cli.decide import decide
 from quedge.interfaces.cli.demo import demo
+from quedge.interfaces.cli.emulate import emulate_devices
 from quedge.interfaces.cli.engine_options import with_ray_address
 from quedge.interfaces.cli.init import init
 from quedge.interfaces.cli.pqc import pqc
@@ -51,6 +52,7 @@ app.command()(sweep)
 app.command()(report)
 app.command("tune")(tune_scenario)
 app.command()(serve)
+app.command("emulate")(emulate_devices)
 app.command("tls-init")(tls_init)
 app.add_typer(pqc, name="pqc")
 

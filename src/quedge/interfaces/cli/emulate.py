@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -110,6 +111,7 @@ def emulate_devices(
     The scenario must be the service's. Exit status 1 where an answer was wrong or none came.
     """
     check_installed("grpc", "quedge emulate", "grpcio", "serve")
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what is wrong with a connection is told in our own words
     from quedge.interfaces.service.client import credentials_of
     from quedge.interfaces.service.emulating.emulate import Stage, emulate
     from quedge.interfaces.service.emulating.script import script_of

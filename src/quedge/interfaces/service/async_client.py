@@ -204,20 +204,16 @@ class _Conversation:
     async def ask(self, request: Any) -> Any:
         """Say something and hear the reply to it; replies that nobody waited for go by."""
         async with self._turn:
-            await self._say(request)
-            while True:
-                reply = await self._next()
-                if self._owed == 0:
-                    return reply
+            return await self._within(self._exchange(request))
 
     async def tell(self, request: Any) -> None:
         """Say something."""
-        await self._say(request)
+        await self._within(self._say(request))
 
     async def hear(self) -> Any:
         """The next reply."""
         async with self._turn:
-            return await self._next()
+            return await self._within(self._next())
 
     async def close(self) -> None:
         """End it from this side, and wait a little for the other side to know."""
@@ -230,12 +226,26 @@ class _Conversation:
         while await self._call.read() is not grpc.aio.EOF:
             pass
 
+    async def _within(self, asked: Awaitable[Any]) -> Any:
+        try:
+            return await _in_time(asked, self.target, self._timeout_s)
+        except ServiceUnavailable:
+            self._call.cancel()
+            raise
+
+    async def _exchange(self, request: Any) -> Any:
+        await self._say(request)
+        while True:
+            reply = await self._next()
+            if self._owed == 0:
+                return reply
+
     async def _say(self, request: Any) -> None:
-        await _in_time(self._call.write(request), self.target, self._timeout_s)
+        await self._call.write(request)
         self._owed += 1
 
     async def _next(self) -> Any:
-        reply = await _in_time(self._call.read(), self.target, self._timeout_s)
+        reply = await self._call.read()
         if reply is grpc.aio.EOF:
             raise ServiceUnavailable(f"{self.target}: the service ended the stream")
         self._owed -= 1

@@ -33,7 +33,7 @@ CHANNEL_OPTIONS = (
     ("grpc.enable_http_proxy", 0),  # a controller stands near, and frames have no time for detours
     ("grpc.use_local_subchannel_pool", 1),  # a client that begins does not inherit another one's waiting times
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 1000),
+    ("grpc.min_reconnect_backoff_ms", 3000),  # how long a connection may take to come about
     ("grpc.max_reconnect_backoff_ms", 1000),  # a restarted service is found within a second
 )
 
@@ -359,7 +359,7 @@ class _Conversation:
         self._turn = threading.Lock()
         self._owed = 0  # replies that have not been heard
         self._waits_since: float | None = None
-        self._over = threading.Event()
+        self._over, self._expired = threading.Event(), False
         threading.Thread(target=self._watch, name="quedge-timeout", daemon=True).start()
 
     def ask(self, request: Any) -> Any:
@@ -398,23 +398,29 @@ class _Conversation:
         self._waits_since = time.monotonic()
         try:
             reply = next(self._heard)
-        except StopIteration:
-            raise ServiceUnavailable(f"{self.target}: the service ended the stream") from None
-        except grpc.RpcError as error:
-            if self._over.is_set():
-                raise ServiceUnavailable(_too_late(self.target, self._timeout_s)) from None
-            raise unavailable(self.target, error, self._timeout_s) from None
+        except (StopIteration, grpc.RpcError) as error:
+            raise self._lost(error) from None
         finally:
             self._waits_since = None
         self._owed -= 1
         return reply
 
+    def _lost(self, error: BaseException) -> ServiceUnavailable:
+        self._over.set()
+        self._said.put(None)  # gRPC's thread ends
+        if self._expired:
+            return ServiceUnavailable(_too_late(self.target, self._timeout_s))
+        if isinstance(error, StopIteration):
+            return ServiceUnavailable(f"{self.target}: the service ended the stream")
+        return unavailable(self.target, error, self._timeout_s)
+
     def _watch(self) -> None:
         while not self._over.wait(self._timeout_s / 8):
             since = self._waits_since
             if since is not None and time.monotonic() - since > self._timeout_s:
-                self._over.set()
+                self._expired = True
                 self._heard.cancel()
+                return
 
 
 def credentials_of(
@@ -566,14 +572,15 @@ def unavailable(target: str, error: Any, timeout_s: float) -> ServiceUnavailable
     return ServiceUnavailable(f"{target}: {told}")
 
 
+_LOST = "the connection was lost: the service has ended, or speaks TLS where this side does not"
 _SIGNS = (
     ("handshake", "the TLS handshake failed; do the certificates belong to this service?"),
     ("certificate", "the TLS handshake failed; do the certificates belong to this service?"),
     ("refused", "nothing listens there; is the service running?"),
     ("dns", "the host's name is not known"),
     ("resol", "the host's name is not known"),
-    ("closed", "the connection was lost"),
-    ("reset", "the connection was lost"),
+    ("closed", _LOST),
+    ("reset", _LOST),
     ("cancel", "the service ended the call"),
     ("failed to connect", "the host cannot be reached"),
 )
@@ -622,6 +629,8 @@ def _integer(name: str, value: Any, most: int) -> int:
 
 
 def _number(name: str, value: Any) -> float:
+    if type(value) is float:  # the usual case, for thousands of devices a second
+        return value
     (number,) = _numbers(name, [value])
     return number
 

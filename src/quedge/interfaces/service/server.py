@@ -80,7 +80,7 @@ async def serve(
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
-        with contextlib.suppress(ValueError, NotImplementedError):  # only the main thread gets signals
+        with contextlib.suppress(ValueError, RuntimeError):  # only the main thread gets signals
             loop.add_signal_handler(name, stop.set)
     await server.start()
     gc.collect()

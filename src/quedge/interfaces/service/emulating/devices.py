@@ -26,6 +26,7 @@ class Devices:
     def __init__(self, client: AsyncClient) -> None:
         self._client = client
         self._streams: dict[int, AsyncDeviceStream] = {}
+        self._joined: set[int] = set()
 
     async def report(
         self,
@@ -35,8 +36,7 @@ class Devices:
         arrived_mbit: NDArray[np.float64],
     ) -> Turn:
         """See `Reporters.report`; streams of those who go away are closed first."""
-        leaving = [self._streams.pop(device) for device in list(self._streams) if away[device]]
-        await _all(*(stream.close() for stream in leaving))
+        await _all(*(self._leave(device) for device in list(self._streams) if away[device]))
         heard: dict[int, dict[int, DeviceDecided]] = {}
         turn = Turn([], [], [])
 
@@ -44,10 +44,13 @@ class Devices:
             begun = time.perf_counter()
             try:
                 decided = await self._stream(device).decide(gain, arrived)
+                self._joined.add(device)
                 heard.setdefault(decided.frame, {})[device] = decided
             except ReportRefused as refused:
                 turn.refused.append(refused)
             turn.round_trips_s.append(time.perf_counter() - begun)
+            if device not in self._joined:  # the service may have ended the stream with its refusal
+                await self._leave(device)
 
         reports = zip(devices.tolist(), channel_gain.tolist(), arrived_mbit.tolist(), strict=True)
         await _all(*(ask(*report) for report in reports))
@@ -57,6 +60,10 @@ class Devices:
     async def close(self) -> None:
         """See `Reporters.close`."""
         await _all(*(stream.close() for stream in self._streams.values()))
+
+    async def _leave(self, device: int) -> None:
+        self._joined.discard(device)
+        await self._streams.pop(device).close()
 
     def _stream(self, device: int) -> AsyncDeviceStream:
         if device not in self._streams:

@@ -1,0 +1,103 @@
+"""A disk that fails when it is told to, under a journal."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from quedge.controller.controller import Controller
+from quedge.controller.journal import Entry, Journal
+
+
+class Fault(StrEnum):
+    """What happens to an operation on the disk."""
+
+    REFUSED = "refused"
+    """Nothing is written, and the caller is told so."""
+    DOUBTFUL = "doubtful"
+    """It is written, but the caller is told that it was not."""
+    DEAD_BEFORE = "dead_before"
+    """The process dies; nothing is written."""
+    DEAD_AFTER = "dead_after"
+    """The process dies when it is written, before anybody is told."""
+
+
+class Disk:
+    """Fails once, some operations from when it is told to; of a process that has died nothing reaches it any more.
+
+    Attributes:
+        dead: whether the process has died; what it says since, nobody hears.
+        written: the frames that were written, acknowledged or not, by number.
+    """
+
+    def __init__(self) -> None:
+        self.dead = False
+        self.written: dict[int, Entry] = {}
+        self._fault: Fault | None = None
+        self._operations = 0
+
+    def arm(self, fault: Fault, operations: int) -> None:
+        """Fail at an operation: the next one where `operations` is 0."""
+        self._fault, self._operations = fault, operations
+
+    def heal(self) -> None:
+        """Fail no more, but for a process that has died."""
+        self._fault = None
+
+    def begin(self) -> Fault | None:
+        """An operation begins; the fault that is to strike after it.
+
+        Raises:
+            OSError: it fails before anything is written.
+        """
+        if self.dead:
+            raise OSError(None, "the process has died")
+        if self._fault is None:
+            return None
+        if self._operations > 0:
+            self._operations -= 1
+            return None
+        fault, self._fault = self._fault, None
+        if fault in (Fault.REFUSED, Fault.DEAD_BEFORE):
+            self.end(fault)
+        return fault
+
+    def end(self, fault: Fault | None) -> None:
+        """An operation ends.
+
+        Raises:
+            OSError: it fails now.
+        """
+        if fault is not None:
+            self.dead = fault in (Fault.DEAD_BEFORE, Fault.DEAD_AFTER)
+            raise OSError(None, fault)
+
+
+class FaultyJournal:
+    """A journal on such a disk."""
+
+    def __init__(self, journal: Journal, disk: Disk) -> None:
+        self._journal, self._disk = journal, disk
+
+    def append(self, entry: Entry) -> None:
+        """See `Journal.append`."""
+        fault = self._disk.begin()
+        self._journal.append(entry)
+        self._disk.written[entry.report.frame] = entry
+        self._disk.end(fault)
+
+    def keep(self, standing: bytes, next_frame: int) -> None:
+        """See `Journal.keep`."""
+        fault = self._disk.begin()
+        self._journal.keep(standing, next_frame)
+        self._disk.end(fault)
+
+    def restore(self, controller: Controller) -> Entry | None:
+        """See `Journal.restore`."""
+        fault = self._disk.begin()
+        last = self._journal.restore(controller)
+        self._disk.end(fault)
+        return last
+
+    def close(self) -> None:
+        """See `Journal.close`."""
+        self._journal.close()

@@ -1,0 +1,51 @@
+"""A service for benchmarks: `python -m benchmarks.service.runner --policy exact --devices 10 [--state DIR]`.
+
+It prints its port once it takes reports, and serves until SIGTERM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from quedge import Exact, Learner, Lydroo, Policy, Scenario
+from quedge.controller.controller import Controller
+from quedge.controller.engine import Pace
+from quedge.controller.journal import Durability
+from quedge.interfaces.service.cells import Cells, StateFolder
+from quedge.interfaces.service.server import Listening, serve
+from quedge.interfaces.service.warm_up import warm_up
+
+POLICIES: dict[str, Policy | Learner] = {"exact": Exact(), "lydroo": Lydroo()}
+NEVER_S = 1e6
+"""A report waits that long before it is late: what is answered shall not depend on how busy the machine is."""
+
+
+def fresh_controller(policy: str, devices: int) -> Controller:
+    """A controller of the paper's cell that stands at its beginning."""
+    return Controller(Scenario(devices=devices), POLICIES[policy], seed=0)
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--policy", choices=sorted(POLICIES), default="exact")
+    parser.add_argument("--devices", type=int, default=10)
+    parser.add_argument("--state", type=Path)
+    parser.add_argument("--durability", type=Durability, default=Durability.PROCESS)
+    parser.add_argument("--checkpoint-frames", type=int, default=1000)
+    given = parser.parse_args()
+    sys.setswitchinterval(5e-4)  # as `quedge serve` does
+    warm_up(lambda: fresh_controller(given.policy, given.devices))
+    determined_by = f"{given.policy}, {given.devices} devices"
+    state = None if given.state is None else StateFolder(given.state, determined_by, given.durability)
+    pace = Pace(late_s=NEVER_S, checkpoint_frames=given.checkpoint_frames)
+    cells = Cells(lambda: fresh_controller(given.policy, given.devices), state, pace)
+    ready = serve(cells, given.policy, Listening("127.0.0.1", 0), 0.5, lambda port: print(port, flush=True))
+    asyncio.run(ready)
+
+
+if __name__ == "__main__":
+    main()

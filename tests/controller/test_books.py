@@ -1,0 +1,112 @@
+"""The books: those of a simulation in the same world, kept of silent devices, overridden by what was measured."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from quedge.controller.books import Books
+from quedge.controller.report import checked_report
+from quedge.model.cell import cell_of
+from quedge.model.queues import advance_queues
+from quedge.model.scenario import Scenario
+from quedge.policy.baselines import AllLocal, BestPair
+from quedge.policy.exact import Exact
+from quedge.policy.policy import Learner, Policy
+from quedge.simulation.simulate import simulate
+from quedge.simulation.world import World, draw_world
+from tests.controller.reports import LEARNING, SMALL, drawn_reports, fresh, reports_of
+
+OWN_DEVICES = Scenario(
+    devices=4,
+    weight=[1.0, 2.0, 0.5, 1.5],
+    power_budget_w=[0.05, 0.1, 0.08, 0.02],
+    max_transmit_power_w=[0.1, 0.2, 0.05, 0.1],
+    max_frequency_hz=[3e8, 1e8, 2e8, 3e8],
+    pqc_power_w=[0.0, 0.01, 0.02, 0.0],
+    frame_s=0.5,
+)
+
+
+@pytest.mark.parametrize("policy", [Exact(), BestPair(), AllLocal()], ids=repr)
+@pytest.mark.parametrize("scenario", [SMALL, OWN_DEVICES], ids=["alike", "of their own"])
+def test_books_equal_a_simulation_of_the_same_world_queue_for_queue(policy: Policy, scenario: Scenario) -> None:
+    trace = simulate(scenario, policy, frames=120, seed=5)
+    controller = fresh(policy, scenario)
+    for t, report in enumerate(reports_of(World(trace.channel_gain, trace.arrival_mbit))):
+        seen = controller.books.frame(cell_of(scenario), report)
+        np.testing.assert_array_equal(seen.data_queue_mbit, trace.data_queue_mbit[t])
+        np.testing.assert_array_equal(seen.energy_queue, trace.energy_queue[t])
+        answer = controller.serve(report)
+        np.testing.assert_array_equal(answer.offload, trace.offload[t])
+        np.testing.assert_array_equal(answer.transmit_power_w, trace.transmit_power_w[t])
+        np.testing.assert_array_equal(answer.rate_mbps, trace.rate_mbps[t])
+        np.testing.assert_array_equal(answer.power_w, trace.power_w[t])
+        assert answer.objective == trace.objective[t]
+
+
+def test_a_silent_device_keeps_its_queues() -> None:
+    controller = fresh()
+    for report in drawn_reports(20):
+        controller.serve(report)
+    before = controller.books
+    controller.serve(checked_report(4, 20, [1e-11, 1e-11], [5.0, 5.0], devices=[3, 1]))
+    for queues, after in zip(before[1:], controller.books[1:], strict=True):
+        np.testing.assert_array_equal(queues[[0, 2]], after[[0, 2]])
+        assert (queues[[1, 3]] != after[[1, 3]]).any()
+
+
+@pytest.mark.parametrize("policy", [Exact(), LEARNING], ids=["exact", "learning"])
+def test_a_frame_of_some_devices_is_one_of_a_cell_of_just_those(policy: Policy | Learner) -> None:
+    who = [1, 3]
+    per_device = ("weight", "power_budget_w", "max_transmit_power_w", "max_frequency_hz", "pqc_power_w")
+    alone = dataclasses.replace(
+        OWN_DEVICES, devices=2, **{name: [getattr(OWN_DEVICES, name)[i] for i in who] for name in per_device},
+        distance_m=[OWN_DEVICES.per_device("distance_m")[i] for i in who],
+    )  # fmt: skip
+    few, those = (cell_of(OWN_DEVICES).only(np.array(who)), cell_of(alone))
+    for name, values in those._asdict().items():
+        np.testing.assert_array_equal(getattr(few, name), values, err_msg=name)
+    world = draw_world(alone, 60, seed=2)
+    part, whole = fresh(Exact(), OWN_DEVICES), fresh(Exact(), alone)
+    for report in reports_of(world):
+        ours = part.serve(report._replace(devices=np.array(who)))
+        assert ours._replace(devices=report.devices).packed() == whole.serve(report).packed()
+    learning = fresh(policy, OWN_DEVICES)
+    for report in reports_of(world):
+        assert learning.serve(report._replace(devices=np.array(who))).devices.tolist() == who
+
+
+def test_a_measured_queue_overrides_the_books_and_nan_does_not() -> None:
+    books = Books(7, np.array([5.0, 6.0, 7.0]), np.array([1.0, 2.0, 3.0]))
+    cell = cell_of(Scenario(devices=3))
+    measured = checked_report(3, 7, [1e-11] * 3, [10.0] * 3, [0.5, 0.0, 1.5])
+    np.testing.assert_array_equal(books.frame(cell, measured).data_queue_mbit, [0.5, 0.0, 1.5])
+    partly = measured._replace(data_queue_mbit=np.array([np.nan, 0.0, np.nan]))
+    np.testing.assert_array_equal(books.frame(cell, partly).data_queue_mbit, [15.0, 0.0, 17.0])
+
+
+def test_books_advance_by_the_recursions_and_count_nothing_twice() -> None:
+    scenario = Scenario(devices=2, frame_s=0.5, nu=3.0, power_budget_w=[0.1, 0.2])
+    cell, books = cell_of(scenario), Books(4, np.array([5.0, 1.0]), np.array([0.2, 0.0]))
+    report = checked_report(2, 4, [1e-11] * 2, [1.0, 2.0])
+    frame = books.frame(cell, report)
+    after = books.after(frame, report, np.array([4.0, 6.0]), np.array([0.3, 0.1]))
+    assert after.next_frame == 5
+    np.testing.assert_allclose(after.data_queue_mbit, [5.0 + 1.0 - 0.5 * 4.0, 0.0])
+    np.testing.assert_allclose(after.energy_queue, [0.2 + 3.0 * 0.2, 0.0])
+    np.testing.assert_array_equal(books.data_queue_mbit, [5.0, 1.0])  # what was, stays
+    queue, energy = frame.data_queue_mbit.copy(), frame.energy_queue.copy()
+    advance_queues(cell, queue, energy, np.array([4.0, 6.0]), np.array([0.3, 0.1]), np.zeros(2))
+    np.testing.assert_array_equal(after.data_queue_mbit, queue)
+
+
+def test_queues_stop_at_their_highest_values() -> None:
+    books = Books(0, np.array([1e12]), np.array([1e15]))
+    cell, report = cell_of(Scenario(devices=1, nu=1e6)), checked_report(1, 0, [1e-11], [1e12])
+    frame = books.frame(cell, report)
+    after = books.after(frame, report, np.zeros(1), np.array([1e12]))
+    np.testing.assert_array_equal(after.data_queue_mbit, [1e12])
+    np.testing.assert_array_equal(after.energy_queue, [1e15])

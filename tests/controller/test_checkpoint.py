@@ -1,0 +1,83 @@
+"""Checkpoints: where a controller stands comes back bit for bit, and goes on alike."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quedge.allocation.tdma import Tdma
+from quedge.controller import checkpoint
+from quedge.policy.baselines import Random
+from quedge.policy.exact import Exact
+from quedge.policy.lydroo import Lydroo, MlpActor
+from quedge.policy.policy import Learner, Policy
+from tests.controller.reports import LEARNING, SMALL, drawn_reports, fresh, served, standing_of
+
+POLICIES = {
+    "exact": Exact(),
+    "random": Random(),
+    "learning": LEARNING,
+    "learning, not yet": Lydroo(),
+    "learning, of time shares": Lydroo(allocator=Tdma(), actor=MlpActor(), memory=16, batch=4, update_every=3),
+}
+every_policy = pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
+
+
+@every_policy
+@pytest.mark.parametrize("frames", [0, 1, 70])
+def test_a_controller_that_stands_where_another_stood_goes_on_alike(policy: Policy | Learner, frames: int) -> None:
+    reports = drawn_reports(frames + 60)
+    first, second = fresh(policy), fresh(policy, seed=99)
+    served(first, reports[:frames])
+    kept = checkpoint.packed(first.standing())
+    second.stand(checkpoint.unpacked(kept))
+    assert checkpoint.packed(second.standing()) == kept
+    assert standing_of(second) == standing_of(first)
+    assert served(first, reports[frames:]) == served(second, reports[frames:])
+    assert checkpoint.packed(first.standing()) == checkpoint.packed(second.standing())
+
+
+@every_policy
+def test_a_checkpoint_does_not_change_with_what_comes_after_it(policy: Policy | Learner) -> None:
+    controller, reports = fresh(policy), drawn_reports(80)
+    served(controller, reports[:40])
+    standing = controller.standing()
+    kept = checkpoint.packed(standing)
+    served(controller, reports[40:])
+    assert checkpoint.packed(standing) == kept
+
+
+def test_a_standing_of_other_devices_or_of_another_kind_of_policy_is_refused() -> None:
+    exact, learning = fresh(), fresh(LEARNING)
+    five = fresh(scenario=dataclasses.replace(SMALL, devices=5))
+    with pytest.raises(ValueError, match="devices: 5 is not allowed; it must be 4"):
+        exact.stand(five.standing())
+    for one, other in ((exact, learning), (learning, exact)):
+        with pytest.raises(ValueError, match="one of the two learns and the other does not"):
+            one.stand(other.standing())
+
+
+KEPT = checkpoint.packed(fresh(LEARNING).standing())
+
+
+@given(st.integers(0, len(KEPT) - 1), st.integers(1, 255))
+def test_bytes_that_are_damaged_or_cut_short_are_refused(place: int, flip: int) -> None:
+    damaged = bytearray(KEPT)
+    damaged[place] ^= flip
+    with contextlib.suppress(ValueError):  # its digest tells whether it was damaged; here nothing worse may happen
+        checkpoint.unpacked(bytes(damaged))
+    with pytest.raises(ValueError, match="checkpoint: cannot be read"):
+        checkpoint.unpacked(KEPT[:place])
+
+
+def test_nothing_but_plain_arrays_is_read() -> None:
+    written = io.BytesIO()
+    np.savez(written, plain=np.array([{"code": print}], dtype=object))
+    with pytest.raises(ValueError, match="checkpoint: cannot be read"):
+        checkpoint.unpacked(written.getvalue())

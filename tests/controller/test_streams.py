@@ -1,0 +1,249 @@
+"""Streams of base stations and devices through a real server: whose name it is, who is waited for and who answered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+
+from quedge.interfaces.service import methods
+from quedge.interfaces.service import quedge_pb2 as pb
+from quedge.interfaces.service.cells import Cells
+from quedge.interfaces.service.servicer import Servicer
+from tests.controller.reports import fresh
+
+PATIENCE_S = 10.0
+DEADLINE_S = 0.3
+
+
+class Calls:
+    """A client's calls."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._channel = channel
+
+    def open(self, method: methods.Method) -> Any:
+        kind = self._channel.stream_stream if method.streams else self._channel.unary_unary
+        return kind(method.path, method.request.SerializeToString, method.reply.FromString)
+
+    async def device(self, number: int, *more: pb.DeviceReport) -> Any:
+        """A device's stream that has sent its first report."""
+        call = self.open(methods.SERVE_DEVICE)()
+        for report in more or (device_report(number),):
+            await call.write(report)
+        return call
+
+    async def decide(self, frame: int) -> pb.FrameAnswer:
+        return await self.open(methods.DECIDE)(frame_report(frame))  # type: ignore[no-any-return]
+
+    async def state(self) -> pb.StateReply:
+        return await self.open(methods.STATE)(pb.StateRequest(base_station="north"))  # type: ignore[no-any-return]
+
+    async def until_free(self) -> None:
+        """Wait until no stream serves the base station."""
+        while (await self.decide(10**6)).outcome == pb.NAME_TAKEN:
+            await asyncio.sleep(0.01)
+
+
+def frame_report(frame: int, name: str = "north") -> pb.FrameReport:
+    return pb.FrameReport(base_station=name, frame=frame, channel_gain=[1e-11] * 4, arrived_mbit=[2.0] * 4)
+
+
+def device_report(number: int, gain: float = 1e-11, name: str = "north") -> pb.DeviceReport:
+    return pb.DeviceReport(base_station=name, device=number, channel_gain=gain, arrived_mbit=1.0 + number)
+
+
+@asynccontextmanager
+async def serving(deadline_s: float) -> AsyncIterator[Calls]:
+    cells = Cells(fresh, None)
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers((Servicer(cells, "exact", deadline_s).handlers(),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield Calls(channel)
+    finally:
+        await server.stop(None)
+        cells.close()
+
+
+def in_service(test: Callable[[Calls], Awaitable[None]], deadline_s: float = DEADLINE_S) -> None:
+    """Run a test's client beside a server."""
+
+    async def both() -> None:
+        async with serving(deadline_s) as calls, asyncio.timeout(PATIENCE_S):
+            await test(calls)
+
+    asyncio.run(both())
+
+
+async def read(*calls: Any) -> list[pb.DeviceAnswer]:
+    """The next answer on each stream."""
+    return [await call.read() for call in calls]
+
+
+def test_devices_that_have_all_reported_get_their_parts_of_one_frame() -> None:
+    async def test(calls: Calls) -> None:
+        first = await calls.device(0)
+        (alone,) = await read(first)
+        assert (alone.outcome, alone.frame) == (pb.SERVED, 0)
+        second = await calls.device(2, device_report(2))
+        (together,) = await read(second)  # the first one is silent: the frame closes at its deadline
+        assert (together.outcome, together.frame) == (pb.SERVED, 1)
+        for call, number in ((first, 0), (second, 2)):
+            await call.write(device_report(number))
+        answers = await read(first, second)
+        assert [(answer.outcome, answer.frame) for answer in answers] == [(pb.SERVED, 2)] * 2
+        state = await calls.state()
+        assert [answer.data_queue_mbit for answer in answers] == [state.data_queue_mbit[0], state.data_queue_mbit[2]]
+        assert state.data_queue_mbit[1] == 0.0
+
+    in_service(test)
+
+
+def test_a_device_that_reports_no_more_gets_the_answer_to_its_last_report() -> None:
+    async def test(calls: Calls) -> None:
+        waiting, last = await calls.device(0), None
+        await read(waiting)
+        last = await calls.device(1)
+        await last.done_writing()  # the frame is still open: device 0 has not reported
+        await asyncio.sleep(0.05)
+        await waiting.write(device_report(0))
+        answers = await read(waiting, last)
+        assert [(answer.outcome, answer.frame) for answer in answers] == [(pb.SERVED, 1)] * 2
+        assert await last.read() is grpc.aio.EOF
+        await waiting.write(device_report(0))  # who is gone is not waited for
+        (alone,) = await read(waiting)
+        assert alone.frame == 2
+
+    in_service(test, deadline_s=PATIENCE_S)
+
+
+def test_a_device_that_leaves_in_the_middle_of_a_frame_is_not_waited_for() -> None:
+    async def test(calls: Calls) -> None:
+        first = await calls.device(0)
+        await read(first)
+        second = await calls.device(1)
+        await first.write(device_report(0))
+        await read(first, second)
+        await first.write(device_report(0))
+        await asyncio.sleep(0.05)
+        second.cancel()
+        (answer,) = await read(first)
+        assert answer.outcome == pb.SERVED
+
+    in_service(test, deadline_s=PATIENCE_S)
+
+
+@pytest.mark.parametrize(
+    ("number", "gain", "outcome", "field"),
+    [
+        (7, 1e-11, pb.UNKNOWN_DEVICE, "device"),
+        (-1, 1e-11, pb.UNKNOWN_DEVICE, "device"),
+        (1, float("nan"), pb.BAD_VALUE, "channel_gain[0]"),
+        (1, -1.0, pb.BAD_VALUE, "channel_gain[0]"),
+    ],
+)
+def test_a_bad_report_of_a_device_is_answered_and_changes_nothing(
+    number: int, gain: float, outcome: int, field: str
+) -> None:
+    async def test(calls: Calls) -> None:
+        call = await calls.device(number, device_report(number, gain))
+        (answer,) = await read(call)
+        assert (answer.outcome, answer.field) == (outcome, field)
+        assert (await calls.state()).next_frame == 0
+
+    in_service(test)
+
+
+def test_a_stream_is_one_device_s_and_a_device_has_one_stream() -> None:
+    async def test(calls: Calls) -> None:
+        call = await calls.device(0)
+        await read(call)
+        await call.write(device_report(1))
+        await call.write(device_report(0, name="south"))
+        assert [(answer.outcome, answer.field) for answer in await read(call) + await read(call)] == [
+            (pb.BAD_VALUE, "device"), (pb.BAD_VALUE, "base_station"),
+        ]  # fmt: skip
+        second = await calls.device(0)
+        (refused,) = await read(second)
+        assert refused.outcome == pb.REPEATED_DEVICE
+        assert await second.read() is grpc.aio.EOF
+        await call.write(device_report(0))
+        assert (await read(call))[0].outcome == pb.SERVED
+
+    in_service(test)
+
+
+@pytest.mark.parametrize("how", ["ends", "is cancelled", "is cancelled while frames wait"])
+def test_a_stream_s_name_is_free_again_when_it_ends(how: str) -> None:
+    async def test(calls: Calls) -> None:
+        base, device = calls.open(methods.SERVE_FRAMES)(), None
+        await base.write(frame_report(0))
+        assert (await base.read()).outcome == pb.SERVED
+        assert (await calls.decide(1)).outcome == pb.NAME_TAKEN
+        device = await calls.device(0)
+        assert (await device.read()).outcome == pb.NAME_TAKEN
+        for _ in range(50 if how == "is cancelled while frames wait" else 0):
+            await base.write(frame_report(1))
+        await _ended(base, how)
+        await calls.until_free()
+        device = await calls.device(0)
+        assert (await device.read()).outcome == pb.SERVED
+        assert (await calls.decide(2)).outcome == pb.NAME_TAKEN
+        await _ended(device, how)
+        await calls.until_free()
+        due = (await calls.state()).next_frame
+        assert (await calls.decide(due)).outcome == pb.SERVED
+
+    in_service(test)
+
+
+async def _ended(call: Any, how: str) -> None:
+    if how == "ends":
+        await call.done_writing()
+        assert await call.read() is grpc.aio.EOF
+    else:
+        call.cancel()
+
+
+def test_devices_that_come_and_go_at_random_are_answered_for_every_report() -> None:
+    async def life(calls: Calls, number: int, rng: np.random.Generator) -> int:
+        answered = 0
+        for _ in range(8):
+            call = await calls.device(number)
+            for _ in range(int(rng.integers(0, 4))):
+                answered += (await call.read()).outcome == pb.SERVED
+                await call.write(device_report(number))
+                await asyncio.sleep(rng.exponential(0.003))
+            await call.done_writing()
+            while (answer := await call.read()) is not grpc.aio.EOF:
+                answered += answer.outcome == pb.SERVED
+        return answered
+
+    async def test(calls: Calls) -> None:
+        rng = np.random.default_rng(5)
+        lives = [life(calls, number, rng) for number in range(4)]
+        answered = await asyncio.gather(*lives)
+        assert min(answered) >= 8
+        assert (await calls.state()).next_frame >= max(answered)
+        await calls.until_free()
+
+    in_service(test, deadline_s=0.02)
+
+
+def test_a_name_that_is_not_allowed_and_one_too_many_are_refused() -> None:
+    async def test(calls: Calls) -> None:
+        decide = calls.open(methods.DECIDE)
+        for name in ("", "a b", "../etc", "x" * 65, "naïve", "a\n"):
+            assert (await decide(frame_report(0, name))).outcome == pb.BAD_NAME
+        answers = [(await decide(frame_report(0, f"b{number}"))).outcome for number in range(18)]
+        assert answers == [pb.SERVED] * 16 + [pb.BAD_NAME] * 2
+
+    in_service(test)
