@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -121,6 +122,7 @@ def serve(
     """
     for module, library in _LIBRARIES.items():
         check_installed(module, "quedge serve", library, "serve")
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # it tells of each refused handshake otherwise
     from quedge.interfaces.service.running import Service, run
     from quedge.interfaces.service.warm_up import warm_up
 
