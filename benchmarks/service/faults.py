@@ -24,11 +24,13 @@ from functools import partial
 from itertools import repeat
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from benchmarks.service.disks import Disk, Fault, FaultyJournal
+from benchmarks.service.flaws import FLAWS
+from benchmarks.service.reference import Model
 from quedge import Decision, Exact, Learner, Lydroo, Policy, Scenario
 from quedge.controller.answer import ServedBy
 from quedge.controller.assembly import Assembly
@@ -39,9 +41,8 @@ from quedge.controller.refused import Reason, Refused
 from quedge.controller.report import MOST_FRAME, NEXT_FRAME, Report
 from quedge.interfaces.service import quedge_pb2 as pb
 from quedge.interfaces.service import translate
-from quedge.model.cell import Cell, cell_of
+from quedge.model.cell import cell_of
 from quedge.model.frame import Frame
-from tests import oracle
 
 STEPS = 250
 PACE = Pace(late_s=0.05, most_waiting=4, checkpoint_frames=20)
@@ -76,69 +77,6 @@ POLICIES: tuple[Policy | Learner, ...] = (
     Exact(),
     Moody(),
     Lydroo(memory=32, batch=8, update_every=2),
-)
-
-
-class Model:
-    """What the books must be: eqs. of both queues over the frames that were acknowledged, in plain NumPy."""
-
-    def __init__(self, cell: Cell) -> None:
-        self.cell = cell
-        self.next_frame = 0
-        self.data_queue_mbit, self.energy_queue = np.zeros(cell.devices), np.zeros(cell.devices)
-        self.acknowledged: list[Entry] = []
-
-    def acknowledge(self, entry: Entry) -> None:
-        """Advance by a frame, and check that its answer follows from its report."""
-        report, answer = entry
-        who = report.devices
-        assert report.frame == answer.frame == self.next_frame
-        assert np.array_equal(who, answer.devices)
-        kept = np.minimum(self.data_queue_mbit[who] + report.arrived_mbit, 1e12)
-        queue = np.where(np.isnan(report.data_queue_mbit), kept, report.data_queue_mbit)
-        cell = self.cell.only(who)
-        frame = Frame(cell, report.channel_gain, queue, self.energy_queue[who])
-        share = answer.time_share if answer.in_turn else None
-        charged = oracle.evaluate(frame, answer.offload, answer.transmit_power_w, answer.cpu_frequency_hz, share)
-        charged = oracle.cut_to_limits(frame, answer.offload, charged)
-        np.testing.assert_allclose(answer.rate_mbps, charged.rate_mbps, rtol=1e-9, atol=1e-9)
-        np.testing.assert_allclose(answer.power_w, charged.power_w, rtol=1e-9, atol=1e-12)
-        self.data_queue_mbit[who] = np.maximum(queue - answer.rate_mbps * cell.frame_s, 0.0)
-        over_budget = cell.nu * (answer.power_w - cell.power_budget_w)
-        self.energy_queue[who] = np.minimum(np.maximum(self.energy_queue[who] + over_budget, 0.0), 1e15)
-        assert np.array_equal(answer.data_queue_mbit, self.data_queue_mbit[who])
-        assert np.array_equal(answer.energy_queue, self.energy_queue[who])
-        self.next_frame += 1
-        self.acknowledged.append(entry)
-
-
-class Flaw(NamedTuple):
-    """What is done to a report, and how it must be refused."""
-
-    done: Callable[[pb.FrameReport], object]
-    reason: Reason
-
-
-def _put(field: str, value: Any) -> Callable[[pb.FrameReport], object]:
-    def put(message: pb.FrameReport) -> None:
-        getattr(message, field)[-1] = value
-
-    return put
-
-
-FLAWS = (
-    Flaw(_put("channel_gain", float("nan")), Reason.BAD_VALUE),
-    Flaw(_put("channel_gain", float("inf")), Reason.BAD_VALUE),
-    Flaw(_put("channel_gain", 0.0), Reason.BAD_VALUE),
-    Flaw(_put("arrived_mbit", -1.0), Reason.BAD_VALUE),
-    Flaw(_put("arrived_mbit", float("nan")), Reason.BAD_VALUE),
-    Flaw(lambda message: message.channel_gain.append(1e-11), Reason.WRONG_LENGTH),
-    Flaw(lambda message: message.arrived_mbit.pop(), Reason.WRONG_LENGTH),
-    Flaw(lambda message: message.data_queue_mbit.extend([1.0] * 99), Reason.WRONG_LENGTH),
-    Flaw(lambda message: (message.devices.clear(), message.devices.append(99)), Reason.UNKNOWN_DEVICE),
-    Flaw(lambda message: (message.devices.clear(), message.devices.extend([0, 0])), Reason.REPEATED_DEVICE),
-    Flaw(lambda message: setattr(message, "frame", -3), Reason.BAD_VALUE),
-    Flaw(lambda message: setattr(message, "frame", message.frame + 1000), Reason.FUTURE_FRAME),
 )
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,7 +14,7 @@ import grpc
 import numpy as np
 import pytest
 
-from quedge.interfaces.service import methods
+from quedge.interfaces.service import methods, server
 from quedge.interfaces.service import quedge_pb2 as pb
 from quedge.interfaces.service.cells import Cells
 from quedge.interfaces.service.servicer import Servicer
@@ -31,11 +34,17 @@ class Calls:
         kind = self._channel.stream_stream if method.streams else self._channel.unary_unary
         return kind(method.path, method.request.SerializeToString, method.reply.FromString)
 
-    async def device(self, number: int, *more: pb.DeviceReport) -> Any:
+    async def device(self, number: int) -> Any:
         """A device's stream that has sent its first report."""
         call = self.open(methods.SERVE_DEVICE)()
-        for report in more or (device_report(number),):
-            await call.write(report)
+        await call.write(device_report(number))
+        return call
+
+    async def joined(self, number: int) -> Any:
+        """A device's stream that is known to be there, and has nothing in a frame: its first report was refused."""
+        call = self.open(methods.SERVE_DEVICE)()
+        await call.write(device_report(number, gain=float("nan")))
+        assert (await call.read()).outcome == pb.BAD_VALUE
         return call
 
     async def decide(self, frame: int) -> pb.FrameAnswer:
@@ -61,15 +70,15 @@ def device_report(number: int, gain: float = 1e-11, name: str = "north") -> pb.D
 @asynccontextmanager
 async def serving(deadline_s: float) -> AsyncIterator[Calls]:
     cells = Cells(fresh, None)
-    server = grpc.aio.server()
-    server.add_generic_rpc_handlers((Servicer(cells, "exact", deadline_s).handlers(),))
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
+    service = grpc.aio.server()
+    service.add_generic_rpc_handlers((Servicer(cells, "exact", deadline_s).handlers(),))
+    port = service.add_insecure_port("127.0.0.1:0")
+    await service.start()
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             yield Calls(channel)
     finally:
-        await server.stop(None)
+        await service.stop(None)
         cells.close()
 
 
@@ -93,7 +102,7 @@ def test_devices_that_have_all_reported_get_their_parts_of_one_frame() -> None:
         first = await calls.device(0)
         (alone,) = await read(first)
         assert (alone.outcome, alone.frame) == (pb.SERVED, 0)
-        second = await calls.device(2, device_report(2))
+        second = await calls.device(2)
         (together,) = await read(second)  # the first one is silent: the frame closes at its deadline
         assert (together.outcome, together.frame) == (pb.SERVED, 1)
         for call, number in ((first, 0), (second, 2)):
@@ -109,31 +118,27 @@ def test_devices_that_have_all_reported_get_their_parts_of_one_frame() -> None:
 
 def test_a_device_that_reports_no_more_gets_the_answer_to_its_last_report() -> None:
     async def test(calls: Calls) -> None:
-        waiting, last = await calls.device(0), None
-        await read(waiting)
-        last = await calls.device(1)
+        waiting, last = await calls.joined(0), await calls.joined(1)
+        await last.write(device_report(1))
         await last.done_writing()  # the frame is still open: device 0 has not reported
         await asyncio.sleep(0.05)
         await waiting.write(device_report(0))
         answers = await read(waiting, last)
-        assert [(answer.outcome, answer.frame) for answer in answers] == [(pb.SERVED, 1)] * 2
+        assert [(answer.outcome, answer.frame) for answer in answers] == [(pb.SERVED, 0)] * 2
         assert await last.read() is grpc.aio.EOF
         await waiting.write(device_report(0))  # who is gone is not waited for
         (alone,) = await read(waiting)
-        assert alone.frame == 2
+        assert alone.frame == 1
 
     in_service(test, deadline_s=PATIENCE_S)
 
 
 def test_a_device_that_leaves_in_the_middle_of_a_frame_is_not_waited_for() -> None:
     async def test(calls: Calls) -> None:
-        first = await calls.device(0)
-        await read(first)
-        second = await calls.device(1)
-        await first.write(device_report(0))
-        await read(first, second)
+        first, second = await calls.joined(0), await calls.joined(1)
         await first.write(device_report(0))
         await asyncio.sleep(0.05)
+        assert (await calls.state()).next_frame == 0
         second.cancel()
         (answer,) = await read(first)
         assert answer.outcome == pb.SERVED
@@ -154,7 +159,8 @@ def test_a_bad_report_of_a_device_is_answered_and_changes_nothing(
     number: int, gain: float, outcome: int, field: str
 ) -> None:
     async def test(calls: Calls) -> None:
-        call = await calls.device(number, device_report(number, gain))
+        call = calls.open(methods.SERVE_DEVICE)()
+        await call.write(device_report(number, gain))
         (answer,) = await read(call)
         assert (answer.outcome, answer.field) == (outcome, field)
         assert (await calls.state()).next_frame == 0
@@ -211,6 +217,45 @@ async def _ended(call: Any, how: str) -> None:
         assert await call.read() is grpc.aio.EOF
     else:
         call.cancel()
+
+
+SILENT_CLIENT = """
+import queue, sys, time
+import grpc
+channel, reports = grpc.insecure_channel(sys.argv[1]), queue.SimpleQueue()
+reports.put(bytes.fromhex(sys.argv[2]))
+answers = channel.stream_stream("/quedge.v1.Controller/ServeFrames")(iter(reports.get, None))
+print(len(next(answers)), flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_base_station_that_is_gone_without_a_word_gives_its_name_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_KEEPALIVE_MS", 1000)
+
+    async def test() -> None:
+        port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        listening = server.Listening("127.0.0.1", 0)
+        serving = asyncio.create_task(server.serve(Cells(fresh, None), "exact", listening, 0.1, port.set_result))
+        target = f"127.0.0.1:{await port}"
+        report = frame_report(0).SerializeToString().hex()
+        client = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", SILENT_CLIENT, target, report, stdout=asyncio.subprocess.PIPE
+        )
+        assert client.stdout is not None
+        assert await client.stdout.readline()
+        client.send_signal(signal.SIGSTOP)  # as if its power had gone: nothing says that it is away
+        async with grpc.aio.insecure_channel(target) as channel, asyncio.timeout(PATIENCE_S):
+            assert (await Calls(channel).decide(1)).outcome == pb.NAME_TAKEN
+            await Calls(channel).until_free()
+            assert (await Calls(channel).decide(1)).outcome == pb.SERVED
+        client.kill()
+        await client.wait()
+        serving.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+
+    asyncio.run(test())
 
 
 def test_devices_that_come_and_go_at_random_are_answered_for_every_report() -> None:

@@ -62,6 +62,7 @@ async def serve(
         ("grpc.max_receive_message_length", _MOST_MESSAGE_BYTES),
         ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
         ("grpc.keepalive_timeout_ms", _KEEPALIVE_MS),
+        ("grpc.http2.ping_timeout_ms", _KEEPALIVE_MS),  # without it, it would be a minute
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.so_reuseport", 0),  # a second service on the port is refused rather than given half of the streams
     ]
