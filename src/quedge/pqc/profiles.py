@@ -153,20 +153,24 @@ class Profiles:
         """A framing by name; as `algorithm`."""
         return _named(key, name, self.framings)
 
+    def found(self, places: Iterable[str], algorithm: Algorithm, operation: str) -> Cycles | None:
+        """The cycles of an operation in the first of some places, devices or cores, that has them; None without."""
+        counts = {
+            row.runs_on.casefold(): row
+            for row in self.cycles
+            if (row.algorithm, row.operation) == (algorithm.name, operation)
+        }
+        return next((counts[place.casefold()] for place in places if place.casefold() in counts), None)
+
     def counted(self, device: Device, algorithm: Algorithm, operation: str) -> Cycles:
         """The cycles of an operation on a device, of its own or else its core's.
 
         Raises:
             MissingNumberError: no source gives them.
         """
-        found = {
-            row.runs_on.casefold(): row
-            for row in self.cycles
-            if (row.algorithm, row.operation) == (algorithm.name, operation)
-        }
-        for runs_on in (device.name, device.core):
-            if runs_on.casefold() in found:
-                return found[runs_on.casefold()]
+        row = self.found((device.name, device.core), algorithm, operation)
+        if row is not None:
+            return row
         what = "a byte" if operation == "byte" else operation
         raise MissingNumberError(
             f"device: no source gives the cycles of {algorithm.name} ({what}) on {device.name}; a scenario file may: "

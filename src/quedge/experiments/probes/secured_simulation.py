@@ -12,7 +12,7 @@ from quedge.experiments.job import Job
 from quedge.experiments.probes.largest_stable_rate import LargestStableRate
 from quedge.experiments.probes.simulation import Simulation
 from quedge.model.cell import BITS_PER_MBIT, cell_of
-from quedge.pqc.costs import traffic_of
+from quedge.pqc.costs import BITS_PER_BYTE, traffic_of
 from quedge.simulation.measures import first_settled_frame
 from quedge.simulation.trace import Trace
 
@@ -62,7 +62,7 @@ def costs_of_security(trace: Trace, first_frame: int) -> dict[str, float]:
     rate = trace.rate_mbps[first_frame:][sent]
     power = cell.pqc_power_w[0] + cell.pqc_energy_j_per_mbit[0] * rate  # a suite is the same for all devices
     task_bits = rate * scenario.frame_s * BITS_PER_MBIT
-    wire_bits = 8.0 * sum(traffic.wire_bytes(bits) for bits in task_bits)
+    wire_bits = BITS_PER_BYTE * sum(traffic.wire_bytes(bits) for bits in task_bits)
     assumed_bits = task_bits.sum() / traffic.record_share + task_bits.size * traffic.overhead_bits
     return {
         "circuit_power_w": float(power.mean()),

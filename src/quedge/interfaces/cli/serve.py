@@ -180,8 +180,7 @@ def _secured(
         if hybrid_only:
             raise ValueError("--tls-require-hybrid: is not allowed without TLS: --tls-cert, --tls-key and --client-ca")
         return None
-    server_credentials(certificate, key, client_ca)  # refused before anything is compiled
-    return Tls(certificate, key, client_ca, hybrid_only)
+    return Tls(server_credentials(certificate, key, client_ca), hybrid_only)
 
 
 def _policy_of(

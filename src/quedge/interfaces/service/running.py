@@ -24,7 +24,6 @@ from quedge.interfaces.service.observing.observers import Observers, Started
 from quedge.interfaces.service.observing.web import WebServer
 from quedge.interfaces.service.server import Listening, serve
 from quedge.interfaces.service.settings import Address, Rendering, Tls
-from quedge.interfaces.service.tls.credentials import server_credentials
 from quedge.interfaces.service.tls.negotiated import negotiated_group
 
 
@@ -83,7 +82,7 @@ def run(service: Service, ready: Callable[[Running], None]) -> None:
 
     Raises:
         StateError: the state folder cannot be used.
-        ValueError: an address or a certificate that is not allowed; the message names the option.
+        ValueError: an address that is not allowed; the message names the option.
         OSError: an address cannot be listened on, or the state folder not be written to.
     """
     logs = Logs(service.rendering)
@@ -127,7 +126,7 @@ async def _serve(
     service: Service, cells: Cells, observers: Observers, seen_at: str, ready: Callable[[Running], None]
 ) -> None:
     tls, host = service.tls, service.listen.host
-    credentials = None if tls is None else server_credentials(tls.certificate, tls.key, tls.client_ca)
+    credentials = None if tls is None else tls.credentials
     loop = asyncio.get_running_loop()
 
     def listening(port: int) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Address(NamedTuple):
@@ -18,15 +17,11 @@ class Tls(NamedTuple):
     """How streams are secured.
 
     Attributes:
-        certificate: the service's certificate.
-        key: its key.
-        client_ca: whose certificates clients must have.
+        credentials: of the server, as `server_credentials` makes them.
         hybrid_only: whether connections without a hybrid key exchange are refused.
     """
 
-    certificate: Path
-    key: Path
-    client_ca: Path
+    credentials: Any
     hybrid_only: bool
 
 

@@ -107,12 +107,8 @@ def _print_sources(profiles: Profiles) -> None:
 def _cycles(
     profiles: Profiles, places: Sequence[str], algorithm: Algorithm, operation: str, unit: float
 ) -> float | None:
-    counted = {
-        row.runs_on: row.cycles / unit
-        for row in profiles.cycles
-        if (row.algorithm, row.operation) == (algorithm.name, operation)
-    }
-    return next((counted[place] for place in places if place in counted), None)
+    row = profiles.found(places, algorithm, operation)
+    return None if row is None else row.cycles / unit
 
 
 def _scaled(value: float | None, factor: float) -> float | None:
