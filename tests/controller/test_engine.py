@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from benchmarks.service.disks import Disk, Fault, FaultyJournal
@@ -18,6 +20,7 @@ from quedge.controller.engine import Engine, Pace, Served
 from quedge.controller.journal import Journal
 from quedge.controller.refused import Reason, Refused
 from quedge.controller.report import NEXT_FRAME, Report
+from quedge.policy.lydroo import LydrooAgent
 from quedge.policy.policy import Learner, Policy
 from tests.controller.reports import (
     EXACT,
@@ -181,6 +184,54 @@ def test_a_clock_that_jumps_stops_nothing(begun: Begun, jump_s: float) -> None:
     for report in drawn_reports(4):
         service.clock.now += jump_s
         service.answer(report)
+
+
+def test_without_a_journal_a_report_is_decided_at_once_by_whoever_brings_it(begun: Begun) -> None:
+    service, deciders = begun(None), []
+
+    def told(outcome: Served | Refused) -> None:
+        deciders.append(threading.current_thread())
+        service.told.put(outcome)
+
+    for report in drawn_reports(100):
+        service.engine.submit(report, told)
+        service.told.get(timeout=PATIENCE_S)
+        if deciders[-1] is threading.current_thread():
+            break
+        time.sleep(1e-3)  # until the thread is at rest
+    assert deciders[0] is not threading.current_thread()  # how long a decision takes is not known yet
+    assert deciders[-1] is threading.current_thread()
+
+
+def test_with_a_journal_the_thread_decides(begun: Begun, tmp_path: Path) -> None:
+    service, deciders = begun(tmp_path / "j"), set()
+
+    def told(outcome: Served | Refused) -> None:
+        deciders.add(threading.current_thread())
+        service.told.put(outcome)
+
+    for report in drawn_reports(20):
+        service.engine.submit(report, told)
+        service.told.get(timeout=PATIENCE_S)
+    assert threading.current_thread() not in deciders
+
+
+def test_an_answer_does_not_wait_for_what_its_frame_teaches(
+    begun: Begun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service, report = begun(tmp_path / "j", LEARNING), drawn_reports(1)[0]
+    asked, go_on, learn = threading.Event(), threading.Event(), LydrooAgent.learn
+
+    def slow(agent: LydrooAgent, rng: np.random.Generator) -> Mapping[str, float]:
+        if agent.state().frames > 0:
+            asked.set()
+            assert go_on.wait(PATIENCE_S)
+        return learn(agent, rng)
+
+    monkeypatch.setattr(LydrooAgent, "learn", slow)
+    service.answer(report)
+    assert asked.wait(PATIENCE_S)  # it learns only now
+    go_on.set()
 
 
 def test_reports_beyond_those_that_may_wait_are_refused_at_once(begun: Begun) -> None:

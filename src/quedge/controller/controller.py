@@ -84,8 +84,18 @@ class Controller:
             reason = Reason.OLD_FRAME if frame < due else Reason.FUTURE_FRAME
             raise Refused(reason, "frame", f"{frame} is not allowed; it must be {due}, the next one")
 
+    @property
+    def learns(self) -> bool:
+        """Whether `learn` has something to do between two frames."""
+        return isinstance(self._policy, LydrooAgent)
+
+    def learn(self) -> None:
+        """Learn from the last frame, if the policy does; it is done before the next frame at the latest."""
+        if isinstance(self._policy, LydrooAgent):
+            self._policy.learn(self._rng)
+
     def serve(self, report: Report, decided_by: ServedBy = ServedBy.POLICY) -> Answer:
-        """Decide a frame and advance the books.
+        """Decide a frame and advance the books; what is to be learned from it waits for `learn`.
 
         Args:
             report: what was reported, as `checked_report` gives it.
@@ -96,6 +106,7 @@ class Controller:
             Refused: it is not about the next frame.
         """
         self.check_turn(report.frame)
+        self.learn()
         frame = self._books.frame(self._cell, report)
         served_by, decision = self._decided(frame, decided_by)
         share = AT_ONCE if decision.time_share is None else decision.time_share
@@ -113,7 +124,8 @@ class Controller:
         return answer
 
     def standing(self) -> Standing:
-        """Where it stands; `stand` goes on from there."""
+        """Where it stands, after all that was to be learned; `stand` goes on from there."""
+        self.learn()
         agent = self._policy.state() if isinstance(self._policy, LydrooAgent) else None
         return Standing(self._books, self._rng.bit_generator.state, agent)
 
@@ -137,7 +149,9 @@ class Controller:
     def _decided(self, frame: Frame, decided_by: ServedBy) -> tuple[ServedBy, Decision]:
         if decided_by is not ServedBy.LATE:
             try:
-                decision = _own(self._policy.decide(_copied(frame), self._rng))
+                policy = self._policy
+                decide = policy.choose if isinstance(policy, LydrooAgent) else policy.decide
+                decision = _own(decide(_copied(frame), self._rng))
                 check_decision(frame.cell, decision)
             except KeyboardInterrupt:
                 raise

@@ -1,8 +1,14 @@
-"""One cell's controller at work: a thread that decides each report, writes it down and tells of it, in order."""
+"""One cell's controller at work: it decides each report, writes it down and tells of it, in order.
+
+A thread does so. Where nothing is written down and decisions are quick, a report that finds the thread at rest is
+decided at once by whoever brings it: handing it over and back takes longer than deciding it. What is to be learned from
+a frame is learned by the thread after its answer was told.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import math
 import queue
 import threading
 import time
@@ -19,6 +25,9 @@ from quedge.controller.refused import Reason, Refused
 from quedge.controller.report import NEXT_FRAME, Report
 
 T = TypeVar("T")
+
+QUICK_S = 3e-4
+"""A decision that took no longer is followed by one at once (s); two hand-overs between threads take about 1e-4."""
 
 Done = Callable[["Served | Refused"], None]
 """Who is told of a report: that it was served, or why not. Called from the engine's thread; it must not block."""
@@ -64,6 +73,10 @@ class _Job(NamedTuple):
     done: Done
 
 
+class _Lesson(NamedTuple):
+    """The thread is to learn from the last frame."""
+
+
 class Engine:
     """Serves one cell's reports, one after the other, and tells of each when it is durable.
 
@@ -89,8 +102,10 @@ class Engine:
         self._books = self._controller.books
         self._astray = False
         self._unkept = self._pace.checkpoint_frames if self._last is not None else 0  # a restart is not served twice
-        self._jobs: queue.SimpleQueue[_Job | Kept | None] = queue.SimpleQueue()
+        self._last_decision_s = math.inf
+        self._jobs: queue.SimpleQueue[_Job | _Lesson | Kept | None] = queue.SimpleQueue()
         self._gate, self._open = threading.Lock(), True
+        self._in_hand = 0  # of the thread's jobs, those that are not done; it rests at 0
         self._thread = threading.Thread(target=self._work, name="quedge-cell", daemon=True)
         self._thread.start()
 
@@ -106,10 +121,16 @@ class Engine:
 
     def submit(self, report: Report, done: Done) -> None:
         """Have a report served; `done` is told what became of it."""
+        job = _Job(report, self._clock(), done)
         with self._gate:
-            waiting = self._jobs.qsize()
+            waiting, at_rest = self._jobs.qsize(), self._in_hand == 0
+            if self._open and at_rest and self._journal is None and self._last_decision_s <= QUICK_S:
+                _tell(done, self._outcome(job))
+                if self._controller.learns:
+                    self._hand_over(_Lesson())
+                return
             if self._open and waiting < self._pace.most_waiting:
-                self._jobs.put(_Job(report, self._clock(), done))
+                self._hand_over(job)
                 return
         why = f"{waiting} reports wait already" if self._open else "no more reports are taken: the service ends"
         _tell(done, Refused(Reason.OVERLOADED, "frame", why))
@@ -118,7 +139,7 @@ class Engine:
         """Keep where the controller stands; `done` is told the next frame there, or None where it was not written."""
         with self._gate:
             if self._open:
-                self._jobs.put(done)
+                self._hand_over(done)
                 return
         _tell(done, None)
 
@@ -140,11 +161,26 @@ class Engine:
         while (job := self._jobs.get()) is not None:
             if isinstance(job, _Job):
                 _tell(job.done, self._outcome(job))
-                self._keep_if_due()  # nobody waits for it
+                self._learn()  # nobody waits for it, nor for what follows
+                self._keep_if_due()
+            elif isinstance(job, _Lesson):
+                self._learn()
             else:
                 _tell(job, self._kept())
+            with self._gate:
+                self._in_hand -= 1
         if self._unkept:
             self._kept()
+
+    def _hand_over(self, job: _Job | _Lesson | Kept) -> None:
+        self._in_hand += 1
+        self._jobs.put(job)
+
+    def _learn(self) -> None:
+        try:
+            self._controller.learn()
+        except Exception:  # it may have learned half of it: with a journal it goes back to where that stands
+            self._astray = self._journal is not None
 
     def _outcome(self, job: _Job) -> Served | Refused:
         try:
@@ -175,6 +211,7 @@ class Engine:
             self._journal.append(entry)
         self._astray, self._last, self._books = False, entry, self._controller.books
         failed = answer.served_by is ServedBy.POLICY_FAILED  # it may not fail again: such a frame is not served twice
+        self._last_decision_s = decided - began
         self._unkept += self._pace.checkpoint_frames if failed else 1
         return Served(answer, False, decided - began, began - job.arrived)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
@@ -222,12 +223,16 @@ def _blame(error: Exception) -> Any:
 
 def _settling(loop: asyncio.AbstractEventLoop, future: asyncio.Future[T]) -> Callable[[T], None]:
     """What settles a future of the event loop from another thread; where its stream has ended, nobody waits for it."""
+    home = threading.get_ident()
 
     def settle(result: T) -> None:
         if not future.done():
             future.set_result(result)
 
     def told(result: T) -> None:
-        loop.call_soon_threadsafe(settle, result)
+        if threading.get_ident() == home:
+            settle(result)
+        else:
+            loop.call_soon_threadsafe(settle, result)
 
     return told

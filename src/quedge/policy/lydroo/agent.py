@@ -68,9 +68,15 @@ class LydrooAgent:
         self._candidates: int | None = settings.candidates
         self._winners: deque[int] = deque(maxlen=settings.adapt_every)
         self._frames = 0
+        self._unlearned: tuple[NDArray[np.float32], NDArray[np.bool_]] | None = None
 
     def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
         """Decide one frame, then learn from it; see `Policy.decide`."""
+        decision = self.choose(frame, rng)
+        return decision._replace(notes={**decision.notes, **self.learn(rng)})
+
+    def choose(self, frame: Frame, rng: np.random.Generator) -> Decision:
+        """Decide one frame; `learn` learns from it, and must be called before the next frame if at all."""
         features = device_features(*frame)[:, : self.settings.inputs.features]
         logits = self.settings.actor.logits(self.weights, np.ascontiguousarray(features))
         count = self._count(frame.cell.devices)
@@ -80,9 +86,26 @@ class LydrooAgent:
         notes = {**decision.notes, "candidates": count, "winner": winner}
         self._adapt(winner)
         self._frames += 1
-        if self._trainer is not None:
-            notes |= self._learn(self._trainer, features, decision.offload, rng)
+        self._unlearned = features, decision.offload
         return decision._replace(notes=notes)
+
+    def learn(self, rng: np.random.Generator) -> Mapping[str, float]:
+        """Learn from the frame that was decided last, if that has not been done and there is a trainer.
+
+        Returns:
+            The notes of a learning step: `loss`; none where no step was due.
+        """
+        if self._trainer is None or self._unlearned is None:
+            return {}
+        features, offload = self._unlearned
+        self._unlearned = None
+        settings = self.settings
+        self._replay.add(features, offload)
+        if len(self._replay) < settings.batch or self._frames % settings.update_every:
+            return {}
+        falling = settings.learning_rate / math.sqrt(1.0 + self._frames / 200.0)
+        rate = max(falling, settings.settled_learning_rate)
+        return {"loss": self._trainer.step(self._replay.sample(settings.batch, rng), rate)}
 
     def trained(self) -> TrainedLydroo:
         """What it has learned so far, as a policy that learns no more."""
@@ -126,19 +149,6 @@ class LydrooAgent:
         if len(self._winners) == self.settings.adapt_every:
             self._candidates = max(self._winners) + 2
             self._winners.clear()
-
-    def _learn(
-        self, trainer: Trainer, features: NDArray[np.float32], offload: NDArray[np.bool_], rng: np.random.Generator
-    ) -> Mapping[str, float]:
-        """Remember the frame and, when it is time, take a step; the loss, if any."""
-        settings = self.settings
-        self._replay.add(features, offload)
-        if len(self._replay) < settings.batch or self._frames % settings.update_every:
-            return {}
-        falling = settings.learning_rate / math.sqrt(1.0 + self._frames / 200.0)
-        return {
-            "loss": trainer.step(self._replay.sample(settings.batch, rng), max(falling, settings.settled_learning_rate))
-        }
 
 
 @dataclass(frozen=True, eq=False)
