@@ -23,8 +23,7 @@ def integer_from(lowest: int, highest: int) -> Callable[[str], int]:
         except ValueError:
             number = lowest - 1
         if not lowest <= number <= highest:
-            allowed = f"it must be an integer from {lowest} to {highest}"
-            raise typer.BadParameter(f"{str(text)[:60]!r} is not allowed; {allowed}.")
+            raise _refused(text, f"an integer from {lowest} to {highest}")
         return number
 
     return parse
@@ -43,7 +42,7 @@ def positive_to(highest: float) -> Callable[[str], float]:
     def parse(text: str) -> float:
         number = _number_of(text)
         if not 0.0 < number <= highest:
-            raise _refused(text, f"above 0, at most {highest:g}")
+            raise _refused(text, f"a number above 0, at most {highest:g}")
         return number
 
     return parse
@@ -53,7 +52,7 @@ def share_of(text: str) -> float:
     """A share of the frames, from 0 to below 1."""
     share = _number_of(text)
     if not 0.0 <= share < 1.0:
-        raise _refused(text, "at least 0 and below 1")
+        raise _refused(text, "a number, at least 0 and below 1")
     return share
 
 
@@ -65,5 +64,5 @@ def _number_of(text: str) -> float:
         return math.nan
 
 
-def _refused(text: str, range_: str) -> typer.BadParameter:
-    return typer.BadParameter(f"{str(text)[:60]!r} is not allowed; it must be a number {range_}.")
+def _refused(text: str, allowed: str) -> typer.BadParameter:
+    return typer.BadParameter(f"{str(text)[:60]!r} is not allowed; it must be {allowed}.")

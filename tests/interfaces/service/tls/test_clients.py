@@ -24,7 +24,7 @@ def test_tls_arguments_that_do_not_go_together_are_refused(pki: Written) -> None
     for arguments in ({"certificate": file}, {"key": file}):
         with pytest.raises(ValueError, match=r"^certificate, key: one without the other is not allowed"):
             Client("127.0.0.1:1", ca=file, **arguments)
-    with pytest.raises(ValueError, match="^ca: is not allowed beside credentials"):
+    with pytest.raises(ValueError, match=r"^ca: is not allowed beside credentials"):
         Client("127.0.0.1:1", credentials=grpc.ssl_channel_credentials(), ca=file)
 
 

@@ -40,7 +40,7 @@ class Connection:
         key: str | Path | None = None,
         timeout_s: float = _TIMEOUT_S,
     ) -> None:
-        """Nothing is opened yet; the first call does.
+        """Check what is given; the first call opens the channel.
 
         Args:
             target: "host:port".
