@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import sys
 from pathlib import Path
 
@@ -43,8 +44,8 @@ def main() -> None:
     state = None if given.state is None else StateFolder(given.state, determined_by, given.durability)
     pace = Pace(late_s=NEVER_S, checkpoint_frames=given.checkpoint_frames)
     cells = Cells(lambda: fresh_controller(given.policy, given.devices), state, pace)
-    ready = serve(cells, given.policy, Listening("127.0.0.1", 0), 0.5, lambda port: print(port, flush=True))
-    asyncio.run(ready)
+    with contextlib.closing(cells):
+        asyncio.run(serve(cells, given.policy, Listening("127.0.0.1", 0), 0.5, lambda port: print(port, flush=True)))
 
 
 if __name__ == "__main__":

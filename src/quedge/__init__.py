@@ -34,10 +34,10 @@ from quedge.simulation.simulate import simulate
 from quedge.simulation.trace import Trace
 
 if _typing.TYPE_CHECKING:  # else they are loaded when they are asked for: see __getattr__
+    from quedge.interfaces.service.asking.failures import ReportRefused as ReportRefused
+    from quedge.interfaces.service.asking.failures import ServiceUnavailable as ServiceUnavailable
     from quedge.interfaces.service.async_client import AsyncClient as AsyncClient
     from quedge.interfaces.service.client import Client as Client
-    from quedge.interfaces.service.client import ReportRefused as ReportRefused
-    from quedge.interfaces.service.client import ServiceUnavailable as ServiceUnavailable
 
 __version__ = "0.1.0"
 
@@ -80,8 +80,8 @@ __all__ = [
 _OF_THE_SERVICE = {
     "AsyncClient": "async_client",
     "Client": "client",
-    "ReportRefused": "client",
-    "ServiceUnavailable": "client",
+    "ReportRefused": "asking.failures",
+    "ServiceUnavailable": "asking.failures",
 }
 
 

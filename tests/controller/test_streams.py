@@ -236,7 +236,8 @@ def test_a_base_station_that_is_gone_without_a_word_gives_its_name_free(monkeypa
     async def test() -> None:
         port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         listening = server.Listening("127.0.0.1", 0)
-        serving = asyncio.create_task(server.serve(Cells(fresh, None), "exact", listening, 0.1, port.set_result))
+        cells = Cells(fresh, None)
+        serving = asyncio.create_task(server.serve(cells, "exact", listening, 0.1, port.set_result))
         target = f"127.0.0.1:{await port}"
         report = frame_report(0).SerializeToString().hex()
         client = await asyncio.create_subprocess_exec(
@@ -254,6 +255,7 @@ def test_a_base_station_that_is_gone_without_a_word_gives_its_name_free(monkeypa
         serving.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await serving
+        cells.close()
 
     asyncio.run(test())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +89,7 @@ class Service:
             await server.serve(self._cells, "exact", self._listening, self._deadline_s, self._listens)
 
         self._task = self._loop.create_task(run())
-        with suppress(asyncio.CancelledError):
+        with suppress(asyncio.CancelledError), closing(self._cells):
             self._loop.run_until_complete(self._task)
         self._loop.close()
 

@@ -2,10 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import datetime
-import ipaddress
 import itertools
-import os
 import re
 import socket
 import threading
@@ -34,12 +31,7 @@ from tests.interfaces.service.service_under_test import SCENARIO, Service, mute
 grpc = pytest.importorskip("grpc")
 
 from quedge.interfaces.service.async_client import AsyncClient  # noqa: E402
-from quedge.interfaces.service.client import (  # noqa: E402
-    Client,
-    Decided,
-    ReportRefused,
-    ServiceUnavailable,
-)
+from quedge.interfaces.service.client import Client, Decided, ReportRefused, ServiceUnavailable  # noqa: E402
 
 FRAMES = 60
 NUMBERS = itertools.count()
@@ -559,65 +551,6 @@ def test_answers_cannot_be_changed(service: Service, name: str) -> None:
 def test_a_policy_without_a_bound_gives_none(name: str) -> None:
     with Service(policy=BestSingle()) as plain, Client(plain.target, name) as controller:
         assert controller.decide(0, GAIN, ARRIVED).upper_bound is None
-
-
-def test_tls_arguments_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
-    file = tmp_path / "file.pem"
-    file.write_text("")
-    for arguments in ({"certificate": file}, {"ca": file, "key": file}, {"certificate": file, "key": file}):
-        with pytest.raises(ValueError, match="certificate"):
-            Client("127.0.0.1:1", **arguments)
-    with pytest.raises(ValueError, match="ca"):
-        Client("127.0.0.1:1", credentials=grpc.ssl_channel_credentials(), ca=file)
-    with pytest.raises(FileNotFoundError):
-        AsyncClient("127.0.0.1:1", ca=tmp_path / "missing.pem")
-
-
-@pytest.fixture(scope="module")
-def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a certificate that signs itself, and its key."""
-    pytest.importorskip("cryptography")
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "quedge")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .sign(key, hashes.SHA256())
-    )
-    folder = tmp_path_factory.mktemp("pem")
-    (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (folder / "key.pem").write_bytes(secret)
-    return folder
-
-
-def test_tls_on_both_sides(pem: Path, name: str) -> None:
-    certificate, key = (pem / file for file in ("cert.pem", "key.pem"))
-    pair = [(key.read_bytes(), certificate.read_bytes())]
-    wanted = grpc.ssl_server_credentials(pair, certificate.read_bytes(), require_client_auth=True)
-    with Service(credentials=wanted) as secured:
-        files = {"ca": os.fspath(certificate), "certificate": certificate, "key": key}
-        with Client(secured.target, name, **files) as controller, controller.stream() as frames:
-            assert frames.decide(0, GAIN, ARRIVED).frame == 0
-
-        async def play() -> int:
-            async with AsyncClient(secured.target, name, **files) as controller:
-                return await controller.next_frame()
-
-        assert asyncio.run(play()) == 1
-        for without in (Client(secured.target), Client(secured.target, ca=certificate)):
-            with without as controller, pytest.raises(ServiceUnavailable, match=r"TLS|connection was lost"):
-                controller.state()
 
 
 def test_the_pages_example_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

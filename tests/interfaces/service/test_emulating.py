@@ -397,6 +397,17 @@ def test_bad_use_is_refused_before_anything_is_asked(arguments: list[str]) -> No
     assert output == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--ca", "/nowhere.pem"], "--ca: /nowhere.pem: cannot be read: No such file or directory"),
+        (["--cert", "/nowhere.pem"], "--cert, --key: are not allowed without --ca, by which the service is known"),
+    ],
+)
+def test_tls_files_are_refused_by_option(arguments: list[str], complaint: str) -> None:
+    assert str(told("--connect", "127.0.0.1:1", *arguments)[3]) == complaint
+
+
 def test_a_silent_service_is_given_up_in_time() -> None:
     with mute() as target:
         status, _, complaints, _ = told("--connect", target, "--json")

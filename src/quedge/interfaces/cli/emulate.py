@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from quedge.interfaces.cli.compiling import explained_pause
-from quedge.interfaces.cli.numbers import frames_of, integer_from, share_of
+from quedge.interfaces.cli.host_port import target_of
+from quedge.interfaces.cli.numbers import frames_of, integer_from, positive_to, share_of
 from quedge.interfaces.cli.options import ArrivalTrace, ChannelTrace, ScenarioFile, Seed, Settings
 from quedge.interfaces.cli.pqc.suite_options import suite_named
-from quedge.interfaces.cli.refusing import UsageError, refusing
+from quedge.interfaces.cli.refusing import refusing
 from quedge.interfaces.cli.reporting import progress_bars
 from quedge.interfaces.cli.traces import read_traces
 from quedge.interfaces.scenario_file import Preset, read_scenario
@@ -31,40 +31,11 @@ if TYPE_CHECKING:
 _FRAMES = 2000
 _MOST_DEVICES = 10_000
 _MOST_RATE_HZ = 1e6
-_TARGET = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\s:/\[\]]+):([0-9]{1,5})")
 _FAILED, _INTERRUPTED = 1, 130
 
 
-def _target_of(text: str) -> str:
-    """A host and a port."""
-    match = _TARGET.fullmatch(text)
-    if match is None or not 0 < int(match[2]) < 1 << 16:
-        raise typer.BadParameter(f"{text[:60]!r} is not allowed; it must be HOST:PORT, such as 127.0.0.1:50051.")
-    return text
-
-
-def _rate_of(text: str) -> float:
-    """Frames a second."""
-    return _number_of(text, _MOST_RATE_HZ)
-
-
-def _part_of(text: str) -> float:
-    """A share that is not nothing."""
-    return _number_of(text, 1.0)
-
-
-def _number_of(text: str, highest: float) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0.0 < number <= highest:
-        raise typer.BadParameter(f"{str(text)[:60]!r} is not allowed; it must be above 0 and at most {highest:g}.")
-    return number
-
-
 def emulate_devices(
-    connect: Annotated[str, typer.Option(parser=_target_of, metavar="HOST:PORT", help="Where the service listens.")],
+    connect: Annotated[str, typer.Option(parser=target_of, metavar="HOST:PORT", help="Where the service listens.")],
     scenario: ScenarioFile = None,
     devices: Annotated[
         int | None,
@@ -74,7 +45,9 @@ def emulate_devices(
         int | None,
         typer.Option(parser=frames_of, metavar="N", help=f"Frames to play; {_FRAMES}, or what the traces hold."),
     ] = None,
-    rate: Annotated[float, typer.Option(parser=_rate_of, metavar="HZ", help="Frames a second.")] = 200.0,
+    rate: Annotated[
+        float, typer.Option(parser=positive_to(_MOST_RATE_HZ), metavar="HZ", help="Frames a second.")
+    ] = 200.0,
     settings: Settings = None,
     seed: Seed = 0,
     base_station: Annotated[
@@ -99,7 +72,8 @@ def emulate_devices(
         typer.Option(metavar="SUITE", help=f"Offloaders upload records secured by it: {', '.join(SUITES)}."),
     ] = None,
     pqc_share: Annotated[
-        float, typer.Option(parser=_part_of, metavar="SHARE", help="Share of the decided bits that are uploaded.")
+        float,
+        typer.Option(parser=positive_to(1.0), metavar="SHARE", help="Share of the decided bits that are uploaded."),
     ] = 0.01,
     ca: Annotated[Path | None, typer.Option(help="TLS: certificate that the service's one is signed by (PEM).")] = None,
     cert: Annotated[Path | None, typer.Option(help="TLS: own certificate, where the service asks for one.")] = None,
@@ -112,21 +86,17 @@ def emulate_devices(
     """
     check_installed("grpc", "quedge emulate", "grpcio", "serve")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what is wrong with a connection is told in our own words
-    from quedge.interfaces.service.client import credentials_of
+    from quedge.interfaces.service.asking.connection import credentials_of
     from quedge.interfaces.service.emulating.emulate import Stage, emulate
     from quedge.interfaces.service.emulating.script import script_of
 
     presets = [] if devices is None else [Preset("--devices", "devices", devices)]
     with refusing():
+        credentials = credentials_of(None, ca, cert, key, ("--ca", "--cert", "--key"))
         traces = read_traces(channel_trace, arrival_trace)
         cell = read_scenario(scenario, settings or (), traces.devices, presets).scenario
         count = frames or traces.frames or _FRAMES
         world = draw_world(cell, count, seed, traces.channel, traces.arrivals)
-    try:
-        with refusing("--ca, --cert, --key"):
-            credentials = credentials_of(None, ca, cert, key)
-    except OSError as error:
-        raise UsageError(f"{error.filename}: cannot be read: {error.strerror}") from None
     live = None if pqc is None else _live_suite(pqc)
     stage = Stage(connect, base_station, credentials, rate, as_base_station, live, pqc_share)
     script = script_of(world, seed, loss, churn)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import typer
@@ -22,8 +23,7 @@ def integer_from(lowest: int, highest: int) -> Callable[[str], int]:
         except ValueError:
             number = lowest - 1
         if not lowest <= number <= highest:
-            allowed = f"it must be an integer from {lowest} to {highest}"
-            raise typer.BadParameter(f"{str(text)[:60]!r} is not allowed; {allowed}.")
+            raise _refused(text, f"an integer from {lowest} to {highest}")
         return number
 
     return parse
@@ -36,12 +36,33 @@ workers_of = integer_from(1, _MOST_WORKERS)
 trials_of = integer_from(1, _MOST_TRIALS)
 
 
+def positive_to(highest: float) -> Callable[[str], float]:
+    """A parser of numbers above 0 up to a highest one, which it names where it refuses."""
+
+    def parse(text: str) -> float:
+        number = _number_of(text)
+        if not 0.0 < number <= highest:
+            raise _refused(text, f"a number above 0, at most {highest:g}")
+        return number
+
+    return parse
+
+
 def share_of(text: str) -> float:
     """A share of the frames, from 0 to below 1."""
-    try:
-        share = float(text)
-    except ValueError:
-        share = -1.0
+    share = _number_of(text)
     if not 0.0 <= share < 1.0:
-        raise typer.BadParameter(f"{text[:60]!r} is not allowed; it must be a number, at least 0 and below 1.")
+        raise _refused(text, "a number, at least 0 and below 1")
     return share
+
+
+def _number_of(text: str) -> float:
+    """The number, or NaN, which is in no range."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _refused(text: str, allowed: str) -> typer.BadParameter:
+    return typer.BadParameter(f"{str(text)[:60]!r} is not allowed; it must be {allowed}.")

@@ -19,6 +19,8 @@ from quedge.controller.journal import Durability, StateError
 from quedge.experiments.fingerprint import plain, scenario_object
 from quedge.interfaces.agent_file import read_agent
 from quedge.interfaces.cli.compiling import explained_pause
+from quedge.interfaces.cli.host_port import listening_of
+from quedge.interfaces.cli.numbers import positive_to
 from quedge.interfaces.cli.options import AgentFile, LydrooSettings, ScenarioFile, Seed, Settings
 from quedge.interfaces.cli.refusing import UsageError, place_of, refusing
 from quedge.interfaces.lydroo_settings import CRITICS
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from quedge.interfaces.service.running import Running, Service
 
 _SWITCH_INTERVAL_S = 5e-4  # a thread that computes gives way to the one that answers ten times sooner than usual
-_MOST_MS = 3.6e6
+_positive_ms = positive_to(3.6e6)
 _LIBRARIES = {
     "grpc": "grpcio",
     "google.protobuf": "protobuf",
@@ -47,23 +49,9 @@ _LIBRARIES = {
 _ADDRESS = Address("127.0.0.1", 50_051)
 
 
-def address_of(text: str) -> Address:
-    """HOST:PORT; an IPv6 address stands in brackets."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdecimal() or int(port) > 65_535:
-        raise typer.BadParameter(f"{text[:60]!r} is not allowed; it must be HOST:PORT, such as 127.0.0.1:50051.")
-    return Address(host, int(port))
-
-
 def milliseconds_of(text: str) -> float:
     """A positive time in milliseconds, as seconds."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0.0 < value <= _MOST_MS:
-        raise typer.BadParameter(f"{text[:60]!r} is not allowed; it must be a number above 0, at most {_MOST_MS:g}.")
-    return value / 1e3
+    return _positive_ms(text) / 1e3
 
 
 def serve(
@@ -76,7 +64,7 @@ def serve(
     seed: Seed = 0,
     listen: Annotated[
         Address | None,
-        typer.Option(parser=address_of, metavar="HOST:PORT", help="Where to take reports; 127.0.0.1:50051 without."),
+        typer.Option(parser=listening_of, metavar="HOST:PORT", help="Where to take reports; 127.0.0.1:50051 without."),
     ] = None,
     state: Annotated[
         Path | None,
@@ -109,7 +97,7 @@ def serve(
     metrics: Annotated[
         Address | None,
         typer.Option(
-            parser=address_of,
+            parser=listening_of,
             metavar="HOST:PORT",
             help="Where to see it: /metrics, /healthz, /readyz, a live page.",
         ),
@@ -132,6 +120,8 @@ def serve(
         check_devices({name: chosen}, given.devices)
         determined_by = _determined_by(given, chosen, start, seed)
         secured = _secured(listen or _ADDRESS, tls_cert, tls_key, client_ca, tls_require_hybrid)
+    if metrics is not None:
+        metrics = metrics._replace(host=metrics.host.strip("[]"))  # gRPC takes IPv6 in brackets, a web server without
     half_frame_s = 0.5 * given.frame_s
     fresh = _fresh(given, chosen, start, seed)
     sys.setswitchinterval(_SWITCH_INTERVAL_S)

@@ -85,8 +85,8 @@ class Cells:
         self._fresh, self._state, self._most = fresh, state, most
         self._pace = Pace() if pace is None else pace
         self._engines: dict[str, Engine] = {}
-        self.devices = fresh().devices
         try:
+            self.devices = fresh().devices
             for name in [] if state is None else state.names():
                 self._engines[name] = self._begun(name)
         except BaseException:

@@ -15,7 +15,7 @@ from quedge.controller.controller import Controller
 from quedge.controller.engine import Pace
 from quedge.controller.journal import Durability
 from quedge.interfaces.service.cells import Cells, StateFolder
-from quedge.interfaces.service.observing.endpoints import endpoints_of
+from quedge.interfaces.service.observing.endpoints import Endpoints, endpoints_of
 from quedge.interfaces.service.observing.health import Health
 from quedge.interfaces.service.observing.history import History
 from quedge.interfaces.service.observing.logs import Logs
@@ -87,39 +87,40 @@ def run(service: Service, ready: Callable[[Running], None]) -> None:
     """
     logs = Logs(service.rendering)
     folder = None if service.state is None else StateFolder(service.state, service.determined_by, service.durability)
+    cells = Cells(service.fresh, folder, service.pace)
+    asyncio.run(_run(service, cells, logs, ready))
+
+
+async def _run(service: Service, cells: Cells, logs: Logs, ready: Callable[[Running], None]) -> None:
+    """From cells that stand to cells that are closed, whatever fails; watchers are told last."""
+    observers, endpoints = _watched(service, Health(cells.ailment), logs)
     try:
-        cells = Cells(service.fresh, folder, service.pace)
-    except BaseException:
-        if folder is not None:
-            folder.close()
-        raise
-    health = Health(cells.ailment)
-    try:
-        with _watched(service, health, logs) as (observers, seen_at):
+        with _seen(service.metrics, endpoints) as seen_at:
             for name in cells.names():
                 observers.restored(name, cells.known(name).books)
-            asyncio.run(_serve(service, cells, observers, seen_at, ready))
+            await _serve(service, cells, observers, seen_at, ready)
     finally:
-        cells.close()
+        await asyncio.get_running_loop().run_in_executor(None, cells.close)  # a second signal does not cut it short
+        observers.stopped()
+
+
+def _watched(service: Service, health: Health, logs: Logs) -> tuple[Observers, Endpoints]:
+    """Who is told of what happens, and what can be seen of it."""
+    if service.metrics is None:
+        return Observers((health, logs), logs.observer_failed), {}
+    metrics, history = Metrics(service.power_budget_w), History(service.power_budget_w)
+    observers = Observers((metrics, history, health, logs), logs.observer_failed)
+    return observers, endpoints_of(metrics, history, health)
 
 
 @contextlib.contextmanager
-def _watched(service: Service, health: Health, logs: Logs) -> Iterator[tuple[Observers, str]]:
-    """Who is told of what happens, and where it can be seen."""
-    if service.metrics is None:
-        observers = Observers((health, logs), logs.observer_failed)
-        try:
-            yield observers, ""
-        finally:
-            observers.stopped()
+def _seen(metrics: Address | None, endpoints: Endpoints) -> Iterator[str]:
+    """Where it can be seen, as a URL; empty for nowhere."""
+    if metrics is None:
+        yield ""
         return
-    metrics, history = Metrics(service.power_budget_w), History(service.power_budget_w)
-    observers = Observers((metrics, history, health, logs), logs.observer_failed)
-    try:
-        with WebServer(*service.metrics, endpoints_of(metrics, history, health)) as web:
-            yield observers, web.address
-    finally:
-        observers.stopped()
+    with WebServer(*metrics, endpoints) as web:
+        yield web.address
 
 
 async def _serve(

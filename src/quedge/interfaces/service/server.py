@@ -43,10 +43,10 @@ async def serve(
     stopping: Callable[[], None] = lambda: None,
     hybrid_only: bool = False,
 ) -> None:
-    """Serve until SIGTERM or SIGINT; then what waits is answered, and every cell's standing kept.
+    """Serve until SIGTERM or SIGINT; then what waits is answered.
 
     Args:
-        cells: the engines; they are closed at the end.
+        cells: the engines; who made them closes them afterwards.
         policy: the policy's name.
         listening: what to listen on.
         deadline_s: time after which a frame of self-reporting devices closes (s).
@@ -92,4 +92,3 @@ async def serve(
     finally:
         stopping()
         await server.stop(_GRACE_S)
-        await loop.run_in_executor(None, cells.close)

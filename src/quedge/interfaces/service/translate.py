@@ -6,20 +6,14 @@ import math
 
 import numpy as np
 
-from quedge.controller.answer import Answer, ServedBy
+from quedge.controller.answer import Answer
 from quedge.controller.engine import Served
 from quedge.controller.refused import Reason, Refused
 from quedge.controller.report import Report, checked_report
 from quedge.interfaces.service import quedge_pb2 as pb
-from quedge.model.frame import Status
+from quedge.interfaces.service.enumerations import SERVED_BY, STATUSES
 
 OUTCOMES = {reason: pb.Outcome.Value(reason.name) for reason in Reason}
-_SERVED_BY = {
-    ServedBy.POLICY: pb.POLICY,
-    ServedBy.LATE: pb.BEST_SINGLE_LATE,
-    ServedBy.POLICY_FAILED: pb.BEST_SINGLE_POLICY_FAILED,
-}
-_STATUSES = {status: pb.DecisionStatus.Value(status.name) for status in Status}
 
 
 def report_of(message: pb.FrameReport, all_devices: int) -> Report:
@@ -39,8 +33,8 @@ def answer_of(served: Served) -> pb.FrameAnswer:
     return pb.FrameAnswer(
         frame=answer.frame,
         outcome=pb.REPEATED if served.repeated else pb.SERVED,
-        served_by=_SERVED_BY[answer.served_by],
-        status=_STATUSES[answer.status],
+        served_by=SERVED_BY[answer.served_by],
+        status=STATUSES[answer.status],
         devices=answer.devices.tolist(),
         offload=answer.offload.tolist(),
         transmit_power_w=answer.transmit_power_w.tolist(),
@@ -73,8 +67,8 @@ def device_answer_of(answer: Answer, device: int) -> pb.DeviceAnswer:
     return pb.DeviceAnswer(
         frame=answer.frame,
         outcome=pb.SERVED,
-        served_by=_SERVED_BY[answer.served_by],
-        status=_STATUSES[answer.status],
+        served_by=SERVED_BY[answer.served_by],
+        status=STATUSES[answer.status],
         offload=bool(answer.offload[place]),
         transmit_power_w=float(answer.transmit_power_w[place]),
         cpu_frequency_hz=float(answer.cpu_frequency_hz[place]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.interfaces.service.client import CellState, Decided
+from quedge.interfaces.service.asking.answers import CellState, Decided, due_in
 from quedge.model.cell import cell_of
 from quedge.model.frame import Decision
 from quedge.model.limits import check_decision
@@ -35,7 +35,7 @@ class Audit:
     def __init__(self, scenario: Scenario, state: CellState | None) -> None:
         self._cell = cell_of(scenario)
         nothing = np.zeros(scenario.devices)
-        self._next_frame = 0 if state is None else state.next_frame
+        self._next_frame = due_in(state)
         self._data_queue = nothing.copy() if state is None else state.data_queue_mbit.copy()
         self._energy_queue = nothing.copy() if state is None else state.energy_queue.copy()
         self.violations = 0

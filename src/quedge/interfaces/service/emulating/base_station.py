@@ -7,8 +7,8 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
+from quedge.interfaces.service.asking.failures import ReportRefused
 from quedge.interfaces.service.async_client import AsyncClient
-from quedge.interfaces.service.client import ReportRefused
 from quedge.interfaces.service.emulating.turn import Turn
 
 _OUT_OF_TURN = ("OLD_FRAME", "FUTURE_FRAME")

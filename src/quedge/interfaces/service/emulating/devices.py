@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from quedge.interfaces.service.asking.answers import Decided, DeviceDecided
+from quedge.interfaces.service.asking.failures import ReportRefused
 from quedge.interfaces.service.async_client import AsyncClient, AsyncDeviceStream
-from quedge.interfaces.service.client import Decided, DeviceDecided, ReportRefused
 from quedge.interfaces.service.emulating.turn import Turn
 
 

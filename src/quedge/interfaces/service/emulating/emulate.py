@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from quedge.interfaces.service.asking.answers import CellState, due_in
+from quedge.interfaces.service.asking.connection import BASE_STATION
+from quedge.interfaces.service.asking.failures import ServiceUnavailable
 from quedge.interfaces.service.async_client import AsyncClient
-from quedge.interfaces.service.client import BASE_STATION, CellState, ServiceUnavailable
 from quedge.interfaces.service.emulating.audit import Audit
 from quedge.interfaces.service.emulating.base_station import BaseStation
 from quedge.interfaces.service.emulating.devices import Devices
@@ -78,8 +80,7 @@ async def _emulate(
                 state = await client.state()
                 _check_devices(state, scenario.devices)
                 audit = Audit(scenario, state)
-                first = 0 if state is None else state.next_frame
-                reporters = BaseStation(client, first) if stage.as_base_station else Devices(client)
+                reporters = BaseStation(client, due_in(state)) if stage.as_base_station else Devices(client)
                 await _play(script, stage, scenario.frame_s, reporters, _Watchers(tally, audit, uploads, progress))
         except ServiceUnavailable as error:
             trouble = str(error)

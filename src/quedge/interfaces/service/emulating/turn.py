@@ -7,7 +7,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.interfaces.service.client import Decided, ReportRefused
+from quedge.interfaces.service.asking.answers import Decided
+from quedge.interfaces.service.asking.failures import ReportRefused
 
 
 class Turn(NamedTuple):

@@ -39,19 +39,22 @@ def server_credentials(
     return grpc.dynamic_ssl_server_credentials(files.begin(), files.changed, require_client_authentication=True)
 
 
-def channel_credentials(ca: Path, cert: Path, key: Path) -> Any:
+def channel_credentials(
+    ca: Path, cert: Path | None = None, key: Path | None = None, names: tuple[str, str, str] = ("ca", "cert", "key")
+) -> Any:
     """Credentials of a client; they are read once.
 
     Args:
         ca: the authorities of servers.
-        cert: the client's certificate and its chain.
+        cert: the client's certificate and its chain; this service asks for one, another may not.
         key: its key.
+        names: what messages call the three.
 
     Returns:
         A `grpc.ChannelCredentials`.
 
     Raises:
-        ValueError: a file cannot be used; the message names argument and file.
+        ValueError: a file cannot be used, or one of `cert` and `key` is missing; the message names argument and file.
         MissingExtraError: gRPC or cryptography is not installed.
     """
     _check_libraries()
@@ -59,8 +62,12 @@ def channel_credentials(ca: Path, cert: Path, key: Path) -> Any:
 
     from quedge.interfaces.service.tls.files import CLIENT, Given, read_authorities, read_identity
 
-    authorities = read_authorities(Given("ca", ca))
-    identity = read_identity(Given("cert", cert), Given("key", key), CLIENT)
+    authorities = read_authorities(Given(names[0], ca))
+    if cert is None and key is None:
+        return grpc.ssl_channel_credentials(authorities)
+    if cert is None or key is None:
+        raise ValueError(f"{names[1]}, {names[2]}: one without the other is not allowed; give both or neither")
+    identity = read_identity(Given(names[1], cert), Given(names[2], key), CLIENT)
     return grpc.ssl_channel_credentials(authorities, identity.key_pem, identity.chain_pem)
 
 

@@ -1,0 +1,1 @@
+"""What both clients of the service are made of."""
