@@ -27,7 +27,7 @@ def fading_correlation(scenario: Scenario) -> NDArray[np.float64]:
 def shadowing_correlation(scenario: Scenario) -> NDArray[np.float64]:
     """Correlation of each device's shadowing in dB from one frame to the next, exp(−T / τ); shape (devices,).
 
-    Source: M. Gudmundson, Correlation model for shadow fading in mobile radio systems, Electronics Letters 27(23), 1991.
+    Source: M. Gudmundson, Correlation model for shadow fading in mobile radio systems, Electronics Letters 27, 1991.
     """
     with np.errstate(divide="ignore"):  # nothing is left after no time
         return np.exp(-scenario.frame_s / scenario.per_device("shadowing_decorrelation_s"))

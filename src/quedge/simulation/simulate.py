@@ -183,7 +183,7 @@ def _carry_out_otherwise(
     promised_rate_mbps: Floats,
     power_w: Floats,
 ) -> tuple[float, float]:
-    """The same where the world is not as the policy assumes; returns the objective (17), and what was promised of it."""
+    """The same where the world is not as the policy assumes; returns the objective (17), reached and promised."""
     powers = offload, transmit_power_w, cpu_frequency_hz, time_share
     promised, promised_power = charge(cell, told_gain, data_queue_mbit, *powers)
     promised_rate_mbps[:] = promised
