@@ -71,7 +71,7 @@ def charge_device(
     cell: Cell,
     i: int,
     channel_gain: float,
-    interference_w: float,
+    interference: float,
     data_queue_mbit: float,
     offloads: bool,
     transmit_power_w: float,
@@ -80,7 +80,7 @@ def charge_device(
 ) -> tuple[float, float]:
     """Rate (Mbit/s) and power (W) of device i, offloading in a share of the frame; eqs. (1)-(4)."""
     if offloads:
-        sinr = transmit_power_w * channel_gain / (cell.noise_w + interference_w)  # eq. (2)
+        sinr = transmit_power_w * channel_gain / (cell.noise_w + interference)  # eq. (2)
         uplink_rate = share * cell.uplink_mbps[i] * math.log1p(sinr) / math.log(2.0)  # eq. (3)
         rate = secured_rate(cell, i, uplink_rate, data_queue_mbit)
         return rate, share * transmit_power_w + circuit_power(cell, i, rate)  # eq. (4)

@@ -52,7 +52,7 @@ EXPERIMENT = Experiment(
     caption=(
         "One departure from the paper's channel a column, the others off; λ = 3 Mbit/s, frames of 1 s, shadowing with "
         "a decorrelation time of 10 s. Policies decide by the estimates and as if cancellation were perfect, and the "
-        "true channel delivers. lydroo-noma learns where something is imperfect."
+        "true channel delivers. lydroo-noma runs where what policies assume does not hold."
     ),
     grids=[
         Grid([EXACT, BEST_PAIR, BEST_SINGLE], [AS_ASSUMED, *departures(*LEVELS)], frames=FRAMES),
