@@ -32,7 +32,6 @@ LABELS = {
     "estimate_error": "error of the estimates",
     "residual_sic_share": "share left by cancellation",
 }
-LOGARITHMIC = ("doppler_hz", "residual_sic_share")
 FRAMES = 4_000
 
 
@@ -61,12 +60,12 @@ EXPERIMENT = Experiment(
     shown=Presentation(
         SweepsBeside(
             [
-                Sweep(key, LABELS[key], [QUEUE, POWER, DELIVERED], logarithmic=key in LOGARITHMIC, only=only(key))
-                for key in LEVELS
+                Sweep(key, label, [QUEUE, POWER, DELIVERED], logarithmic=key == "residual_sic_share", only=only(key))
+                for key, label in LABELS.items()
             ]
         ),
         Table(
-            [(key, LABELS[key]) for key in LEVELS],
+            list(LABELS.items()),
             [
                 QUEUE_COLUMN,
                 DELAY_P95_COLUMN,
