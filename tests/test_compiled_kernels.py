@@ -18,7 +18,7 @@ from quedge.model.frame import Frame
 from quedge.model.objective import frame_objective
 from quedge.model.queues import advance_queues
 from quedge.model.terms import frame_terms
-from quedge.model.uplink import AT_ONCE, charge, interference_w
+from quedge.model.uplink import AT_ONCE, charge, deliver, interference_w
 from tests import oracle
 from tests.frames import drawn_frame
 from tests.policies import POLICIES, charged, decide
@@ -54,6 +54,9 @@ def test_charging_and_queues_equal_their_plain_python(frame: Frame, data: st.Dat
     state = (frame.cell, frame.channel_gain, frame.data_queue_mbit, offload, power, frequency, AT_ONCE)
     rate, drawn = charge(*state)
     for compiled, plain in zip((rate, drawn), charge.py_func(*state), strict=True):
+        np.testing.assert_allclose(compiled, plain, rtol=1e-13)
+    told = (frame.cell, frame.channel_gain, frame.channel_gain[::-1].copy(), 0.25, *state[2:])
+    for compiled, plain in zip(deliver(*told), deliver.py_func(*told), strict=True):
         np.testing.assert_allclose(compiled, plain, rtol=1e-13)
     np.testing.assert_allclose(
         interference_w(frame.channel_gain, offload, power),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -196,3 +197,10 @@ def test_a_report_may_leave_all_channels_useless_and_all_queues_full() -> None:
         for values in answer[5:12]:
             assert np.isfinite(values).all()
             assert (values >= 0.0).all()
+
+
+def test_what_makes_a_simulated_channel_imperfect_changes_no_answer() -> None:
+    keys = {"estimate_error": 0.2, "residual_sic_share": 0.1, "doppler_hz": 0.1, "shadowing_db": 6.0}
+    reports = drawn_reports(40)
+    imperfect = fresh(scenario=dataclasses.replace(SMALL, **keys))
+    assert served(imperfect, reports) == served(fresh(), reports)

@@ -73,6 +73,17 @@ def test_a_failing_cell_is_reported_the_rest_finishes_and_the_status_is_1(
     assert "2 cells failed" in (tmp_path / "made" / "report.html").read_text()
 
 
+def test_a_sweep_of_an_imperfect_channel_has_a_column_of_what_was_delivered() -> None:
+    def measures(scenario: Scenario, **varied: list[float]) -> list[str]:
+        table = sweep_experiment("mine", scenario, varied, [EXACT]).shown.table
+        assert table is not None
+        return [column.measure for column in table.columns]
+
+    assert "delivered_ratio" not in measures(Scenario(), nu=[20.0, 60.0])
+    assert "delivered_ratio" in measures(Scenario(), residual_sic_share=[0.0, 0.1])
+    assert "delivered_ratio" in measures(Scenario(estimate_error=0.1), nu=[20.0, 60.0])
+
+
 def test_a_sweep_that_cannot_run_leaves_what_stood_there(tmp_path: Path) -> None:
     (tmp_path / "short.csv").write_text("frame,device,channel_gain,arrival_mbit\n0,0,1e-10,3\n1,0,1e-10,3\n")
     traces = ["--channel-trace", "short.csv", "--arrival-trace", "short.csv", "--seeds", "1", "--out", "made"]

@@ -5,7 +5,7 @@ import pytest
 from quedge.experiments.comparison import compare
 from quedge.interfaces.cli import reporting
 from quedge.model.scenario import Scenario
-from quedge.policy.baselines import AllLocal
+from quedge.policy.baselines import AllLocal, BestSingle
 
 
 def shown(capsys: pytest.CaptureFixture[str]) -> str:
@@ -18,6 +18,16 @@ def test_the_footnote_names_the_frames_that_were_measured(capsys: pytest.Capture
     printed = shown(capsys)
     assert "cell [1]: 2 devices, seed 0, frames 5 to 10, arrivals" in printed
     assert "left out" not in printed
+
+
+def test_what_was_delivered_has_a_column_where_the_world_is_not_as_assumed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "delivered" not in shown(capsys)
+    imperfect = Scenario(devices=2, estimate_error=0.3)
+    (outcome,) = compare(imperfect, {"best-single": BestSingle()}, frames=10)
+    reporting.print_comparison({"": {outcome.name: outcome.summary}}, 0.5)
+    printed = capsys.readouterr().out
+    assert "delivered" in printed
+    assert f"{outcome.summary.delivered_ratio:.4f}" in printed
 
 
 def test_a_narrow_table_says_which_columns_it_leaves_out(

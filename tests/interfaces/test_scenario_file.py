@@ -140,6 +140,17 @@ def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
     assert read_scenario(tmp_path / "cell.toml").scenario.nu == 5.0
 
 
+def test_a_scenario_with_a_correlated_and_imperfect_channel_reads_back_exactly(tmp_path: Path) -> None:
+    scenario = Scenario(
+        devices=2, doppler_hz=[0.0, 0.3], shadowing_db=6.5, shadowing_decorrelation_s=[0.0, 20.0], estimate_error=0.05,
+        residual_sic_share=0.01, weight=[1.5, 1.0], distance_m=[120.0, 255.0],
+    )  # fmt: skip
+    write_scenario(scenario, tmp_path / "cell.toml")
+    assert read_scenario(tmp_path / "cell.toml").scenario == scenario
+    write_scenario(dataclasses.replace(scenario, doppler_hz=None), tmp_path / "still.toml")
+    assert read_scenario(tmp_path / "still.toml").scenario.doppler_hz is None
+
+
 @settings(max_examples=30, deadline=None)
 @for_all(
     numbers=st.tuples(st.floats(0.0, 1e9), st.floats(1e-300, 1e9), st.floats(1.0, 1e12)),

@@ -81,6 +81,15 @@ def test_scenarios_with_equal_values_are_equal() -> None:
         ("bandwidth_hz", None, "a number"),
         ("max_transmit_power_w", True, "a number or a list"),
         ("pqc_power_w", {"a": 1}, "a number or a list"),
+        ("doppler_hz", -0.1, "at least 0 and at most 1e\\+06"),
+        ("doppler_hz", math.inf, "at most 1e\\+06"),
+        ("shadowing_db", -1.0, "at least 0 and at most 30"),
+        ("shadowing_db", 31.0, "at most 30"),
+        ("shadowing_decorrelation_s", -1.0, "at least 0"),
+        ("estimate_error", 1.1, "at least 0 and at most 1"),
+        ("estimate_error", math.nan, "at least 0 and at most 1"),
+        ("residual_sic_share", -0.1, "at least 0 and at most 1"),
+        ("residual_sic_share", [0.1] * 10, "a number, at least 0"),
     ],
 )
 def test_a_bad_value_is_refused_with_key_value_and_what_is_allowed(key: str, value: Any, allowed: str) -> None:
@@ -97,6 +106,18 @@ def test_a_list_of_the_wrong_length_is_refused_with_both_lengths() -> None:
 def test_a_bad_entry_of_a_list_is_refused_with_its_position(value: Any) -> None:
     with pytest.raises(ValueError, match=rf"^weight\[1\]: {value!r} is not allowed; it must be a number, .*at least 0"):
         Scenario(devices=2, weight=[1.0, value])
+
+
+def test_what_makes_a_channel_correlated_or_imperfect_is_off_by_default() -> None:
+    scenario = Scenario()
+    assert (scenario.doppler_hz, scenario.shadowing_db) == (None, 0.0)
+    assert (scenario.estimate_error, scenario.residual_sic_share) == (0.0, 0.0)
+
+
+def test_a_key_that_is_left_out_has_no_values() -> None:
+    with pytest.raises(ValueError, match=r"^name: 'doppler_hz' is not allowed; the scenario does not give it"):
+        Scenario().per_device("doppler_hz")
+    np.testing.assert_array_equal(Scenario(devices=2, doppler_hz=0.0).per_device("doppler_hz"), [0.0, 0.0])
 
 
 def test_every_key_says_what_it_means() -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from quedge.model.frame import Frame
 from quedge.model.terms import chain_objective, decoding_order, frame_terms
-from quedge.model.uplink import AT_ONCE, charge, interference_w, powers_of_levels
+from quedge.model.uplink import AT_ONCE, charge, deliver, interference_left_w, interference_w, powers_of_levels
 from tests import oracle
 from tests.frames import laid_frame
-from tests.strategies import EXTREME_GAINS, frames, offloads
+from tests.strategies import EXTREME_GAINS, distinct_gains, frames, offloads
 
 
 @st.composite
@@ -99,6 +99,75 @@ def test_the_stronger_device_bears_the_interference_of_the_weaker() -> None:
     )
     np.testing.assert_allclose(rate, [8.817846, 2.134056], rtol=1e-5)
     np.testing.assert_allclose(power, [0.07, 0.12])
+
+
+def estimates(devices: int) -> st.SearchStrategy[np.ndarray]:
+    """Factors between estimates and true gains, of which no two are equal."""
+    return distinct_gains(devices, (-0.5, 0.5))
+
+
+@given(case=frames_with_powers(), residual=st.floats(0.0, 1.0), data=st.data())
+def test_what_is_left_of_decoded_signals_equals_the_direct_sum(
+    case: tuple, residual: float, data: st.DataObject
+) -> None:
+    frame, offload, power, _ = case
+    gain = frame.channel_gain
+    estimate = gain * data.draw(estimates(gain.size))
+    assume(np.unique(estimate).size == gain.size)
+    received = np.where(offload, power * gain, 0.0)
+    later = estimate[np.newaxis, :] < estimate[:, np.newaxis]  # [i, j]: j is decoded after i
+    direct = (later * received).sum(axis=1) + residual * (later.T * received).sum(axis=1)
+    found = interference_left_w(gain, estimate, residual, offload, power)
+    np.testing.assert_allclose(found, direct, rtol=1e-12, atol=0.0)
+
+
+@given(case=frames_with_powers(), residual=st.floats(0.0, 1.0), data=st.data())
+def test_delivered_rates_are_those_of_the_true_gains_and_never_more_than_the_queue(
+    case: tuple, residual: float, data: st.DataObject
+) -> None:
+    frame, offload, transmit, frequency = case
+    cell, gain = frame.cell, frame.channel_gain
+    estimate = gain * data.draw(estimates(gain.size))
+    rate, power = deliver(cell, gain, estimate, residual, frame.data_queue_mbit, offload, transmit, frequency, AT_ONCE)
+    interference = interference_left_w(gain, estimate, residual, offload, transmit)
+    uplink = cell.uplink_mbps * np.log2(1.0 + transmit * gain / (cell.noise_w + interference))
+    secured = np.minimum(np.maximum(uplink - cell.overhead_mbps, 0.0), cell.max_secured_mbps)
+    expected = np.minimum(
+        np.where(offload, secured, frequency / cell.cycles_per_mbit), frame.data_queue_mbit / cell.frame_s
+    )
+    np.testing.assert_allclose(rate, expected, rtol=1e-9, atol=1e-9 * cell.uplink_mbps.max())
+    assert (rate * cell.frame_s <= frame.data_queue_mbit * (1.0 + 1e-15)).all()
+    circuit = cell.pqc_power_w + cell.pqc_energy_j_per_mbit * rate
+    drawn = np.where(offload, transmit + circuit, cell.energy_coefficient * frequency**3)
+    np.testing.assert_allclose(power, drawn, rtol=1e-12)
+
+
+@given(case=frames_with_powers(), share=st.none() | st.floats(0.0, 1.0))
+def test_true_estimates_and_perfect_cancellation_deliver_what_is_charged_bit_for_bit(
+    case: tuple, share: float | None
+) -> None:
+    frame, offload, *powers = case
+    in_turn = AT_ONCE if share is None else np.where(offload, share / offload.size, 0.0)
+    charged = charge(frame.cell, *frame[1:3], offload, *powers, in_turn)
+    delivered = deliver(
+        frame.cell, frame.channel_gain, frame.channel_gain, 0.0, frame.data_queue_mbit, offload, *powers, in_turn
+    )
+    np.testing.assert_array_equal(delivered, charged)
+
+
+def test_a_tenth_of_the_stronger_signal_is_left_over_the_weaker() -> None:
+    # N0 as above. The strong device, 0.05 W over 1e-11, is decoded first: 8.817846 Mbit/s as above. Of its 5e-13 W a
+    # tenth stays: the weak one's SINR is 1e-14 / (7.962143e-15 + 5e-14) = 0.172527, 0.417492 Mbit/s.
+    # Estimates that swap the two decode the weak one first, under all of the strong one: 1e-14 / 5.07962143e-13 =
+    # 0.0196865, 0.051138 Mbit/s; the strong one meets a tenth of 1e-14 W: 5e-13 / 8.962143e-15 = 55.790225,
+    # 10.595583 Mbit/s.
+    frame = laid_frame([1e-11, 1e-13], 100.0, 0.0)
+    powers = np.array([True, True]), np.array([0.05, 0.1]), np.zeros(2), AT_ONCE
+    rate, _ = deliver(frame.cell, frame.channel_gain, frame.channel_gain, 0.1, frame.data_queue_mbit, *powers)
+    np.testing.assert_allclose(rate, [8.817846, 0.417492], rtol=1e-5)
+    swapped = np.array([1e-13, 1e-11])
+    rate, _ = deliver(frame.cell, frame.channel_gain, swapped, 0.1, frame.data_queue_mbit, *powers)
+    np.testing.assert_allclose(rate, [10.595583, 0.051138], rtol=1e-5)
 
 
 @given(case=frames_with_powers(), data=st.data())

@@ -31,7 +31,13 @@ def trace(**arrays: Any) -> Trace:
         "upper_bound": np.full(4, np.nan), "status": (Status.OK,) * 4, "decision_us": np.arange(4.0), "wall_s": 0.25,
             "time_share": zeros, "notes": {}, "end": RunState(np.zeros(2), np.zeros(2), {}),
     }  # fmt: skip
-    return Trace(**(fields | arrays))
+    fields |= arrays
+    as_assumed = {
+        "channel_estimate": fields["channel_gain"],
+        "promised_rate_mbps": fields["rate_mbps"],
+        "promised_objective": fields["objective"],
+    }
+    return Trace(**(as_assumed | fields))
 
 
 def test_means_leave_out_the_warm_up() -> None:

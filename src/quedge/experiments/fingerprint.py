@@ -74,8 +74,9 @@ def code_version() -> str:
 
 
 def _resolved(scenario: Scenario, name: str) -> Any:
-    """A key's value, defaults filled in; one number where all devices have the same."""
-    if not PARAMETERS[name].per_device:
+    """A key's value, defaults filled in; one number where all devices have the same. None where it is left out."""
+    left_out = getattr(scenario, name) is None and PARAMETERS[name].example is not None
+    if left_out or not PARAMETERS[name].per_device:
         return getattr(scenario, name)
     values = scenario.per_device(name)
     return float(values[0]) if (values == values[0]).all() else values.tolist()

@@ -16,6 +16,7 @@ OFFLOAD_RATIO = Panel("offload_ratio", "offloading ratio", "close")
 DELAY = Panel("delay_frames", "mean delay (frames)", "queue")
 DELAY_P95 = Panel("delay_p95_frames", "delay, 95 % (frames)", "queue")
 OBJECTIVE_RATIO = Panel("objective_ratio", "objective over its optimum", "close")
+DELIVERED = Panel("delivered_ratio", "delivered over the optimum", "close")
 
 QUEUE_COLUMN = Column("data_queue_mbit", "data queue (Mbit)", 2)
 ENERGY_QUEUE_COLUMN = Column("energy_queue", "energy queue", 2)
@@ -25,6 +26,8 @@ OFFLOAD_RATIO_COLUMN = Column("offload_ratio", "offloading ratio", 3)
 DELAY_COLUMN = Column("delay_frames", "mean delay (frames)", 2)
 DELAY_P95_COLUMN = Column("delay_p95_frames", "delay, 95 % (frames)", 1)
 OBJECTIVE_RATIO_COLUMN = Column("objective_ratio", "of the optimum", 4)
+DELIVERED_COLUMN = Column("delivered_ratio", "delivered", 4)
+UNSUPPORTED_COLUMN = Column("unsupported_ratio", "unsupported", 3)
 
 RATE_TRAP = (
     "The weighted rate ranks nothing: while the queues are stable it equals the weighted arrivals, 12.5 λ with ten "

@@ -71,6 +71,8 @@ class Column(NamedTuple):
 class Sweep:
     """Measures against a key of the scenario, a line a policy, or a value of another key, or a pair of both.
 
+    A variant that leaves the key out has no place in it, nor zero on a logarithmic axis.
+
     Attributes:
         x: the key.
         x_label: of the horizontal axis, with the unit.
@@ -88,6 +90,17 @@ class Sweep:
     logarithmic: bool = False
     marks: Sequence[Mark] = ()
     only: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SweepsBeside:
+    """Sweeps over different keys side by side, with the same measures under each other on a common scale.
+
+    Attributes:
+        columns: the sweeps, of the same number of panels.
+    """
+
+    columns: Sequence[Sweep]
 
 
 @dataclass(frozen=True)
@@ -141,7 +154,7 @@ class Front:
     marks: Sequence[Mark] = ()
 
 
-Figure = Sweep | Course | Ranking | Front
+Figure = Sweep | SweepsBeside | Course | Ranking | Front
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from quedge.experiments.experiment import Experiment, Grid, vary
 from quedge.experiments.panels import (
     DELAY_COLUMN,
     DELAY_P95_COLUMN,
+    DELIVERED_COLUMN,
     OBJECTIVE_RATIO_COLUMN,
     OFFLOAD_RATIO,
     OFFLOAD_RATIO_COLUMN,
@@ -16,6 +17,7 @@ from quedge.experiments.panels import (
     POWER_COLUMN,
     QUEUE,
     QUEUE_COLUMN,
+    UNSUPPORTED_COLUMN,
 )
 from quedge.experiments.presentation import POLICY, Level, Presentation, Sweep, Table
 from quedge.experiments.probes.simulation import Simulation
@@ -53,6 +55,9 @@ def sweep_experiment(
     columns = [
         QUEUE_COLUMN, DELAY_COLUMN, DELAY_P95_COLUMN, POWER_COLUMN, OFFLOAD_RATIO_COLUMN, OBJECTIVE_RATIO_COLUMN,
     ]  # fmt: skip
+    unlike_assumed = scenario.residual_sic_share > 0.0 or scenario.per_device("estimate_error").any()
+    if unlike_assumed or not {"residual_sic_share", "estimate_error"}.isdisjoint(varied):
+        columns += [DELIVERED_COLUMN, UNSUPPORTED_COLUMN]
     return Experiment(
         name="sweep",
         title=f"Sweep of {title} over {' and '.join(varied)}",

@@ -80,7 +80,10 @@ def _trace_name(policy: str) -> str:
 
 
 def _write_trace(trace: Trace, path: Path) -> None:
-    """Write a trace in long format; what belongs to a frame stands in each of its rows."""
+    """Write a trace in long format; what belongs to a frame stands in each of its rows.
+
+    What the policy was told and promised has columns of its own where the world is not as it assumes.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -95,6 +98,10 @@ def _write_trace(trace: Trace, path: Path) -> None:
     ):  # fmt: skip
         columns[name] = getattr(trace, name).reshape(-1)
     columns["objective"] = np.repeat(trace.objective, devices)
+    if trace.promised_objective is not trace.objective:
+        columns["channel_estimate"] = trace.channel_estimate.reshape(-1)
+        columns["promised_rate_mbps"] = trace.promised_rate_mbps.reshape(-1)
+        columns["promised_objective"] = np.repeat(trace.promised_objective, devices)
     # a policy without a bound leaves the column empty rather than NaN
     columns["upper_bound"] = pa.array(np.repeat(trace.upper_bound, devices), from_pandas=True)
     columns["status"] = np.repeat([str(status) for status in trace.status], devices)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from quedge.experiments.whole_file import whole_file
 from quedge.interfaces.profile_rows import ROW_TABLES, profiles_with_rows, rows_as_toml, toml_text
 from quedge.model.scenario import PARAMETERS, Kind, Scenario
-from quedge.model.security import DERIVED, SUITE_KEYS
+from quedge.model.security import DERIVED
 from quedge.pqc.profiles import Profiles, known_profiles
 
 _GROUPS = tuple(dict.fromkeys(parameter.group for parameter in PARAMETERS.values()))
@@ -132,7 +132,7 @@ def _document(scenario: Scenario, commented: bool) -> str:
             "`--set key=value`. Keys marked 'per device' take one number for all devices or a list with one number "
             "for each. Keys that are commented out depend on the number of devices, which a recording or the frames "
             "to decide may give, or belong to a suite of post-quantum algorithms, which takes the place of the "
-            "constants above it.",
+            "constants above it, or have no default.",
             width=100, initial_indent="# ", subsequent_indent="# ",
         )  # fmt: skip
     for group, names in groupby(sorted(PARAMETERS, key=_group_of), key=_group_of):
@@ -144,9 +144,9 @@ def _document(scenario: Scenario, commented: bool) -> str:
                 remarks = (parameter.unit, allowed, "per device" if parameter.per_device else "")
                 lines.append(f"# {parameter.meaning} ({'; '.join(remark for remark in remarks if remark)})")
             left_open = value is None or name == "devices"
-            if value is None and name in SUITE_KEYS:
+            if value is None and parameter.example is not None:
                 if not commented:
-                    continue  # without a suite, or as the suite has it
+                    continue  # left out, or as the suite has it
                 value = parameter.example
             elif scenario.suite is not None and name in DERIVED:
                 continue  # follows from the suite

@@ -74,8 +74,9 @@ def _key(
     high: float,
     per_device: bool = False,
     kind: Kind = Kind.NUMBER,
+    example: Any = None,
 ) -> Any:
-    parameter = Parameter(group, meaning, unit, low, high, per_device, kind)
+    parameter = Parameter(group, meaning, unit, low, high, per_device, kind, example)
     return dataclasses.field(default=default, metadata={"parameter": parameter})
 
 
@@ -91,7 +92,8 @@ class Scenario:
 
     Every key takes the unit that its name ends in. Keys marked *per device* take a scalar for all devices or
     a sequence of length `devices`. Vary a scenario with `dataclasses.replace`. Where a suite is named, the PQC module's
-    constants follow from it (docs/pqc.md): `per_device` gives them.
+    constants follow from it (docs/pqc.md): `per_device` gives them. What makes the simulated channel correlated or
+    imperfect (docs/channels.md) is off by default.
 
     Raises:
         ValueError: a value of the wrong type, length or range; the message names the key, the value and what
@@ -118,6 +120,12 @@ class Scenario:
     overhead: PerDevice = _key(1.1, "uplink", "communication overhead coefficient v_u", "", 1.0, 1e6, True)
     max_transmit_power_w: PerDevice = _key(0.1, "uplink", "highest transmit power", "W", 0.0, 1e6, True)
     noise_density_dbm_per_hz: float = _key(-174.0, "uplink", "noise power density", "dBm/Hz", -300.0, 100.0)
+    estimate_error: PerDevice = _key(
+        0.0, "uplink", "normalised mean squared error of the channel estimates by which is decided", "", 0.0, 1.0, True
+    )
+    residual_sic_share: float = _key(
+        0.0, "uplink", "share of a decoded signal's power that is left over those decoded after it", "", 0.0, 1.0
+    )
     payload_factor: PerDevice = _key(1.0, "pqc", "share η of task bits in the sent bitstream", "", 1e-6, 1.0, True)
     pqc_power_w: PerDevice = _key(0.0, "pqc", "circuit power P_q while offloading", "W", 0.0, 1e6, True)
     pqc_energy_j_per_bit: PerDevice = _key(
@@ -155,6 +163,16 @@ class Scenario:
     carrier_frequency_hz: float = _key(915e6, "channel", "carrier frequency f_c", "Hz", 1.0, 1e15)
     path_loss_exponent: float = _key(3.0, "channel", "path loss exponent d_e", "", 0.0, 10.0)
     line_of_sight_share: float = _key(0.3, "channel", "line-of-sight share of the mean power", "", 0.0, 1.0)
+    doppler_hz: PerDevice | None = _key(
+        None, "channel", "Doppler frequency of the fading, which without it is independent from frame to frame", "Hz",
+        0.0, 1e6, True, example=0.1,
+    )  # fmt: skip
+    shadowing_db: PerDevice = _key(
+        0.0, "channel", "standard deviation of the log-normal shadowing, whose median is 1", "dB", 0.0, 30.0, True
+    )
+    shadowing_decorrelation_s: PerDevice = _key(
+        10.0, "channel", "time in which the correlation of the shadowing falls to 1/e", "s", 0.0, 1e9, True
+    )
     profiles: Profiles = dataclasses.field(default_factory=known_profiles, repr=False, hash=False)
 
     def __post_init__(self) -> None:
@@ -207,7 +225,7 @@ class Scenario:
         """One value a device of the key `name`, defaults filled in; shape (devices,).
 
         Raises:
-            ValueError: the key is no number, or says how a suite is used and there is none.
+            ValueError: the key is no number, or it has no default and is not given.
         """
         if name not in PARAMETERS or PARAMETERS[name].kind in (Kind.NAME, Kind.FLAG):
             raise ValueError(f"name: {name!r} is not allowed; it must be a key whose value is a number")
@@ -216,6 +234,8 @@ class Scenario:
             if self.secured_by is None:
                 raise ValueError(f"name: {name!r} is not allowed; the scenario names no suite")
             value = getattr(self.secured_by, name)
+        if value is None and PARAMETERS[name].example is not None:
+            raise ValueError(f"name: {name!r} is not allowed; the scenario does not give it")
         if value is None and name == "weight":
             value = np.where(np.arange(self.devices) % 2 == 0, 1.5, 1.0)
         if value is None and name == "distance_m":

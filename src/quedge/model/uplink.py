@@ -27,6 +27,30 @@ def interference_w(channel_gain: Floats, offload: Bools, transmit_power_w: Float
 
 
 @kernel
+def interference_left_w(
+    channel_gain: Floats, channel_estimate: Floats, residual_sic_share: float, offload: Bools, transmit_power_w: Floats
+) -> Floats:
+    """Interference of each device (W) where signals are decoded by estimates and taken off imperfectly.
+
+    The order is that of the estimates, the powers are those that the true channel brings: all of the devices decoded
+    later, and `residual_sic_share` of those decoded earlier. With true estimates and no residue it is `interference_w`.
+    """
+    order = decoding_order(channel_estimate)
+    received = np.zeros(offload.size)
+    later = 0.0
+    for i in order:  # last decoded first
+        received[i] = later
+        if offload[i]:
+            later += transmit_power_w[i] * channel_gain[i]
+    earlier = 0.0
+    for i in order[::-1]:
+        received[i] += residual_sic_share * earlier
+        if offload[i]:
+            earlier += transmit_power_w[i] * channel_gain[i]
+    return received
+
+
+@kernel
 def secured_rate(cell: Cell, i: int, uplink_rate_mbps: float, data_queue_mbit: float) -> float:
     """Rate of task bits (Mbit/s) of an offloader: what its uplink carries beside key exchange and framing.
 
@@ -40,6 +64,28 @@ def secured_rate(cell: Cell, i: int, uplink_rate_mbps: float, data_queue_mbit: f
 def circuit_power(cell: Cell, i: int, rate_mbps: float) -> float:
     """P_q of an offloader (W): the part that it draws whatever it sends, and that in proportion to its task bits."""
     return float(cell.pqc_power_w[i] + cell.pqc_energy_j_per_mbit[i] * rate_mbps)
+
+
+@kernel
+def charge_device(
+    cell: Cell,
+    i: int,
+    channel_gain: float,
+    interference: float,
+    data_queue_mbit: float,
+    offloads: bool,
+    transmit_power_w: float,
+    cpu_frequency_hz: float,
+    share: float,
+) -> tuple[float, float]:
+    """Rate (Mbit/s) and power (W) of device i, offloading in a share of the frame; eqs. (1)-(4)."""
+    if offloads:
+        sinr = transmit_power_w * channel_gain / (cell.noise_w + interference)  # eq. (2)
+        uplink_rate = share * cell.uplink_mbps[i] * math.log1p(sinr) / math.log(2.0)  # eq. (3)
+        rate = secured_rate(cell, i, uplink_rate, data_queue_mbit)
+        return rate, share * transmit_power_w + circuit_power(cell, i, rate)  # eq. (4)
+    rate = min(cpu_frequency_hz / cell.cycles_per_mbit[i], data_queue_mbit / cell.frame_s)  # eq. (1)
+    return rate, cell.energy_coefficient[i] * cpu_frequency_hz**3  # eq. (1)
 
 
 @kernel
@@ -61,21 +107,49 @@ def charge(
     Source: eqs. (1)-(6); LyDROO for the time shares.
     """
     n = channel_gain.size
-    rate = np.empty(n)
-    power = np.empty(n)
+    rate, power = np.empty(n), np.empty(n)
     in_turn = time_share.size > 0
     interference = np.zeros(n) if in_turn else interference_w(channel_gain, offload, transmit_power_w)
     for i in range(n):
-        if offload[i]:
-            share = time_share[i] if in_turn else 1.0
-            sinr = transmit_power_w[i] * channel_gain[i] / (cell.noise_w + interference[i])  # eq. (2)
-            rate[i] = share * cell.uplink_mbps[i] * math.log1p(sinr) / math.log(2.0)  # eq. (3)
-            rate[i] = secured_rate(cell, i, rate[i], data_queue_mbit[i])
-            power[i] = share * transmit_power_w[i] + circuit_power(cell, i, rate[i])  # eq. (4)
-        else:
-            rate[i] = cpu_frequency_hz[i] / cell.cycles_per_mbit[i]  # eq. (1)
-            rate[i] = min(rate[i], data_queue_mbit[i] / cell.frame_s)
-            power[i] = cell.energy_coefficient[i] * cpu_frequency_hz[i] ** 3  # eq. (1)
+        rate[i], power[i] = charge_device(
+            cell, i, channel_gain[i], interference[i], data_queue_mbit[i], offload[i], transmit_power_w[i],
+            cpu_frequency_hz[i], time_share[i] if in_turn else 1.0,
+        )  # fmt: skip
+    return rate, power
+
+
+@kernel
+def deliver(
+    cell: Cell,
+    channel_gain: Floats,
+    channel_estimate: Floats,
+    residual_sic_share: float,
+    data_queue_mbit: Floats,
+    offload: Bools,
+    transmit_power_w: Floats,
+    cpu_frequency_hz: Floats,
+    time_share: Floats,
+) -> tuple[Floats, Floats]:
+    """Rate and power as `charge` gives them, of powers that were chosen by estimates and meet the true channel.
+
+    A device is decoded in the order of the estimates, at the rate that the true gains and what is left of the signals
+    decoded before it allow; it draws the power that was chosen. Offloaders in turn meet no interference.
+
+    Source: eqs. (1)-(6) with the residue of cancellation; docs/channels.md.
+    """
+    n = channel_gain.size
+    rate, power = np.empty(n), np.empty(n)
+    in_turn = time_share.size > 0
+    interference = np.zeros(n)
+    if not in_turn:
+        interference = interference_left_w(
+            channel_gain, channel_estimate, residual_sic_share, offload, transmit_power_w
+        )
+    for i in range(n):
+        rate[i], power[i] = charge_device(
+            cell, i, channel_gain[i], interference[i], data_queue_mbit[i], offload[i], transmit_power_w[i],
+            cpu_frequency_hz[i], time_share[i] if in_turn else 1.0,
+        )  # fmt: skip
     return rate, power
 
 

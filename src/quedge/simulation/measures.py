@@ -15,6 +15,7 @@ from quedge.simulation.delay import delay_percentile
 from quedge.simulation.trace import Trace
 
 _YARDSTICK_TOLERANCE = 1e-4  # relative; how close the yardstick of `objective_ratio` is to the true optimum
+_ROUNDING = 1e-9  # relative; a rate falls short of what was promised only by more than this
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,10 @@ class Summary:
         offload_ratio: share of devices that offload.
         delay_frames: mean queue over mean arrivals a frame (Little's law); 0 where nothing arrives.
         delay_p95_frames: 95th percentile of the delay of what arrived after the warm-up; see `delay_percentile`.
-        objective_ratio: objective (17) over its optimum in the same frame state.
+        objective_ratio: objective (17) over its optimum in the frame as the policy saw it: both with the estimates of
+            the channel and with perfect cancellation. Where the world is as assumed, that is what was reached.
+        delivered_ratio: objective that was reached over that optimum.
+        unsupported_ratio: share of the offloading devices' frames in which the true channel carried less than promised.
         decision_us_p50: median time of a decision (µs).
         decision_us_p99: 99th percentile of the time of a decision (µs).
         wall_s: wall time of the whole run (s).
@@ -55,6 +59,8 @@ class Summary:
     delay_frames: float
     delay_p95_frames: float
     objective_ratio: float
+    delivered_ratio: float
+    unsupported_ratio: float
     decision_us_p50: float
     decision_us_p99: float
     wall_s: float
@@ -71,13 +77,13 @@ def first_settled_frame(frames: int, warmup: float) -> int:
     return min(int(warmup * frames), frames - 1)
 
 
-def summarise(trace: Trace, warmup: float = 0.5, ratios: NDArray[np.float64] | None = None) -> Summary:
+def summarise(trace: Trace, warmup: float = 0.5, optimum: NDArray[np.float64] | None = None) -> Summary:
     """Measure a run.
 
     Args:
         trace: the run.
         warmup: share of the frames to leave out at the start, from 0 to below 1.
-        ratios: `objective_ratios` of all frames of the run, where they are known already.
+        optimum: `frame_optima` of the run, where they are known already.
 
     Returns:
         What was measured; every value is finite.
@@ -88,14 +94,14 @@ def summarise(trace: Trace, warmup: float = 0.5, ratios: NDArray[np.float64] | N
     """
     settled = slice(first_settled_frame(trace.frames, warmup), None)
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused below, by its name
-        summary = _measured(trace, settled, ratios)
+        summary = _measured(trace, settled, frame_optima(trace, settled) if optimum is None else optimum[settled])
     for name, value in dataclasses.asdict(summary).items():
         if not math.isfinite(value):
             raise OverflowError(f"{name}: is not finite; the scenario has values too large to compute with")
     return summary
 
 
-def _measured(trace: Trace, settled: slice, ratios: NDArray[np.float64] | None) -> Summary:
+def _measured(trace: Trace, settled: slice, optimum: NDArray[np.float64]) -> Summary:
     frames, devices = trace.rate_mbps.shape
     weight = trace.scenario.per_device("weight")
     queue = trace.data_queue_mbit[settled]
@@ -115,7 +121,9 @@ def _measured(trace: Trace, settled: slice, ratios: NDArray[np.float64] | None) 
         offload_ratio=float(trace.offload[settled].mean()),
         delay_frames=_delay_frames(queue, arrival),
         delay_p95_frames=delay_percentile(trace, 95.0, settled.start),
-        objective_ratio=float((objective_ratios(trace, settled) if ratios is None else ratios[settled]).mean()),
+        objective_ratio=float(_ratios(trace.promised_objective[settled], optimum).mean()),
+        delivered_ratio=float(_ratios(trace.objective[settled], optimum).mean()),
+        unsupported_ratio=_unsupported_ratio(trace, settled),
         decision_us_p50=float(p50),
         decision_us_p99=float(p99),
         wall_s=trace.wall_s,
@@ -128,24 +136,38 @@ def _delay_frames(queue: NDArray[np.float64], arrival: NDArray[np.float64]) -> f
     return queued / arrived if arrived > 0.0 else 0.0
 
 
-def objective_ratios(trace: Trace, frames: slice = slice(None)) -> NDArray[np.float64]:
-    """What each frame reached over what it could have reached from the same state, objective (17).
+def _unsupported_ratio(trace: Trace, settled: slice) -> float:
+    """Of nobody who offloads, nothing falls short."""
+    offload, promised = trace.offload[settled], trace.promised_rate_mbps[settled]
+    short = offload & (trace.rate_mbps[settled] < promised * (1.0 - _ROUNDING))
+    return float(short.sum() / max(offload.sum(), 1))
 
-    Args:
-        trace: the run.
-        frames: the frames to measure; all by default.
 
-    Returns:
-        Ratios, one a frame.
-    """
-    reached = trace.objective[frames]
-    optimum = exact_objectives(
+def frame_optima(trace: Trace, frames: slice = slice(None)) -> NDArray[np.float64]:
+    """The optimum of objective (17) in each frame as the policy saw it; all frames by default."""
+    return exact_objectives(
         cell_of(trace.scenario),
-        trace.channel_gain[frames],
+        trace.channel_estimate[frames],
         trace.data_queue_mbit[frames],
         trace.energy_queue[frames],
         _YARDSTICK_TOLERANCE,
     )
+
+
+def objective_ratios(trace: Trace, optimum: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+    """What each frame's decision promised over the most that the state, as the policy saw it, allowed; objective (17).
+
+    Args:
+        trace: the run.
+        optimum: `frame_optima` of the run, where they are known already.
+
+    Returns:
+        Ratios, one a frame.
+    """
+    return _ratios(trace.promised_objective, frame_optima(trace) if optimum is None else optimum)
+
+
+def _ratios(objective: NDArray[np.float64], optimum: NDArray[np.float64]) -> NDArray[np.float64]:
     # With empty queues and nothing to win the optimum is 0: whoever reaches it is as good as can be.
     nothing_to_win = optimum <= 0.0
-    return np.divide(reached, optimum, out=np.where(reached >= 0.0, 1.0, 0.0), where=~nothing_to_win)
+    return np.divide(objective, optimum, out=np.where(objective >= 0.0, 1.0, 0.0), where=~nothing_to_win)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from quedge.model.channel import path_gain
 from quedge.model.scenario import Scenario
+from quedge.simulation.correlation import fading_correlation, gauss_markov, shadowing_correlation
 
 
 class ChannelProcess(Protocol):
@@ -30,9 +31,12 @@ class ArrivalProcess(Protocol):
 
 @dataclass(frozen=True)
 class RicianFading:
-    """Rician block fading around the path gain, independent from frame to frame and device to device.
+    """Rician block fading around the path gain, independent from device to device.
 
-    The scenario's `line_of_sight_share` is the line-of-sight part of the mean power.
+    The scenario's `line_of_sight_share` is the line-of-sight part of the mean power. Frames are independent, as in the
+    paper, unless the scenario has a Doppler frequency or shadowing: then the scattered field and the shadowing in dB
+    are stationary Gauss-Markov processes, and the line of sight stays as it is (docs/channels.md). Neither moves the
+    random numbers of the other.
 
     Source: Section VI-A; line-of-sight share and path gain from LyDROO.
     """
@@ -40,10 +44,20 @@ class RicianFading:
     def sample(self, scenario: Scenario, frames: int, rng: np.random.Generator) -> NDArray[np.float64]:
         """See `ChannelProcess.sample`."""
         share = scenario.line_of_sight_share
-        scattered = np.sqrt((1.0 - share) / 2.0) * rng.standard_normal((2, frames, scenario.devices))
+        field = gauss_markov(rng.standard_normal((2, frames, scenario.devices)), fading_correlation(scenario))
+        scattered = np.sqrt((1.0 - share) / 2.0) * field
         power = (np.sqrt(share) + scattered[0]) ** 2 + scattered[1] ** 2
+        gain = path_gain(scenario) * power
+        if scenario.per_device("shadowing_db").any():
+            gain = gain * _shadowing(scenario, frames, rng)
         smallest = np.finfo(np.float64).tiny  # a gain of exactly zero has no decoding order
-        return np.asarray(np.maximum(path_gain(scenario) * power, smallest))
+        return np.asarray(np.maximum(gain, smallest))
+
+
+def _shadowing(scenario: Scenario, frames: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Log-normal factors with median 1, shape (frames, devices)."""
+    standard = gauss_markov(rng.standard_normal((frames, scenario.devices)), shadowing_correlation(scenario))
+    return np.asarray(10.0 ** (scenario.per_device("shadowing_db") * standard / 10.0))
 
 
 @dataclass(frozen=True)

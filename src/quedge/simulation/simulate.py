@@ -16,7 +16,7 @@ from quedge.model.limits import check_shapes, refuse, within_limits
 from quedge.model.objective import frame_objective
 from quedge.model.queues import advance_queues
 from quedge.model.scenario import Scenario
-from quedge.model.uplink import AT_ONCE, charge
+from quedge.model.uplink import AT_ONCE, charge, deliver
 from quedge.policy.policy import Learner, Policy, begun, check_policy
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
 from quedge.simulation.trace import RunState, Trace
@@ -37,6 +37,9 @@ def simulate(
 
     The same scenario, frames and seed give every policy the same channel and arrivals, and the same policy
     the same run, bit for bit. A learner starts afresh; an agent that has learned before goes on from there.
+
+    A policy decides by the estimates of the channel, and as if cancellation were perfect; the world charges what the
+    true channel brings of the powers that were chosen (docs/channels.md).
 
     Args:
         scenario: the cell.
@@ -78,6 +81,8 @@ def run_in_world(
     began = time.perf_counter()
     cell = cell_of(scenario)
     frames, devices = world.channel_gain.shape
+    told_gain, residual = world.told_gain, scenario.residual_sic_share
+    as_assumed = world.tells_the_truth and residual == 0.0
     rng = random_streams(seed).policy
     data_queue, energy_queue = np.zeros(devices), np.zeros(devices)
     if start is not None:
@@ -88,13 +93,15 @@ def run_in_world(
     offload = np.zeros((frames, devices), dtype=np.bool_)
     transmit, time_share, frequency, rate, power = (np.empty((frames, devices)) for _ in range(5))
     objective, upper_bound, decision_us = np.empty(frames), np.full(frames, np.nan), np.empty(frames)
+    promised_rate = rate if as_assumed else np.empty((frames, devices))
+    promised_objective = objective if as_assumed else np.empty(frames)
     status: list[Status] = []
     notes: dict[str, NDArray[np.float64]] = {}
     report_every = max(frames // 200, 1)
     for t in range(frames):
         data_queues[t] = data_queue
         energy_queues[t] = energy_queue
-        state = world.channel_gain[t].copy(), data_queue.copy(), energy_queue.copy()  # a policy cannot change the world
+        state = told_gain[t].copy(), data_queue.copy(), energy_queue.copy()  # a policy cannot change the world
         frame = Frame(cell, *state)
         asked = time.perf_counter_ns()
         decision = agent.decide(frame, rng)
@@ -116,17 +123,23 @@ def run_in_world(
         if not within_limits(cell, offload[t], transmit[t], frequency[t], time_share[t], share.size > 0):
             with _named(t):
                 refuse(cell, offload[t], transmit[t], frequency[t], time_share[t])
-        objective[t] = _carry_out(
-            cell, world.channel_gain[t], world.arrival_mbit[t], data_queue, energy_queue,
-            offload[t], transmit[t], frequency[t], share, rate[t], power[t],
-        )  # fmt: skip
+        if as_assumed:
+            objective[t] = _carry_out(
+                cell, world.channel_gain[t], world.arrival_mbit[t], data_queue, energy_queue,
+                offload[t], transmit[t], frequency[t], share, rate[t], power[t],
+            )  # fmt: skip
+        else:
+            objective[t], promised_objective[t] = _carry_out_otherwise(
+                cell, world.channel_gain[t], told_gain[t], residual, world.arrival_mbit[t], data_queue, energy_queue,
+                offload[t], transmit[t], frequency[t], share, rate[t], promised_rate[t], power[t],
+            )  # fmt: skip
         if progress is not None and (t + 1) % report_every == 0:
             progress(t + 1)
     end = RunState(data_queue, energy_queue, rng.bit_generator.state)
     return Trace(
-        scenario, seed, world.channel_gain, world.arrival_mbit, data_queues, energy_queues, offload, transmit,
-        time_share, frequency, rate, power, objective, upper_bound, tuple(status), notes, decision_us,
-        time.perf_counter() - began, end,
+        scenario, seed, world.channel_gain, told_gain, world.arrival_mbit, data_queues, energy_queues, offload,
+        transmit, time_share, frequency, rate, promised_rate, power, objective, promised_objective, upper_bound,
+        tuple(status), notes, decision_us, time.perf_counter() - began, end,
     )  # fmt: skip
 
 
@@ -151,6 +164,36 @@ def _carry_out(
     power_w[:] = power
     advance_queues(cell, data_queue_mbit, energy_queue, rate, power, arrival_mbit)
     return objective
+
+
+@kernel
+def _carry_out_otherwise(
+    cell: Cell,
+    channel_gain: Floats,
+    told_gain: Floats,
+    residual_sic_share: float,
+    arrival_mbit: Floats,
+    data_queue_mbit: Floats,
+    energy_queue: Floats,
+    offload: Bools,
+    transmit_power_w: Floats,
+    cpu_frequency_hz: Floats,
+    time_share: Floats,
+    rate_mbps: Floats,
+    promised_rate_mbps: Floats,
+    power_w: Floats,
+) -> tuple[float, float]:
+    """The same where the world is not as the policy assumes; returns the objective (17), reached and promised."""
+    powers = offload, transmit_power_w, cpu_frequency_hz, time_share
+    promised, promised_power = charge(cell, told_gain, data_queue_mbit, *powers)
+    promised_rate_mbps[:] = promised
+    promised_objective = frame_objective(cell, data_queue_mbit, energy_queue, promised, promised_power)
+    rate, power = deliver(cell, channel_gain, told_gain, residual_sic_share, data_queue_mbit, *powers)
+    objective = frame_objective(cell, data_queue_mbit, energy_queue, rate, power)
+    rate_mbps[:] = rate
+    power_w[:] = power
+    advance_queues(cell, data_queue_mbit, energy_queue, rate, power, arrival_mbit)
+    return objective, promised_objective
 
 
 @contextmanager

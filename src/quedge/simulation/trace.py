@@ -36,6 +36,7 @@ class Trace:
         scenario: the scenario that was run.
         seed: the seed of its random streams.
         channel_gain: power gains h (W/W).
+        channel_estimate: power gains as the policy was told them (W/W).
         arrival_mbit: data that arrived during each frame (Mbit).
         data_queue_mbit: data queues Q at the start of each frame (Mbit).
         energy_queue: virtual energy queues Y at the start of each frame.
@@ -45,9 +46,11 @@ class Trace:
             time division, 0 for a device that computed locally.
         cpu_frequency_hz: CPU frequencies f (Hz).
         rate_mbps: rates r that were reached (Mbit/s).
+        promised_rate_mbps: rates that the same powers bring if the estimates are true and cancellation is perfect.
         power_w: powers e that were drawn (W).
         objective: objective (17) that was reached, shape (frames,).
-        upper_bound: the policy's own bound on it, shape (frames,); NaN where it has none.
+        promised_objective: objective (17) under the promised rates, shape (frames,).
+        upper_bound: the policy's own bound on what can be promised, shape (frames,); NaN where it has none.
         status: how each decision came about, shape (frames,).
         notes: what the policy told of how it decided, by name, each of shape (frames,); NaN where it told nothing.
         decision_us: wall time of each decision (µs), shape (frames,).
@@ -58,6 +61,7 @@ class Trace:
     scenario: Scenario
     seed: int
     channel_gain: NDArray[np.float64]
+    channel_estimate: NDArray[np.float64]
     arrival_mbit: NDArray[np.float64]
     data_queue_mbit: NDArray[np.float64]
     energy_queue: NDArray[np.float64]
@@ -66,8 +70,10 @@ class Trace:
     time_share: NDArray[np.float64]
     cpu_frequency_hz: NDArray[np.float64]
     rate_mbps: NDArray[np.float64]
+    promised_rate_mbps: NDArray[np.float64]
     power_w: NDArray[np.float64]
     objective: NDArray[np.float64]
+    promised_objective: NDArray[np.float64]
     upper_bound: NDArray[np.float64]
     status: tuple[Status, ...]
     notes: Mapping[str, NDArray[np.float64]]

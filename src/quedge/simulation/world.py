@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from quedge.model.ranges import Range
 from quedge.model.scenario import Scenario
+from quedge.simulation.estimation import estimated_gain
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess, ExponentialArrivals, RicianFading
 
 
@@ -19,10 +20,29 @@ class World(NamedTuple):
     Attributes:
         channel_gain: power gains (W/W), shape (frames, devices).
         arrival_mbit: data that arrives during each frame (Mbit), shape (frames, devices).
+        channel_estimate: power gains as a policy is told them (W/W), of the same shape; the very array of the true
+            gains, or None, where it is told those.
     """
 
     channel_gain: NDArray[np.float64]
     arrival_mbit: NDArray[np.float64]
+    channel_estimate: NDArray[np.float64] | None = None
+
+    @property
+    def told_gain(self) -> NDArray[np.float64]:
+        """Power gains as a policy is told them (W/W), shape (frames, devices)."""
+        return self.channel_gain if self.channel_estimate is None else self.channel_estimate
+
+    @property
+    def tells_the_truth(self) -> bool:
+        """Whether a policy is told the true gains."""
+        return self.told_gain is self.channel_gain
+
+    def part(self, first: int, end: int) -> World:
+        """The frames from `first` to before `end`."""
+        gain = self.channel_gain[first:end]
+        told = gain if self.tells_the_truth else self.told_gain[first:end]
+        return World(gain, self.arrival_mbit[first:end], told)
 
 
 class Streams(NamedTuple):
@@ -31,17 +51,22 @@ class Streams(NamedTuple):
     channel: np.random.Generator
     arrivals: np.random.Generator
     policy: np.random.Generator
+    estimates: np.random.Generator
+
+
+_SPAWN_KEYS = (0, 1, 2, 4)  # 3 says what an emulation of the service loses
 
 
 def random_streams(seed: int) -> Streams:
-    """Streams for channel, arrivals and policy; drawing from one never moves another.
+    """Streams for channel, arrivals, policy and the errors of estimates; drawing from one never moves another.
 
     Raises:
         ValueError: `seed` is no integer or negative.
     """
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
         raise ValueError(f"seed: {seed!r} is not allowed; it must be an integer, at least 0")
-    return Streams(*(np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(3)))
+    children = (np.random.SeedSequence(seed, spawn_key=(key,)) for key in _SPAWN_KEYS)
+    return Streams(*(np.random.default_rng(child) for child in children))
 
 
 def draw_world(
@@ -57,22 +82,11 @@ def draw_world(
     streams = random_streams(seed)
     channel = RicianFading() if channel is None else channel
     arrivals = ExponentialArrivals() if arrivals is None else arrivals
-    return World(
-        _checked(
-            "channel",
-            channel.sample(scenario, frames, streams.channel),
-            scenario,
-            frames,
-            Range(math.inf, positive=True),
-        ),
-        _checked(
-            "arrivals",
-            arrivals.sample(scenario, frames, streams.arrivals),
-            scenario,
-            frames,
-            Range(math.inf, positive=False),
-        ),
-    )
+    gain = channel.sample(scenario, frames, streams.channel)
+    gain = _checked("channel", gain, scenario, frames, Range(math.inf, positive=True))
+    arrived = arrivals.sample(scenario, frames, streams.arrivals)
+    arrived = _checked("arrivals", arrived, scenario, frames, Range(math.inf, positive=False))
+    return World(gain, arrived, estimated_gain(scenario, gain, streams.estimates))
 
 
 def _checked(

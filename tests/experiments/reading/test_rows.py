@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from quedge.experiments.findings import Series
-from quedge.experiments.presentation import Column, Course, Front, Mark, Panel, Ranking, Sweep, Table
+from quedge.experiments.presentation import Column, Course, Front, Mark, Panel, Ranking, Sweep, SweepsBeside, Table
 from quedge.experiments.reading.markdown import markdown_of
 from quedge.experiments.reading.records import Records, Run
 from quedge.experiments.reading.rows import (
@@ -52,6 +52,20 @@ def test_a_sweep_has_a_row_a_variant_policy_and_measure_and_the_papers_marks() -
     assert rows[0].high - rows[0].value == pytest.approx(12.7062, rel=1e-5)
     assert rows[0].seeds == 2
     assert math.isnan(rows[2].high)
+
+
+def test_sweeps_beside_each_other_show_each_variant_where_its_key_has_a_place() -> None:
+    variants = [{"a": None, "b": 0.0}, {"a": 2.0, "b": 0.0}, {"a": None, "b": 0.1}]
+    records = [one._replace(variant=variant) for one, variant in zip(RECORDS, variants, strict=True)]
+    columns = [Sweep("a", "a", [QUEUE], only={"b": 0.0}), Sweep("b", "b", [QUEUE], only={"a": None})]
+    figure = SweepsBeside(columns)
+    assert [(row.x, row.value) for row in figure_rows(figure, records)] == [
+        (("a", 2.0), 20.0), (("b", 0.0), 9.0), (("b", 0.1), 9.0)
+    ]  # fmt: skip
+    logarithmic = SweepsBeside([columns[0], Sweep("b", "b", [QUEUE], only={"a": None}, logarithmic=True)])
+    assert [row.x for row in figure_rows(logarithmic, records)] == [("a", 2.0), ("b", 0.1)]
+    assert figure_header(figure) == ("key", "value", "policy")
+    assert csv_text(figure_header(figure), figure_rows(figure, records)).splitlines()[1].startswith("a,2.0,exact,queue")
 
 
 def test_a_sweep_shows_only_the_variants_that_it_is_told_to() -> None:

@@ -26,6 +26,7 @@ pytest.importorskip("grpc")
 
 from quedge.interfaces.service import quedge_pb2 as pb
 from quedge.interfaces.service import translate
+from quedge.interfaces.service.emulating.audit import Audit
 from quedge.interfaces.service.emulating.emulate import Stage, emulate
 from quedge.interfaces.service.emulating.findings import Findings
 from quedge.interfaces.service.emulating.script import Script, script_of
@@ -99,6 +100,24 @@ def test_learners_and_time_division_violate_nothing_either(policy: Lydroo) -> No
             stage = Stage(learning.target, name, rate_hz=FAST_HZ, as_base_station=as_base_station)
             found = emulate(SCENARIO, script(150), stage)
             assert (found.violations, found.described, found.answered) == (0, (), 150)
+
+
+def test_estimates_are_reported_and_an_imperfect_scenario_violates_nothing(
+    service: Service, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played = script(scenario=dataclasses.replace(SCENARIO, estimate_error=0.2, residual_sic_share=0.1))
+    reported: list[np.ndarray] = []
+    check = Audit.check
+
+    def listening(self: Audit, devices: np.ndarray, gains: np.ndarray, *rest: Any) -> None:
+        reported.append(gains)
+        check(self, devices, gains, *rest)
+
+    monkeypatch.setattr(Audit, "check", listening)
+    found = emulate(SCENARIO, played, dataclasses.replace(stage, as_base_station=True))
+    assert (found.violations, found.answered) == (0, 100)
+    np.testing.assert_array_equal(reported, played.world.told_gain)
+    assert (played.world.told_gain != played.world.channel_gain).all()
 
 
 def test_a_secured_scenario_violates_nothing() -> None:

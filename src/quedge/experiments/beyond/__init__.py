@@ -1,6 +1,6 @@
 """What the paper lacks, one file an experiment."""
 
-from quedge.experiments.beyond import delay, devices, front, gap, munich, pqc, stability, sweeps
+from quedge.experiments.beyond import channels, delay, devices, front, gap, munich, pqc, stability, sweeps
 
 EXPERIMENTS = (
     sweeps.ARRIVALS,
@@ -14,6 +14,7 @@ EXPERIMENTS = (
     front.EXPERIMENT,
     gap.EXPERIMENT,
     munich.EXPERIMENT,
+    channels.EXPERIMENT,
     devices.EXPERIMENT,
 )
 """In the order in which a report lists them."""

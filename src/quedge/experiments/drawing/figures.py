@@ -8,8 +8,8 @@ from typing import Any
 from quedge.experiments.drawing.course import draw_course
 from quedge.experiments.drawing.front import draw_front
 from quedge.experiments.drawing.ranking import draw_ranking
-from quedge.experiments.drawing.sweep import draw_sweep
-from quedge.experiments.presentation import Course, Figure, Ranking, Sweep
+from quedge.experiments.drawing.sweep import draw_sweep, draw_sweeps_beside
+from quedge.experiments.presentation import Course, Figure, Ranking, Sweep, SweepsBeside
 from quedge.experiments.reading.rows import Row
 
 
@@ -25,6 +25,8 @@ def draw_figure(figure: Figure, rows: Sequence[Row]) -> Any:
     """
     if isinstance(figure, Sweep):
         return draw_sweep(figure, rows)
+    if isinstance(figure, SweepsBeside):
+        return draw_sweeps_beside(figure, rows)
     if isinstance(figure, Course):
         return draw_course(figure, rows)
     if isinstance(figure, Ranking):

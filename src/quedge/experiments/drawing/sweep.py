@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quedge.experiments.drawing.legend import Legend, lines_of, shown_name
-from quedge.experiments.drawing.style import LineStyle, dress, new_figure, scale_panel, styles_of
-from quedge.experiments.presentation import Panel, Sweep
+from quedge.experiments.drawing.style import LineStyle, dress, mark_level, new_figure, scale_panel, styles_of
+from quedge.experiments.presentation import Panel, Sweep, SweepsBeside
 from quedge.experiments.reading.rows import OURS, PAPER, Row
 
 
@@ -23,25 +24,65 @@ def draw_sweep(figure: Sweep, rows: Sequence[Row]) -> Any:
     styles, legend = styles_of(lines_of(rows)), Legend()
     for axis, panel in zip(axes, figure.panels, strict=False):
         own = [row for row in rows if row.measure == panel.measure]
-        for name in lines_of(own):
-            line = sorted((row for row in own if row.line == name), key=lambda row: row.x)
-            ours = [row for row in line if row.source == OURS]
-            paper = [row for row in line if row.source == PAPER]
-            if ours:
-                legend.add(shown_name(figure.lines, name, ours, rows), _draw_line(axis, ours, styles[name], panel))
-            if paper:
-                _draw_marks(axis, paper, styles[name])
-                legend.add_paper()
+        _draw_panel(axis, figure, panel, own, rows, styles, legend)
         axis.set_xlabel(figure.x_label)
         axis.set_ylabel(panel.label)
-        if figure.logarithmic:
-            axis.set_xscale("log")
-        dress(axis)
         scale_panel(axis, panel, np.array([row.value for row in own]))
     for axis in axes[len(figure.panels) :]:
         axis.set_visible(False)
     legend.place(drawn)
     return drawn
+
+
+def draw_sweeps_beside(figure: SweepsBeside, rows: Sequence[Row]) -> Any:
+    """A column a key and a row a measure; of each row's vertical axis there is one."""
+    columns, lines = len(figure.columns), len(figure.columns[0].panels)
+    drawn = new_figure(0.8 + 2.7 * columns, 0.9 + 2.1 * lines)
+    axes = drawn.subplots(lines, columns, squeeze=False, sharex="col", sharey="row")
+    styles, legend = styles_of(lines_of(rows)), Legend()
+    for column, sweep in enumerate(figure.columns):
+        here = [row._replace(x=row.x[1]) for row in rows if row.x[0] == sweep.x]
+        for axis, panel in zip(axes[:, column], sweep.panels, strict=True):
+            own = [row for row in here if row.measure == panel.measure]
+            _draw_panel(axis, sweep, panel, own, rows, styles, legend)
+        axes[-1, column].set_xlabel(sweep.x_label)
+    for line, panel in zip(axes, figure.columns[0].panels, strict=True):
+        line[0].set_ylabel(panel.label)
+        for axis in line[:-1]:
+            scale_panel(axis, panel._replace(level=None), _values(panel, rows))
+            if panel.level is not None:
+                mark_level(axis, panel.level._replace(name=""))
+        scale_panel(line[-1], panel, _values(panel, rows))
+    legend.place(drawn)
+    return drawn
+
+
+def _values(panel: Panel, rows: Sequence[Row]) -> NDArray[np.float64]:
+    return np.array([row.value for row in rows if row.measure == panel.measure])
+
+
+def _draw_panel(
+    axis: Any,
+    figure: Sweep,
+    panel: Panel,
+    own: Sequence[Row],
+    rows: Sequence[Row],
+    styles: Mapping[str, LineStyle],
+    legend: Legend,
+) -> None:
+    """A panel's lines, from its own rows of all that the figure shows."""
+    for name in lines_of(own):
+        line = sorted((row for row in own if row.line == name), key=lambda row: row.x)
+        ours = [row for row in line if row.source == OURS]
+        paper = [row for row in line if row.source == PAPER]
+        if ours:
+            legend.add(shown_name(figure.lines, name, ours, rows), _draw_line(axis, ours, styles[name], panel))
+        if paper:
+            _draw_marks(axis, paper, styles[name])
+            legend.add_paper()
+    if figure.logarithmic:
+        axis.set_xscale("log")
+    dress(axis)
 
 
 def _draw_line(axis: Any, line: Sequence[Row], style: LineStyle, panel: Panel) -> Any:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from quedge.experiments.findings import Findings, Series
 from quedge.experiments.job import Job
 from quedge.model.frame import Status
-from quedge.simulation.measures import objective_ratios, summarise
+from quedge.simulation.measures import frame_optima, objective_ratios, summarise
 from quedge.simulation.trace import Trace
 
 
@@ -40,13 +40,13 @@ class Simulation:
 
     def measured(self, trace: Trace) -> Findings:
         """What is found in a run."""
-        ratios = objective_ratios(trace)
-        summary = dataclasses.asdict(summarise(trace, self.warmup, ratios))
+        optimum = frame_optima(trace)
+        summary = dataclasses.asdict(summarise(trace, self.warmup, optimum))
         return {
             **{name: float(value) for name, value in summary.items()},
             "fallbacks": float(trace.status.count(Status.FALLBACK)),
             **{f"{name}_over_time": self._series(values) for name, values in over_time(trace).items()},
-            "objective_ratio_over_time": self._series(ratios),
+            "objective_ratio_over_time": self._series(objective_ratios(trace, optimum)),
         }
 
     def _series(self, values: NDArray[np.float64]) -> Series:

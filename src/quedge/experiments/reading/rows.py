@@ -8,7 +8,19 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from quedge.experiments.presentation import POLICY, Column, Course, Figure, Front, Mark, Panel, Ranking, Sweep, Table
+from quedge.experiments.presentation import (
+    POLICY,
+    Column,
+    Course,
+    Figure,
+    Front,
+    Mark,
+    Panel,
+    Ranking,
+    Sweep,
+    SweepsBeside,
+    Table,
+)
 from quedge.experiments.reading.estimates import estimate
 from quedge.experiments.reading.records import Records
 
@@ -48,9 +60,11 @@ def figure_rows(figure: Figure, records: Sequence[Records]) -> list[Row]:
     """What a figure shows."""
     if isinstance(figure, Course):
         return [row for record in records for row in _course(figure, record)] + _paper(figure.marks, figure.panels)
+    if isinstance(figure, SweepsBeside):
+        return [row._replace(x=(sweep.x, row.x)) for sweep in figure.columns for row in figure_rows(sweep, records)]
     if isinstance(figure, Sweep):
         x, panels, lines = figure.x, figure.panels, figure.lines
-        records = [record for record in records if figure.only.items() <= record.variant.items()]
+        records = [record for record in records if _has_a_place(figure, record)]
     elif isinstance(figure, Ranking):
         x, panels, lines = None, figure.panels, (POLICY,)
     else:
@@ -61,6 +75,12 @@ def figure_rows(figure: Figure, records: Sequence[Records]) -> list[Row]:
         for row in _rows(record, None if x is None else record.variant[x], _line(record, lines), panels)
     ]
     return rows + _paper(() if isinstance(figure, Ranking) else figure.marks, panels)
+
+
+def _has_a_place(figure: Sweep, record: Records) -> bool:
+    """Whether a variant is one of those that a sweep shows, and can stand on its axis."""
+    x = record.variant[figure.x]
+    return figure.only.items() <= record.variant.items() and x is not None and not (figure.logarithmic and x <= 0.0)
 
 
 def table_rows(table: Table, records: Sequence[Records]) -> list[Row]:
@@ -125,6 +145,8 @@ def figure_header(figure: Figure) -> tuple[str, ...]:
         return "frame", figure.lines
     if isinstance(figure, Sweep):
         return figure.x, " and ".join(figure.lines)
+    if isinstance(figure, SweepsBeside):
+        return "key", "value", " and ".join(figure.columns[0].lines)
     if isinstance(figure, Front):
         return figure.points, figure.lines
     return (POLICY,)
@@ -145,7 +167,9 @@ def _part(record: Records, key: str, named: bool = False) -> str:
 
 
 def label_of(value: Any) -> str:
-    """A key's value as a line's name."""
+    """A key's value as a line's name; a dash where it is left out."""
+    if value is None:
+        return "-"
     return f"{value:.12g}" if isinstance(value, (int, float)) else str(value)
 
 

@@ -31,6 +31,9 @@ _COLUMNS = (
     _Column("median\nµs", lambda summary: _number(summary.decision_us_p50), True),
     _Column("99 %\nµs", lambda summary: _number(summary.decision_us_p99)),
 )
+_DELIVERED = _Column("delivered", lambda summary: f"{summary.delivered_ratio:.4f}", True)
+"""Beside the objective over its optimum, where the world was not as the policies assumed."""
+
 _WIDE = 122  # columns of text that all of them need
 _PIPE_WIDTH = 132  # columns, where no terminal says how many there are
 
@@ -75,6 +78,9 @@ def print_comparison(parts: Mapping[str, Mapping[str, Summary]], warmup: float, 
 
     console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False)
     columns = [column for column in _COLUMNS if column.essential or console.width >= _WIDE]
+    summaries = [summary for part in parts.values() for summary in part.values()]
+    if any(summary.delivered_ratio != summary.objective_ratio for summary in summaries):
+        columns.insert(1 + [column.heading for column in columns].index("of the\noptimum"), _DELIVERED)
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("scenario")
     table.add_column("policy", no_wrap=True)
