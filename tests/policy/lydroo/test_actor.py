@@ -14,6 +14,7 @@ from quedge.policy.lydroo.replay import Batch
 from tests.strategies import permutations
 
 torch = pytest.importorskip("torch")
+from quedge.policy.lydroo.adam import adam  # noqa: E402
 from quedge.policy.lydroo.network import Trainer, network_of  # noqa: E402
 
 every_actor = pytest.mark.parametrize(
@@ -140,6 +141,21 @@ def test_adam_keeps_its_moments_from_step_to_step() -> None:
     assert trainer.moments()["output.bias:step"] == 3.0
     slope = 1.0 / (1.0 + math.exp(-2.5)) - 1.0  # about the same in all three steps
     assert trainer.moments()["output.bias:exp_avg"].item() == pytest.approx((1.0 - 0.9**3) * slope, rel=1e-3)
+
+
+def test_adam_steps_as_pytorch_s_does() -> None:
+    rng = np.random.default_rng(5)
+    weights = rng.standard_normal(50).astype(np.float32)
+    parameter = torch.nn.Parameter(torch.from_numpy(weights.copy()))
+    theirs = torch.optim.Adam([parameter])
+    mean, square = np.zeros_like(weights), np.zeros_like(weights)
+    for step in range(1, 201):
+        gradient, rate = rng.standard_normal(50).astype(np.float32), 0.02 / math.sqrt(step)
+        theirs.param_groups[0]["lr"] = rate
+        parameter.grad = torch.from_numpy(gradient)
+        theirs.step()
+        adam(weights, gradient, mean, square, float(step), rate)
+    np.testing.assert_allclose(weights, parameter.detach().numpy(), rtol=1e-5, atol=1e-6)
 
 
 def test_a_padded_batch_s_loss_is_the_mean_over_the_devices_that_are_there() -> None:

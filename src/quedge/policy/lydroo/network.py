@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from quedge.policy.lydroo.actor import Actor, MlpActor, SharedActor, Weights
+from quedge.policy.lydroo.adam import adam
 from quedge.policy.lydroo.replay import Batch
 
-_MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # Adam's names
+_MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # as PyTorch's Adam calls them
 
 
 class SharedNetwork(nn.Module):
@@ -88,14 +89,13 @@ class Trainer:
 
     def __init__(self, actor: Actor, weights: Weights) -> None:
         self.network = network_of(actor, weights)
-        self._optimiser = torch.optim.Adam(self.network.parameters(), fused=True)
+        self._moments: dict[str, dict[str, NDArray[np.float32]]] = {}
 
     def step(self, batch: Batch, learning_rate: float) -> float:
         """One step on a batch; returns the loss before it."""
         present = None if batch.present is None else torch.from_numpy(batch.present)
         with _one_thread():
-            self._optimiser.param_groups[0]["lr"] = learning_rate
-            self._optimiser.zero_grad(set_to_none=True)
+            self.network.zero_grad(set_to_none=True)
             logits = self.network(torch.from_numpy(batch.features), present)
             loss = nn.functional.binary_cross_entropy_with_logits(
                 logits, torch.from_numpy(batch.offload), present, reduction="mean" if present is None else "sum"
@@ -103,25 +103,39 @@ class Trainer:
             if present is not None:
                 loss = loss / present.sum()
             loss.backward()  # type: ignore[no-untyped-call]
-            self._optimiser.step()
+            for name, parameter in self.network.named_parameters():
+                assert parameter.grad is not None
+                self._descend(name, parameter.detach().numpy(), parameter.grad.numpy(), learning_rate)
         return loss.item()
 
     def moments(self) -> dict[str, NDArray[np.float32]]:
         """Adam's memory, by `weight:moment`; empty before the first step."""
         return {
-            f"{name}:{moment}": np.array(self._optimiser.state[parameter][moment].numpy())
-            for name, parameter in self.network.named_parameters()
-            if parameter in self._optimiser.state
-            for moment in _MOMENTS
+            f"{name}:{moment}": values.copy()
+            for name, moments in self._moments.items()
+            for moment, values in moments.items()
         }
 
     def restore(self, moments: Mapping[str, NDArray[np.float32]]) -> None:
         """Go on with the memory that `moments` gave."""
-        for name, parameter in self.network.named_parameters():
-            if moments:
-                self._optimiser.state[parameter] = {
-                    moment: torch.from_numpy(np.array(moments[f"{name}:{moment}"])) for moment in _MOMENTS
-                }
+        names = [name for name, _ in self.network.named_parameters()] if moments else []
+        self._moments = {name: {moment: np.array(moments[f"{name}:{moment}"]) for moment in _MOMENTS} for name in names}
+
+    def _descend(
+        self, name: str, weights: NDArray[np.float32], gradient: NDArray[np.float32], learning_rate: float
+    ) -> None:
+        """A step of Adam for one array of weights."""
+        if name not in self._moments:
+            self._moments[name] = {
+                "step": np.zeros((), np.float32),
+                "exp_avg": np.zeros_like(weights),
+                "exp_avg_sq": np.zeros_like(weights),
+            }
+        step, mean, square = self._moments[name].values()
+        step += np.float32(1.0)
+        adam(
+            weights.reshape(-1), gradient.reshape(-1), mean.reshape(-1), square.reshape(-1), float(step), learning_rate
+        )
 
 
 @contextmanager
