@@ -19,7 +19,7 @@ from quedge.model.objective import frame_objective
 from quedge.model.scenario import Scenario
 from quedge.model.uplink import AT_ONCE, charge
 from quedge.policy.baselines import BestSingle
-from quedge.policy.lydroo import AgentState, Lydroo, LydrooAgent
+from quedge.policy.lydroo import AgentState, LydrooAgent, Resumable
 from quedge.policy.policy import Learner, Policy, begun, check_policy
 
 
@@ -55,7 +55,7 @@ class Controller:
 
     def __init__(self, scenario: Scenario, policy: Policy | Learner, seed: int = 0) -> None:
         check_policy(policy)
-        if isinstance(policy, Learner) and not isinstance(policy, Lydroo):
+        if isinstance(policy, Learner) and not isinstance(policy, Resumable):
             raise ValueError(f"policy: {policy!r} is not allowed; of the learners only Lydroo's standing can be kept")
         self._settings = policy
         self._rng = np.random.default_rng(np.random.SeedSequence(seed))
@@ -127,11 +127,11 @@ class Controller:
             raise ValueError(
                 f"devices: {standing.books.data_queue_mbit.size} is not allowed; it must be {self.devices}"
             )
-        if (standing.agent is not None) != isinstance(self._settings, Lydroo):
+        if (standing.agent is not None) != isinstance(self._settings, Resumable):
             raise ValueError("policy: is not allowed; one of the two learns and the other does not")
         self._books = standing.books
         self._rng.bit_generator.state = standing.random_state
-        if standing.agent is not None and isinstance(self._settings, Lydroo):
+        if standing.agent is not None and isinstance(self._settings, Resumable):
             self._policy = self._settings.resume(standing.agent)
 
     def _decided(self, frame: Frame, decided_by: ServedBy) -> tuple[ServedBy, Decision]:

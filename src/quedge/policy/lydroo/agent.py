@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from quedge.model.frame import Decision, Frame
 from quedge.policy.lydroo.actor import Weights, wrong_devices
 from quedge.policy.lydroo.features import device_features
 from quedge.policy.lydroo.replay import Replay
+from quedge.policy.policy import Learner
 
 if TYPE_CHECKING:
     from quedge.policy.lydroo.network import Trainer
@@ -51,7 +52,14 @@ class LydrooAgent:
     won, counted from 0; in frames in which the actor learned also `loss`, the mean cross-entropy of the batch.
     """
 
-    def __init__(self, settings: Lydroo, weights: Weights, devices: int, trainer: Trainer | None = None) -> None:
+    def __init__(
+        self,
+        settings: Lydroo,
+        weights: Weights,
+        devices: int,
+        trainer: Trainer | None = None,
+        forward: Callable[[Frame], NDArray[np.float64]] | None = None,
+    ) -> None:
         """An agent with given weights; without a trainer it never changes them.
 
         Args:
@@ -59,11 +67,15 @@ class LydrooAgent:
             weights: the actor's weights; a trainer changes them in place.
             devices: number of devices that they were made for.
             trainer: what takes the learning steps on these weights.
+            forward: what gives a frame's logits, features and all, where the actor is none of weights; such an agent
+                has no trainer.
         """
         self.settings = settings
         self.devices = devices
         self.weights = weights
         self._trainer = trainer
+        self._forward = self._compiled_forward if forward is None else forward
+        self._features = np.empty((0, settings.inputs.features), dtype=np.float32)
         self._replay = Replay(settings.memory, settings.inputs.features)
         self._candidates: int | None = settings.candidates
         self._winners: deque[int] = deque(maxlen=settings.adapt_every)
@@ -71,8 +83,7 @@ class LydrooAgent:
 
     def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
         """Decide one frame, then learn from it; see `Policy.decide`."""
-        features = device_features(*frame)[:, : self.settings.inputs.features]
-        logits = self.settings.actor.logits(self.weights, np.ascontiguousarray(features))
+        logits = self._forward(frame)
         count = self._count(frame.cell.devices)
         offload, place = self.settings.quantiser.quantise(logits, count, rng)
         candidate, decision = allocate_best(self.settings.allocator, frame, offload)
@@ -81,11 +92,11 @@ class LydrooAgent:
         self._adapt(winner)
         self._frames += 1
         if self._trainer is not None:
-            notes |= self._learn(self._trainer, features, decision.offload, rng)
+            notes |= self._learn(self._trainer, self._features, decision.offload, rng)
         return decision._replace(notes=notes)
 
     def trained(self) -> TrainedLydroo:
-        """What it has learned so far, as a policy that learns no more."""
+        """What it has learned so far, as a policy that learns no more; for an agent that has weights."""
         weights = {name: values.copy() for name, values in self.weights.items()}
         return TrainedLydroo(self.settings, weights, self.devices)
 
@@ -107,6 +118,11 @@ class LydrooAgent:
         self._candidates = state.candidates or None
         self._winners.extend(state.winners)
         self._frames = state.frames
+
+    def _compiled_forward(self, frame: Frame) -> NDArray[np.float64]:
+        """The logits of a frame by the compiled kernels; what the actor saw is kept to be remembered."""
+        self._features = device_features(*frame)[:, : self.settings.inputs.features]
+        return self.settings.actor.logits(self.weights, np.ascontiguousarray(self._features))
 
     def _count(self, devices: int) -> int:
         """K of this frame: at most N, as in the paper.
@@ -141,6 +157,15 @@ class LydrooAgent:
         }
 
 
+@runtime_checkable
+class Resumable(Learner, Protocol):
+    """A learner whose agents' standing can be kept."""
+
+    def resume(self, state: AgentState) -> LydrooAgent:
+        """An agent that goes on exactly from where another stood."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class TrainedLydroo:
     """What has been learned, as a policy that learns no more; each run begins from the same weights.
@@ -163,6 +188,12 @@ class TrainedLydroo:
         """
         self.check_devices(devices)
         return LydrooAgent(self.settings, self.weights, self.devices)
+
+    def resume(self, state: AgentState) -> LydrooAgent:
+        """An agent that stands where another stood; see `Lydroo.resume`."""
+        agent = LydrooAgent(self.settings, self.weights, self.devices)
+        agent.restore(state)
+        return agent
 
     def check_devices(self, devices: int) -> None:
         """Refuse a number of devices that the actor does not serve.
