@@ -1,6 +1,7 @@
 """Exported actors: how long a decision by ONNX Runtime takes, and in which parts. `python -m benchmarks.onnx`.
 
-One thread, the paper's cell, untrained weights: times do not depend on what was learned. Needs the extras `export` and `onnx`.
+One thread, the paper's cell, untrained weights: times do not depend on what was learned. It needs the extras `export`
+and `onnx`.
 """
 
 from __future__ import annotations

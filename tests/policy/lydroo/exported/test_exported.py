@@ -116,7 +116,7 @@ def test_a_run_by_an_exported_actor_decides_as_one_by_the_compiled_actor(setting
 
 
 def test_devices_may_come_and_go_between_frames() -> None:
-    trained, exported = both(Lydroo())
+    _, exported = both(Lydroo())
     agent, rng = exported.begin(DEVICES, np.random.default_rng(0)), np.random.default_rng(0)
     for devices in (10, 3, 1, 10, 25):
         assert agent.decide(random_frame(Scenario(), devices, rng), rng).offload.shape == (devices,)

@@ -94,6 +94,7 @@ def metadata_of(model: bytes) -> dict[str, str]:
 def _session(model: bytes) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.enable_mem_reuse = False  # values so small are found sooner where each has its own memory
     options.log_severity_level = _FATAL
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
