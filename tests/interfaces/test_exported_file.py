@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 
 import quedge
 from quedge.interfaces.agent_file import read_agent
-from quedge.interfaces.exported_file import read_exported
+from quedge.interfaces.exported_file import read_exported, write_exported
 from tests.interfaces.test_cli import FRAME, objects, run
 
 pytest.importorskip("torch")
@@ -156,3 +157,16 @@ def test_an_error_of_use_is_one_line_with_status_2(folder: Path, arguments: list
     assert (done.returncode, done.stdout) == (2, "")
     assert complaint in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("library", "extra"), [("onnx", "export"), ("onnxruntime", "onnx")])
+def test_a_library_that_is_missing_is_told_with_its_extra(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: str, extra: str
+) -> None:
+    agent = read_agent(folder / "agent.pt")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == library else True)
+    with pytest.raises(ImportError, match=rf"not installed: pip install 'quedge\[{extra}\]'"):
+        if library == "onnx":
+            write_exported(tmp_path / "new.onnx", agent)
+        else:
+            read_exported(folder / "agent.onnx")
