@@ -41,6 +41,8 @@ HEAVY = {
     "typer": ("interfaces/",),
     "pydantic": ("interfaces/",),
     "torch": ("policy/lydroo/network.py", "interfaces/agent_file.py"),
+    "onnx": ("policy/lydroo/exported/",),
+    "onnxruntime": ("policy/lydroo/exported/forward.py",),
     "cvxpy": ("allocation/noma_sca/cvxpy_clarabel.py",),
     "clarabel": ("allocation/noma_sca/clarabel_direct.py", "allocation/noma_sca/cvxpy_clarabel.py"),
 }
@@ -110,6 +112,8 @@ def test_importing_the_package_loads_no_heavy_library() -> None:
         "google.protobuf",
         "prometheus_client",
         "structlog",
+        "onnx",
+        "onnxruntime",
     )  # numba looks for bare scipy
     program = f"import sys, quedge; print([name for name in {heavy!r} if name in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -21,7 +21,8 @@ class Allocator(Protocol):
             offload: true where a device offloads, shape (devices,).
 
         Returns:
-            The decision with its powers, rates and objective.
+            The decision with its powers and frequencies within the cell's limits, and the rates, powers and objective
+            that follow from them, eqs. (1)-(6), (17): a learning agent ranks its candidates by that objective.
 
         Raises:
             ValueError: `offload` is not one boolean a device.

@@ -19,8 +19,22 @@ from quedge.model.objective import frame_objective
 from quedge.model.scenario import Scenario
 from quedge.model.uplink import AT_ONCE, charge
 from quedge.policy.baselines import BestSingle
-from quedge.policy.lydroo import AgentState, Lydroo, LydrooAgent
+from quedge.policy.lydroo import AgentState, LydrooAgent, Resumable
 from quedge.policy.policy import Learner, Policy, begun, check_policy
+
+_LONGEST_FAILURE = 200  # letters
+
+
+class Remarks(NamedTuple):
+    """What is to be said of a decision beside its answer; it is told to those who watch, and not kept.
+
+    Attributes:
+        candidates: K, the candidates that a learning agent was given; None of other policies.
+        failure: why the policy's own decision was not taken, as "type: message"; empty where it was.
+    """
+
+    candidates: float | None = None
+    failure: str = ""
 
 
 class Standing(NamedTuple):
@@ -55,13 +69,14 @@ class Controller:
 
     def __init__(self, scenario: Scenario, policy: Policy | Learner, seed: int = 0) -> None:
         check_policy(policy)
-        if isinstance(policy, Learner) and not isinstance(policy, Lydroo):
+        if isinstance(policy, Learner) and not isinstance(policy, Resumable):
             raise ValueError(f"policy: {policy!r} is not allowed; of the learners only Lydroo's standing can be kept")
         self._settings = policy
         self._rng = np.random.default_rng(np.random.SeedSequence(seed))
         self._cell = cell_of(scenario)
         self._policy = begun(policy, scenario.devices, self._rng)
         self._books = Books.of(scenario.devices)
+        self._remarks = Remarks()
 
     @property
     def devices(self) -> int:
@@ -72,6 +87,11 @@ class Controller:
     def books(self) -> Books:
         """The cell's books; their arrays must not be changed."""
         return self._books
+
+    @property
+    def remarks(self) -> Remarks:
+        """What is to be said of the last decision."""
+        return self._remarks
 
     def check_turn(self, frame: int) -> None:
         """Refuse a frame that is not the next one.
@@ -139,27 +159,37 @@ class Controller:
             raise ValueError(
                 f"devices: {standing.books.data_queue_mbit.size} is not allowed; it must be {self.devices}"
             )
-        if (standing.agent is not None) != isinstance(self._settings, Lydroo):
+        if (standing.agent is not None) != isinstance(self._settings, Resumable):
             raise ValueError("policy: is not allowed; one of the two learns and the other does not")
         self._books = standing.books
         self._rng.bit_generator.state = standing.random_state
-        if standing.agent is not None and isinstance(self._settings, Lydroo):
+        if standing.agent is not None and isinstance(self._settings, Resumable):
             self._policy = self._settings.resume(standing.agent)
 
     def _decided(self, frame: Frame, decided_by: ServedBy) -> tuple[ServedBy, Decision]:
+        self._remarks = Remarks()
         if decided_by is not ServedBy.LATE:
             try:
                 policy = self._policy
                 decide = policy.choose if isinstance(policy, LydrooAgent) else policy.decide
                 decision = _own(decide(_copied(frame), self._rng))
                 check_decision(frame.cell, decision)
+                self._remarks = Remarks(decision.notes.get("candidates"))
             except KeyboardInterrupt:
                 raise
-            except BaseException:  # whatever a policy does, a panic of compiled code included, the frame has an answer
+            except BaseException as error:  # whatever a policy does, even a panic of compiled code
+                self._remarks = Remarks(failure=f"{type(error).__name__}: {_said(error)}"[:_LONGEST_FAILURE])
                 decided_by = ServedBy.POLICY_FAILED
             if decided_by is ServedBy.POLICY:
                 return decided_by, decision
         return decided_by, BestSingle().decide(frame, self._rng)
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # even its text is a policy's own code
+        return "it cannot be told"
 
 
 def _own(decision: Decision) -> Decision:

@@ -96,6 +96,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         content = hashlib.blake2b(np.ascontiguousarray(value).tobytes(), digest_size=16).hexdigest()
         return {"array": content, "type": str(value.dtype), "shape": list(value.shape)}
+    if isinstance(value, bytes):
+        return {"bytes": hashlib.blake2b(value, digest_size=16).hexdigest(), "size": len(value)}
     if isinstance(value, Enum):
         return str(value)
     if isinstance(value, (np.integer, np.floating)):
@@ -107,7 +109,7 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     kind = _class(type(value))["class"]
-    raise ValueError(f"{kind}: is not allowed in an experiment; it must be a dataclass, whose fields are its settings")
+    raise ValueError(f"{kind}: is not allowed in an experiment or a service; it must be a dataclass, of settings")
 
 
 def _class(kind: type) -> dict[str, str]:

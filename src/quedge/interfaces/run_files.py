@@ -76,7 +76,7 @@ def write_run(folder: Path, outcomes: Sequence[Outcome]) -> None:
 
 
 def _trace_name(policy: str) -> str:
-    return f"trace-{policy}.parquet"
+    return f"trace-{policy.replace(':', '-')}.parquet"  # of a policy of one's own, module:attribute
 
 
 def _write_trace(trace: Trace, path: Path) -> None:

@@ -10,7 +10,11 @@ from quedge.model.frame import Decision, Frame
 
 
 class Policy(Protocol):
-    """Decides who offloads, frame by frame; it sees the frame's state and knows no statistics."""
+    """Decides who offloads, frame by frame; it sees the frame's state and knows no statistics.
+
+    A policy is a value: it keeps nothing from frame to frame. What remembers or learns is a `Learner`. Where it is a
+    frozen dataclass, whose fields are its settings, experiments and the service can tell it from others.
+    """
 
     def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
         """Decide one frame.

@@ -14,18 +14,24 @@ from quedge.simulation.correlation import fading_correlation, gauss_markov, shad
 
 
 class ChannelProcess(Protocol):
-    """Draws the channel gains of a run."""
+    """Draws the channel gains of a run, before its first frame."""
 
     def sample(self, scenario: Scenario, frames: int, rng: np.random.Generator) -> NDArray[np.float64]:
-        """Positive power gains (W/W), shape (frames, devices)."""
+        """Positive power gains (W/W), shape (frames, devices).
+
+        Args:
+            scenario: the cell; `scenario.devices` is the number of devices.
+            frames: number of frames.
+            rng: where all chance comes from, so that a seed gives the same run again.
+        """
         ...
 
 
 class ArrivalProcess(Protocol):
-    """Draws the data that arrives during each frame of a run."""
+    """Draws the data that arrives during each frame of a run, before its first frame."""
 
     def sample(self, scenario: Scenario, frames: int, rng: np.random.Generator) -> NDArray[np.float64]:
-        """Arrivals (Mbit a frame), not negative, shape (frames, devices)."""
+        """Arrivals (Mbit a frame), not negative, shape (frames, devices); arguments as in `ChannelProcess.sample`."""
         ...
 
 

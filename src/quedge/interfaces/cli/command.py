@@ -17,6 +17,7 @@ from quedge.interfaces.cli.decide import decide
 from quedge.interfaces.cli.demo import demo
 from quedge.interfaces.cli.emulate import emulate_devices
 from quedge.interfaces.cli.engine_options import with_ray_address
+from quedge.interfaces.cli.export import export_agent
 from quedge.interfaces.cli.init import init
 from quedge.interfaces.cli.pqc import pqc
 from quedge.interfaces.cli.refusing import UsageError
@@ -46,6 +47,7 @@ app.command()(run)
 app.command()(decide)
 app.command()(init)
 app.command("train")(train_agent)
+app.command("export")(export_agent)
 app.command()(demo)
 app.command("reproduce")(reproduce_paper)
 app.command()(sweep)

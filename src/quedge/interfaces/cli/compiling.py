@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from numba.core import event
 
 from quedge.model.scenario import Scenario
+from quedge.policy.baselines import BestSingle
 from quedge.policy.decide import decide
 from quedge.policy.lydroo import TrainedLydroo
+from quedge.policy.lydroo.exported.policy import ExportedLydroo
 from quedge.policy.policy import Learner, Policy
 from quedge.simulation.measures import summarise
 from quedge.simulation.simulate import simulate
@@ -26,7 +28,7 @@ def compile_run(policies: Collection[Policy | Learner]) -> None:
     A summary measures against the optimum, so it needs the exact policy's kernels, whoever decides.
     """
     with explained_pause():
-        traces = [simulate(Scenario(devices=_devices_for(policy)), policy, frames=2) for policy in policies]
+        traces = [simulate(Scenario(devices=_devices_for(policy)), _of_ours(policy), frames=2) for policy in policies]
         summarise(traces[0])
 
 
@@ -35,12 +37,17 @@ def compile_decisions(policy: Policy | Learner) -> None:
     devices = _devices_for(policy)
     gains = [10.0 ** -(9 + k / devices) for k in range(devices)]
     with explained_pause():
-        decide(Scenario(devices=devices), gains, [3.0] * devices, [1.0] * devices, policy)
+        decide(Scenario(devices=devices), gains, [3.0] * devices, [1.0] * devices, _of_ours(policy))
+
+
+def _of_ours(policy: Policy | Learner) -> Policy | Learner:
+    """The policy, or where it is a user's own one whose kernels it may need: nobody's policy runs before its run."""
+    return policy if type(policy).__module__.partition(".")[0] == "quedge" else BestSingle()
 
 
 def _devices_for(policy: Policy | Learner) -> int:
     """A small number of devices that the policy serves."""
-    return policy.devices if isinstance(policy, TrainedLydroo) else 2
+    return policy.devices if isinstance(policy, TrainedLydroo | ExportedLydroo) else 2
 
 
 @contextmanager

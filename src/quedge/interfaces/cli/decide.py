@@ -13,15 +13,13 @@ from quedge.interfaces.cli.compiling import compile_decisions
 from quedge.interfaces.cli.options import AgentFile, LydrooSettings, Settings
 from quedge.interfaces.cli.refusing import UsageError, refusing
 from quedge.interfaces.decide_lines import answer_lines
-from quedge.interfaces.policies import POLICIES, policies_by_name
+from quedge.interfaces.policies import ALLOWED, policies_by_name
 from quedge.interfaces.scenario_file import read_scenario
 
 
 def decide(
     file: Annotated[Path | None, typer.Argument(help="Frames as JSON Lines; standard input without.")] = None,
-    policy: Annotated[
-        str | None, typer.Option(help=f"Who decides: {', '.join(POLICIES)}; exact without, or the agent's.")
-    ] = None,
+    policy: Annotated[str | None, typer.Option(help=f"Who decides: {ALLOWED}; exact without, or the agent's.")] = None,
     lydroo: LydrooSettings = None,
     agent: AgentFile = None,
     scenario: Annotated[Path | None, typer.Option(help="Scenario file (TOML).")] = None,

@@ -29,7 +29,7 @@ AgentFile = Annotated[
         "--agent",
         parser=place_of,
         metavar="FILE",
-        help="A trained agent, which decides without learning.",
+        help="A trained agent, or its exported actor (.onnx); it decides without learning.",
     ),
 ]
 Seed = Annotated[int, typer.Option(parser=seed_of, metavar="N", help="Seed of the random streams.")]

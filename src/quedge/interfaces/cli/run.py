@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,7 +23,8 @@ from quedge.interfaces.cli.options import (
 from quedge.interfaces.cli.refusing import place_of, refusing
 from quedge.interfaces.cli.reporting import print_comparison, progress_bars
 from quedge.interfaces.cli.traces import read_traces
-from quedge.interfaces.policies import POLICIES, check_devices, policies_by_name
+from quedge.interfaces.own_parts import own_part
+from quedge.interfaces.policies import ALLOWED, check_devices, policies_by_name
 from quedge.interfaces.run_files import check_folder, summary_object, write_run
 from quedge.interfaces.scenario_file import read_scenario
 from quedge.simulation.measures import Summary
@@ -35,7 +36,7 @@ def run(
     scenario: ScenarioFile = None,
     policy: Annotated[
         list[str] | None,
-        typer.Option(help=f"Who decides: {', '.join(POLICIES)}. Can be given again; exact without, or the agent's."),
+        typer.Option(help=f"Who decides: {ALLOWED}. Can be given again; exact without, or the agent's."),
     ] = None,
     frames: Annotated[
         int | None,
@@ -47,6 +48,12 @@ def run(
     settings: Settings = None,
     channel_trace: ChannelTrace = None,
     arrival_trace: ArrivalTrace = None,
+    channel: Annotated[
+        str | None, typer.Option(metavar="MODULE:ATTRIBUTE", help="Channel gains from a process of one's own.")
+    ] = None,
+    arrivals: Annotated[
+        str | None, typer.Option(metavar="MODULE:ATTRIBUTE", help="Arrivals from a process of one's own.")
+    ] = None,
     warmup: Annotated[
         float,
         typer.Option(parser=share_of, metavar="SHARE", help="Share of the frames that means leave out at the start."),
@@ -61,6 +68,8 @@ def run(
     with refusing():
         policies = policies_by_name(policy or [], lydroo or (), agent)
         traces = read_traces(channel_trace, arrival_trace)
+        own_channel = _process("--channel", channel, channel_trace)
+        own_arrivals = _process("--arrivals", arrivals, arrival_trace)
         given = read_scenario(scenario, settings or (), traces.devices)
         check_devices(policies, given.scenario.devices)
         count = frames or traces.frames or _FRAMES
@@ -72,7 +81,8 @@ def run(
         with refusing():
             outcomes = compare(
                 given.scenario, policies, count, seed,
-                channel=traces.channel, arrivals=traces.arrivals, warmup=warmup, progress=progress,
+                channel=own_channel or traces.channel, arrivals=own_arrivals or traces.arrivals,
+                warmup=warmup, progress=progress,
             )  # fmt: skip
         compile_run(policies.values())
         with refusing():  # settings may be so extreme that a policy's decision is none
@@ -90,3 +100,16 @@ def run(
         print_comparison({"default" if scenario is None else scenario.stem: summaries}, warmup)
         if out is not None:
             print(f"Written to {out}: summary.json, scenario.toml, figure.png and a trace a policy.")
+
+
+def _process(option: str, place: str | None, trace: Path | None) -> Any:
+    """A channel or arrivals of the user's own; None without.
+
+    Raises:
+        ValueError: there is none at that place, or a recording says the same.
+    """
+    if place is None:
+        return None
+    if trace is not None:
+        raise ValueError(f"{option}: {place[:60]!r} is not allowed beside {option.rstrip('s')}-trace")
+    return own_part(option, place, "sample")

@@ -23,15 +23,16 @@ from quedge.interfaces.cli.host_port import listening_of
 from quedge.interfaces.cli.numbers import positive_to
 from quedge.interfaces.cli.options import AgentFile, LydrooSettings, ScenarioFile, Seed, Settings
 from quedge.interfaces.cli.refusing import UsageError, place_of, refusing
+from quedge.interfaces.exported_file import SUFFIX
 from quedge.interfaces.lydroo_settings import CRITICS
-from quedge.interfaces.policies import POLICIES, check_devices, policies_by_name
+from quedge.interfaces.policies import ALLOWED, POLICIES, check_devices, policies_by_name
 from quedge.interfaces.scenario_file import read_scenario
 from quedge.interfaces.service.settings import Address, Rendering, Tls
 from quedge.interfaces.service.tls.credentials import server_credentials
 from quedge.interfaces.service.tls.listening import check_complete, check_listening
 from quedge.model.extras import check_installed
 from quedge.model.scenario import Scenario
-from quedge.policy.lydroo import AgentState
+from quedge.policy.lydroo import AgentState, Resumable
 from quedge.policy.policy import Learner, Policy
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def milliseconds_of(text: str) -> float:
 
 def serve(
     scenario: ScenarioFile = None,
-    policy: Annotated[str | None, typer.Option(help=f"Who decides: {', '.join(POLICIES)}; exact without.")] = None,
+    policy: Annotated[str | None, typer.Option(help=f"Who decides: {ALLOWED}; exact without.")] = None,
     learn: Annotated[bool, typer.Option("--learn", help="Let a learning policy learn as it serves.")] = False,
     agent: AgentFile = None,
     lydroo: LydrooSettings = None,
@@ -186,8 +187,12 @@ def _policy_of(
         raise ValueError(f"--learn: {name} does not learn; it is for {', '.join(CRITICS)}")
     if name in CRITICS and not learn and agent is None:
         raise ValueError(f"--policy {name}: must be given --agent FILE, a trained agent, or --learn")
+    if name not in POLICIES and isinstance(chosen, Learner) and not isinstance(chosen, Resumable):
+        raise ValueError(f"--policy {name}: learns; of the learners only {', '.join(CRITICS)} can be served")
     if not learn or agent is None:
         return name, chosen, None
+    if agent.suffix == SUFFIX:
+        raise ValueError(f"--learn: {agent}: is an exported actor, which learns no more; it must be an agent's file")
     held = read_agent(agent)
     return name, dataclasses.replace(held.settings, allocator=CRITICS[name]), held.state
 

@@ -17,7 +17,7 @@ from quedge.interfaces.cli.options import AgentFile, ArrivalTrace, ChannelTrace,
 from quedge.interfaces.cli.refusing import refusing
 from quedge.interfaces.cli.reproduce import run_experiments
 from quedge.interfaces.cli.traces import Traces, read_traces
-from quedge.interfaces.policies import POLICIES, policies_by_name
+from quedge.interfaces.policies import ALLOWED, policies_by_name
 from quedge.interfaces.scenario_file import read_scenario
 from quedge.interfaces.variations import check_combinations, first_values, variations_of
 from quedge.model.scenario import PARAMETERS
@@ -31,7 +31,7 @@ def sweep(
     ] = None,
     policy: Annotated[
         list[str] | None,
-        typer.Option(help=f"Who decides: {', '.join(POLICIES)}. Can be given again; exact without, or the agent's."),
+        typer.Option(help=f"Who decides: {ALLOWED}. Can be given again; exact without, or the agent's."),
     ] = None,
     frames: Annotated[
         int | None,

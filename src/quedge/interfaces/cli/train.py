@@ -20,6 +20,7 @@ from quedge.interfaces.cli.refusing import place_of, refusing
 from quedge.interfaces.cli.reporting import print_comparison, progress_bars
 from quedge.interfaces.cli.traces import read_traces
 from quedge.interfaces.course import course_of
+from quedge.interfaces.exported_file import SUFFIX
 from quedge.interfaces.lydroo_settings import CRITICS, lydroo_of
 from quedge.interfaces.policies import checked_name
 from quedge.interfaces.run_files import summary_object
@@ -68,6 +69,8 @@ def train_agent(
         check_folder_takes_files(out.parent)
         if out.is_dir():
             raise ValueError(f"--out: {out}: is a folder; it must be a file name")
+        if out.suffix == SUFFIX:
+            raise ValueError(f"--out: {out}: is not allowed; `quedge export` makes {SUFFIX} files of an agent's file")
         if resume:
             file = read_agent(out)
             difference = file.course.difference(course)

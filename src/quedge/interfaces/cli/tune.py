@@ -17,7 +17,7 @@ from quedge.interfaces.cli.engine_options import RayOption, WorkersOption, worke
 from quedge.interfaces.cli.numbers import frames_of, trials_of
 from quedge.interfaces.cli.options import LydrooSettings, ScenarioFile, Seed, Settings
 from quedge.interfaces.cli.refusing import UsageError, refusing
-from quedge.interfaces.policies import POLICIES, policies_by_name
+from quedge.interfaces.policies import ALLOWED, policies_by_name
 from quedge.interfaces.scenario_file import read_scenario
 
 _DEFAULT = Tuning()
@@ -25,7 +25,7 @@ _DEFAULT = Tuning()
 
 def tune_scenario(
     scenario: ScenarioFile = None,
-    policy: Annotated[str, typer.Option(help=f"Who decides: {', '.join(POLICIES)}.")] = "exact",
+    policy: Annotated[str, typer.Option(help=f"Who decides: {ALLOWED}.")] = "exact",
     minimise: Annotated[str, typer.Option(help=f"What is to be small: {', '.join(GOALS)}.")] = _DEFAULT.goal,
     frames: Annotated[
         int, typer.Option(parser=frames_of, metavar="N", help="Frames of a run, of which the second half is measured.")

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
 from quedge.controller.assembly import Assembly
 from quedge.controller.engine import Served
-from quedge.controller.refused import Refused
+from quedge.controller.refused import Reason, Refused
 from quedge.controller.report import Report
 from quedge.interfaces.service import quedge_pb2 as pb
 from quedge.interfaces.service import translate
@@ -60,11 +60,18 @@ class DeviceStreams:
         devices: number of the scenario's devices.
         deadline_s: time from a frame's first report to its end (s).
         serve: has the report of the frame that is due served.
+        refused: is told the outcome of each report that is refused.
     """
 
-    def __init__(self, devices: int, deadline_s: float, serve: Callable[[Report], Awaitable[Served]]) -> None:
+    def __init__(
+        self,
+        devices: int,
+        deadline_s: float,
+        serve: Callable[[Report], Awaitable[Served]],
+        refused: Callable[[int], None],
+    ) -> None:
         self._assembly = Assembly(devices, deadline_s)
-        self._serve = serve
+        self._serve, self._told_of_refusal = serve, refused
         self._streams: dict[int, _Stream] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -83,7 +90,7 @@ class DeviceStreams:
         try:
             self._assembly.join(device)
         except Refused as refused:
-            yield translate.device_refusal_of(refused, 0)
+            yield self._refusal(refused)
             return
         mine = self._streams[device] = _Stream()
         reading = asyncio.create_task(self._read(first, requests, mine))
@@ -103,7 +110,7 @@ class DeviceStreams:
             async for request in requests:
                 if (request.base_station, request.device) != (first.base_station, first.device):
                     field = "device" if request.device != first.device else "base_station"
-                    mine.tell(pb.DeviceAnswer(outcome=pb.BAD_VALUE, field=field, message="a stream is one device's"))
+                    mine.tell(self._refusal(Refused(Reason.BAD_VALUE, field, "a stream is one device's")))
                     continue
                 self._add(request, mine)
         finally:
@@ -111,13 +118,18 @@ class DeviceStreams:
             self._close_if_complete()
             mine.ended()
 
+    def _refusal(self, refused: Refused) -> pb.DeviceAnswer:
+        """What a device is told of a refusal; whoever watches is told, too."""
+        self._told_of_refusal(translate.OUTCOMES[refused.reason])
+        return translate.device_refusal_of(refused, 0)
+
     def _add(self, request: pb.DeviceReport, mine: _Stream) -> None:
         now = asyncio.get_running_loop().time()
         measured = request.data_queue_mbit if request.HasField("data_queue_mbit") else None
         try:
             self._assembly.add(request.device, request.channel_gain, request.arrived_mbit, measured, now)
         except Refused as refused:
-            mine.tell(translate.device_refusal_of(refused, 0))
+            mine.tell(self._refusal(refused))
             return
         mine.reported()
         self._close_if_complete()
@@ -139,7 +151,7 @@ class DeviceStreams:
             try:
                 answer = (await self._serve(report)).answer
             except Refused as refused:
-                told = {device: translate.device_refusal_of(refused, 0) for device in report.devices.tolist()}
+                told = dict.fromkeys(report.devices.tolist(), self._refusal(refused))
             else:
                 told = {device: translate.device_answer_of(answer, device) for device in answer.devices.tolist()}
         for device, message in told.items():

@@ -16,6 +16,7 @@ from quedge.interfaces.service.servicer import Observer, Servicer
 
 _MOST_MESSAGE_BYTES = 4 << 20
 _GRACE_S = 2.0
+_FLUSH_S = 0.05  # what has been answered is on its way by then
 _KEEPALIVE_MS = 5_000  # a base station that is gone without a word gives its name free after twice that
 
 
@@ -67,7 +68,8 @@ async def serve(
         ("grpc.so_reuseport", 0),  # a second service on the port is refused rather than given half of the streams
     ]
     server = grpc.aio.server(options=options)
-    server.add_generic_rpc_handlers((Servicer(cells, policy, deadline_s, observer, hybrid_only).handlers(),))
+    servicer = Servicer(cells, policy, deadline_s, observer, hybrid_only)
+    server.add_generic_rpc_handlers((servicer.handlers(),))
     address = f"{listening.host}:{listening.port}"
     try:
         if listening.credentials is None:
@@ -91,4 +93,16 @@ async def serve(
         await stop.wait()
     finally:
         stopping()
-        await server.stop(_GRACE_S)
+        await _stop(server, servicer)
+
+
+async def _stop(server: grpc.aio.Server, servicer: Servicer) -> None:
+    """Take no more calls, let the reports that are being served have their answers, and end the streams."""
+    loop = asyncio.get_running_loop()
+    stopping, until = asyncio.create_task(server.stop(_GRACE_S)), loop.time() + _GRACE_S
+    await asyncio.sleep(_FLUSH_S)
+    while not servicer.at_rest and loop.time() < until:
+        await asyncio.sleep(_FLUSH_S)
+    await asyncio.sleep(_FLUSH_S)
+    await server.stop(None)
+    await stopping

@@ -67,6 +67,12 @@ class Servicer:
         self._observer: Observer = Silent() if observer is None else observer
         self._taken: set[str] = set()
         self._device_streams: dict[str, DeviceStreams] = {}
+        self._in_work = 0
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether no report is being served."""
+        return self._in_work == 0
 
     def handlers(self) -> Any:
         """What a gRPC server calls for each method."""
@@ -132,7 +138,10 @@ class Servicer:
         if streams is None:
             self._taken.add(name)
             streams = DeviceStreams(
-                self._cells.devices, self._deadline_s, lambda report: self._served(name, engine, report)
+                self._cells.devices,
+                self._deadline_s,
+                lambda report: self._served(name, engine, report),
+                lambda outcome: self._observer.refused(name, outcome),
             )
             self._device_streams[name] = streams
         try:
@@ -204,8 +213,12 @@ class Servicer:
         began = time.perf_counter()
         loop = asyncio.get_running_loop()
         told: asyncio.Future[Served | Refused] = loop.create_future()
-        engine.submit(report, _settling(loop, told))
-        outcome = await told
+        self._in_work += 1
+        try:
+            engine.submit(report, _settling(loop, told))
+            outcome = await told
+        finally:
+            self._in_work -= 1
         if isinstance(outcome, Refused):
             raise outcome
         self._observer.served(name, outcome, time.perf_counter() - began)

@@ -1,7 +1,7 @@
 """LyDROO, the paper's learning agent (Sections IV, V-B)."""
 
 from quedge.policy.lydroo.actor import MlpActor, SharedActor
-from quedge.policy.lydroo.agent import AgentState, LydrooAgent, TrainedLydroo
+from quedge.policy.lydroo.agent import AgentState, LydrooAgent, Resumable, TrainedLydroo
 from quedge.policy.lydroo.features import Inputs
 from quedge.policy.lydroo.quantiser import NearestNeighbours, NoisyOrderPreserving, OrderPreserving
 from quedge.policy.lydroo.settings import MLP, PAPER, Lydroo
@@ -17,6 +17,7 @@ __all__ = [
     "NearestNeighbours",
     "NoisyOrderPreserving",
     "OrderPreserving",
+    "Resumable",
     "SharedActor",
     "TrainedLydroo",
 ]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from quedge.model.frame import Decision, Frame
 from quedge.policy.lydroo.actor import Weights, wrong_devices
 from quedge.policy.lydroo.features import device_features
 from quedge.policy.lydroo.replay import Replay
+from quedge.policy.policy import Learner
 
 if TYPE_CHECKING:
     from quedge.policy.lydroo.network import Trainer
@@ -51,7 +52,14 @@ class LydrooAgent:
     won, counted from 0; in frames in which the actor learned also `loss`, the mean cross-entropy of the batch.
     """
 
-    def __init__(self, settings: Lydroo, weights: Weights, devices: int, trainer: Trainer | None = None) -> None:
+    def __init__(
+        self,
+        settings: Lydroo,
+        weights: Weights,
+        devices: int,
+        trainer: Trainer | None = None,
+        forward: Callable[[Frame], NDArray[np.float64]] | None = None,
+    ) -> None:
         """An agent with given weights; without a trainer it never changes them.
 
         Args:
@@ -59,16 +67,20 @@ class LydrooAgent:
             weights: the actor's weights; a trainer changes them in place.
             devices: number of devices that they were made for.
             trainer: what takes the learning steps on these weights.
+            forward: what gives a frame's logits, features and all, where the actor is none of weights; such an agent
+                has no trainer.
         """
         self.settings = settings
         self.devices = devices
         self.weights = weights
         self._trainer = trainer
+        self._forward = self._compiled_forward if forward is None else forward
+        self._features = np.empty((0, settings.inputs.features), dtype=np.float32)
         self._replay = Replay(settings.memory, settings.inputs.features)
         self._candidates: int | None = settings.candidates
         self._winners: deque[int] = deque(maxlen=settings.adapt_every)
         self._frames = 0
-        self._unlearned: tuple[NDArray[np.float32], NDArray[np.bool_]] | None = None
+        self._unlearned: NDArray[np.bool_] | None = None  # the decision in the frame whose features stand there
 
     def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
         """Decide one frame, then learn from it; see `Policy.decide`."""
@@ -77,8 +89,7 @@ class LydrooAgent:
 
     def choose(self, frame: Frame, rng: np.random.Generator) -> Decision:
         """Decide one frame; `learn` learns from it, and must be called before the next frame if at all."""
-        features = device_features(*frame)[:, : self.settings.inputs.features]
-        logits = self.settings.actor.logits(self.weights, np.ascontiguousarray(features))
+        logits = self._forward(frame)
         count = self._count(frame.cell.devices)
         offload, place = self.settings.quantiser.quantise(logits, count, rng)
         candidate, decision = allocate_best(self.settings.allocator, frame, offload)
@@ -86,7 +97,7 @@ class LydrooAgent:
         notes = {**decision.notes, "candidates": count, "winner": winner}
         self._adapt(winner)
         self._frames += 1
-        self._unlearned = features, decision.offload
+        self._unlearned = decision.offload
         return decision._replace(notes=notes)
 
     def learn(self, rng: np.random.Generator) -> Mapping[str, float]:
@@ -97,10 +108,9 @@ class LydrooAgent:
         """
         if self._trainer is None or self._unlearned is None:
             return {}
-        features, offload = self._unlearned
-        self._unlearned = None
         settings = self.settings
-        self._replay.add(features, offload)
+        self._replay.add(self._features, self._unlearned)
+        self._unlearned = None
         if len(self._replay) < settings.batch or self._frames % settings.update_every:
             return {}
         falling = settings.learning_rate / math.sqrt(1.0 + self._frames / 200.0)
@@ -108,7 +118,7 @@ class LydrooAgent:
         return {"loss": self._trainer.step(self._replay.sample(settings.batch, rng), rate)}
 
     def trained(self) -> TrainedLydroo:
-        """What it has learned so far, as a policy that learns no more."""
+        """What it has learned so far, as a policy that learns no more; for an agent that has weights."""
         weights = {name: values.copy() for name, values in self.weights.items()}
         return TrainedLydroo(self.settings, weights, self.devices)
 
@@ -131,6 +141,11 @@ class LydrooAgent:
         self._winners.extend(state.winners)
         self._frames = state.frames
 
+    def _compiled_forward(self, frame: Frame) -> NDArray[np.float64]:
+        """The logits of a frame by the compiled kernels; what the actor saw is kept to be remembered."""
+        self._features = device_features(*frame)[:, : self.settings.inputs.features]
+        return self.settings.actor.logits(self.weights, np.ascontiguousarray(self._features))
+
     def _count(self, devices: int) -> int:
         """K of this frame: at most N, as in the paper.
 
@@ -149,6 +164,15 @@ class LydrooAgent:
         if len(self._winners) == self.settings.adapt_every:
             self._candidates = max(self._winners) + 2
             self._winners.clear()
+
+
+@runtime_checkable
+class Resumable(Learner, Protocol):
+    """A learner whose agents' standing can be kept."""
+
+    def resume(self, state: AgentState) -> LydrooAgent:
+        """An agent that goes on exactly from where another stood."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,6 +197,12 @@ class TrainedLydroo:
         """
         self.check_devices(devices)
         return LydrooAgent(self.settings, self.weights, self.devices)
+
+    def resume(self, state: AgentState) -> LydrooAgent:
+        """An agent that stands where another stood; see `Lydroo.resume`."""
+        agent = LydrooAgent(self.settings, self.weights, self.devices)
+        agent.restore(state)
+        return agent
 
     def check_devices(self, devices: int) -> None:
         """Refuse a number of devices that the actor does not serve.

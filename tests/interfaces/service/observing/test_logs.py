@@ -19,6 +19,7 @@ pytest.importorskip("structlog")
 
 from quedge.controller.answer import ServedBy
 from quedge.controller.books import Books
+from quedge.controller.controller import Remarks
 from quedge.interfaces.service import quedge_pb2 as pb
 from quedge.interfaces.service.observing.logs import EVERY_S, Logs, Rendering
 from tests.interfaces.service.observing.cells import DEVICES, STARTED, Cell, Clock
@@ -109,11 +110,13 @@ def test_a_failing_policy_and_a_late_frame_name_their_frame(log: Log) -> None:
     cell = Cell()
     log.logs.served("roof", cell.served(), 1e-3)
     log.logs.served("roof", cell.served(ServedBy.LATE), 1e-3)
-    log.logs.served("roof", cell.served(ServedBy.POLICY_FAILED), 1e-3)
+    failure = Remarks(failure="ValueError: no")
+    log.logs.served("roof", cell.served(ServedBy.POLICY_FAILED)._replace(remarks=failure), 1e-3)
     late, failed, _ = log.lines()
     assert (late["event"], late["level"], late["base_station"], late["frame"]) == ("late", "warning", "roof", 1)
     assert late["waited_s"] == 1e-4
     assert (failed["event"], failed["level"], failed["frame"]) == ("policy_failed", "error", 2)
+    assert failed["reason"] == "ValueError: no"
 
 
 def test_late_frames_are_counted_by_base_station(log: Log) -> None:

@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 import quedge
 from quedge.controller.answer import ServedBy
 from quedge.controller.books import Books
+from quedge.controller.controller import Remarks
 from quedge.interfaces.service import quedge_pb2 as pb
 from quedge.interfaces.service.observing.certified_gap import certified_gap
 from quedge.interfaces.service.observing.metrics import Metrics
@@ -154,7 +155,7 @@ def test_candidates_are_there_where_the_policy_tells_them(metrics: Metrics) -> N
     cell = Cell()
     metrics.served("roof", cell.served(), 1e-3)
     assert ("quedge_candidates", "roof") not in scraped(metrics)
-    metrics.served("roof", cell.served(), 1e-3, candidates=3.0)
+    metrics.served("roof", cell.served()._replace(remarks=Remarks(candidates=3.0)), 1e-3)
     assert scraped(metrics)["quedge_candidates", "roof"] == 3.0
 
 

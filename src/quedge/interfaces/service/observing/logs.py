@@ -59,7 +59,10 @@ class Logs:
             waited = round(served.waited_s, 6)
             self._count("warning", "late", base_station, base_station=base_station, frame=answer.frame, waited_s=waited)
         else:
-            self._count("error", "policy_failed", base_station, base_station=base_station, frame=answer.frame)
+            why = served.remarks.failure
+            self._count(
+                "error", "policy_failed", base_station, base_station=base_station, frame=answer.frame, reason=why
+            )
 
     def refused(self, base_station: str, outcome: int) -> None:
         """See `Observer.refused`. A name that is not allowed is not written."""

@@ -1,0 +1,77 @@
+"""Exported actors: how long a decision by ONNX Runtime takes, and in which parts. `python -m benchmarks.onnx`.
+
+One thread, the paper's cell, untrained weights: times do not depend on what was learned. It needs the extras `export`
+and `onnx`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from benchmarks.measuring import Row, microseconds, print_rows, spread
+from quedge import BestSingle, Lydroo, Scenario, simulate
+from quedge.allocation.allocator import allocate_best
+from quedge.model.cell import cell_of
+from quedge.model.frame import Frame
+from quedge.policy.lydroo import MLP, Inputs, TrainedLydroo
+from quedge.policy.lydroo.actor import fresh_weights
+from quedge.policy.lydroo.exported.graph import actor_model
+from quedge.policy.lydroo.exported.policy import ExportedLydroo
+
+FRAMES = 4000
+SETTINGS = {"shared actor": Lydroo(), "shared actor, state alone": Lydroo(inputs=Inputs.STATE), "preset mlp": MLP}
+
+
+def settled_frames(devices: int) -> list[Frame]:
+    """The second half of a run."""
+    trace = simulate(Scenario(devices=devices), BestSingle(), 2 * FRAMES)
+    cell = cell_of(trace.scenario)
+    states = zip(trace.channel_gain, trace.data_queue_mbit, trace.energy_queue, strict=True)
+    return [Frame(cell, *state) for state in states][FRAMES:]
+
+
+def both(settings: Lydroo, devices: int) -> tuple[TrainedLydroo, ExportedLydroo, int]:
+    """The same actor, compiled and exported, and the number of the graph's nodes."""
+    weights = fresh_weights(settings.actor.shapes(devices, settings.inputs.features), np.random.default_rng(0))
+    model = actor_model(settings.actor, settings.inputs, weights, devices, "0", {})
+    exported = ExportedLydroo(settings, model.SerializeToString(), devices)
+    return TrainedLydroo(settings, weights, devices), exported, len(model.graph.node)
+
+
+def rows() -> Iterator[Row]:
+    """What was measured, what it should reach, what it reached."""
+    rng = np.random.default_rng(0)
+    for devices in (10, 100):
+        frames = settled_frames(devices)
+        for name, settings in SETTINGS.items():
+            trained, exported, nodes = both(settings, devices)
+            compiled = trained.begin(devices, rng)
+            ours = microseconds(lambda t: compiled.decide(frames[t], rng), FRAMES)  # noqa: B023
+            agent = exported.begin(devices, rng)
+            times = microseconds(lambda t: agent.decide(frames[t], rng), FRAMES)  # noqa: B023
+            forward = exported.forward()
+            graph = microseconds(lambda t: forward.logits(frames[t]), FRAMES)  # noqa: B023
+            yield (
+                f"one decision by an exported actor ({name}, {nodes} nodes), N = {devices}, `decide` from Python (us)",
+                "<= 60" if devices == 10 else "-",
+                f"{spread(times)}; of which the graph {spread(graph)}; compiled instead: {spread(ours)}",
+            )
+    yield from part_rows()
+
+
+def part_rows() -> Iterator[Row]:
+    """The rest of a decision, N = 10."""
+    rng, frames = np.random.default_rng(0), settled_frames(10)
+    settings = Lydroo()
+    forward = both(settings, 10)[1].forward()
+    logits = [forward.logits(frame) for frame in frames]
+    offload = [settings.quantiser.quantise(each, 10, rng).offload for each in logits]
+    quantise = microseconds(lambda t: settings.quantiser.quantise(logits[t], 10, rng), FRAMES)
+    judge = microseconds(lambda t: allocate_best(settings.allocator, frames[t], offload[t]), FRAMES)
+    yield "beside the graph, N = 10: quantiser; critic (us)", "-", f"{spread(quantise)}; {spread(judge)}"
+
+
+if __name__ == "__main__":
+    print_rows(rows())

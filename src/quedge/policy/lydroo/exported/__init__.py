@@ -1,0 +1,1 @@
+"""An actor as an ONNX graph: built from what was learned, and run without PyTorch (docs/onnx.md)."""

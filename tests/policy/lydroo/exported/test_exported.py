@@ -1,0 +1,174 @@
+"""Exported actors: the graph gives what the compiled forward pass gives, and refuses what is none of ours."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+
+from quedge.allocation.tdma import Tdma
+from quedge.experiments.fingerprint import plain
+from quedge.model.cell import Cell, cell_of
+from quedge.model.frame import Frame
+from quedge.model.scenario import Scenario
+from quedge.policy.lydroo import MLP, PAPER, Inputs, Lydroo, MlpActor, SharedActor, TrainedLydroo
+from quedge.policy.lydroo.actor import fresh_weights
+from quedge.policy.lydroo.features import device_features
+from quedge.simulation.simulate import simulate
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
+from quedge.policy.lydroo.exported.forward import Forward  # noqa: E402
+from quedge.policy.lydroo.exported.graph import actor_model  # noqa: E402
+from quedge.policy.lydroo.exported.policy import ExportedLydroo  # noqa: E402
+
+DEVICES = 10
+SETTINGS = {
+    "default": Lydroo(),
+    "state alone": Lydroo(inputs=Inputs.STATE),
+    "other sizes": Lydroo(actor=SharedActor(5, 7)),
+    "mlp": MLP,
+    "paper": PAPER,
+}
+CELLS = {
+    "the paper's": Scenario(),
+    "circuit power": Scenario(pqc_power_w=0.05),
+    "no energy price": Scenario(nu=0.0),
+    "secured": Scenario(suite="level3", device="stm32f411", rekey_frames=1),
+    "energy a bit": Scenario(pqc_energy_j_per_bit=1e-8, pqc_overhead_bits=3e5, pqc_max_rate_mbps=4.0),
+    "no weight": Scenario(v=0.0, frame_s=0.5),
+}
+every_setting = pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
+
+
+def both(settings: Lydroo, seed: int = 0) -> tuple[TrainedLydroo, ExportedLydroo]:
+    """The same untrained actor, compiled and exported."""
+    weights = fresh_weights(settings.actor.shapes(DEVICES, settings.inputs.features), np.random.default_rng(seed))
+    model = actor_model(settings.actor, settings.inputs, weights, DEVICES, "0", {"format": "test"})
+    return TrainedLydroo(settings, weights, DEVICES), ExportedLydroo(settings, model.SerializeToString(), DEVICES)
+
+
+def cell_with(scenario: Scenario, devices: int, rng: np.random.Generator) -> Cell:
+    """A cell of some devices whose constants differ from device to device."""
+    cell = cell_of(scenario).only(np.arange(devices) % scenario.devices)
+    return cell._replace(
+        max_frequency_hz=cell.max_frequency_hz * rng.uniform(0.3, 2.0, devices),
+        cycles_per_mbit=cell.cycles_per_mbit * rng.uniform(0.5, 2.0, devices),
+        max_transmit_power_w=cell.max_transmit_power_w * rng.uniform(0.0, 2.0, devices),
+        uplink_mbps=cell.uplink_mbps * rng.uniform(0.5, 1.0, devices),
+    )
+
+
+def random_frame(scenario: Scenario, devices: int, rng: np.random.Generator) -> Frame:
+    gain = 10.0 ** rng.uniform(-14.0, -8.0, devices)
+    if rng.random() < 0.2:
+        gain[:] = gain[0]  # equal gains keep their order
+    data, energy = (rng.exponential(10.0 ** rng.uniform(-1.0, 3.0), devices) for _ in range(2))
+    empty = (rng.random((2, devices)) < 0.1) & (rng.random() < 0.5)
+    return Frame(
+        cell_with(scenario, devices, rng), gain, np.where(empty[0], 0.0, data), np.where(empty[1], 0.0, energy)
+    )
+
+
+def nobody_gains_but_for_rounding(frame: Frame) -> bool:
+    return bool(abs(device_features(*frame)[:, 4].max()) < 1e-12)
+
+
+def compiled_logits(settings: Lydroo, trained: TrainedLydroo, frame: Frame) -> np.ndarray:
+    features = np.ascontiguousarray(device_features(*frame)[:, : settings.inputs.features])
+    return settings.actor.logits(trained.weights, features)
+
+
+@every_setting
+def test_logits_equal_those_of_the_compiled_forward_pass_in_a_thousand_states(settings: Lydroo) -> None:
+    rng, compared = np.random.default_rng(1), 0
+    trained, exported = both(settings)
+    forward = exported.forward()
+    for t in range(1500):
+        devices = int(rng.integers(1, 41)) if isinstance(settings.actor, SharedActor) else DEVICES
+        frame = random_frame(list(CELLS.values())[t % len(CELLS)], devices, rng)
+        if settings.inputs is Inputs.MODEL and nobody_gains_but_for_rounding(frame):
+            continue  # what the kernel gives is decided by rounding there
+        compared += 1
+        expected = compiled_logits(settings, trained, frame)
+        np.testing.assert_allclose(forward.logits(frame), expected, rtol=1e-5, atol=1e-5)
+    assert compared >= 1000
+
+
+def test_where_nobody_gains_but_for_rounding_nobody_leads() -> None:
+    frame = Frame(cell_of(Scenario(devices=4)), np.array([1e-9, 1e-10, 3e-11, 1e-12]), np.full(4, 3.0), np.zeros(4))
+    assert nobody_gains_but_for_rounding(frame)
+    trained, exported = both(Lydroo())
+    features = device_features(*frame)
+    features[:, 7] = -1.0
+    expected = SharedActor().logits(trained.weights, features)
+    np.testing.assert_allclose(exported.forward().logits(frame), expected, rtol=1e-5, atol=1e-5)
+
+
+@every_setting
+def test_a_run_by_an_exported_actor_decides_as_one_by_the_compiled_actor(settings: Lydroo) -> None:
+    trained, exported = both(settings)
+    before, after = (simulate(Scenario(), policy, frames=120, seed=3) for policy in (trained, exported))
+    assert (before.offload == after.offload).mean() > 0.999  # two candidates' logits may be equal but for rounding
+    np.testing.assert_allclose(after.objective[1:], before.objective[1:], rtol=0.01)
+
+
+def test_devices_may_come_and_go_between_frames() -> None:
+    _, exported = both(Lydroo())
+    agent, rng = exported.begin(DEVICES, np.random.default_rng(0)), np.random.default_rng(0)
+    for devices in (10, 3, 1, 10, 25):
+        assert agent.decide(random_frame(Scenario(), devices, rng), rng).offload.shape == (devices,)
+
+
+def test_an_exported_mlp_refuses_another_number_of_devices_with_both_numbers() -> None:
+    _, exported = both(MLP)
+    complaint = r"devices: 5 is not allowed; this mlp actor was made for 10"
+    with pytest.raises(ValueError, match=complaint):
+        exported.begin(5, np.random.default_rng(0))
+    agent = exported.begin(10, np.random.default_rng(0))
+    with pytest.raises(ValueError, match=complaint):
+        agent.decide(random_frame(Scenario(), 5, np.random.default_rng(0)), np.random.default_rng(0))
+
+
+def test_an_agent_that_stands_where_another_stood_decides_alike() -> None:
+    _, exported = both(Lydroo(allocator=Tdma(), adapt_every=4))
+    rng = np.random.default_rng(0)
+    frames = [random_frame(Scenario(), DEVICES, rng) for _ in range(20)]
+    first = exported.begin(DEVICES, rng)
+    for frame in frames[:10]:
+        first.decide(frame, np.random.default_rng(1))
+    second = exported.resume(first.state())
+    for frame in frames[10:]:
+        ours, theirs = (agent.decide(frame, np.random.default_rng(2)) for agent in (first, second))
+        assert (ours.transmit_power_w == theirs.transmit_power_w).all()
+        assert ours.notes == theirs.notes
+
+
+def test_an_exported_policy_can_be_sent_to_another_process_and_is_named_by_its_content() -> None:
+    _, exported = both(Lydroo())
+    assert pickle.loads(pickle.dumps(exported)) == exported
+    _, other = both(Lydroo(), seed=1)
+    assert plain(exported) == plain(both(Lydroo())[1])
+    assert plain(exported) != plain(other)
+
+
+def test_a_graph_of_other_inputs_is_refused_with_what_is_missing() -> None:
+    _, exported = both(Lydroo(inputs=Inputs.STATE))
+    with pytest.raises(ValueError, match=r"inputs: 'frame_s' is absent, and must be tensor\(double\) of shape \[\]"):
+        Forward(exported.model, Inputs.MODEL, None)
+    with pytest.raises(ValueError, match=r"inputs: 'channel_gain' is .*'devices'.*, and must be .*\[10\]"):
+        Forward(exported.model, Inputs.STATE, 10)
+
+
+def test_an_actor_of_a_user_s_own_has_no_graph() -> None:
+    with pytest.raises(ValueError, match=r"actor: .* must be a SharedActor or an MlpActor"):
+        actor_model(object(), Inputs.MODEL, {}, 3, "0", {})  # type: ignore[arg-type]
+
+
+def test_mlp_weights_of_other_sizes_are_exported_too() -> None:
+    trained, exported = both(Lydroo(actor=MlpActor((6, 4)), inputs=Inputs.STATE))
+    frame = random_frame(Scenario(), DEVICES, np.random.default_rng(0))
+    expected = compiled_logits(trained.settings, trained, frame)
+    np.testing.assert_allclose(exported.forward().logits(frame), expected, rtol=1e-5, atol=1e-5)
