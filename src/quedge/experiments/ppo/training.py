@@ -108,7 +108,7 @@ def trained(
             **settings,
         )  # fmt: skip
         agent.learn(frames)
-        weights = {name: np.array(values.cpu(), np.float32) for name, values in agent.policy.state_dict().items()}
+        weights = {name: values.cpu().numpy().astype(np.float32) for name, values in agent.policy.state_dict().items()}
         layers = [name.removesuffix(".weight") for name in weights if name.endswith(".weight")]
         actor = [name for name in layers if name.startswith(("mlp_extractor.policy_net", "action_net"))]
         learned = TrainedPpo(tuple((weights[f"{name}.weight"], weights[f"{name}.bias"]) for name in actor))
