@@ -34,5 +34,5 @@ clean:  ## what make and Python left behind
 	touch $@
 
 .venv/installed-test: .venv/installed
-	$(PIP) -e '.[learn,sca,ray,tune,pqc-all,serve,export,onnx,test]'
+	$(PIP) -e '.[learn,sca,ray,tune,pqc-all,gym,ppo,serve,export,onnx,test]'
 	touch $@

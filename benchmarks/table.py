@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from benchmarks import exact_vs_enumeration, experiments, lydroo, onnx, sca, tdma
+from benchmarks import exact_vs_enumeration, experiments, gymnasium, lydroo, onnx, sca, tdma
 from benchmarks.measuring import FRAMES, Row, microseconds, paper_times_us, print_rows, settled_run, spread
 from quedge import Scenario
 from quedge.allocation.noma_greedy import greedy_objectives
@@ -98,6 +98,7 @@ PARTS: dict[str, Callable[[], Iterator[Row]]] = {
     "paper": lydroo.paper_rows,
     "onnx": onnx.rows,
     "experiments": experiments.rows,
+    "gymnasium": gymnasium.rows,
 }
 
 

@@ -40,9 +40,11 @@ HEAVY = {
     "jinja2": ("experiments/report/",),
     "typer": ("interfaces/",),
     "pydantic": ("interfaces/",),
-    "torch": ("policy/lydroo/network.py", "interfaces/agent_file.py"),
     "onnx": ("policy/lydroo/exported/",),
     "onnxruntime": ("policy/lydroo/exported/forward.py",),
+    "torch": ("policy/lydroo/network.py", "interfaces/agent_file.py", "experiments/ppo/training.py"),
+    "gymnasium": ("interfaces/environment/", "experiments/ppo/training.py"),
+    "stable_baselines3": ("experiments/ppo/training.py",),
     "cvxpy": ("allocation/noma_sca/cvxpy_clarabel.py",),
     "clarabel": ("allocation/noma_sca/clarabel_direct.py", "allocation/noma_sca/cvxpy_clarabel.py"),
 }
@@ -114,6 +116,8 @@ def test_importing_the_package_loads_no_heavy_library() -> None:
         "structlog",
         "onnx",
         "onnxruntime",
+        "gymnasium",
+        "stable_baselines3",
     )  # numba looks for bare scipy
     program = f"import sys, quedge; print([name for name in {heavy!r} if name in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

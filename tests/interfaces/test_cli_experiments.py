@@ -13,10 +13,13 @@ from pathlib import Path
 import pytest
 import typer
 
+from quedge.experiments.catalogue import EXPERIMENTS, chosen
 from quedge.experiments.experiment import Experiment, Grid, Size, vary
 from quedge.experiments.schemes import EXACT
 from quedge.experiments.sweep import sweep_experiment
-from quedge.interfaces.cli.reproduce import run_experiments
+from quedge.interfaces.cli.reproduce import run_experiments, that_can_run
+from quedge.model import extras
+from quedge.model.extras import MissingExtraError
 from quedge.model.scenario import Scenario
 from tests.experiments.jobs import Told
 from tests.interfaces.test_cli import QUEDGE, remarks, run
@@ -239,3 +242,23 @@ def test_no_command_loads_what_it_does_not_need() -> None:
     program = f"import sys, quedge.interfaces.cli; print([name for name in {heavy!r} if name in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert loaded.stdout.strip() == "[]"
+
+
+def test_what_a_group_brings_along_and_cannot_run_is_left_out_and_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(extras, "_is_installed", lambda module: module != "stable_baselines3")
+    size = Size(frames=4, seeds=1)
+    wanted = chosen(["beyond"])
+    able = that_can_run(wanted, ["beyond"], size)
+    assert [each.name for each in wanted if each not in able] == ["beyond-ppo"]
+    assert capsys.readouterr().err == (
+        "quedge: beyond-ppo is left out: PPO needs Stable-Baselines3, which is not installed: "
+        "pip install 'quedge[ppo]'\n"
+    )
+    for named in (["beyond-ppo"], ["all", "beyond-ppo"]):
+        with pytest.raises(MissingExtraError, match=r"PPO needs Stable-Baselines3, .*'quedge\[ppo\]'"):
+            that_can_run(chosen(named), named, size)
+    monkeypatch.setattr(extras, "_is_installed", lambda module: False)
+    with pytest.raises(MissingExtraError):
+        that_can_run([EXPERIMENTS["beyond-gap"]], [], size)

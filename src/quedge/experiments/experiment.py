@@ -13,6 +13,7 @@ from quedge.experiments.job import Job, Probe
 from quedge.experiments.presentation import Presentation
 from quedge.experiments.probes.simulation import Simulation
 from quedge.experiments.schemes import Scheme
+from quedge.experiments.trainer import Trainer
 from quedge.model.scenario import Scenario
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess, ExponentialArrivals, RicianFading
 
@@ -48,6 +49,18 @@ class NamedAllocator(NamedTuple):
     policy: Allocator
 
 
+class NamedTrainer(NamedTuple):
+    """A training with its name, where a policy is trained before the run that is looked at.
+
+    Attributes:
+        name: what the policy is called.
+        policy: the training.
+    """
+
+    name: str
+    policy: Trainer
+
+
 @dataclass(frozen=True)
 class Grid:
     """Variants of a scenario, each run under each of some policies.
@@ -62,7 +75,7 @@ class Grid:
         arrivals: where arrivals come from.
     """
 
-    schemes: Sequence[Scheme | NamedAllocator]
+    schemes: Sequence[Scheme | NamedAllocator | NamedTrainer]
     variants: Sequence[Variant] = ({},)
     base: Scenario = Scenario()
     frames: int | None = None

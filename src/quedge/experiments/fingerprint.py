@@ -19,7 +19,7 @@ from quedge.model.scenario import PARAMETERS, Scenario
 from quedge.model.security import SUITE_KEYS
 
 _PACKAGE = Path(__file__).parent.parent
-_DECIDING = ("model", "allocation", "policy", "simulation", "data", "experiments/probes")
+_DECIDING = ("model", "allocation", "policy", "simulation", "data", "experiments/probes", "experiments/ppo")
 _NAME_BYTES = 12
 
 

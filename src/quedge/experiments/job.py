@@ -7,6 +7,7 @@ from typing import Protocol, cast
 
 from quedge.allocation.allocator import Allocator
 from quedge.experiments.findings import Findings
+from quedge.experiments.trainer import Trainer
 from quedge.model.scenario import Scenario
 from quedge.policy.policy import Learner, Policy
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess, ExponentialArrivals, RicianFading
@@ -37,7 +38,7 @@ class Job:
 
     Attributes:
         scenario: the radio cell and its devices.
-        policy: who decides; for some probes an allocator.
+        policy: who decides; for some probes an allocator, or a training.
         seed: seed of the random streams.
         frames: number of frames.
         probe: what is found out.
@@ -46,7 +47,7 @@ class Job:
     """
 
     scenario: Scenario
-    policy: Policy | Learner | Allocator
+    policy: Policy | Learner | Allocator | Trainer
     seed: int
     frames: int
     probe: Probe

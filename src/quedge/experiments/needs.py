@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from quedge.allocation.noma_sca import CvxpyClarabel, DirectClarabel, NomaSca
 from quedge.experiments.job import Job
+from quedge.experiments.ppo.settings import Ppo
 from quedge.model.extras import check_installed, check_pytorch
 from quedge.policy.lydroo import Lydroo
 
@@ -19,6 +20,8 @@ def check_extras(jobs: Iterable[Job]) -> None:
     for policy in {repr(job.policy): job.policy for job in jobs}.values():
         if isinstance(policy, Lydroo):
             check_pytorch("LyDROO")
+        if isinstance(policy, Ppo):
+            check_installed("stable_baselines3", "PPO", "Stable-Baselines3", "ppo")
         solver = policy.solver if isinstance(policy, NomaSca) else None
         if isinstance(solver, (CvxpyClarabel, DirectClarabel)):
             check_installed("clarabel", "the timing of SCA", "Clarabel", "sca")

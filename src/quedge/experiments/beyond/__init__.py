@@ -1,6 +1,6 @@
 """What the paper lacks, one file an experiment."""
 
-from quedge.experiments.beyond import channels, delay, devices, front, gap, munich, pqc, stability, sweeps
+from quedge.experiments.beyond import channels, delay, devices, front, gap, munich, ppo, pqc, stability, sweeps
 
 EXPERIMENTS = (
     sweeps.ARRIVALS,
@@ -13,6 +13,7 @@ EXPERIMENTS = (
     sweeps.NU,
     front.EXPERIMENT,
     gap.EXPERIMENT,
+    ppo.EXPERIMENT,
     munich.EXPERIMENT,
     channels.EXPERIMENT,
     devices.EXPERIMENT,

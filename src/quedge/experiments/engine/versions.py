@@ -8,7 +8,7 @@ import platform
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 
-_LIBRARIES = ("quedge", "numpy", "numba", "scipy", "torch", "cvxpy", "clarabel")
+_LIBRARIES = ("quedge", "numpy", "numba", "scipy", "torch", "cvxpy", "clarabel", "gymnasium", "stable-baselines3")
 
 
 @functools.cache

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from quedge.experiments.catalogue import NAMES, chosen
-from quedge.experiments.experiment import FULL, QUICK, Experiment, Size
+from quedge.experiments.experiment import FULL, QUICK, Experiment, Size, points_of
+from quedge.experiments.needs import check_extras
 from quedge.experiments.report.page import manifests_in, read_manifests
 from quedge.experiments.reproduce import Reproduced, jobs_of, reproduce
 from quedge.experiments.whole_file import check_folder_takes_files
@@ -23,6 +24,7 @@ from quedge.interfaces.cli.engine_options import (
 )
 from quedge.interfaces.cli.numbers import frames_of
 from quedge.interfaces.cli.refusing import refusing
+from quedge.model.extras import MissingExtraError
 
 
 def reproduce_paper(
@@ -47,7 +49,27 @@ def reproduce_paper(
     with refusing():
         experiments = chosen(names or ["all"])
     base = QUICK if quick else FULL
-    run_experiments(experiments, Size(frames or base.frames, seeds or base.seeds), out, workers, ray)
+    size = Size(frames or base.frames, seeds or base.seeds)
+    run_experiments(that_can_run(experiments, names or [], size), size, out, workers, ray)
+
+
+def that_can_run(experiments: list[Experiment], named: list[str], size: Size) -> list[Experiment]:
+    """Leave out, with a word, what a group brought along and needs a library that is not installed.
+
+    Raises:
+        MissingExtraError: nothing else is left, or it was asked for by its name.
+    """
+    able: list[Experiment] = []
+    for experiment in experiments:
+        try:
+            check_extras(point.job for point in points_of(experiment, size))
+        except MissingExtraError as error:
+            if experiment.name in named or (not able and experiment is experiments[-1]):
+                raise
+            print(f"quedge: {experiment.name} is left out: {error}", file=sys.stderr)
+        else:
+            able.append(experiment)
+    return able
 
 
 def run_experiments(experiments: list[Experiment], size: Size, out: Path, workers: int | None, ray: str | None) -> None:

@@ -1,0 +1,107 @@
+"""What an agent from outside may decide, and how an action becomes powers and frequencies."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quedge.allocation.noma_greedy import greedy_level
+from quedge.model.cell import Cell
+from quedge.model.compiled import Bools, Floats, Floats32, kernel
+from quedge.model.frame import Decision
+from quedge.model.terms import best_local_frequency, frame_terms
+
+
+class Actions(StrEnum):
+    """What an action decides."""
+
+    OFFLOAD = "offload"
+    """Who offloads, 0 or 1 a device; powers and frequencies are allocated greedily, as by `NomaGreedy`."""
+    POWERS = "powers"
+    """Who offloads, and with which power or frequency: two numbers a device, each from −1 to 1.
+
+    First one a device that tells whether it offloads, above 0; then one a device that tells how much of its transmit
+    power limit it uses if it does, of its CPU frequency limit if not: nothing at −1, all of it at 1, in proportion.
+    """
+
+    def width(self, devices: int) -> int:
+        """Numbers of an action."""
+        return devices if self is Actions.OFFLOAD else 2 * devices
+
+
+def checked_actions(kind: Actions, actions: Any, cells: int, devices: int) -> NDArray[np.float32]:
+    """An action a cell, shape (cells, width), as the kernels take them.
+
+    Raises:
+        ValueError: naming the shape or value, and what is allowed.
+    """
+    given = np.asarray(actions)
+    shape = (cells, kind.width(devices))
+    if given.shape != shape or given.dtype.kind not in "biuf":
+        raise ValueError(f"actions: shape {given.shape} of {given.dtype} is not allowed; it must be numbers of {shape}")
+    if kind is Actions.OFFLOAD:
+        bad, allowed = (given != 0) & (given != 1), "0 or 1"
+    else:
+        bad, allowed = ~((given >= -1.0) & (given <= 1.0)), "a number from -1 to 1"
+    if bad.any():
+        raise ValueError(f"actions: {given[bad][0]} is not allowed; it must be {allowed}")
+    return np.ascontiguousarray(given, dtype=np.float32)
+
+
+def powers_action(cell: Cell, decision: Decision) -> NDArray[np.float32]:
+    """The action of kind `POWERS` that stands for a decision without time shares, to single precision.
+
+    An expert's decisions become demonstrations by it.
+    """
+    offload = np.asarray(decision.offload, dtype=np.bool_)
+    used = np.where(offload, decision.transmit_power_w, decision.cpu_frequency_hz)
+    limit = np.where(offload, cell.max_transmit_power_w, cell.max_frequency_hz)
+    share = np.divide(used, limit, out=np.zeros(offload.size), where=limit > 0.0)
+    return np.concatenate((np.where(offload, 1.0, -1.0), 2.0 * np.clip(share, 0.0, 1.0) - 1.0)).astype(np.float32)
+
+
+@kernel
+def powers_of_choice(
+    cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, action: Floats32
+) -> tuple[Bools, Floats, Floats]:
+    """Offloading decision, transmit power (W) and CPU frequency (Hz) of an action of kind `OFFLOAD`."""
+    terms = frame_terms(cell, channel_gain, data_queue_mbit, energy_queue)
+    n = channel_gain.size
+    offload = np.zeros(n, np.bool_)
+    transmit = np.zeros(n)
+    frequency = np.zeros(n)
+    before = 1.0
+    for k in range(n):  # as `NomaGreedy`, without the rates: what a decision brings is charged by the world
+        i = terms.device[k]
+        if action[i] > 0.0:
+            after = greedy_level(terms, k, before)
+            step_w = (after - before) * cell.noise_w / channel_gain[i]  # eq. (27)
+            offload[i] = True
+            transmit[i] = min(step_w, cell.max_transmit_power_w[i])
+            before = after
+        else:
+            frequency[i] = best_local_frequency(
+                data_queue_mbit[i] + cell.v * cell.weight[i], cell.nu * energy_queue[i], data_queue_mbit[i],
+                cell.frame_s, cell.cycles_per_mbit[i], cell.energy_coefficient[i], cell.max_frequency_hz[i],
+            )  # fmt: skip
+    return offload, transmit, frequency
+
+
+@kernel
+def powers_of_shares(cell: Cell, action: Floats32) -> tuple[Bools, Floats, Floats]:
+    """Offloading decision, transmit power (W) and CPU frequency (Hz) of an action of kind `POWERS`."""
+    n = action.size // 2
+    offload = np.empty(n, np.bool_)
+    transmit = np.zeros(n)
+    frequency = np.zeros(n)
+    for i in range(n):
+        offload[i] = action[i] > 0.0
+        share = 0.5 * (np.float64(action[n + i]) + 1.0)
+        if offload[i]:
+            transmit[i] = share * cell.max_transmit_power_w[i]
+        else:
+            frequency[i] = share * cell.max_frequency_hz[i]
+    return offload, transmit, frequency

@@ -1,0 +1,242 @@
+"""Independent cells of one scenario, stepped together: decisions come from outside, in one compiled call a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quedge.model.cell import Cell, cell_of
+from quedge.model.compiled import Bools, Floats, Floats32, kernel
+from quedge.model.frame import Frame
+from quedge.model.objective import frame_objective
+from quedge.model.queues import advance_queues
+from quedge.model.scenario import Scenario
+from quedge.model.uplink import AT_ONCE, charge
+from quedge.policy.exact.search import solve_frames
+from quedge.simulation.processes import ArrivalProcess, ChannelProcess
+from quedge.simulation.side_by_side.action import Actions, checked_actions, powers_of_choice, powers_of_shares
+from quedge.simulation.side_by_side.observation import OBSERVED, observe
+from quedge.simulation.side_by_side.reward import Reward, drift_plus_penalty, reward_unit
+from quedge.simulation.world import draw_world
+
+_MOST_DRAWN_SEED = 2**31
+_YARDSTICK_TOLERANCE = 1e-4  # relative; how close `Optimum.objective` is to the true optimum
+
+
+class Stepped(NamedTuple):
+    """What a frame brought; arrays of shape (cells, devices), the last two of shape (cells,).
+
+    Attributes:
+        offload: true where a device offloaded.
+        transmit_power_w: transmit powers p (W).
+        cpu_frequency_hz: CPU frequencies f (Hz).
+        rate_mbps: rates r that were reached (Mbit/s).
+        power_w: powers e that were drawn (W).
+        objective: objective (17) that was reached.
+        reward: the reward.
+    """
+
+    offload: NDArray[np.bool_]
+    transmit_power_w: NDArray[np.float64]
+    cpu_frequency_hz: NDArray[np.float64]
+    rate_mbps: NDArray[np.float64]
+    power_w: NDArray[np.float64]
+    objective: NDArray[np.float64]
+    reward: NDArray[np.float64]
+
+
+class States(NamedTuple):
+    """Where the cells stand at the start of a frame, and what arrives in it; arrays of shape (cells, devices).
+
+    Attributes:
+        channel_gain: power gains h (W/W).
+        data_queue_mbit: data queues Q (Mbit).
+        energy_queue: virtual energy queues Y.
+        arrival_mbit: data that arrives during the frame (Mbit); no decision may depend on it.
+    """
+
+    channel_gain: NDArray[np.float64]
+    data_queue_mbit: NDArray[np.float64]
+    energy_queue: NDArray[np.float64]
+    arrival_mbit: NDArray[np.float64]
+
+
+class Optimum(NamedTuple):
+    """The best objective (17) from the cells' states, to 1e-4, and a bound on it; shape (cells,)."""
+
+    objective: NDArray[np.float64]
+    upper_bound: NDArray[np.float64]
+
+
+class SideBySide:
+    """Cells that share a scenario and differ in their worlds; they restart together, with empty queues.
+
+    A cell that restarts with a seed meets the same channel and arrivals as `simulate` does with that seed and
+    as many frames. A world is drawn as a whole before its first frame.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        cells: int,
+        frames: int,
+        actions: Actions = Actions.OFFLOAD,
+        reward: Reward = Reward.OBJECTIVE,
+        channel: ChannelProcess | None = None,
+        arrivals: ArrivalProcess | None = None,
+    ) -> None:
+        """Lay out the cells; `restart` draws their worlds.
+
+        Args:
+            scenario: the scenario of every cell.
+            cells: how many, at least 1.
+            frames: frames of a world, at least 1.
+            actions: what an action decides.
+            reward: what a frame's reward is.
+            channel: where channel gains come from; Rician fading by default.
+            arrivals: where arrivals come from; exponential by default.
+
+        Raises:
+            ValueError: a number below 1.
+        """
+        for name, count in (("cells", cells), ("frames", frames)):
+            if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
+                raise ValueError(f"{name}: {count!r} is not allowed; it must be an integer, at least 1")
+        self.scenario, self.cells, self.frames = scenario, int(cells), int(frames)
+        self.actions, self._rewards_drift = actions, reward is Reward.DRIFT_PLUS_PENALTY
+        self._channel, self._arrivals = channel, arrivals
+        self._cell, self._unit = cell_of(scenario), reward_unit(scenario)
+        shape = (self.cells, scenario.devices)
+        self._data_queue, self._energy_queue = np.zeros(shape), np.zeros(shape)
+        self._channel_gain = np.empty((self.frames, *shape))  # of one frame after the other, as they are met
+        self._arrival = np.empty((self.frames, *shape))
+        self._generators = [np.random.default_rng() for _ in range(self.cells)]
+        self.frame = self.frames
+
+    @property
+    def ended(self) -> bool:
+        """Whether the worlds are at their end, or have not begun."""
+        return self.frame == self.frames
+
+    def restart(self, seeds: Sequence[int | None]) -> list[int]:
+        """Draw new worlds and empty all queues.
+
+        Args:
+            seeds: a seed a cell; of a cell that has none, the seed is drawn, in the order that its last seed gave.
+
+        Returns:
+            The seeds of the worlds.
+
+        Raises:
+            ValueError: a bad seed, or a recording that does not fit.
+        """
+        if len(seeds) != self.cells:
+            raise ValueError(f"seeds: {len(seeds)} of them are not allowed; there must be {self.cells}, one a cell")
+        used: list[int] = []
+        for b, given in enumerate(seeds):
+            seed = int(self._generators[b].integers(_MOST_DRAWN_SEED)) if given is None else given
+            world = draw_world(self.scenario, self.frames, seed, self._channel, self._arrivals)
+            self._channel_gain[:, b], self._arrival[:, b] = world.channel_gain, world.arrival_mbit
+            if given is not None:
+                self._generators[b] = np.random.default_rng(given)
+            used.append(int(seed))
+        self._data_queue[:] = 0.0
+        self._energy_queue[:] = 0.0
+        self.frame = 0
+        return used
+
+    def states(self) -> States:
+        """Where the cells stand. After the last frame, gains and arrivals are still the last frame's."""
+        t = min(self.frame, self.frames - 1)
+        return States(self._channel_gain[t], self._data_queue.copy(), self._energy_queue.copy(), self._arrival[t])
+
+    def frame_of(self, cell: int) -> Frame:
+        """A cell's state as policies take it."""
+        state = self.states()
+        return Frame(self._cell, state.channel_gain[cell].copy(), state.data_queue_mbit[cell], state.energy_queue[cell])
+
+    def observations(self) -> NDArray[np.float32]:
+        """What is observed of each cell's state, shape (cells, 3 · devices); see `observe`."""
+        seen = np.empty((self.cells, OBSERVED * self.scenario.devices), np.float32)
+        t = min(self.frame, self.frames - 1)
+        _observe_cells(self._cell, self._channel_gain[t], self._data_queue, self._energy_queue, seen)
+        return seen
+
+    def optimum(self) -> Optimum:
+        """The best that can be reached in the frame that is to be decided."""
+        best = Optimum(np.empty(self.cells), np.empty(self.cells))
+        state = self.states()
+        solve_frames(self._cell, *state[:3], _YARDSTICK_TOLERANCE, *best)
+        return best
+
+    def step(self, actions: Any) -> tuple[Stepped, NDArray[np.float32]]:
+        """Carry out an action in every cell and go on to the next frame.
+
+        Args:
+            actions: an action a cell, shape (cells, width); see `Actions`.
+
+        Returns:
+            What it brought, and the next observations.
+
+        Raises:
+            ValueError: a bad action, or the worlds are at their end.
+        """
+        if self.ended:
+            raise ValueError(f"frame: {self.frame} is not allowed; the world has {self.frames} frames: restart it")
+        decided = checked_actions(self.actions, actions, self.cells, self.scenario.devices)
+        t, following = self.frame, min(self.frame + 1, self.frames - 1)
+        seen = np.empty((self.cells, OBSERVED * self.scenario.devices), np.float32)
+        before = self._data_queue.copy(), self._energy_queue.copy()
+        brought = _step_cells(
+            self._cell, self._channel_gain[t], self._channel_gain[following], self._arrival[t],
+            self._data_queue, self._energy_queue, decided, seen,
+        )  # fmt: skip
+        _, _, _, rate, _, reward = brought
+        if self._rewards_drift:
+            reward = drift_plus_penalty(self._cell, rate, *before, self._data_queue, self._energy_queue)
+        self.frame += 1
+        return Stepped(*brought, reward / self._unit), seen
+
+
+@kernel
+def _observe_cells(
+    cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, seen: Floats32
+) -> None:
+    for b in range(channel_gain.shape[0]):
+        observe(cell, channel_gain[b], data_queue_mbit[b], energy_queue[b], seen[b])
+
+
+@kernel
+def _step_cells(
+    cell: Cell,
+    channel_gain: Floats,
+    next_gain: Floats,
+    arrival_mbit: Floats,
+    data_queue_mbit: Floats,
+    energy_queue: Floats,
+    actions: Floats32,
+    seen: Floats32,
+) -> tuple[Bools, Floats, Floats, Floats, Floats, Floats]:
+    """Decide, charge and advance every cell; queues change in place, all of `Stepped` but the reward comes back."""
+    cells, n = channel_gain.shape
+    offload = np.empty((cells, n), np.bool_)
+    transmit = np.empty((cells, n))
+    frequency = np.empty((cells, n))
+    rate = np.empty((cells, n))
+    power = np.empty((cells, n))
+    objective = np.empty(cells)
+    for b in range(cells):
+        gain, data, energy = channel_gain[b], data_queue_mbit[b], energy_queue[b]
+        if actions.shape[1] == n:
+            x, p, f = powers_of_choice(cell, gain, data, energy, actions[b])
+        else:
+            x, p, f = powers_of_shares(cell, actions[b])
+        r, e = charge(cell, gain, data, x, p, f, AT_ONCE)
+        objective[b] = frame_objective(cell, data, energy, r, e)
+        advance_queues(cell, data, energy, r, e, arrival_mbit[b])
+        offload[b], transmit[b], frequency[b], rate[b], power[b] = x, p, f, r, e
+        observe(cell, next_gain[b], data, energy, seen[b])
+    return offload, transmit, frequency, rate, power, objective
