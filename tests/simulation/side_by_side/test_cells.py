@@ -204,3 +204,9 @@ def test_bad_numbers_of_cells_frames_and_seeds_are_refused() -> None:
         SideBySide(Scenario(), 2, 1).restart([0])
     with pytest.raises(ValueError, match="seed: -1 is not allowed"):
         SideBySide(Scenario(), 1, 1).restart([-1])
+
+
+@pytest.mark.parametrize("key", ["estimate_error", "residual_sic_share"])
+def test_a_world_that_is_not_as_policies_are_told_is_refused(key: str) -> None:
+    with pytest.raises(ValueError, match=f"{key}: 0.1 is not allowed here; it must be 0"):
+        SideBySide(Scenario(**{key: 0.1}), cells=1, frames=1)

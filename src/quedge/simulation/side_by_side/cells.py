@@ -100,11 +100,17 @@ class SideBySide:
             arrivals: where arrivals come from; exponential by default.
 
         Raises:
-            ValueError: a number below 1.
+            ValueError: a number below 1, or a scenario whose world is not as policies are told.
         """
         for name, count in (("cells", cells), ("frames", frames)):
             if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
                 raise ValueError(f"{name}: {count!r} is not allowed; it must be an integer, at least 1")
+        for key in ("estimate_error", "residual_sic_share"):
+            value = getattr(scenario, key)
+            if np.any(np.asarray(value) != 0.0):
+                raise ValueError(
+                    f"{key}: {value} is not allowed here; it must be 0: actions are told the true channels"
+                )
         self.scenario, self.cells, self.frames = scenario, int(cells), int(frames)
         self.actions, self._rewards_drift = actions, reward is Reward.DRIFT_PLUS_PENALTY
         self._channel, self._arrivals = channel, arrivals
