@@ -33,19 +33,28 @@ default_role = "literal"  # docstrings write `name` for code
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
-autodoc_default_options = {"members": True, "show-inheritance": False}
+autodoc_default_options = {"members": True}
+maximum_signature_line_length = 96
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True  # a field is described once, in its record's docstring
 napoleon_attr_annotations = False  # signatures have the types
 napoleon_custom_sections = [("Source", "notes_style")]
-autodoc_type_aliases = {name: name for name in ("ArrayLike", "Bools", "Floats", "Floats32", "Ints", "NDArray")}
+autodoc_type_aliases = {
+    name: name for name in ("ArrayLike", "Bools", "Floats", "Floats32", "Ints", "NDArray", "PerDevice")
+}
 nitpick_ignore_regex = [
     # other projects' names: their inventories would have to be fetched from the network
     ("py:.*", r"(np|numpy|collections|concurrent|enum|grpc|hashlib|pathlib|pyarrow|pydantic|socket|torch|typing)\..*"),
-    ("py:class", r"ArrayLike|Bools|Floats|Floats32|Ints|NDArray|Path"),  # arrays and paths, as signatures write them
+    (
+        "py:class",
+        r"ArrayLike|Bools|Floats|Floats32|Ints|NDArray|Path|PerDevice",
+    ),  # arrays and paths, as signatures write them
     ("py:class", r"quedge\..*\.(_\w+|T)"),  # private classes and type variables have no page
     ("py:class", r"pb\..*|quedge\.interfaces\.service\.(quedge_pb2|methods)\..*"),  # generated from quedge.proto
-    ("py:.*", r"quedge\.(experiments\.engine\.(workers|missing|execution)|interfaces\.course)\..*"),  # inner parts, no page
+    (
+        "py:.*",
+        r"quedge\.(experiments\.engine\.(workers|missing|execution)|interfaces\.course)\..*",
+    ),  # inner parts, no page
     ("py:.*", r"WorkersError|quedge\.allocation\.noma_sca\.problem\.RoundSolver"),  # so are these
 ]
 add_module_names = False

@@ -46,6 +46,18 @@ def restore_values(app: Sphinx, what: str, name: str, thing: Any, options: Any, 
         lines[:] = GoogleDocstring(_written.pop(name), app.config, app, "function", name, thing, options).lines()
 
 
+def list_keys(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+    """List a scenario's keys, which describe themselves: meaning, unit, default and range."""
+    for key, field in getattr(thing, "__dataclass_fields__", {}).items() if what == "class" else ():
+        parameter = field.metadata.get("parameter")
+        if parameter is None:
+            continue
+        unit = f" ({parameter.unit})" if parameter.unit else ""
+        each = ", *per device*" if parameter.per_device else ""
+        default = "" if field.default is None else f"; default {field.default!r}"
+        lines.append(f":ivar {key}: {parameter.meaning}{unit}{each}; {parameter.allowed}{default}")
+
+
 def skip_tuple_fields(app: Sphinx, what: str, name: str, thing: Any, skip: bool, options: Any) -> bool | None:
     """Leave out the fields of named tuples as members; the class's docstring describes them."""
     return True if type(thing).__name__ == "_tuplegetter" else None
@@ -87,6 +99,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-docstring", keep_formulas)
     app.connect("autodoc-process-docstring", remember_values, BEFORE_NAPOLEON)
     app.connect("autodoc-process-docstring", restore_values, AFTER_NAPOLEON)
+    app.connect("autodoc-process-docstring", list_keys, AFTER_NAPOLEON)
     app.connect("autodoc-process-signature", write_aliases)
     app.connect("autodoc-skip-member", skip_tuple_fields)
     app.connect("missing-reference", find_elsewhere)
