@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 os.environ["NUMBA_DISABLE_JIT"] = "1"  # kernels are documented as the functions that they are, and nothing is compiled
-sys.path.insert(0, str(Path(__file__).parent / "sphinx"))
+sys.path.insert(0, str(Path(__file__).parent / "site"))
 
 import quedge
 
@@ -22,7 +22,7 @@ extensions = [
     "mathml",
     "house_docstrings",
 ]
-exclude_patterns = ["sphinx"]
+exclude_patterns = ["site", "drawings"]
 nitpicky = True
 
 myst_enable_extensions = ["dollarmath"]
@@ -45,23 +45,19 @@ autodoc_type_aliases = {
 nitpick_ignore_regex = [
     # other projects' names: their inventories would have to be fetched from the network
     ("py:.*", r"(np|numpy|collections|concurrent|enum|grpc|hashlib|pathlib|pyarrow|pydantic|socket|torch|typing)\..*"),
-    (
-        "py:class",
-        r"ArrayLike|Bools|Floats|Floats32|Ints|NDArray|Path|PerDevice",
-    ),  # arrays and paths, as signatures write them
+    # arrays and paths, as signatures write them
+    ("py:class", r"ArrayLike|Bools|Floats|Floats32|Ints|NDArray|Path|PerDevice"),
     ("py:class", r"quedge\..*\.(_\w+|T)"),  # private classes and type variables have no page
     ("py:class", r"pb\..*|quedge\.interfaces\.service\.(quedge_pb2|methods)\..*"),  # generated from quedge.proto
-    (
-        "py:.*",
-        r"quedge\.(experiments\.engine\.(workers|missing|execution)|interfaces\.course)\..*",
-    ),  # inner parts, no page
-    ("py:.*", r"WorkersError|quedge\.allocation\.noma_sca\.problem\.RoundSolver"),  # so are these
+    # inner parts that have no page
+    ("py:.*", r"quedge\.(experiments\.engine\.(workers|missing|execution)|interfaces\.course)\..*"),
+    ("py:.*", r"WorkersError|quedge\.allocation\.noma_sca\.problem\.RoundSolver"),
 ]
 add_module_names = False
 
 html_theme = "furo"
 html_title = "quedge"
-html_static_path = ["sphinx/static"]
+html_static_path = ["site/static"]
 html_css_files = ["quedge.css"]
 html_show_sphinx = False
 copybutton_exclude = ".linenos, .gp"

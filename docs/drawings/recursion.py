@@ -16,7 +16,7 @@ import quedge
 from quedge.model.cell import cell_of
 from quedge.model.terms import Terms, frame_terms, highest_level
 from quedge.policy.exact.bound import Bound, bound_from_above
-from quedge.policy.exact.lattice import Lattice, full_lattice, refined_lattice
+from quedge.policy.exact.lattice import Lattice, full_lattice
 from quedge.policy.exact.prune import living_cells
 from quedge.policy.exact.search import highest_useful_level, solve_chain, steepest_values
 

@@ -86,7 +86,9 @@ def find_elsewhere(app: Sphinx, env: BuildEnvironment, node: pending_xref, shown
 def write_aliases(
     app: Sphinx, what: str, name: str, thing: Any, options: Any, arguments: str | None, returns: str | None
 ) -> tuple[str | None, str | None]:
-    """Write the arrays' short names where autodoc leaves its placeholder for them."""
+    """Write the arrays' short names where autodoc leaves its placeholder for them; a protocol is never called."""
+    if getattr(thing, "_is_protocol", False):
+        return "", None
     return _without_placeholder(arguments), _without_placeholder(returns)
 
 
