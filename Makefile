@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test check reproduce bench clean
+.PHONY: run test check docs reproduce bench clean
 
 run: .venv/installed  ## simulate the paper's scenario and the Munich recording under every policy
 	$(BIN)/quedge demo
@@ -15,6 +15,9 @@ check: .venv/installed-test  ## format, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+docs: .venv/installed-docs  ## these pages, strictly and without the network: build/docs/index.html
+	$(BIN)/sphinx-build -W --keep-going -n -q docs build/docs
 
 reproduce: .venv/installed-test  ## every figure and table of the paper, and ours beside them: results/report.html
 	$(BIN)/quedge reproduce all
@@ -35,4 +38,8 @@ clean:  ## what make and Python left behind
 
 .venv/installed-test: .venv/installed
 	$(PIP) -e '.[learn,sca,ray,tune,pqc-all,gym,ppo,serve,export,onnx,test]'
+	touch $@
+
+.venv/installed-docs: .venv/installed-test
+	$(PIP) -e '.[docs]'
 	touch $@

@@ -6,16 +6,33 @@ import re
 from pathlib import Path
 
 import pytest
+from matplotlib.testing.compare import compare_images
 
 ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
 README = ROOT / "README.md"
 
 
-@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
-def test_the_python_of_every_page_runs(page: Path) -> None:
+BLOCK = re.compile(r"^```(python|text)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)
+def test_the_python_of_every_page_runs_and_prints_what_stands_below_it(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)  # pictures are drawn here
     names: dict[str, object] = {"__name__": "__main__"}
-    for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL):
-        exec(block, names)
+    printed = ""
+    for kind, block in BLOCK.findall(page.read_text(encoding="utf-8")):
+        if kind == "python":
+            exec(block, names)
+            printed = capsys.readouterr().out
+        else:
+            assert printed == block
+    for picture in tmp_path.glob("*.png"):
+        assert compare_images(str(DOCS / picture.name), str(picture), tol=3.0) is None
+    for name in re.findall(r'"([\w-]+\.png)"', page.read_text(encoding="utf-8")):
+        assert (tmp_path / name).exists(), f"{name} is shown and not drawn"
 
 
 def test_the_readmes_python_runs_and_its_policy_is_carried_out() -> None:

@@ -104,7 +104,7 @@ class LydrooAgent:
         """Learn from the frame that was decided last, if that has not been done and there is a trainer.
 
         Returns:
-            The notes of a learning step: `loss`; none where no step was due.
+            `loss` as a note, where a step was due.
         """
         if self._trainer is None or self._unlearned is None:
             return {}

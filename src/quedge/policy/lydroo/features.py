@@ -35,7 +35,8 @@ def device_features(cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, e
     """Features of each device, of order one; arguments as in `Frame`.
 
     Returns:
-        An array of shape (devices, MODEL_FEATURES), the first STATE_FEATURES of them the state itself:
+        An array of shape (devices, MODEL_FEATURES); the first STATE_FEATURES of them are the state itself.
+
         0. channel gain to noise, log scale;
         1. data queue, log scale;
         2. weighted energy queue ν Y, log scale;

@@ -1,6 +1,6 @@
 """From the actor's relaxed decision to binary candidates.
 
-The relaxed decision is x̂ = sigmoid(z). The sigmoid rises, and |x̂ − 0.5| rises with |z|, so that all orders and
+The relaxed decision is x̂ = sigmoid(z). The sigmoid rises, and `|x̂ − 0.5|` rises with `|z|`, so that all orders and
 thresholds are taken on the logits z themselves: nothing is lost where x̂ rounds to 0 or 1.
 """
 

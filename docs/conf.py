@@ -1,0 +1,64 @@
+"""How the documentation is built: `make docs`, strictly and without the network."""
+
+import os
+import sys
+from pathlib import Path
+
+os.environ["NUMBA_DISABLE_JIT"] = "1"  # kernels are documented as the functions that they are, and nothing is compiled
+sys.path.insert(0, str(Path(__file__).parent / "site"))
+
+import quedge
+
+project = "quedge"
+author = "The quedge authors"
+copyright = "The quedge authors; Apache-2.0"
+version = release = quedge.__version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+    "mathml",
+    "house_docstrings",
+]
+exclude_patterns = ["site", "drawings"]
+nitpicky = True
+
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+html_math_renderer = "mathml"
+
+default_role = "literal"  # docstrings write `name` for code
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+autodoc_default_options = {"members": True}
+maximum_signature_line_length = 96
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True  # a field is described once, in its record's docstring
+napoleon_attr_annotations = False  # signatures have the types
+napoleon_custom_sections = [("Source", "notes_style")]
+autodoc_type_aliases = {
+    name: name for name in ("ArrayLike", "Bools", "Floats", "Floats32", "Ints", "NDArray", "PerDevice")
+}
+nitpick_ignore_regex = [
+    # other projects' names: their inventories would have to be fetched from the network
+    ("py:.*", r"(np|numpy|collections|concurrent|enum|grpc|hashlib|pathlib|pyarrow|pydantic|socket|torch|typing)\..*"),
+    # arrays and paths, as signatures write them
+    ("py:class", r"ArrayLike|Bools|Floats|Floats32|Ints|NDArray|Path|PerDevice"),
+    ("py:class", r"quedge\..*\.(_\w+|T)"),  # private classes and type variables have no page
+    ("py:class", r"pb\..*|quedge\.interfaces\.service\.(quedge_pb2|methods)\..*"),  # generated from quedge.proto
+    # inner parts that have no page
+    ("py:.*", r"quedge\.(experiments\.(trainer|engine\.(workers|missing|execution))|interfaces\.course)\..*"),
+    ("py:.*", r"quedge\.interfaces\.service\.asking\..*"),
+    ("py:.*", r"WorkersError|quedge\.allocation\.noma_sca\.problem\.RoundSolver"),
+]
+add_module_names = False
+
+html_theme = "furo"
+html_title = "quedge"
+html_static_path = ["site/static"]
+html_css_files = ["quedge.css"]
+html_show_sphinx = False
+copybutton_exclude = ".linenos, .gp"
