@@ -26,7 +26,6 @@ from tests.interfaces.service.service_under_test import Service
 
 PATIENCE_S = 10.0
 DEADLINE_S = 0.3
-METHODS = (methods.SERVE_FRAMES, methods.SERVE_DEVICE, methods.DECIDE, methods.STATE, methods.CHECKPOINT)
 
 
 class Calls:
@@ -35,9 +34,9 @@ class Calls:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._channel = channel
 
-    def open(self, method: methods.Method, written: Callable[[Any], bytes] | None = None) -> Any:
+    def open(self, method: methods.Method) -> Any:
         kind = self._channel.stream_stream if method.streams else self._channel.unary_unary
-        return kind(method.path, written or method.request.SerializeToString, method.reply.FromString)
+        return kind(method.path, method.request.SerializeToString, method.reply.FromString)
 
     async def device(self, number: int) -> Any:
         """A device's stream that has sent its first report."""
@@ -194,26 +193,6 @@ def test_whoever_watches_is_told_of_each_refusal_in_a_device_s_stream() -> None:
             assert (await second.read()).outcome == pb.REPEATED_DEVICE
             assert watching.outcomes == [pb.BAD_VALUE, pb.BAD_VALUE, pb.REPEATED_DEVICE]
             await device.done_writing()
-
-    asyncio.run(asyncio.wait_for(test(), PATIENCE_S))
-
-
-@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
-def test_bytes_that_are_no_message_end_their_call_alone(method: methods.Method) -> None:
-    async def test() -> None:
-        watching = Refusals()
-        async with serving(DEADLINE_S, watching) as calls:
-            assert (await calls.decide(0)).outcome == pb.SERVED
-            call = calls.open(method, lambda _: b"\xff\xff\xff")
-            asked = call() if method.streams else call(pb.StateRequest())
-            if method.streams:
-                await asked.write(pb.StateRequest())
-            with pytest.raises(grpc.aio.AioRpcError) as ended:
-                await (asked.read() if method.streams else asked)
-            assert ended.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-            assert watching.outcomes == [pb.BAD_VALUE]
-            assert (await calls.state()).next_frame == 1
-            assert (await calls.decide(1)).outcome == pb.SERVED
 
     asyncio.run(asyncio.wait_for(test(), PATIENCE_S))
 

@@ -10,7 +10,6 @@ from contextlib import aclosing
 from typing import Any, Protocol, TypeVar
 
 import grpc
-from google.protobuf.message import DecodeError
 
 from quedge.controller.engine import Engine, Served
 from quedge.controller.journal import StateError
@@ -87,11 +86,7 @@ class Servicer:
         handlers = {}
         for method, call in calls.items():
             kind = grpc.stream_stream_rpc_method_handler if method.streams else grpc.unary_unary_rpc_method_handler
-            handlers[method.name] = kind(
-                self._stream_of_messages(call) if method.streams else self._of_a_message(call),
-                _message_of(method.request),
-                method.reply.SerializeToString,
-            )
+            handlers[method.name] = kind(call, method.request.FromString, method.reply.SerializeToString)
         return grpc.method_handlers_generic_handler(methods.SERVICE, handlers)
 
     async def serve_frames(
@@ -189,36 +184,6 @@ class Servicer:
             return pb.CheckpointReply(outcome=pb.NOT_DURABLE, message="it could not be written")
         return pb.CheckpointReply(outcome=pb.SERVED, next_frame=frame)
 
-    def _stream_of_messages(self, call: Any) -> Any:
-        """The method of a stream that ends where bytes come that are no message."""
-
-        async def readable(requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
-            async for request in requests:
-                if request is None:
-                    await self._end_unreadable(context)
-                yield request
-
-        async def served(requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
-            async with aclosing(call(readable(requests, context), context)) as answers:
-                async for answer in answers:
-                    yield answer
-
-        return served
-
-    def _of_a_message(self, call: Any) -> Any:
-        """The method of one request, which ends where its bytes are no message."""
-
-        async def checked(request: Any, context: Any) -> Any:
-            if request is None:
-                await self._end_unreadable(context)
-            return await call(request, context)
-
-        return checked
-
-    async def _end_unreadable(self, context: Any) -> None:
-        self._observer.refused("", pb.BAD_VALUE)
-        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "these bytes are no message of this method")
-
     async def _admit(self, context: Any) -> None:
         """End a call over a connection whose key exchange is not as hybrid as is asked for."""
         if self._hybrid_only:
@@ -262,18 +227,6 @@ class Servicer:
     def _refused(self, request: pb.FrameReport, outcome: Any, field: str, message: str) -> pb.FrameAnswer:
         self._observer.refused(request.base_station, int(outcome))
         return pb.FrameAnswer(frame=request.frame, outcome=outcome, field=field, message=message)
-
-
-def _message_of(message: Any) -> Callable[[bytes], Any]:
-    """Reads a message from bytes; None where they are none."""
-
-    def read(data: bytes) -> Any:
-        try:
-            return message.FromString(data)
-        except DecodeError:
-            return None
-
-    return read
 
 
 def _blame(error: Exception) -> Any:
