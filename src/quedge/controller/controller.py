@@ -105,9 +105,9 @@ class Controller:
             raise Refused(reason, "frame", f"{frame} is not allowed; it must be {due}, the next one")
 
     @property
-    def learns(self) -> bool:
-        """Whether `learn` has something to do between two frames."""
-        return isinstance(self._policy, LydrooAgent)
+    def has_to_learn(self) -> bool:
+        """Whether `learn` has something to do."""
+        return isinstance(self._policy, LydrooAgent) and self._policy.has_to_learn
 
     def learn(self) -> None:
         """Learn from the last frame, if the policy does; it is done before the next frame at the latest."""

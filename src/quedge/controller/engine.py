@@ -30,7 +30,10 @@ QUICK_S = 3e-4
 """A decision that took no longer is followed by one at once (s); two hand-overs between threads take about 1e-4."""
 
 Done = Callable[["Served | Refused"], None]
-"""Who is told of a report: that it was served, or why not. Called from the engine's thread; it must not block."""
+"""Who is told of a report: that it was served, or why not; it must not block, nor submit.
+
+Called from the engine's thread, or from that of `submit`.
+"""
 
 Kept = Callable[[int | None], None]
 """Who is told of a checkpoint: the next frame there, or None where it was not written. It must not block."""
@@ -128,7 +131,7 @@ class Engine:
             waiting, at_rest = self._jobs.qsize(), self._in_hand == 0
             if self._open and at_rest and self._journal is None and self._last_decision_s <= QUICK_S:
                 _tell(done, self._outcome(job))
-                if self._controller.learns:
+                if self._controller.has_to_learn:
                     self._hand_over(_Lesson())
                 return
             if self._open and waiting < self._pace.most_waiting:

@@ -100,6 +100,11 @@ class LydrooAgent:
         self._unlearned = decision.offload
         return decision._replace(notes=notes)
 
+    @property
+    def has_to_learn(self) -> bool:
+        """Whether `learn` would learn something."""
+        return self._trainer is not None and self._unlearned is not None
+
     def learn(self, rng: np.random.Generator) -> Mapping[str, float]:
         """Learn from the frame that was decided last, if that has not been done and there is a trainer.
 
