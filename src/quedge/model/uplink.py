@@ -89,6 +89,29 @@ def charge_device(
 
 
 @kernel
+def charge_against(
+    cell: Cell,
+    channel_gain: Floats,
+    interference: Floats,
+    data_queue_mbit: Floats,
+    offload: Bools,
+    transmit_power_w: Floats,
+    cpu_frequency_hz: Floats,
+    time_share: Floats,
+) -> tuple[Floats, Floats]:
+    """Rate and power as `charge` gives them, of devices that each meet a given interference (W)."""
+    n = channel_gain.size
+    rate, power = np.empty(n), np.empty(n)
+    in_turn = time_share.size > 0
+    for i in range(n):
+        rate[i], power[i] = charge_device(
+            cell, i, channel_gain[i], interference[i], data_queue_mbit[i], offload[i], transmit_power_w[i],
+            cpu_frequency_hz[i], time_share[i] if in_turn else 1.0,
+        )  # fmt: skip
+    return rate, power
+
+
+@kernel
 def charge(
     cell: Cell,
     channel_gain: Floats,
@@ -106,16 +129,12 @@ def charge(
 
     Source: eqs. (1)-(6); LyDROO for the time shares.
     """
-    n = channel_gain.size
-    rate, power = np.empty(n), np.empty(n)
-    in_turn = time_share.size > 0
-    interference = np.zeros(n) if in_turn else interference_w(channel_gain, offload, transmit_power_w)
-    for i in range(n):
-        rate[i], power[i] = charge_device(
-            cell, i, channel_gain[i], interference[i], data_queue_mbit[i], offload[i], transmit_power_w[i],
-            cpu_frequency_hz[i], time_share[i] if in_turn else 1.0,
-        )  # fmt: skip
-    return rate, power
+    interference = np.zeros(channel_gain.size)
+    if time_share.size == 0:
+        interference = interference_w(channel_gain, offload, transmit_power_w)
+    return charge_against(
+        cell, channel_gain, interference, data_queue_mbit, offload, transmit_power_w, cpu_frequency_hz, time_share
+    )
 
 
 @kernel
@@ -137,20 +156,14 @@ def deliver(
 
     Source: eqs. (1)-(6) with the residue of cancellation; docs/channels.md.
     """
-    n = channel_gain.size
-    rate, power = np.empty(n), np.empty(n)
-    in_turn = time_share.size > 0
-    interference = np.zeros(n)
-    if not in_turn:
+    interference = np.zeros(channel_gain.size)
+    if time_share.size == 0:
         interference = interference_left_w(
             channel_gain, channel_estimate, residual_sic_share, offload, transmit_power_w
         )
-    for i in range(n):
-        rate[i], power[i] = charge_device(
-            cell, i, channel_gain[i], interference[i], data_queue_mbit[i], offload[i], transmit_power_w[i],
-            cpu_frequency_hz[i], time_share[i] if in_turn else 1.0,
-        )  # fmt: skip
-    return rate, power
+    return charge_against(
+        cell, channel_gain, interference, data_queue_mbit, offload, transmit_power_w, cpu_frequency_hz, time_share
+    )
 
 
 @kernel

@@ -158,12 +158,10 @@ def _carry_out(
     power_w: Floats,
 ) -> float:
     """Charge a decision, record what it brought, advance the queues in place; returns the objective (17)."""
-    rate, power = charge(cell, channel_gain, data_queue_mbit, offload, transmit_power_w, cpu_frequency_hz, time_share)
-    objective = frame_objective(cell, data_queue_mbit, energy_queue, rate, power)
-    rate_mbps[:] = rate
-    power_w[:] = power
-    advance_queues(cell, data_queue_mbit, energy_queue, rate, power, arrival_mbit)
-    return objective
+    rate_mbps[:], power_w[:] = charge(
+        cell, channel_gain, data_queue_mbit, offload, transmit_power_w, cpu_frequency_hz, time_share
+    )
+    return _advance(cell, arrival_mbit, data_queue_mbit, energy_queue, rate_mbps, power_w)
 
 
 @kernel
@@ -185,15 +183,21 @@ def _carry_out_otherwise(
 ) -> tuple[float, float]:
     """The same where the world is not as the policy assumes; returns the objective (17), reached and promised."""
     powers = offload, transmit_power_w, cpu_frequency_hz, time_share
-    promised, promised_power = charge(cell, told_gain, data_queue_mbit, *powers)
-    promised_rate_mbps[:] = promised
-    promised_objective = frame_objective(cell, data_queue_mbit, energy_queue, promised, promised_power)
-    rate, power = deliver(cell, channel_gain, told_gain, residual_sic_share, data_queue_mbit, *powers)
-    objective = frame_objective(cell, data_queue_mbit, energy_queue, rate, power)
-    rate_mbps[:] = rate
-    power_w[:] = power
-    advance_queues(cell, data_queue_mbit, energy_queue, rate, power, arrival_mbit)
+    promised_rate_mbps[:], promised_power = charge(cell, told_gain, data_queue_mbit, *powers)
+    promised_objective = frame_objective(cell, data_queue_mbit, energy_queue, promised_rate_mbps, promised_power)
+    rate_mbps[:], power_w[:] = deliver(cell, channel_gain, told_gain, residual_sic_share, data_queue_mbit, *powers)
+    objective = _advance(cell, arrival_mbit, data_queue_mbit, energy_queue, rate_mbps, power_w)
     return objective, promised_objective
+
+
+@kernel
+def _advance(
+    cell: Cell, arrival_mbit: Floats, data_queue_mbit: Floats, energy_queue: Floats, rate_mbps: Floats, power_w: Floats
+) -> float:
+    """Advance the queues in place; returns the objective (17) of what was brought."""
+    objective = frame_objective(cell, data_queue_mbit, energy_queue, rate_mbps, power_w)
+    advance_queues(cell, data_queue_mbit, energy_queue, rate_mbps, power_w, arrival_mbit)
+    return objective
 
 
 @contextmanager
