@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3 import PPO
@@ -15,6 +13,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 
 from quedge.experiments.ppo.trained import TrainedPpo
+from quedge.policy.lydroo.network import one_thread
 from quedge.simulation.side_by_side.cells import SideBySide
 from quedge.simulation.side_by_side.observation import OBSERVATION_LIMIT, OBSERVED
 
@@ -102,7 +101,7 @@ def trained(
     Returns:
         What was learned, and how many frames it took.
     """
-    with _one_thread():
+    with one_thread():
         agent = PPO(
             "MlpPolicy", CellsForPpo(cells, seed), policy_kwargs={"net_arch": list(hidden)}, seed=seed, device="cpu",
             **settings,
@@ -113,14 +112,3 @@ def trained(
         actor = [name for name in layers if name.startswith(("mlp_extractor.policy_net", "action_net"))]
         learned = TrainedPpo(tuple((weights[f"{name}.weight"], weights[f"{name}.bias"]) for name in actor))
         return learned, agent.num_timesteps
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """With several threads the same seed would not give the same sums."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -94,7 +94,7 @@ class Trainer:
     def step(self, batch: Batch, learning_rate: float) -> float:
         """One step on a batch; returns the loss before it."""
         present = None if batch.present is None else torch.from_numpy(batch.present)
-        with _one_thread():
+        with one_thread():
             self.network.zero_grad(set_to_none=True)
             logits = self.network(torch.from_numpy(batch.features), present)
             loss = nn.functional.binary_cross_entropy_with_logits(
@@ -139,8 +139,11 @@ class Trainer:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    """Networks as small as these lose by threads; the process's own setting is left as it was."""
+def one_thread() -> Iterator[None]:
+    """PyTorch on one thread: networks as small as these lose by more, and sums would depend on their number.
+
+    The process's own setting is left as it was.
+    """
     threads = torch.get_num_threads()
     if threads != 1:
         torch.set_num_threads(1)
