@@ -14,7 +14,6 @@ from importlib.resources import as_file, files
 from itertools import chain
 
 import numpy as np
-import torch
 
 from benchmarks.measuring import FRAMES, Row, microseconds, print_rows, settled_run, spread
 from quedge import BestPair, BestSingle, Exact, Learner, Lydroo, NomaGreedy, NomaSca, Policy, Scenario, Tdma, simulate
@@ -176,7 +175,6 @@ def paper_rows() -> Iterator[Row]:
 
 
 def rows() -> Iterator[Row]:
-    torch.set_num_threads(1)
     return chain(quality_rows(), learning_rows(), frozen_rows(), decision_rows(), other_critic_rows())
 
 

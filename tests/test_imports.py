@@ -42,7 +42,7 @@ HEAVY = {
     "pydantic": ("interfaces/",),
     "onnx": ("policy/lydroo/exported/",),
     "onnxruntime": ("policy/lydroo/exported/forward.py",),
-    "torch": ("policy/lydroo/network.py", "interfaces/agent_file.py"),
+    "torch": ("interfaces/agent_file.py", "experiments/ppo/training.py"),
     "gymnasium": ("interfaces/environment/", "experiments/ppo/training.py"),
     "stable_baselines3": ("experiments/ppo/training.py",),
     "cvxpy": ("allocation/noma_sca/cvxpy_clarabel.py",),

@@ -187,7 +187,8 @@ def test_a_sweep_over_several_keys_has_a_line_a_combination() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "missing", "extra"), [("fig3", "torch", "learn"), ("fig6", "cvxpy", "sca"), ("fig6", "clarabel", "sca")]
+    ("name", "missing", "extra"),
+    [("beyond-ppo", "stable_baselines3", "ppo"), ("fig6", "cvxpy", "sca"), ("fig6", "clarabel", "sca")],
 )
 def test_what_cannot_run_is_refused_before_anything_does(
     name: str, missing: str, extra: str, monkeypatch: pytest.MonkeyPatch

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from quedge.allocation.noma_sca import CvxpyClarabel, DirectClarabel, NomaSca
 from quedge.experiments.job import Job
 from quedge.experiments.ppo.settings import Ppo
-from quedge.model.extras import check_installed, check_pytorch
-from quedge.policy.lydroo import Lydroo
+from quedge.model.extras import check_installed
 
 
 def check_extras(jobs: Iterable[Job]) -> None:
@@ -18,8 +17,6 @@ def check_extras(jobs: Iterable[Job]) -> None:
         MissingExtraError: naming the policy, the library and the extra.
     """
     for policy in {repr(job.policy): job.policy for job in jobs}.values():
-        if isinstance(policy, Lydroo):
-            check_pytorch("LyDROO")
         if isinstance(policy, Ppo):
             check_installed("stable_baselines3", "PPO", "Stable-Baselines3", "ppo")
         solver = policy.solver if isinstance(policy, NomaSca) else None

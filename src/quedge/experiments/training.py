@@ -30,11 +30,7 @@ class Training(NamedTuple):
 
 
 def begin_training(settings: Lydroo, scenario: Scenario, seed: int) -> Training:
-    """A fresh agent before its first frame, as `simulate` begins it.
-
-    Raises:
-        MissingExtraError: PyTorch is not installed.
-    """
+    """A fresh agent before its first frame, as `simulate` begins it."""
     rng = random_streams(seed).policy
     agent = settings.begin(scenario.devices, rng)
     queues = np.zeros(scenario.devices), np.zeros(scenario.devices)

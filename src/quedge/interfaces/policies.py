@@ -12,7 +12,6 @@ from quedge.interfaces.agent_file import read_agent
 from quedge.interfaces.exported_file import SUFFIX, read_exported
 from quedge.interfaces.lydroo_settings import CRITICS, lydroo_of
 from quedge.interfaces.own_parts import own_part, packaged_policies, packaged_policy
-from quedge.model.extras import check_pytorch, has_pytorch
 from quedge.policy.lydroo import TrainedLydroo
 from quedge.policy.lydroo.exported.policy import ExportedLydroo
 from quedge.policy.policy import Learner, Policy
@@ -61,7 +60,7 @@ def policies_by_name(
     Raises:
         ValueError: a name that is unknown or stands there twice, settings or an agent that no policy uses, or a file
             that is no agent; the message names it.
-        MissingExtraError: a learning policy, and PyTorch is not installed.
+        MissingExtraError: an agent's file, and what reads it is not installed.
     """
     trained = None if agent is None else trained_agent(agent)
     names = names or ["exact" if trained is None else trained.name]
@@ -73,8 +72,6 @@ def policies_by_name(
     if lydroo and not learners:
         why = "an agent has the settings of its file, and " if trained else ""
         raise ValueError(f"--lydroo: {why}no policy learns here; it is for {', '.join(CRITICS)}")
-    if learners:
-        check_pytorch(learners[0])
     policies: dict[str, Policy | Learner] = {}
     for name in names:
         if name in learners:
@@ -97,12 +94,6 @@ def check_devices(policies: Mapping[str, Policy | Learner], devices: int) -> Non
     for policy in policies.values():
         if isinstance(policy, TrainedLydroo | ExportedLydroo):
             policy.check_devices(devices)
-
-
-def available_policies() -> tuple[dict[str, Policy | Learner], list[str]]:
-    """The policies that can run with what is installed, and the names of those that cannot."""
-    missing = [] if has_pytorch() else list(CRITICS)
-    return {name: policy for name, policy in POLICIES.items() if name not in missing}, missing
 
 
 def _own_policy(name: str) -> Policy | Learner:

@@ -27,10 +27,19 @@ def kernel(function: F) -> F:
     Division follows IEEE 754 (x / 0 is infinite) instead of raising, as NumPy's does; the plain Python
     function stays reachable as `.py_func`.
     """
+    return _compiled(function, fastmath=False)
+
+
+def summing_kernel(function: F) -> F:
+    """As `kernel`, for sums whose order is left to the compiler: the processor adds up several parts at once."""
+    return _compiled(function, fastmath={"reassoc"})
+
+
+def _compiled(function: F, fastmath: bool | set[str]) -> F:
     try:
-        return cast(F, numba.njit(cache=True, error_model="numpy")(function))
+        return cast(F, numba.njit(cache=True, error_model="numpy", fastmath=fastmath)(function))
     except RuntimeError:  # nowhere to keep it: neither the package's folder nor the user's cache can be written
-        return cast(F, numba.njit(error_model="numpy")(function))
+        return cast(F, numba.njit(error_model="numpy", fastmath=fastmath)(function))
 
 
 def discard_stale_kernels(package: Path) -> None:

@@ -12,11 +12,6 @@ class MissingExtraError(ImportError):
         super().__init__(f"{what} needs {library}, which is not installed: pip install 'quedge[{extra}]'")
 
 
-def has_pytorch() -> bool:
-    """Whether PyTorch is installed; it is not loaded for that."""
-    return _is_installed("torch")
-
-
 def check_pytorch(what: str) -> None:
     """Refuse what needs PyTorch where that is not installed.
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import sys
 
 import numpy as np
 import pytest
 
 from quedge.allocation.noma_greedy import NomaGreedy
 from quedge.model.cell import cell_of
-from quedge.model.extras import MissingExtraError
 from quedge.model.frame import Decision, Frame
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import BestSingle
@@ -23,8 +21,6 @@ from quedge.simulation.simulate import run_in_world, simulate
 from quedge.simulation.world import World, draw_world
 from tests.frames import drawn_frame
 from tests.policies import assert_keeps_limits
-
-pytest.importorskip("torch")
 
 PAPER_CELL = Scenario()
 
@@ -164,18 +160,6 @@ def test_a_trained_mlp_refuses_another_number_of_devices_before_its_first_frame(
     policy = MLP.begin(4, np.random.default_rng(0)).trained()
     with pytest.raises(ValueError, match=r"devices: 5 is not allowed; this mlp actor was made for 4"):
         simulate(Scenario(devices=5), policy, frames=3)
-
-
-def test_without_pytorch_a_trained_agent_decides_and_a_learner_says_what_is_missing(
-    monkeypatch: pytest.MonkeyPatch, learned: tuple[LydrooAgent, LydrooAgent]
-) -> None:
-    policy = learned[1].trained()
-    with_it = simulate(PAPER_CELL, policy, frames=20, seed=4)
-    monkeypatch.setitem(sys.modules, "torch", None)
-    monkeypatch.delitem(sys.modules, "quedge.policy.lydroo.network")
-    np.testing.assert_array_equal(simulate(PAPER_CELL, policy, frames=20, seed=4).objective, with_it.objective)
-    with pytest.raises(MissingExtraError, match=r"LyDROO needs PyTorch, .*: pip install 'quedge\[learn\]'"):
-        simulate(PAPER_CELL, Lydroo(), frames=5)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -29,19 +29,18 @@ def test_features_and_decisions_stay_together() -> None:
     batch = replay.sample(64, np.random.default_rng(1))
     for features, offload in zip(batch.features, batch.offload, strict=True):
         assert offload.tolist() == (np.arange(3) % 2 == features[0, 0] % 2).tolist()
-    assert batch.present is None
+    assert (batch.devices == 3).all()
 
 
-def test_frames_of_fewer_devices_are_padded_and_marked() -> None:
+def test_frames_of_fewer_devices_are_padded_and_counted() -> None:
     replay = Replay(8, 2)
     for number, devices in enumerate((3, 5, 2, 5)):
         remember(replay, number, devices)
     batch = replay.sample(50, np.random.default_rng(2))
-    assert batch.present is not None
-    devices = {0.0: 3, 1.0: 5, 2.0: 2, 3.0: 5}
-    for features, offload, present in zip(*batch, strict=True):
-        count = devices[features[0, 0].item()]
-        assert present.tolist() == [1.0] * count + [0.0] * (5 - count)
+    counts = {0.0: 3, 1.0: 5, 2.0: 2, 3.0: 5}
+    for features, offload, devices in zip(*batch, strict=True):
+        count = counts[features[0, 0].item()]
+        assert devices == count
         assert (features[count:] == 0.0).all()
         assert (offload[count:] == 0.0).all()
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3 import PPO
@@ -13,7 +15,6 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 
 from quedge.experiments.ppo.trained import TrainedPpo
-from quedge.policy.lydroo.network import one_thread
 from quedge.simulation.side_by_side.cells import SideBySide
 from quedge.simulation.side_by_side.observation import OBSERVATION_LIMIT, OBSERVED
 
@@ -101,7 +102,7 @@ def trained(
     Returns:
         What was learned, and how many frames it took.
     """
-    with one_thread():
+    with _one_thread():
         agent = PPO(
             "MlpPolicy", CellsForPpo(cells, seed), policy_kwargs={"net_arch": list(hidden)}, seed=seed, device="cpu",
             **settings,
@@ -112,3 +113,19 @@ def trained(
         actor = [name for name in layers if name.startswith(("mlp_extractor.policy_net", "action_net"))]
         learned = TrainedPpo(tuple((weights[f"{name}.weight"], weights[f"{name}.bias"]) for name in actor))
         return learned, agent.num_timesteps
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """PyTorch on one thread: networks as small as these lose by more, and sums would depend on their number.
+
+    The process's own setting is left as it was.
+    """
+    threads = torch.get_num_threads()
+    if threads != 1:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        if threads != 1:
+            torch.set_num_threads(threads)

@@ -15,7 +15,7 @@ from quedge.interfaces.cli.numbers import frames_of
 from quedge.interfaces.cli.options import Seed
 from quedge.interfaces.cli.refusing import UsageError, place_of, refusing
 from quedge.interfaces.cli.reporting import print_comparison, progress_bars
-from quedge.interfaces.policies import available_policies
+from quedge.interfaces.policies import POLICIES
 from quedge.interfaces.run_files import summary_object
 from quedge.model.scenario import Scenario
 from quedge.simulation.measures import Summary
@@ -50,8 +50,7 @@ def demo(
     from quedge.experiments.drawing import Runs, draw_runs
 
     _check_figure(out)
-    policies, left_out = available_policies()
-    compile_run(policies.values())
+    compile_run(POLICIES.values())
     columns: list[Runs] = []
     measured: dict[str, dict[str, Summary]] = {}
     for part in _parts(frames):
@@ -59,7 +58,7 @@ def demo(
         traces: dict[str, Trace] = {}
         with progress_bars(part.frames) as progress:
             for name, trace, summary in compare(
-                part.scenario, policies, part.frames, seed, channel=part.channel, warmup=_WARMUP, progress=progress
+                part.scenario, POLICIES, part.frames, seed, channel=part.channel, warmup=_WARMUP, progress=progress
             ):
                 summaries[name], traces[name] = summary, trace
                 if as_json:
@@ -72,8 +71,6 @@ def demo(
         draw_runs(columns, file)
     if not as_json:
         print_comparison(measured, _WARMUP)
-        if left_out:
-            print(f"Left out: {', '.join(left_out)}; they need PyTorch: pip install 'quedge[learn]'")
         print(f"Figure: {out}")
 
 

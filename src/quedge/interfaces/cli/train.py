@@ -59,7 +59,7 @@ def train_agent(
     """
     with refusing():
         critic = CRITICS[checked_name(policy, tuple(CRITICS))]
-        check_pytorch(policy)
+        check_pytorch("an agent's file")
         learner = dataclasses.replace(lydroo_of(lydroo or ()), allocator=critic)
         traces = read_traces(channel_trace, arrival_trace)
         given = read_scenario(scenario, settings or (), traces.devices).scenario

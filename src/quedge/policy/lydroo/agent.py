@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 
 from quedge.allocation.allocator import allocate_best
 from quedge.model.frame import Decision, Frame
-from quedge.policy.lydroo.actor import Weights, wrong_devices
+from quedge.policy.lydroo.actor import Trainer, Weights, wrong_devices
 from quedge.policy.lydroo.features import device_features
 from quedge.policy.lydroo.replay import Replay
 from quedge.policy.policy import Learner
 
 if TYPE_CHECKING:
-    from quedge.policy.lydroo.network import Trainer
     from quedge.policy.lydroo.settings import Lydroo
 
 

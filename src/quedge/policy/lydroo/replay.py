@@ -14,12 +14,12 @@ class Batch(NamedTuple):
     Attributes:
         features: shape (frames, devices, features).
         offload: the decisions that were carried out, as 0 and 1, shape (frames, devices).
-        present: 1 for a device and 0 for padding, shape (frames, devices); None where nothing is padded.
+        devices: number of devices in each frame, shape (frames,).
     """
 
     features: NDArray[np.float32]
     offload: NDArray[np.float32]
-    present: NDArray[np.float32] | None
+    devices: NDArray[np.int64]
 
 
 class Replay:
@@ -69,10 +69,7 @@ class Replay:
         rows = rng.integers(0, len(self), frames)
         devices = self._devices[rows]
         most = int(devices.max())
-        present = None
-        if devices.min() < most:
-            present = (np.arange(most) < devices[:, np.newaxis]).astype(np.float32)
-        return Batch(self._features[rows, :most], self._offload[rows, :most], present)
+        return Batch(self._features[rows, :most], self._offload[rows, :most], devices)
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """All that it holds, as arrays."""

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from quedge.allocation.allocator import Allocator
 from quedge.allocation.noma_greedy import NomaGreedy
-from quedge.model.extras import check_pytorch
-from quedge.policy.lydroo.actor import Actor, MlpActor, SharedActor, Weights, fresh_weights
+from quedge.policy.lydroo.actor import Actor, MlpActor, SharedActor, Trainer, fresh_weights
 from quedge.policy.lydroo.agent import AgentState, LydrooAgent
 from quedge.policy.lydroo.features import Inputs
 from quedge.policy.lydroo.quantiser import NoisyOrderPreserving, Quantiser
-
-if TYPE_CHECKING:
-    from quedge.policy.lydroo.network import Trainer
 
 
 @dataclass(frozen=True)
@@ -68,7 +63,7 @@ class Lydroo:
                 raise ValueError(f"{name}: {value!r} is not allowed; it must be an integer, from 1 to 1,000,000")
         for name, methods in (
             ("allocator", ("allocate",)),
-            ("actor", ("shapes", "logits")),
+            ("actor", ("shapes", "logits", "gradient")),
             ("quantiser", ("quantise",)),
         ):
             value = getattr(self, name)
@@ -84,22 +79,14 @@ class Lydroo:
                 raise ValueError(f"{name}: {value!r} is not allowed; it must be a number above 0 and at most 1")
 
     def begin(self, devices: int, rng: np.random.Generator) -> LydrooAgent:
-        """A fresh agent that learns as it decides; see `Learner.begin`.
-
-        Raises:
-            MissingExtraError: PyTorch is not installed.
-        """
+        """A fresh agent that learns as it decides; see `Learner.begin`."""
         weights = fresh_weights(self.actor.shapes(devices, self.inputs.features), rng)
-        return LydrooAgent(self, weights, devices, _trainer(self.actor, weights))
+        return LydrooAgent(self, weights, devices, Trainer(self.actor, weights))
 
     def resume(self, state: AgentState) -> LydrooAgent:
-        """An agent that goes on, learning, exactly from where another stood; `state` is what `AgentState` says.
-
-        Raises:
-            MissingExtraError: PyTorch is not installed.
-        """
+        """An agent that goes on, learning, exactly from where another stood; `state` is what `AgentState` says."""
         weights = {name: values.copy() for name, values in state.weights.items()}
-        trainer = _trainer(self.actor, weights)
+        trainer = Trainer(self.actor, weights)
         trainer.restore(state.moments)
         agent = LydrooAgent(self, weights, state.devices, trainer)
         agent.restore(state)
@@ -116,10 +103,3 @@ Its Table I has two values of 20 whose symbols are lost: we read one as V and th
 no learning rate and no scaling of the inputs; we take the rate that measured best, on a log scale. (LyDROO's own, 0.01
 on linear inputs, stalls.)
 """
-
-
-def _trainer(actor: Actor, weights: Weights) -> Trainer:
-    check_pytorch("LyDROO")
-    from quedge.policy.lydroo.network import Trainer
-
-    return Trainer(actor, weights)

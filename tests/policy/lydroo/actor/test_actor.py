@@ -1,4 +1,4 @@
-"""The networks: compiled forward pass, PyTorch's, and what holds for both."""
+"""The networks: compiled forward pass and gradient against PyTorch's, and steps of Adam."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quedge.policy.lydroo.actor import Actor, MlpActor, SharedActor, Weights, fresh_weights
+from quedge.policy.lydroo.actor import Actor, MlpActor, SharedActor, Trainer, Weights, fresh_weights
+from quedge.policy.lydroo.actor.adam import adam
 from quedge.policy.lydroo.replay import Batch
 from tests.strategies import permutations
 
 torch = pytest.importorskip("torch")
-from quedge.policy.lydroo.adam import adam  # noqa: E402
-from quedge.policy.lydroo.network import Trainer, network_of  # noqa: E402
+from tests.policy.lydroo.actor.networks import logits_of, loss_and_gradient  # noqa: E402
 
 every_actor = pytest.mark.parametrize(
     "actor", [SharedActor(), SharedActor(5, 7), MlpActor(), MlpActor((6, 4))], ids=repr
@@ -30,17 +30,37 @@ def some_features(*shape: int, seed: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
-def frames_of_three_and_five() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Features of a frame of three devices and of one of five, both as one padded batch, and who is present in it."""
+def frames_of_three_and_five() -> tuple[np.ndarray, np.ndarray, Batch]:
+    """Features of a frame of three devices and of one of five, and both as one padded batch."""
     few, many = some_features(3, 9, seed=1), some_features(5, 9, seed=2)
     padded = np.stack([np.vstack([few, np.zeros((2, 9), np.float32)]), many])
-    present = np.array([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], dtype=np.float32)
-    return few, many, padded, present
+    offload = np.array([[1, 0, 1, 0, 0], [0, 1, 0, 0, 1]], dtype=np.float32)
+    return few, many, Batch(padded, offload, np.array([3, 5]))
+
+
+def a_batch(frames: int, devices: int, features: int, seed: int = 1) -> Batch:
+    offload = np.random.default_rng(seed).random((frames, devices)) < 0.5
+    return Batch(
+        some_features(frames, devices, features, seed=seed), offload.astype(np.float32), np.full(frames, devices)
+    )
+
+
+def our_gradient(actor: Actor, weights: Weights, batch: Batch) -> tuple[float, dict[str, np.ndarray]]:
+    gradient = {name: np.full_like(values, np.nan) for name, values in weights.items()}
+    return actor.gradient(weights, batch, gradient), gradient
+
+
+def assert_gradients_agree(actor: Actor, weights: Weights, batch: Batch) -> None:
+    (loss, ours), (expected, theirs) = our_gradient(actor, weights, batch), loss_and_gradient(actor, weights, batch)
+    assert loss == pytest.approx(expected, rel=1e-5)
+    for name, slopes in theirs.items():
+        np.testing.assert_allclose(ours[name], slopes, rtol=1e-4, atol=1e-6 * (1.0 + abs(slopes).max()), err_msg=name)
 
 
 def by_network(actor: Actor, weights: Weights, features: np.ndarray) -> np.ndarray:
-    with torch.inference_mode():
-        return network_of(actor, weights)(torch.from_numpy(features[np.newaxis])).numpy()[0]
+    theirs = {name: torch.from_numpy(values) for name, values in weights.items()}
+    one_frame = torch.from_numpy(features[np.newaxis])
+    return logits_of(actor, theirs, one_frame, torch.ones(1, features.shape[0])).numpy()[0]
 
 
 @every_actor
@@ -77,14 +97,42 @@ def test_a_device_more_changes_the_context_of_the_others() -> None:
     assert (actor.logits(weights, features)[:4] != actor.logits(weights, features[:4].copy())).all()
 
 
-def test_padding_changes_nothing() -> None:
+def test_padding_changes_neither_loss_nor_gradient() -> None:
     actor = SharedActor()
     weights = untrained(actor, 5, 9)
-    few, many, padded, present = frames_of_three_and_five()
-    with torch.inference_mode():
-        together = network_of(actor, weights)(torch.from_numpy(padded), torch.from_numpy(present)).numpy()
-    np.testing.assert_allclose(together[0, :3], actor.logits(weights, few), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(together[1], actor.logits(weights, many), rtol=1e-5, atol=1e-6)
+    few, many, together = frames_of_three_and_five()
+    loss, gradient = our_gradient(actor, weights, together)
+    alone = [
+        our_gradient(actor, weights, Batch(features[np.newaxis], offload[np.newaxis, :count], np.array([count])))
+        for features, offload, count in zip((few, many), together.offload, (3, 5), strict=True)
+    ]
+    assert loss == pytest.approx((3 * alone[0][0] + 5 * alone[1][0]) / 8, rel=1e-5)
+    for name, slopes in gradient.items():
+        expected = (3 * alone[0][1][name] + 5 * alone[1][1][name]) / 8
+        np.testing.assert_allclose(slopes, expected, rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+@every_actor
+def test_the_gradient_equals_pytorch_s(actor: Actor) -> None:
+    for seed in range(10):
+        assert_gradients_agree(actor, untrained(actor, seed=seed), a_batch(8, 6, 4, seed))
+
+
+def test_the_gradient_of_a_padded_batch_equals_pytorch_s() -> None:
+    assert_gradients_agree(SharedActor(), untrained(SharedActor(), 5, 9), frames_of_three_and_five()[2])
+
+
+def test_devices_that_look_alike_share_the_slope_of_their_maximum() -> None:
+    batch = a_batch(4, 6, 4)
+    batch.features[:, 3] = batch.features[:, 1]
+    batch.features[:, 5] = batch.features[:, 1]
+    assert_gradients_agree(SharedActor(), untrained(SharedActor()), batch)
+
+
+@every_actor
+def test_no_logit_is_so_large_that_the_loss_is_not_finite(actor: Actor) -> None:
+    weights = {name: 100.0 * values for name, values in untrained(actor).items()}
+    assert_gradients_agree(actor, weights, a_batch(4, 6, 4))
 
 
 def test_an_mlp_refuses_another_number_of_devices_with_both_numbers() -> None:
@@ -112,7 +160,7 @@ def tiny() -> tuple[MlpActor, dict[str, np.ndarray]]:
 
 def test_the_first_step_of_adam_on_the_cross_entropy_equals_a_hand_computation() -> None:
     actor, weights = tiny()
-    batch = Batch(np.array([[[3.0]], [[1.0]]], np.float32), np.array([[1.0], [0.0]], np.float32), None)
+    batch = Batch(np.array([[[3.0]], [[1.0]]], np.float32), np.array([[1.0], [0.0]], np.float32), np.ones(2, np.int64))
     # x = 3: logit 0.5 · 7 - 1 = 2.5, label 1; x = 1: logit 0.5 · 3 - 1 = 0.5, label 0
     loss = (math.log1p(math.exp(-2.5)) + math.log1p(math.exp(0.5))) / 2.0
     trainer = Trainer(actor, weights)
@@ -134,7 +182,7 @@ def test_the_first_step_of_adam_on_the_cross_entropy_equals_a_hand_computation()
 
 def test_adam_keeps_its_moments_from_step_to_step() -> None:
     actor, weights = tiny()
-    batch = Batch(np.array([[[3.0]]], np.float32), np.array([[1.0]], np.float32), None)
+    batch = Batch(np.array([[[3.0]]], np.float32), np.array([[1.0]], np.float32), np.ones(1, np.int64))
     trainer = Trainer(actor, weights)
     for _ in range(3):
         trainer.step(batch, learning_rate=1e-5)
@@ -158,42 +206,12 @@ def test_adam_steps_as_pytorch_s_does() -> None:
     np.testing.assert_allclose(weights, parameter.detach().numpy(), rtol=1e-5, atol=1e-6)
 
 
-def test_a_padded_batch_s_loss_is_the_mean_over_the_devices_that_are_there() -> None:
-    actor = SharedActor()
-    weights = untrained(actor, 5, 9)
-    few, many, padded, present = frames_of_three_and_five()
-    offload = np.array([[1, 0, 1, 0, 0], [0, 1, 0, 0, 1]], dtype=np.float32)
-    logits = np.concatenate([actor.logits(weights, few), actor.logits(weights, many)])
-    labels = np.array([1, 0, 1, 0, 1, 0, 0, 1])
-    expected = np.mean(np.log1p(np.exp(logits)) - labels * logits)
-    loss = Trainer(actor, weights).step(Batch(padded, offload, present), learning_rate=1e-3)
-    assert loss == pytest.approx(expected, rel=1e-5)
-
-
 @every_actor
 def test_training_moves_the_very_weights_that_decide(actor: Actor) -> None:
     weights = untrained(actor)
-    features = some_features(8, 6, 4)
-    offload = (np.random.default_rng(2).random((8, 6)) < 0.5).astype(np.float32)
-    before = actor.logits(weights, features[0])
+    batch = a_batch(8, 6, 4, seed=2)
+    before = actor.logits(weights, batch.features[0])
     trainer = Trainer(actor, weights)
-    losses = [trainer.step(Batch(features, offload, None), 1e-2) for _ in range(150)]
-    assert (actor.logits(weights, features[0]) != before).all()
+    losses = [trainer.step(batch, 1e-2) for _ in range(150)]
+    assert (actor.logits(weights, batch.features[0]) != before).all()
     assert losses[-1] < 0.8 * losses[0]
-
-
-def test_the_process_s_number_of_threads_stays_as_it_was() -> None:
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(2)
-        actor, weights = tiny()
-        Trainer(actor, weights).step(Batch(np.ones((1, 1, 1), np.float32), np.ones((1, 1), np.float32), None), 1e-3)
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
-
-
-def test_building_a_network_draws_nothing_from_pytorch_s_own_random_stream() -> None:
-    state = torch.get_rng_state()
-    network_of(SharedActor(), untrained(SharedActor()))
-    assert torch.equal(torch.get_rng_state(), state)

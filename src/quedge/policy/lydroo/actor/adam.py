@@ -1,4 +1,4 @@
-"""Adam's step, compiled. PyTorch's own optimisers load its compiler first, which takes most of a second."""
+"""Adam's step, compiled."""
 
 from __future__ import annotations
 
