@@ -14,6 +14,8 @@ from quedge.model.terms import Terms, frame_terms, step_objective
 
 STATE_FEATURES = 3
 MODEL_FEATURES = 9
+ROUNDING = 1e-13
+"""Advantages that differ by less, over the frame's largest objective, are equal, and one so small is none."""
 
 
 class Inputs(StrEnum):
@@ -46,7 +48,7 @@ def device_features(cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, e
         6. the share of its transmit power that it then uses;
         7. its advantage over the frame's largest, at least -1;
         8. what it adds beside the device of the largest advantage, the leader, on the scale of 3; the leader's own
-           advantage for the leader.
+           advantage for the leader. Of several the weakest leads.
 
     The paper's actor sees the state only. The default actor reaches 0.993 of the optimum from all features, and 0.979
     from the state alone (docs/lydroo.md).
@@ -56,16 +58,16 @@ def device_features(cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, e
     features = np.zeros((n, MODEL_FEATURES), np.float32)
     level = np.empty(n)
     alone = np.empty(n)
-    scale = 0.0
-    leader = 0
+    scale, lead = 0.0, -math.inf
     for k in range(n):
         level[k] = greedy_level(terms, k, 1.0)
         alone[k] = step_objective(terms, k, 1.0, level[k])
         scale = max(scale, abs(alone[k]), terms.local_value[k])
-        if alone[k] - terms.local_value[k] > alone[leader] - terms.local_value[leader]:
-            leader = k
-    lead = alone[leader] - terms.local_value[leader]
+        lead = max(lead, alone[k] - terms.local_value[k])
     unit = 1.0 / scale if scale > 0.0 else 0.0  # in an empty cell nothing is worth anything
+    leader = 0
+    while alone[leader] - terms.local_value[leader] < lead - ROUNDING * scale:
+        leader += 1
     for k in range(n):
         i = terms.device[k]
         advantage = alone[k] - terms.local_value[k]
@@ -76,7 +78,7 @@ def device_features(cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, e
         features[i, 4] = advantage * unit
         features[i, 5] = 0.2 * math.log(level[k])
         features[i, 6] = min((level[k] - 1.0) / terms.step_limit[k], 1.0) if terms.step_limit[k] > 0.0 else 0.0
-        features[i, 7] = max(advantage / lead, -1.0) if lead > 0.0 else -1.0
+        features[i, 7] = max(advantage / lead, -1.0) if lead > ROUNDING * scale else -1.0
         beside = advantage
         if k != leader:
             beside = _pair_objective(terms, leader, k, level) - alone[leader] - terms.local_value[k]

@@ -72,10 +72,6 @@ def random_frame(scenario: Scenario, devices: int, rng: np.random.Generator) -> 
     )
 
 
-def nobody_gains_but_for_rounding(frame: Frame) -> bool:
-    return bool(abs(device_features(*frame)[:, 4].max()) < 1e-12)
-
-
 def compiled_logits(settings: Lydroo, trained: TrainedLydroo, frame: Frame) -> np.ndarray:
     features = np.ascontiguousarray(device_features(*frame)[:, : settings.inputs.features])
     return settings.actor.logits(trained.weights, features)
@@ -83,27 +79,22 @@ def compiled_logits(settings: Lydroo, trained: TrainedLydroo, frame: Frame) -> n
 
 @every_setting
 def test_logits_equal_those_of_the_compiled_forward_pass_in_a_thousand_states(settings: Lydroo) -> None:
-    rng, compared = np.random.default_rng(1), 0
+    rng = np.random.default_rng(1)
     trained, exported = both(settings)
     forward = exported.forward()
     for t in range(1500):
         devices = int(rng.integers(1, 41)) if isinstance(settings.actor, SharedActor) else DEVICES
         frame = random_frame(list(CELLS.values())[t % len(CELLS)], devices, rng)
-        if settings.inputs is Inputs.MODEL and nobody_gains_but_for_rounding(frame):
-            continue  # what the kernel gives is decided by rounding there
-        compared += 1
         expected = compiled_logits(settings, trained, frame)
         np.testing.assert_allclose(forward.logits(frame), expected, rtol=1e-5, atol=1e-5)
-    assert compared >= 1000
 
 
 def test_where_nobody_gains_but_for_rounding_nobody_leads() -> None:
     frame = Frame(cell_of(Scenario(devices=4)), np.array([1e-9, 1e-10, 3e-11, 1e-12]), np.full(4, 3.0), np.zeros(4))
-    assert nobody_gains_but_for_rounding(frame)
+    assert abs(device_features(*frame)[:, 4].max()) < 1e-12  # energy is free, and the CPUs alone empty the queues
+    assert (device_features(*frame)[:, 7] == -1.0).all()
     trained, exported = both(Lydroo())
-    features = device_features(*frame)
-    features[:, 7] = -1.0
-    expected = SharedActor().logits(trained.weights, features)
+    expected = compiled_logits(Lydroo(), trained, frame)
     np.testing.assert_allclose(exported.forward().logits(frame), expected, rtol=1e-5, atol=1e-5)
 
 
@@ -112,7 +103,7 @@ def test_a_run_by_an_exported_actor_decides_as_one_by_the_compiled_actor(setting
     trained, exported = both(settings)
     before, after = (simulate(Scenario(), policy, frames=120, seed=3) for policy in (trained, exported))
     assert (before.offload == after.offload).mean() > 0.999  # two candidates' logits may be equal but for rounding
-    np.testing.assert_allclose(after.objective[1:], before.objective[1:], rtol=0.01)
+    np.testing.assert_allclose(after.objective, before.objective, rtol=0.01)
 
 
 def test_devices_may_come_and_go_between_frames() -> None:

@@ -2,9 +2,6 @@
 
 The compiled kernel walks the devices in decoding order. Here each formula is one node for all devices at once, and the
 order matters only where a device is paired with the leader: the weaker of the two is decoded last.
-
-Where nobody gains by offloading alone but for rounding - energy is free, and CPUs empty all queues as well as the
-uplink does -, the kernel's feature 7 is decided by that rounding. Here nobody leads then.
 """
 
 from __future__ import annotations
@@ -16,11 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from quedge.policy.lydroo.exported.nodes import Nodes, Value
-from quedge.policy.lydroo.features import Inputs
+from quedge.policy.lydroo.features import ROUNDING, Inputs
 
 _HIGHEST_LOG_GROWTH = 300.0  # as in `terms.py`
 _TINY = 1e-300  # a divisor that is zero becomes this, so that x / 0 is huge for x > 0, and 0 / 0 is 0
-_ROUNDING = 1e-13  # relative to its parts an advantage so small is none, and advantages so close are equal
 
 
 class _Terms(NamedTuple):
@@ -75,7 +71,7 @@ def _model_rows(g: Nodes, taken: Mapping[str, Value], gain_to_noise: Value, pric
     largest = g.op("ReduceMax", g.op("Max", g.op("Abs", alone.objective), local), axes=[0])
     scale = g.op("Max", largest, _TINY)
     lead = g.op("ReduceMax", advantage, axes=[0])
-    rounding = scale * _ROUNDING
+    rounding = scale * ROUNDING
     leads = advantage >= lead - rounding
     leader = g.op("ArgMin", g.op("Where", leads, taken["channel_gain"], math.inf), axis=0)
     beside = _beside(g, terms, alone, taken["channel_gain"], advantage, local, leader)
