@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test check docs reproduce bench clean
+.PHONY: run test check docs package reproduce bench clean
 
 run: .venv/installed  ## simulate the paper's scenario and the Munich recording under every policy
 	$(BIN)/quedge demo
@@ -33,11 +33,11 @@ clean:  ## what make and Python left behind
 	$(PYTHON) -m venv .venv
 
 .venv/installed: .venv/bin/python pyproject.toml constraints.txt
-	$(PIP) -e '.[learn]'
+	$(PIP) -e '.[plot,learn]'
 	touch $@
 
 .venv/installed-test: .venv/installed
-	$(PIP) -e '.[learn,sca,ray,tune,pqc-all,gym,ppo,serve,export,onnx,test]'
+	$(PIP) -e '.[all,test]'
 	touch $@
 
 .venv/installed-docs: .venv/installed-test

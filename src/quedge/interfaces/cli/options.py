@@ -33,5 +33,5 @@ AgentFile = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option(parser=seed_of, metavar="N", help="Seed of the random streams.")]
-ChannelTrace = Annotated[Path | None, typer.Option(help="Recorded channel gains (.parquet, .csv, .mat).")]
-ArrivalTrace = Annotated[Path | None, typer.Option(help="Recorded arrivals (.parquet, .csv, .mat).")]
+ChannelTrace = Annotated[Path | None, typer.Option(help="Recorded channel gains (.csv, .npz, .parquet, .mat).")]
+ArrivalTrace = Annotated[Path | None, typer.Option(help="Recorded arrivals (.csv, .npz, .parquet, .mat).")]

@@ -10,7 +10,7 @@ import typer
 
 from quedge.experiments.catalogue import NAMES, chosen
 from quedge.experiments.experiment import FULL, QUICK, Experiment, Size, points_of
-from quedge.experiments.needs import check_extras
+from quedge.experiments.needs import check_extras, check_shown
 from quedge.experiments.report.page import manifests_in, read_manifests
 from quedge.experiments.reproduce import Reproduced, jobs_of, reproduce
 from quedge.experiments.whole_file import check_folder_takes_files
@@ -46,6 +46,7 @@ def reproduce_paper(
 
     What has run before is not run again: a cut run goes on with the same command.
     """
+    check_shown("quedge reproduce")
     with refusing():
         experiments = chosen(names or ["all"])
     base = QUICK if quick else FULL

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from quedge.experiments.experiment import FULL, Size
+from quedge.experiments.needs import check_shown
 from quedge.experiments.schemes import Scheme
 from quedge.experiments.sweep import sweep_experiment
 from quedge.interfaces.cli.engine_options import OutFolder, RayOption, Seeds, WorkersOption
@@ -55,6 +56,7 @@ def sweep(
 
     What has run before is not run again: a wider sweep into the same folder runs only what is new.
     """
+    check_shown("quedge sweep")
     with refusing():
         policies = policies_by_name(policy or [], lydroo or (), agent)
         traces = read_traces(channel_trace, arrival_trace)

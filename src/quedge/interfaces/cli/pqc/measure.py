@@ -13,6 +13,7 @@ from quedge.interfaces.cli.numbers import integer_from
 from quedge.interfaces.cli.pqc.suite_options import suite_named
 from quedge.interfaces.cli.refusing import refusing
 from quedge.interfaces.cli.reporting import progress_bars
+from quedge.model.extras import check_installed
 from quedge.pqc.profiles import Algorithm, known_profiles
 from quedge.pqc.suite import SUITES
 from quedge.secured_uplink.measuring import Machine, Measured, check_offered, machine, measurable, offered
@@ -57,6 +58,7 @@ def measure(
         aead_bytes = _sizes_of(sizes)
     except typer.BadParameter as error:
         raise typer.BadParameter(error.message, param_hint="'--bytes'") from None
+    check_installed("cryptography", "quedge pqc measure", "cryptography", "pqc")
     rows, others = _chosen(suite, algorithm or [])
     ran_on = machine()  # the load is that of before
     found: list[Measured] = []
