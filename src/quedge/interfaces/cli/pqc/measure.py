@@ -58,7 +58,6 @@ def measure(
         aead_bytes = _sizes_of(sizes)
     except typer.BadParameter as error:
         raise typer.BadParameter(error.message, param_hint="'--bytes'") from None
-    check_installed("cryptography", "quedge pqc measure", "cryptography", "pqc")
     rows, others = _chosen(suite, algorithm or [])
     ran_on = machine()  # the load is that of before
     found: list[Measured] = []
@@ -80,6 +79,7 @@ def measure(
 def _chosen(suite: str | None, names: list[str]) -> tuple[list[Algorithm], dict[str, str]]:
     """The rows to measure; where none was asked for, all that run, and of the others why not."""
     if suite is None and not names:
+        check_installed("cryptography", "quedge pqc measure", "cryptography", "pqc")
         return offered()
     rows: list[Algorithm] = []
     if suite is not None:
