@@ -14,6 +14,7 @@ from quedge.experiments.needs import check_extras, check_shown
 from quedge.experiments.report.page import manifests_in, read_manifests
 from quedge.experiments.reproduce import Reproduced, jobs_of, reproduce
 from quedge.experiments.whole_file import check_folder_takes_files
+from quedge.interfaces.cli import completing
 from quedge.interfaces.cli.engine_options import (
     OutFolder,
     RayOption,
@@ -29,7 +30,10 @@ from quedge.model.extras import MissingExtraError
 
 def reproduce_paper(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help=f"Of {', '.join(NAMES)}; all without.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]...", help=f"Of {', '.join(NAMES)}; all without.", autocompletion=completing.experiments
+        ),
     ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help=f"{QUICK.seeds} seed and {QUICK.frames:,} frames only.")

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from quedge.experiments.comparison import Outcome, compare
+from quedge.interfaces.cli import completing
 from quedge.interfaces.cli.compiling import compile_run
 from quedge.interfaces.cli.numbers import frames_of, share_of
 from quedge.interfaces.cli.options import (
@@ -37,7 +38,10 @@ def run(
     scenario: ScenarioFile = None,
     policy: Annotated[
         list[str] | None,
-        typer.Option(help=f"Who decides: {ALLOWED}. Can be given again; exact without, or the agent's."),
+        typer.Option(
+            help=f"Who decides: {ALLOWED}. Can be given again; exact without, or the agent's.",
+            autocompletion=completing.policies,
+        ),
     ] = None,
     frames: Annotated[
         int | None,
@@ -65,7 +69,12 @@ def run(
     ] = None,
     traces_format: Annotated[
         str | None,
-        typer.Option("--traces", metavar="FORMAT", help=f"How traces are kept: {', '.join(FORMATS)}; csv without."),
+        typer.Option(
+            "--traces",
+            metavar="FORMAT",
+            autocompletion=completing.formats,
+            help=f"How traces are kept: {', '.join(FORMATS)}; csv without.",
+        ),
     ] = None,
     no_figure: Annotated[bool, typer.Option("--no-figure", help="Leave the figure out; it needs Matplotlib.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a policy and line, nothing else.")] = False,

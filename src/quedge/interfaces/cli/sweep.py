@@ -12,6 +12,7 @@ from quedge.experiments.experiment import FULL, Size
 from quedge.experiments.needs import check_shown
 from quedge.experiments.schemes import Scheme
 from quedge.experiments.sweep import sweep_experiment
+from quedge.interfaces.cli import completing
 from quedge.interfaces.cli.engine_options import OutFolder, RayOption, Seeds, WorkersOption
 from quedge.interfaces.cli.numbers import frames_of, share_of
 from quedge.interfaces.cli.options import AgentFile, ArrivalTrace, ChannelTrace, LydrooSettings, ScenarioFile, Settings
@@ -32,7 +33,10 @@ def sweep(
     ] = None,
     policy: Annotated[
         list[str] | None,
-        typer.Option(help=f"Who decides: {ALLOWED}. Can be given again; exact without, or the agent's."),
+        typer.Option(
+            help=f"Who decides: {ALLOWED}. Can be given again; exact without, or the agent's.",
+            autocompletion=completing.policies,
+        ),
     ] = None,
     frames: Annotated[
         int | None,

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from quedge.interfaces.cli import completing
 from quedge.interfaces.cli.numbers import integer_from
 from quedge.interfaces.cli.pqc.suite_options import suite_named
 from quedge.interfaces.cli.refusing import refusing
@@ -37,7 +38,10 @@ def _sizes_of(text: str) -> tuple[int, ...]:
 
 
 def measure(
-    suite: Annotated[str | None, typer.Option(help=f"Only the algorithms of a suite: {', '.join(SUITES)}.")] = None,
+    suite: Annotated[
+        str | None,
+        typer.Option(help=f"Only the algorithms of a suite: {', '.join(SUITES)}.", autocompletion=completing.suites),
+    ] = None,
     algorithm: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only this algorithm. Can be given again.")
     ] = None,
