@@ -19,6 +19,9 @@ check: .venv/installed-test  ## format, lint and types
 docs: .venv/installed-docs  ## these pages, strictly and without the network: build/docs/index.html
 	$(BIN)/sphinx-build -W --keep-going -n -q docs build/docs
 
+package: .venv/installed-package  ## dist/, built, checked, and its wheel tried in an empty environment
+	.ci/package $(BIN)/python
+
 reproduce: .venv/installed-test  ## every figure and table of the paper, and ours beside them: results/report.html
 	$(BIN)/quedge reproduce all
 
@@ -38,6 +41,10 @@ clean:  ## what make and Python left behind
 
 .venv/installed-test: .venv/installed
 	$(PIP) -e '.[all,test]'
+	touch $@
+
+.venv/installed-package: .venv/installed
+	$(PIP) -e '.[package]'
 	touch $@
 
 .venv/installed-docs: .venv/installed-test

@@ -117,8 +117,8 @@ def run(
     if not as_json:
         print_comparison({"default" if scenario is None else scenario.stem: summaries}, warmup)
         if out is not None:
-            figure = "" if no_figure else "figure.png "
-            print(f"Written to {out}: summary.json, scenario.toml, {figure}and a trace a policy.")
+            figure = "" if no_figure else ", figure.png"
+            print(f"Written to {out}: summary.json, scenario.toml{figure} and a trace a policy.")
 
 
 def _process(option: str, place: str | None, trace: Path | None) -> Any:
