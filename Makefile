@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test check docs reproduce bench clean
+.PHONY: run test check docs package reproduce bench clean
 
 run: .venv/installed  ## simulate the paper's scenario and the Munich recording under every policy
 	$(BIN)/quedge demo
@@ -19,6 +19,9 @@ check: .venv/installed-test  ## format, lint and types
 docs: .venv/installed-docs  ## these pages, strictly and without the network: build/docs/index.html
 	$(BIN)/sphinx-build -W --keep-going -n -q docs build/docs
 
+package: .venv/installed-package  ## dist/, built, checked, and its wheel tried in an empty environment
+	.ci/package $(BIN)/python
+
 reproduce: .venv/installed-test  ## every figure and table of the paper, and ours beside them: results/report.html
 	$(BIN)/quedge reproduce all
 
@@ -33,11 +36,15 @@ clean:  ## what make and Python left behind
 	$(PYTHON) -m venv .venv
 
 .venv/installed: .venv/bin/python pyproject.toml constraints.txt
-	$(PIP) -e '.[learn]'
+	$(PIP) -e '.[plot,learn]'
 	touch $@
 
 .venv/installed-test: .venv/installed
-	$(PIP) -e '.[learn,sca,ray,tune,pqc-all,gym,ppo,serve,export,onnx,test]'
+	$(PIP) -e '.[all,test]'
+	touch $@
+
+.venv/installed-package: .venv/installed
+	$(PIP) -e '.[package]'
 	touch $@
 
 .venv/installed-docs: .venv/installed-test

@@ -102,7 +102,7 @@ def frozen_rows() -> Iterator[Row]:
                   for seed, policy in enumerate(policies)]  # fmt: skip
         pair = "" if devices > 35 else f"; best-pair {pair_ratio(scenario):.4f}"
         yield f"trained at N = 10, frozen at N = {devices}: of the optimum", "0.985", listed(ratios) + pair
-    with as_file(files("quedge") / "data" / "munich_walk.parquet") as path:
+    with as_file(files("quedge") / "data" / "munich_walk.npz") as path:
         walk = read_recording(path).channel
     scenario = Scenario(pqc_power_w=0.02)
     runs = [summarise(simulate(scenario, policy, 5000, 0, channel=walk)) for policy in policies]

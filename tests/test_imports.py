@@ -29,6 +29,12 @@ FLOORS = {
 
 HEAVY = {
     "matplotlib": ("experiments/drawing/",),
+    "pyarrow": (
+        "experiments/engine/store.py",
+        "interfaces/trace_file.py",
+        "simulation/recordings/parquet_file.py",
+    ),
+    "scipy": ("simulation/recordings/matlab_file.py", "allocation/noma_sca/clarabel_direct.py"),
     "ray": ("experiments/engine/ray_cluster.py",),
     "optuna": ("experiments/tuning/",),
     "cryptography": ("secured_uplink/by_cryptography.py", "interfaces/service/tls/"),

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -20,6 +21,7 @@ from quedge.interfaces.policies import POLICIES
 from quedge.interfaces.scenario_file import read_scenario
 from quedge.model.scenario import Scenario
 from quedge.simulation.measures import Summary
+from quedge.simulation.recording import read_recording
 
 QUEDGE = [sys.executable, "-W", "error", "-m", "quedge"]
 FRAME = '{"channel_gain": [1e-9], "data_queue_mbit": [3], "energy_queue": [0]}\n'
@@ -52,19 +54,23 @@ def test_a_run_prints_one_object_a_policy_and_nothing_else(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_run_leaves_files_that_play_back_as_the_same_run(tmp_path: Path) -> None:
-    first = run("run", "--frames", "30", "--set", "devices=3", "--set", "nu=50", "--out", "a/b", folder=tmp_path)
+@pytest.mark.parametrize("kind", ["csv", "npz", "parquet"])
+def test_a_run_leaves_files_that_play_back_as_the_same_run(tmp_path: Path, kind: str) -> None:
+    first = run(
+        "run", "--frames", "30", "--set", "devices=3", "--set", "nu=50", "--out", "a/b", "--traces", kind,
+        folder=tmp_path,
+    )  # fmt: skip
     assert first.returncode == 0, first.stderr
     assert "exact" in first.stdout
     folder = tmp_path / "a" / "b"
-    names = {"summary.json", "scenario.toml", "figure.png", "trace-exact.parquet"}
+    names = {"summary.json", "scenario.toml", "figure.png", f"trace-exact.{kind}"}
     assert {path.name for path in folder.iterdir()} == names
     resolved = Scenario(devices=3, nu=50.0, weight=[1.5, 1.0, 1.5], distance_m=[120.0, 187.5, 255.0])
     assert read_scenario(folder / "scenario.toml").scenario == resolved
-    trace = str(folder / "trace-exact.parquet")
+    trace = str(folder / f"trace-exact.{kind}")
     again = run(
         "run", "a/b/scenario.toml", "--channel-trace", trace, "--arrival-trace", trace, "--out", "again", "--json",
-        folder=tmp_path,
+        "--traces", "parquet", "--no-figure", folder=tmp_path,
     )  # fmt: skip
     (summary,) = json.loads((folder / "summary.json").read_text())
     (played,) = objects(again.stdout)
@@ -72,10 +78,11 @@ def test_a_run_leaves_files_that_play_back_as_the_same_run(tmp_path: Path) -> No
     assert {name: value for name, value in summary.items() if name not in timed} == {
         name: value for name, value in played.items() if name not in timed
     }
-    before, after = (pq.read_table(path).drop_columns(["decision_us"]) for path in
-                     (trace, tmp_path / "again" / "trace-exact.parquet"))  # fmt: skip
-    assert before.equals(after)
-    assert before.column_names[:4] == ["frame", "device", "channel_gain", "arrival_mbit"]
+    assert not (tmp_path / "again" / "figure.png").exists()
+    before, after = read_recording(trace), pq.read_table(tmp_path / "again" / "trace-exact.parquet")
+    for name in ("channel_gain", "arrival_mbit"):
+        np.testing.assert_array_equal(after[name], getattr(before, name).reshape(-1))
+    assert after.column_names[:4] == ["frame", "device", "channel_gain", "arrival_mbit"]
     refused = run("run", "--frames", "3", "--policy", "random", "--out", "again", folder=tmp_path)
     assert refused.returncode == 2
     assert "trace-exact.parquet: belongs to another run" in refused.stderr
@@ -101,6 +108,9 @@ def test_a_run_leaves_files_that_play_back_as_the_same_run(tmp_path: Path) -> No
             "good.csv holds 1 devices and two.csv 2; both must hold the same number",
         ),
         (["run", "--out", ""], "'--out': '' is not allowed"),
+        (["run", "--out", "x", "--traces", "xlsx"], "--traces: 'xlsx' is not allowed; it must be one of csv, npz, par"),
+        (["run", "--traces", "csv"], "--traces csv: is not allowed without --out"),
+        (["run", "--no-figure"], "--no-figure: is not allowed without --out"),
         (["run", "--out", "/proc/none/of/it"], "/proc/none/of/it: cannot be written to"),
         (["run", "--out", "taken"], "summary.json: is a folder; a file must go there"),
         (["init", "/proc/scenario.toml"], "quedge: /proc/scenario.toml: cannot be written"),

@@ -32,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_learning_policy_runs_and_its_trace_tells_how_it_learned(tmp_path: Path) -> None:
     done = run("run", "--policy", "lydroo-noma", "--policy", "lydroo-tdma", "--frames", "50", "--set", "devices=4",
-               "--lydroo", "batch=4", "--json", "--out", "r", folder=tmp_path)  # fmt: skip
+               "--lydroo", "batch=4", "--json", "--out", "r", "--traces", "parquet", folder=tmp_path)  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert [summary["policy"] for summary in objects(done.stdout)] == ["lydroo-noma", "lydroo-tdma"]
     noma, tdma = (pq.read_table(tmp_path / "r" / f"trace-lydroo-{name}.parquet") for name in ("noma", "tdma"))

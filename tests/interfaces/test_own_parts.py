@@ -76,7 +76,7 @@ def test_a_run_takes_policies_and_processes_of_one_s_own(folder: Path) -> None:
     assert found["mine:Mine"] == pytest.approx(0.1)
     assert found["mine:three"] == pytest.approx(0.3)
     assert found["mine:made"] == found["mine:Inside.here"] == pytest.approx(0.2)
-    assert (folder / "kept" / "trace-mine-three.parquet").exists()
+    assert (folder / "kept" / "trace-mine-three.csv").exists()
 
 
 def test_decide_and_sweep_take_a_policy_of_one_s_own(folder: Path) -> None:

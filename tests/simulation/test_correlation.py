@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.integrate import quad
+from scipy.special import j0
 
 from quedge.model.channel import path_gain
 from quedge.model.scenario import Scenario
-from quedge.simulation.correlation import fading_correlation, gauss_markov, shadowing_correlation
+from quedge.simulation.correlation import bessel_j0, fading_correlation, gauss_markov, shadowing_correlation
 from quedge.simulation.processes import RicianFading
 
 MANY = 40_000  # devices: each is a draw of its own
@@ -37,6 +38,20 @@ def test_the_correlation_of_two_frames_is_the_bessel_function_by_its_integral(pr
     expected = quad(lambda angle: np.cos(2.0 * np.pi * product * np.sin(angle)), 0.0, np.pi)[0] / np.pi
     scenario = Scenario(devices=1, frame_s=0.5, doppler_hz=2.0 * product)
     np.testing.assert_allclose(fading_correlation(scenario), expected, atol=1e-9)
+
+
+def test_the_bessel_function_is_scipy_s_to_rounding() -> None:
+    x = np.concatenate([np.linspace(0.0, 150.0, 30_001), np.geomspace(150.0, 1e3, 1_000)])
+    np.testing.assert_allclose(bessel_j0(x), j0(x), rtol=0.0, atol=1e-14)
+    assert bessel_j0(np.array(0.0)) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("x", "expected"),  # to 40 digits by mpmath's besselj
+    [(100.0, 0.019985850304223122), (1e9, 2.4687471886269195e-05), (6e12, 6.109693581941441e-09)],
+)
+def test_the_bessel_function_holds_for_the_largest_arguments_that_a_scenario_allows(x: float, expected: float) -> None:
+    assert bessel_j0(np.array([x]))[0] == pytest.approx(expected, abs=1e-15)
 
 
 def test_without_a_doppler_frequency_nothing_of_a_frame_is_left_in_the_next() -> None:

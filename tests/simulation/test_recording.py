@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.io import savemat
 
+from quedge.model import extras
+from quedge.model.extras import MissingExtraError
 from quedge.simulation.recording import Recording, read_recording
 
 # Two frames, numbered from 3, of two devices, numbered from 1.
@@ -36,7 +38,7 @@ def packaged(name: str) -> Recording:
 
 
 def test_the_packaged_walk_holds_gains_of_10_devices_in_5000_frames() -> None:
-    walk = packaged("munich_walk.parquet")
+    walk = packaged("munich_walk.npz")
     assert (walk.frames, walk.devices) == (5000, 10)
     assert walk.channel_gain is not None
     assert walk.channel_gain[0, 0] == pytest.approx(5.877663356024243e-10, rel=1e-12)
@@ -101,6 +103,75 @@ def test_a_bad_column_is_refused_with_its_place_and_value(
     assert complaint in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("rows", "complaint"),
+    [
+        ("0,0,1\n2,0,1\n", "frame: a gap after 0 is not allowed; the next one there is 2"),
+        ("0,0,1\n0,0,1\n", "frame 0, device 0: two rows are not allowed"),
+        ("0,0,1\n0,1,1\n1,0,1\n", "frame 1, device 1: no row"),
+        ("0,0,1\n-1,0,1\n", "frame: -1 (row 2) is not allowed; it must be at least 0"),
+        ("0,0,1\n9223372036854775808,0,1\n", "frame: 9223372036854775808 (row 2) is not allowed; it must be below"),
+        ("0,0,1\n3.5,0,1\n", "frame: '3.5' (row 2) is not allowed; it must be an integer"),
+        ("0,0,1\n1_0,0,1\n", "frame: '1_0' (row 2) is not allowed; it must be an integer"),
+        ("0,0,1\n\n,1,1\n", "frame: no value in row 2; every row needs one"),
+        ("0,0,1\n0,NA,1\n", "device: no value in row 2; every row needs one"),
+        ("0,0,1\n0,1,x\n", "channel_gain: 'x' (row 2) is not allowed; it must be a number"),
+        ("0,0,1\n0,1, nan\n", "channel_gain: no number (blank or NaN) in frame 0, device 1"),
+        ("3,1,1\n3,2,\n", "channel_gain: no number (blank or NaN) in frame 3, device 2"),
+        ("0,0,1\n0,1,0\n", "channel_gain: 0.0 in frame 0, device 1 is not allowed; it must be"),
+        ("0,0,1\n0,1,inf\n", "channel_gain: inf in frame 0, device 1 is not allowed"),
+        ("0,0,1\n0,1,1,5\n", "row 2: 4 values are not allowed; the header names 3"),
+    ],
+)
+def test_a_bad_row_of_a_csv_file_is_refused_with_its_place_and_value(tmp_path: Path, rows: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=r"recording\.csv: ") as refusal:
+        read_recording(csv(tmp_path, f"frame,device,channel_gain\n{rows}"))
+    assert complaint in str(refusal.value)
+
+
+def test_csv_files_as_other_programs_write_them_are_read(tmp_path: Path) -> None:
+    file = tmp_path / "recording.csv"
+    file.write_bytes('\ufeff"frame", device,channel_gain\r\n0, 0,"1e-9"\r\n\r\n0,1, 2E-9\r\n'.encode())
+    assert read_recording(file).channel.values.tolist() == [[1e-9, 2e-9]]
+
+
+def test_a_numpy_archive_holds_arrays_of_frames_and_devices(tmp_path: Path) -> None:
+    file = tmp_path / "recording.npz"
+    gain, arrival = np.array([[1e-9, 2e-9]]), np.array([[0, 3]])
+    np.savez(file, channel_gain=gain, arrival_mbit=arrival, place=np.ones(4))
+    read = read_recording(file)
+    assert (read.channel.values.tolist(), read.arrivals.values.tolist()) == ([[1e-9, 2e-9]], [[0.0, 3.0]])
+    for variables, complaint in (
+        ({"other": gain}, "channel_gain or arrival_mbit: no such variable; the variables are other"),
+        ({"channel_gain": gain, "arrival_mbit": gain.T}, r"arrival_mbit: shape \(2, 1\) is not allowed"),
+        ({"channel_gain": gain[0]}, "channel_gain: must be a matrix of real numbers, one row a frame"),
+        ({"channel_gain": np.array([[object()]])}, "recording.npz: cannot be read as a NumPy archive"),
+        ({"arrival_mbit": -gain}, "arrival_mbit: -1e-09 in frame 0, device 0 is not allowed"),
+    ):
+        np.savez(file, **variables)
+        with pytest.raises(ValueError, match=complaint):
+            read_recording(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        (
+            "mine.parquet",
+            r"reading mine\.parquet needs pyarrow, which is not installed: pip install 'quedge\[parquet\]'",
+        ),
+        ("mine.mat", r"reading mine\.mat needs SciPy, which is not installed: pip install 'quedge\[matlab\]'"),
+    ],
+)
+def test_a_file_that_needs_a_missing_library_names_the_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, complaint: str
+) -> None:
+    monkeypatch.setattr(extras, "_is_installed", lambda module: False)
+    (tmp_path / name).touch()
+    with pytest.raises(MissingExtraError, match=complaint):
+        read_recording(tmp_path / name)
+
+
 @pytest.mark.parametrize("missing", ["frame", "device", "channel_gain"])
 def test_a_missing_column_is_refused_by_name(tmp_path: Path, missing: str) -> None:
     columns = {"frame": FRAME, "device": DEVICE, "channel_gain": GAIN}
@@ -140,12 +211,18 @@ def test_a_recording_without_rows_is_refused(tmp_path: Path) -> None:
 
 def test_a_damaged_file_is_refused_and_not_a_crash(tmp_path: Path) -> None:
     whole = parquet(tmp_path, frame=FRAME, device=DEVICE, channel_gain=GAIN).read_bytes()
+    np.savez(tmp_path / "whole.npz", channel_gain=np.ones((2, 3)))
+    archive = (tmp_path / "whole.npz").read_bytes()
     for name, content in (
         ("empty.parquet", b""),
         ("short.parquet", whole[: len(whole) // 2]),
         ("torn.parquet", whole[:4] + b"\xff" * 60 + whole[64:]),
         ("empty.csv", b""),
         ("ragged.csv", b"frame,device,channel_gain\n1,2\n"),
+        ("quote.csv", b'frame,device,channel_gain\n0,0,"1\n'),
+        ("empty.npz", b""),
+        ("short.npz", archive[: len(archive) // 2]),
+        ("torn.npz", archive[:70] + b"\xff" * 60 + archive[130:]),
         ("empty.mat", b""),
         ("noise.mat", bytes(range(256)) * 8),
     ):
@@ -158,7 +235,7 @@ def test_a_damaged_file_is_refused_and_not_a_crash(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_or_of_another_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no such file"):
         read_recording(tmp_path / "none.parquet")
-    with pytest.raises(ValueError, match=r"must end in \.parquet, \.csv or \.mat"):
+    with pytest.raises(ValueError, match=r"must end in \.csv, \.npz, \.parquet or \.mat"):
         read_recording(tmp_path / "trace.xlsx")
 
 

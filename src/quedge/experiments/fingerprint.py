@@ -67,7 +67,7 @@ def code_version() -> str:
     digest = hashlib.blake2b(digest_size=6)
     for part in _DECIDING:
         for path in sorted((_PACKAGE / part).rglob("*")):
-            if path.suffix in (".py", ".parquet", ".mat"):
+            if path.suffix in (".py", ".npz", ".mat"):
                 digest.update(path.relative_to(_PACKAGE).as_posix().encode())
                 digest.update(path.read_bytes())
     return digest.hexdigest()

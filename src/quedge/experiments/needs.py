@@ -1,4 +1,4 @@
-"""What must be installed for some cells to run."""
+"""What must be installed for some cells to run, and for what is found to be kept and shown."""
 
 from __future__ import annotations
 
@@ -8,6 +8,22 @@ from quedge.allocation.noma_sca import CvxpyClarabel, DirectClarabel, NomaSca
 from quedge.experiments.job import Job
 from quedge.experiments.ppo.settings import Ppo
 from quedge.model.extras import check_installed
+
+_SHOWN_BY = {"pyarrow": "pyarrow", "matplotlib": "Matplotlib", "jinja2": "Jinja2"}
+"""What keeps cells, draws figures and writes the page; by the names of their imports."""
+
+
+def check_shown(what: str) -> None:
+    """Refuse experiments whose findings cannot be kept and shown, before any of them runs.
+
+    Args:
+        what: the command or function that would.
+
+    Raises:
+        MissingExtraError: naming the library and the extra.
+    """
+    for module, library in _SHOWN_BY.items():
+        check_installed(module, what, library, "experiments")
 
 
 def check_extras(jobs: Iterable[Job]) -> None:

@@ -15,7 +15,7 @@ from quedge.experiments.engine.workers import Workers
 from quedge.experiments.experiment import Experiment, Size, points_of
 from quedge.experiments.fingerprint import determinants
 from quedge.experiments.job import Job
-from quedge.experiments.needs import check_extras
+from quedge.experiments.needs import check_extras, check_shown
 from quedge.experiments.publication import publish
 from quedge.experiments.reading.records import gathered
 from quedge.experiments.report.page import write_report
@@ -80,11 +80,12 @@ def reproduce(
         progress: called after every cell.
 
     Raises:
-        MissingExtraError: see `jobs_of`; before anything has run.
+        MissingExtraError: see `check_shown` and `jobs_of`; before anything has run.
         ValueError: see `jobs_of`.
         WorkersError: there are no workers to be had.
         OSError: something cannot be read or written.
     """
+    check_shown("reproduce")
     remove_leftovers(folder)
     store = Store(folder / CELLS)
     ran = run_missing(jobs_of(experiments, size), store, workers, progress)

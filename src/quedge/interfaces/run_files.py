@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from quedge.experiments.comparison import Outcome
 from quedge.experiments.whole_file import check_folder_takes_files, whole_file
 from quedge.interfaces.scenario_file import write_scenario
+from quedge.interfaces.trace_file import FORMATS, check_format, write_trace
+from quedge.model.extras import check_installed
 from quedge.simulation.measures import Summary
-from quedge.simulation.trace import Trace
 
 _SUMMARY, _SCENARIO, _FIGURE = "summary.json", "scenario.toml", "figure.png"
 
@@ -24,89 +23,78 @@ def summary_object(name: str, summary: Summary) -> dict[str, Any]:
     return {"policy": name, **dataclasses.asdict(summary)}
 
 
-def check_folder(folder: Path, names: Sequence[str]) -> None:
-    """Refuse a folder that `write_run` could not fill, before a long run rather than after it.
+def check_drawing(what: str) -> None:
+    """Refuse to draw where that is not possible.
+
+    Args:
+        what: the figure, and which option goes without it.
+
+    Raises:
+        MissingExtraError: Matplotlib is not installed.
+    """
+    check_installed("matplotlib", what, "Matplotlib", "plot")
+
+
+def check_folder(folder: Path, names: Sequence[str], traces: str = "csv", figure: bool = True) -> None:
+    """Refuse what `write_run` could not write, before a long run rather than after it.
 
     Args:
         folder: the folder; it need not exist.
         names: the policies that will run.
+        traces: format of the traces.
+        figure: whether a figure is drawn.
 
     Raises:
-        ValueError: it is a file, it cannot be made or written to, a folder stands where a file must go, or it
-            holds another run's trace that would stay among this run's files.
+        ValueError: the format is unknown, the folder is a file, it cannot be made or written to, a folder stands where
+            a file must go, or it holds another run's trace that would stay among this run's files.
+        MissingExtraError: what writes the traces or draws the figure is not installed.
     """
+    check_format(traces)
+    if figure:
+        check_drawing(f"{_FIGURE} (--no-figure does without)")
     check_folder_takes_files(folder)
-    traces = [_trace_name(name) for name in names]
-    for name in (_SUMMARY, _SCENARIO, _FIGURE, *traces):
+    files = [_trace_name(name, traces) for name in names]
+    for name in (_SUMMARY, _SCENARIO, _FIGURE, *files):
         if (folder / name).is_dir():
             raise ValueError(f"{folder / name}: is a folder; a file must go there")
-    stale = {path.name for path in folder.glob("trace-*.parquet")} - set(traces)
+    stale = {path.name for kind in FORMATS for path in folder.glob(f"trace-*.{kind}")} - set(files)
     if stale:
         raise ValueError(f"{folder / min(stale)}: belongs to another run; choose another folder or remove it")
 
 
-def write_run(folder: Path, outcomes: Sequence[Outcome]) -> None:
+def write_run(folder: Path, outcomes: Sequence[Outcome], traces: str = "csv", figure: bool = True) -> None:
     """Write a run's files into a folder, each as a whole or not at all.
 
-    `summary.json` holds a list with one object a policy, `trace-<policy>.parquet` one row a frame and device,
-    `scenario.toml` the scenario, and `figure.png` queues, power and offloading over time. A trace can be
+    `summary.json` holds a list with one object a policy, `trace-<policy>.csv` (or .npz, or .parquet) what happened in
+    every frame, `scenario.toml` the scenario, and `figure.png` queues, power and offloading over time. A trace can be
     played back as a recording of channel gains and arrivals.
 
     Args:
         folder: where to write; made where it does not exist.
         outcomes: the policies' runs of the same scenario, at least one.
+        traces: format of the traces, one of `trace_file.FORMATS`.
+        figure: whether the figure is drawn.
 
     Raises:
         OSError: the folder cannot be written to.
     """
-    from quedge.experiments.drawing import Runs, draw_runs
-
     folder.mkdir(parents=True, exist_ok=True)
     # The summary goes first and comes last: where one stands, all that stands beside it belongs to it.
     for name in (_SUMMARY, _FIGURE):
         (folder / name).unlink(missing_ok=True)
     for outcome in outcomes:
-        _write_trace(outcome.trace, folder / _trace_name(outcome.name))
+        with whole_file(folder / _trace_name(outcome.name, traces)) as file:
+            write_trace(outcome.trace, file, traces)
     write_scenario(outcomes[0].trace.scenario, folder / _SCENARIO)
-    with whole_file(folder / _FIGURE) as file:
-        draw_runs([Runs("", {outcome.name: outcome.trace for outcome in outcomes})], file)
+    if figure:
+        from quedge.experiments.drawing import Runs, draw_runs
+
+        with whole_file(folder / _FIGURE) as file:
+            draw_runs([Runs("", {outcome.name: outcome.trace for outcome in outcomes})], file)
     objects = [summary_object(outcome.name, outcome.summary) for outcome in outcomes]
     with whole_file(folder / _SUMMARY) as file:
         file.write((json.dumps(objects, indent=2, allow_nan=False) + "\n").encode())
 
 
-def _trace_name(policy: str) -> str:
-    return f"trace-{policy.replace(':', '-')}.parquet"  # of a policy of one's own, module:attribute
-
-
-def _write_trace(trace: Trace, path: Path) -> None:
-    """Write a trace in long format; what belongs to a frame stands in each of its rows.
-
-    What the policy was told and promised has columns of its own where the world is not as it assumes.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    frames, devices = trace.rate_mbps.shape
-    columns: dict[str, Any] = {
-        "frame": np.repeat(np.arange(frames, dtype=np.int32), devices),
-        "device": np.tile(np.arange(devices, dtype=np.int32), frames),
-    }
-    for name in (
-        "channel_gain", "arrival_mbit", "data_queue_mbit", "energy_queue", "offload", "transmit_power_w", "time_share",
-        "cpu_frequency_hz", "rate_mbps", "power_w",
-    ):  # fmt: skip
-        columns[name] = getattr(trace, name).reshape(-1)
-    columns["objective"] = np.repeat(trace.objective, devices)
-    if trace.promised_objective is not trace.objective:
-        columns["channel_estimate"] = trace.channel_estimate.reshape(-1)
-        columns["promised_rate_mbps"] = trace.promised_rate_mbps.reshape(-1)
-        columns["promised_objective"] = np.repeat(trace.promised_objective, devices)
-    # a policy without a bound leaves the column empty rather than NaN
-    columns["upper_bound"] = pa.array(np.repeat(trace.upper_bound, devices), from_pandas=True)
-    columns["status"] = np.repeat([str(status) for status in trace.status], devices)
-    for name, values in trace.notes.items():
-        columns[f"policy_{name}"] = pa.array(np.repeat(values, devices), from_pandas=True)
-    columns["decision_us"] = np.repeat(trace.decision_us, devices)
-    with whole_file(path) as file:
-        pq.write_table(pa.table(columns), file, compression="zstd")
+def _trace_name(policy: str, kind: str) -> str:
+    return f"trace-{policy.replace(':', '-')}.{kind}"  # of a policy of one's own, module:attribute

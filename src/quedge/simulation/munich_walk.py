@@ -29,8 +29,8 @@ class MunichWalk:
 def _recorded() -> Recorded:
     from quedge.simulation.recording import read_recording
 
-    with as_file(files("quedge") / "data" / "munich_walk.parquet") as path:
+    with as_file(files("quedge") / "data" / "munich_walk.npz") as path:
         channel = read_recording(path, ["channel_gain"]).channel
     if channel is None:
-        raise ValueError("munich_walk.parquet: holds no channel gains")
+        raise ValueError("munich_walk.npz: holds no channel gains")
     return channel

@@ -18,6 +18,14 @@ def test_the_interval_is_students() -> None:
     assert found.values == 5
 
 
+def test_the_interval_is_students_for_any_number_of_values() -> None:
+    for count in (*range(2, 40), 1_000, 1_001, 10_000):
+        values = np.arange(count, dtype=float)
+        low, high = stats.t.interval(0.95, count - 1, np.mean(values), stats.sem(values))
+        found = estimate(values.tolist())
+        assert (found.low, found.high) == pytest.approx((low, high), rel=1e-12)
+
+
 def test_a_single_value_has_no_interval() -> None:
     found = estimate([3.0])
     assert found.mean == 3.0

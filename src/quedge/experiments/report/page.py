@@ -11,6 +11,7 @@ from typing import Any
 from quedge.experiments.engine.versions import common_versions
 from quedge.experiments.publication import MANIFEST
 from quedge.experiments.whole_file import whole_file
+from quedge.model.extras import check_installed
 
 REPORT = "report.html"
 
@@ -25,9 +26,11 @@ def write_report(folder: Path) -> Path:
         The page's path.
 
     Raises:
+        MissingExtraError: Jinja2 is not installed.
         ValueError: the folder holds no experiment, or a file of one that cannot be read; the message names it.
         OSError: the page cannot be written.
     """
+    check_installed("jinja2", REPORT, "Jinja2", "experiments")
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     experiments = read_manifests(folder)

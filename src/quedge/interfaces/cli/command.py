@@ -39,7 +39,6 @@ _ParserError: Any = typer.BadParameter.__mro__[2]
 app = typer.Typer(
     name="quedge",
     help="Who offloads, with which power, in every frame - solved to proven optimality.",
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -9,6 +9,7 @@ from typing import IO, Annotated
 
 import typer
 
+from quedge.interfaces.cli import completing
 from quedge.interfaces.cli.compiling import compile_decisions
 from quedge.interfaces.cli.options import AgentFile, LydrooSettings, Settings
 from quedge.interfaces.cli.refusing import UsageError, refusing
@@ -19,7 +20,12 @@ from quedge.interfaces.scenario_file import read_scenario
 
 def decide(
     file: Annotated[Path | None, typer.Argument(help="Frames as JSON Lines; standard input without.")] = None,
-    policy: Annotated[str | None, typer.Option(help=f"Who decides: {ALLOWED}; exact without, or the agent's.")] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Who decides: {ALLOWED}; exact without, or the agent's.", autocompletion=completing.policies
+        ),
+    ] = None,
     lydroo: LydrooSettings = None,
     agent: AgentFile = None,
     scenario: Annotated[Path | None, typer.Option(help="Scenario file (TOML).")] = None,

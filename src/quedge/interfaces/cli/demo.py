@@ -16,7 +16,7 @@ from quedge.interfaces.cli.options import Seed
 from quedge.interfaces.cli.refusing import UsageError, place_of, refusing
 from quedge.interfaces.cli.reporting import print_comparison, progress_bars
 from quedge.interfaces.policies import POLICIES
-from quedge.interfaces.run_files import summary_object
+from quedge.interfaces.run_files import check_drawing, summary_object
 from quedge.model.scenario import Scenario
 from quedge.simulation.measures import Summary
 from quedge.simulation.munich_walk import MUNICH_FRAMES, MUNICH_SCENARIO, MunichWalk
@@ -44,14 +44,15 @@ def demo(
     out: Annotated[Path, typer.Option(parser=place_of, metavar="FILE", help="The figure (PNG).")] = Path(
         "results/demo.png"
     ),
+    no_figure: Annotated[bool, typer.Option("--no-figure", help="Draw none; it needs Matplotlib.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a scenario and policy and line.")] = False,
 ) -> None:
     """Compare every policy in the paper's scenario and on ray-traced channels of Munich; draw one figure."""
-    from quedge.experiments.drawing import Runs, draw_runs
-
-    _check_figure(out)
+    if not no_figure:
+        check_drawing("the demo's figure (--no-figure does without)")
+        _check_figure(out)
     compile_run(POLICIES.values())
-    columns: list[Runs] = []
+    kept: list[tuple[str, dict[str, Trace]]] = []
     measured: dict[str, dict[str, Summary]] = {}
     for part in _parts(frames):
         summaries: dict[str, Summary] = {}
@@ -64,14 +65,14 @@ def demo(
                 if as_json:
                     line = {"scenario": part.key, **summary_object(name, summary)}
                     print(json.dumps(line, allow_nan=False), flush=True)
-        columns.append(Runs(part.title, traces))
+        kept.append((part.title, traces))
         measured[part.key] = summaries
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(out) as file:
-        draw_runs(columns, file)
+    if not no_figure:
+        _draw(kept, out)
     if not as_json:
         print_comparison(measured, _WARMUP)
-        print(f"Figure: {out}")
+        if not no_figure:
+            print(f"Figure: {out}")
 
 
 def _parts(frames: int) -> list[_Part]:
@@ -80,6 +81,15 @@ def _parts(frames: int) -> list[_Part]:
         _Part("paper", "The paper's scenario", Scenario(), None, frames),
         _Part("munich", "A walk through Munich (ray-traced)", MUNICH_SCENARIO, MunichWalk(), walk),
     ]
+
+
+def _draw(kept: list[tuple[str, dict[str, Trace]]], out: Path) -> None:
+    """One figure with a column a scenario."""
+    from quedge.experiments.drawing import Runs, draw_runs
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(out) as file:
+        draw_runs([Runs(title, traces) for title, traces in kept], file)
 
 
 def _check_figure(out: Path) -> None:

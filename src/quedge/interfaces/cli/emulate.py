@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from quedge.interfaces.cli import completing
 from quedge.interfaces.cli.compiling import explained_pause
 from quedge.interfaces.cli.host_port import target_of
 from quedge.interfaces.cli.numbers import frames_of, integer_from, positive_to, share_of
@@ -69,7 +70,11 @@ def emulate_devices(
     arrival_trace: ArrivalTrace = None,
     pqc: Annotated[
         str | None,
-        typer.Option(metavar="SUITE", help=f"Offloaders upload records secured by it: {', '.join(SUITES)}."),
+        typer.Option(
+            metavar="SUITE",
+            autocompletion=completing.suites,
+            help=f"Offloaders upload records secured by it: {', '.join(SUITES)}.",
+        ),
     ] = None,
     pqc_share: Annotated[
         float,

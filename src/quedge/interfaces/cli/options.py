@@ -7,11 +7,17 @@ from typing import Annotated
 
 import typer
 
+from quedge.interfaces.cli import completing
 from quedge.interfaces.cli.numbers import seed_of
 from quedge.interfaces.cli.refusing import place_of
 from quedge.interfaces.lydroo_settings import NAMES
 
-ScenarioFile = Annotated[Path | None, typer.Argument(help="Scenario file (TOML); the paper's scenario without.")]
+ScenarioFile = Annotated[
+    Path | None,
+    typer.Argument(
+        help="Scenario file (TOML); the paper's scenario without.", autocompletion=completing.scenario_files
+    ),
+]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A scenario's key. Can be given again.")
 ]
@@ -33,5 +39,5 @@ AgentFile = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option(parser=seed_of, metavar="N", help="Seed of the random streams.")]
-ChannelTrace = Annotated[Path | None, typer.Option(help="Recorded channel gains (.parquet, .csv, .mat).")]
-ArrivalTrace = Annotated[Path | None, typer.Option(help="Recorded arrivals (.parquet, .csv, .mat).")]
+ChannelTrace = Annotated[Path | None, typer.Option(help="Recorded channel gains (.csv, .npz, .parquet, .mat).")]
+ArrivalTrace = Annotated[Path | None, typer.Option(help="Recorded arrivals (.csv, .npz, .parquet, .mat).")]

@@ -10,10 +10,11 @@ import typer
 
 from quedge.experiments.catalogue import NAMES, chosen
 from quedge.experiments.experiment import FULL, QUICK, Experiment, Size, points_of
-from quedge.experiments.needs import check_extras
+from quedge.experiments.needs import check_extras, check_shown
 from quedge.experiments.report.page import manifests_in, read_manifests
 from quedge.experiments.reproduce import Reproduced, jobs_of, reproduce
 from quedge.experiments.whole_file import check_folder_takes_files
+from quedge.interfaces.cli import completing
 from quedge.interfaces.cli.engine_options import (
     OutFolder,
     RayOption,
@@ -29,7 +30,10 @@ from quedge.model.extras import MissingExtraError
 
 def reproduce_paper(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help=f"Of {', '.join(NAMES)}; all without.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]...", help=f"Of {', '.join(NAMES)}; all without.", autocompletion=completing.experiments
+        ),
     ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help=f"{QUICK.seeds} seed and {QUICK.frames:,} frames only.")
@@ -46,6 +50,7 @@ def reproduce_paper(
 
     What has run before is not run again: a cut run goes on with the same command.
     """
+    check_shown("quedge reproduce")
     with refusing():
         experiments = chosen(names or ["all"])
     base = QUICK if quick else FULL

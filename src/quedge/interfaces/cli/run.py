@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from quedge.experiments.comparison import Outcome, compare
+from quedge.interfaces.cli import completing
 from quedge.interfaces.cli.compiling import compile_run
 from quedge.interfaces.cli.numbers import frames_of, share_of
 from quedge.interfaces.cli.options import (
@@ -27,6 +28,7 @@ from quedge.interfaces.own_parts import own_part
 from quedge.interfaces.policies import ALLOWED, check_devices, policies_by_name
 from quedge.interfaces.run_files import check_folder, summary_object, write_run
 from quedge.interfaces.scenario_file import read_scenario
+from quedge.interfaces.trace_file import FORMATS
 from quedge.simulation.measures import Summary
 
 _FRAMES = 10_000
@@ -36,7 +38,10 @@ def run(
     scenario: ScenarioFile = None,
     policy: Annotated[
         list[str] | None,
-        typer.Option(help=f"Who decides: {ALLOWED}. Can be given again; exact without, or the agent's."),
+        typer.Option(
+            help=f"Who decides: {ALLOWED}. Can be given again; exact without, or the agent's.",
+            autocompletion=completing.policies,
+        ),
     ] = None,
     frames: Annotated[
         int | None,
@@ -62,6 +67,16 @@ def run(
         Path | None,
         typer.Option(parser=place_of, metavar="DIR", help="Folder for summary, traces, scenario and figure."),
     ] = None,
+    traces_format: Annotated[
+        str | None,
+        typer.Option(
+            "--traces",
+            metavar="FORMAT",
+            autocompletion=completing.formats,
+            help=f"How traces are kept: {', '.join(FORMATS)}; csv without.",
+        ),
+    ] = None,
+    no_figure: Annotated[bool, typer.Option("--no-figure", help="Leave the figure out; it needs Matplotlib.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a policy and line, nothing else.")] = False,
 ) -> None:
     """Simulate a scenario, every policy in the same world, and compare them."""
@@ -74,7 +89,10 @@ def run(
         check_devices(policies, given.scenario.devices)
         count = frames or traces.frames or _FRAMES
         if out is not None:
-            check_folder(out, list(policies))
+            check_folder(out, list(policies), traces_format or "csv", not no_figure)
+        elif traces_format is not None or no_figure:
+            option = "--no-figure" if traces_format is None else f"--traces {traces_format}"
+            raise ValueError(f"{option}: is not allowed without --out")
     kept: list[Outcome] = []
     summaries: dict[str, Summary] = {}
     with progress_bars(count) as progress:
@@ -95,11 +113,12 @@ def run(
         for name, summary in summaries.items():
             print(json.dumps(summary_object(name, summary), allow_nan=False))
     if out is not None:
-        write_run(out, kept)
+        write_run(out, kept, traces_format or "csv", not no_figure)
     if not as_json:
         print_comparison({"default" if scenario is None else scenario.stem: summaries}, warmup)
         if out is not None:
-            print(f"Written to {out}: summary.json, scenario.toml, figure.png and a trace a policy.")
+            figure = "" if no_figure else ", figure.png"
+            print(f"Written to {out}: summary.json, scenario.toml{figure} and a trace a policy.")
 
 
 def _process(option: str, place: str | None, trace: Path | None) -> Any:

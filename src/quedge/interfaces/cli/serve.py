@@ -18,6 +18,7 @@ from quedge.controller.engine import Pace
 from quedge.controller.journal import Durability, StateError
 from quedge.experiments.fingerprint import plain, scenario_object
 from quedge.interfaces.agent_file import read_agent
+from quedge.interfaces.cli import completing
 from quedge.interfaces.cli.compiling import explained_pause
 from quedge.interfaces.cli.host_port import listening_of
 from quedge.interfaces.cli.numbers import positive_to
@@ -57,7 +58,9 @@ def milliseconds_of(text: str) -> float:
 
 def serve(
     scenario: ScenarioFile = None,
-    policy: Annotated[str | None, typer.Option(help=f"Who decides: {ALLOWED}; exact without.")] = None,
+    policy: Annotated[
+        str | None, typer.Option(help=f"Who decides: {ALLOWED}; exact without.", autocompletion=completing.policies)
+    ] = None,
     learn: Annotated[bool, typer.Option("--learn", help="Let a learning policy learn as it serves.")] = False,
     agent: AgentFile = None,
     lydroo: LydrooSettings = None,

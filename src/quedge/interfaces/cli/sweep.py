@@ -9,8 +9,10 @@ from typing import Annotated
 import typer
 
 from quedge.experiments.experiment import FULL, Size
+from quedge.experiments.needs import check_shown
 from quedge.experiments.schemes import Scheme
 from quedge.experiments.sweep import sweep_experiment
+from quedge.interfaces.cli import completing
 from quedge.interfaces.cli.engine_options import OutFolder, RayOption, Seeds, WorkersOption
 from quedge.interfaces.cli.numbers import frames_of, share_of
 from quedge.interfaces.cli.options import AgentFile, ArrivalTrace, ChannelTrace, LydrooSettings, ScenarioFile, Settings
@@ -31,7 +33,10 @@ def sweep(
     ] = None,
     policy: Annotated[
         list[str] | None,
-        typer.Option(help=f"Who decides: {ALLOWED}. Can be given again; exact without, or the agent's."),
+        typer.Option(
+            help=f"Who decides: {ALLOWED}. Can be given again; exact without, or the agent's.",
+            autocompletion=completing.policies,
+        ),
     ] = None,
     frames: Annotated[
         int | None,
@@ -55,6 +60,7 @@ def sweep(
 
     What has run before is not run again: a wider sweep into the same folder runs only what is new.
     """
+    check_shown("quedge sweep")
     with refusing():
         policies = policies_by_name(policy or [], lydroo or (), agent)
         traces = read_traces(channel_trace, arrival_trace)

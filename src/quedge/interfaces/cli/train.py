@@ -13,6 +13,7 @@ import typer
 from quedge.experiments.training import begin_training, train, world_digest
 from quedge.experiments.whole_file import check_folder_takes_files
 from quedge.interfaces.agent_file import read_agent, save_agent
+from quedge.interfaces.cli import completing
 from quedge.interfaces.cli.compiling import compile_run
 from quedge.interfaces.cli.numbers import frames_of
 from quedge.interfaces.cli.options import ArrivalTrace, ChannelTrace, LydrooSettings, ScenarioFile, Seed, Settings
@@ -37,7 +38,9 @@ _WARMUP = 0.5
 def train_agent(
     out: Annotated[Path, typer.Option(parser=place_of, metavar="FILE", help="Where the agent is kept (.pt).")],
     scenario: ScenarioFile = None,
-    policy: Annotated[str, typer.Option(help=f"Which agent: {', '.join(CRITICS)}.")] = "lydroo-noma",
+    policy: Annotated[
+        str, typer.Option(help=f"Which agent: {', '.join(CRITICS)}.", autocompletion=completing.learners)
+    ] = "lydroo-noma",
     frames: Annotated[
         int | None,
         typer.Option(parser=frames_of, metavar="N", help=f"Frames to learn from; {_FRAMES}, or what the traces hold."),

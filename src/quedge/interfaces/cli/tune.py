@@ -13,6 +13,7 @@ import typer
 from quedge.experiments.reading.estimates import Estimate
 from quedge.experiments.schemes import Scheme
 from quedge.experiments.tuning import GOALS, Setting, Tuned, Tuning, TuningError, tune
+from quedge.interfaces.cli import completing
 from quedge.interfaces.cli.engine_options import RayOption, WorkersOption, workers_for
 from quedge.interfaces.cli.numbers import frames_of, trials_of
 from quedge.interfaces.cli.options import LydrooSettings, ScenarioFile, Seed, Settings
@@ -25,7 +26,7 @@ _DEFAULT = Tuning()
 
 def tune_scenario(
     scenario: ScenarioFile = None,
-    policy: Annotated[str, typer.Option(help=f"Who decides: {ALLOWED}.")] = "exact",
+    policy: Annotated[str, typer.Option(help=f"Who decides: {ALLOWED}.", autocompletion=completing.policies)] = "exact",
     minimise: Annotated[str, typer.Option(help=f"What is to be small: {', '.join(GOALS)}.")] = _DEFAULT.goal,
     frames: Annotated[
         int, typer.Option(parser=frames_of, metavar="N", help="Frames of a run, of which the second half is measured.")

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from quedge.interfaces.cli import completing
 from quedge.interfaces.cli.numbers import integer_from, share_of
 from quedge.interfaces.cli.options import Seed
 from quedge.interfaces.cli.pqc.suite_options import (
@@ -37,7 +38,9 @@ _MOST_FRAMES = 1_000_000
 
 
 def emulate(
-    suite: Annotated[str, typer.Option(help=f"Algorithms: {', '.join(SUITES)}.")] = "level3",
+    suite: Annotated[
+        str, typer.Option(help=f"Algorithms: {', '.join(SUITES)}.", autocompletion=completing.suites)
+    ] = "level3",
     kem: KemOption = None,
     sig: SignatureOption = None,
     aead: AeadOption = None,

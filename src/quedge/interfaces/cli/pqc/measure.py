@@ -9,10 +9,12 @@ from typing import Annotated
 
 import typer
 
+from quedge.interfaces.cli import completing
 from quedge.interfaces.cli.numbers import integer_from
 from quedge.interfaces.cli.pqc.suite_options import suite_named
 from quedge.interfaces.cli.refusing import refusing
 from quedge.interfaces.cli.reporting import progress_bars
+from quedge.model.extras import check_installed
 from quedge.pqc.profiles import Algorithm, known_profiles
 from quedge.pqc.suite import SUITES
 from quedge.secured_uplink.measuring import Machine, Measured, check_offered, machine, measurable, offered
@@ -36,7 +38,10 @@ def _sizes_of(text: str) -> tuple[int, ...]:
 
 
 def measure(
-    suite: Annotated[str | None, typer.Option(help=f"Only the algorithms of a suite: {', '.join(SUITES)}.")] = None,
+    suite: Annotated[
+        str | None,
+        typer.Option(help=f"Only the algorithms of a suite: {', '.join(SUITES)}.", autocompletion=completing.suites),
+    ] = None,
     algorithm: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only this algorithm. Can be given again.")
     ] = None,
@@ -78,6 +83,7 @@ def measure(
 def _chosen(suite: str | None, names: list[str]) -> tuple[list[Algorithm], dict[str, str]]:
     """The rows to measure; where none was asked for, all that run, and of the others why not."""
     if suite is None and not names:
+        check_installed("cryptography", "quedge pqc measure", "cryptography", "pqc")
         return offered()
     rows: list[Algorithm] = []
     if suite is not None:

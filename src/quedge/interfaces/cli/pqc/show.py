@@ -11,6 +11,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from quedge.interfaces.cli import completing
 from quedge.interfaces.cli.pqc.suite_options import (
     BITS_PER_MBIT,
     AeadOption,
@@ -57,6 +58,7 @@ def show(
         typer.Argument(
             help=f"{', '.join(SUITES)}; the file's without, or level3. The file's settings go with its own suite only.",
             metavar="[SUITE]",
+            autocompletion=completing.suites,
         ),
     ] = None,
     device: Annotated[str | None, typer.Option(help="What runs it; without, only what goes over the wire.")] = None,

@@ -1,0 +1,1 @@
+"""How the kinds of recorded files are read; `simulation.recording` chooses among them."""

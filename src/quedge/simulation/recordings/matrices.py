@@ -1,0 +1,53 @@
+"""Recordings with an array of shape (frames, devices) for each of their quantities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from quedge.simulation.recordings.values import RANGES, Values, listed, refuse_bad_values
+
+
+def checked_matrices(
+    path: Path, variables: Mapping[str, Any], names: Mapping[str, str], found: Sequence[str], wanted: Sequence[str]
+) -> Values:
+    """What is wanted of a file's variables.
+
+    Args:
+        path: the file.
+        variables: the variables that were read, by the file's names.
+        names: what the file calls the names of `RANGES`.
+        found: the file's names of all its variables.
+        wanted: names of `RANGES`.
+
+    Raises:
+        ValueError: there is none of them, one is no matrix of real numbers, both are of different shapes, or a value
+            is not allowed.
+    """
+    values: Values = dict.fromkeys(RANGES)
+    for column in wanted:
+        variable = names[column]
+        array = variables.get(variable)
+        if array is None:
+            continue
+        numbers = isinstance(array, np.ndarray) and array.dtype.kind in "iuf"
+        if not numbers or array.ndim != 2 or array.size == 0:
+            raise ValueError(f"{path}: {variable}: must be a matrix of real numbers, one row a frame")
+        checked = np.ascontiguousarray(array, dtype=np.float64)
+        refuse_bad_values(path, variable, column, checked)
+        values[column] = checked
+    gain, arrival = values["channel_gain"], values["arrival_mbit"]
+    if gain is None and arrival is None:
+        needed = " or ".join(dict.fromkeys(_both(names[column], column) for column in wanted))
+        raise ValueError(f"{path}: {needed}: no such variable; the variables are {listed(found)}")
+    if gain is not None and arrival is not None and gain.shape != arrival.shape:
+        one, other = names["channel_gain"], names["arrival_mbit"]
+        raise ValueError(f"{path}: {other}: shape {arrival.shape} is not allowed; {one} has {gain.shape}")
+    return values
+
+
+def _both(variable: str, column: str) -> str:
+    return variable if variable == column else f"{variable} ({column})"

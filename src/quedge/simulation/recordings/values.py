@@ -1,0 +1,61 @@
+"""What a recorded file may hold, whatever its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quedge.model.ranges import ARRIVAL_MBIT, CHANNEL_GAIN
+
+RANGES = {"channel_gain": CHANNEL_GAIN, "arrival_mbit": ARRIVAL_MBIT}
+
+Values = dict[str, NDArray[np.float64] | None]
+"""By the names of `RANGES`: arrays of shape (frames, devices); None where a file holds none."""
+
+_MOST_LISTED = 20  # names in a message
+
+
+def refuse_bad_values(
+    path: Path,
+    called: str,
+    column: str,
+    values: NDArray[np.float64],
+    first_frame: int = 0,
+    first_device: int = 0,
+) -> None:
+    """Refuse values that are not allowed.
+
+    Args:
+        path: the file.
+        called: what the file calls them.
+        column: what they are, a name of `RANGES`.
+        values: shape (frames, devices).
+        first_frame: number of the first frame in the file.
+        first_device: number of the first device.
+
+    Raises:
+        ValueError: naming the first of them with its place.
+    """
+    allowed = RANGES[column]
+    bad = allowed.excludes(values)
+    if not bad.any():
+        return
+    frame, device = (int(index) for index in np.argwhere(bad)[0])
+    place = f"in frame {first_frame + frame}, device {first_device + device}"
+    if np.isnan(values[frame, device]):
+        raise ValueError(f"{path}: {called}: no number (blank or NaN) {place}; it must be {allowed.allowed}")
+    raise ValueError(f"{path}: {called}: {values[frame, device]} {place} is not allowed; it must be {allowed.allowed}")
+
+
+def listed(names: Sequence[str]) -> str:
+    """The names that a file holds, for a message."""
+    shown = ", ".join(str(name) for name in names[:_MOST_LISTED])
+    return f"{shown}, ..." if len(names) > _MOST_LISTED else shown or "none"
+
+
+def first_line(error: Exception) -> str:
+    """A library's complaint, cut to its first line."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
