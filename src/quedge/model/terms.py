@@ -72,18 +72,24 @@ def best_local_frequency(
 @kernel
 def decoding_order(channel_gain: Floats) -> Ints:
     """Devices from the last decoded (weakest) to the first (strongest); equal gains keep their order, eq. (20)."""
+    order = np.empty(channel_gain.size, np.int64)
+    fill_decoding_order(channel_gain, order)
+    return order
+
+
+@kernel
+def fill_decoding_order(channel_gain: Floats, order: Ints) -> None:
+    """Fill in the devices as `decoding_order` gives them."""
     n = channel_gain.size
-    order = np.arange(n)
     if n > 48:
-        return np.argsort(channel_gain, kind="mergesort")
-    for k in range(1, n):  # insertion sort: faster than a general sort for the usual handful of devices
-        device = order[k]
-        j = k
+        order[:] = np.argsort(channel_gain, kind="mergesort")
+        return
+    for device in range(n):  # insertion sort: faster than a general sort for the usual handful of devices
+        j = device
         while j > 0 and channel_gain[order[j - 1]] > channel_gain[device]:
             order[j] = order[j - 1]
             j -= 1
         order[j] = device
-    return order
 
 
 @kernel
@@ -103,16 +109,28 @@ def most_nats(
 @kernel
 def frame_terms(cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats) -> Terms:
     """The terms of a frame; arguments as in `Frame`."""
-    n = channel_gain.size
-    order = decoding_order(channel_gain)
-    rate_value = np.empty(n)
-    level_price = np.empty(n)
-    offload_cost = np.empty(n)
-    overhead = np.empty(n)
-    growth_limit = np.empty(n)
-    step_limit = np.empty(n)
-    local_value = np.empty(n)
-    for k in range(n):
+    terms = empty_terms(channel_gain.size)
+    fill_terms(cell, channel_gain, data_queue_mbit, energy_queue, terms)
+    return terms
+
+
+@kernel
+def empty_terms(devices: int) -> Terms:
+    """Room for the terms of a frame."""
+    n = devices
+    return Terms(
+        np.empty(n, np.int64), np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n)
+    )
+
+
+@kernel
+def fill_terms(
+    cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, terms: Terms
+) -> None:
+    """Fill in the terms of a frame as `frame_terms` gives them."""
+    order, rate_value, level_price, offload_cost, overhead, growth_limit, step_limit, local_value = terms
+    fill_decoding_order(channel_gain, order)
+    for k in range(order.size):
         i = order[k]
         value = data_queue_mbit[i] + cell.v * cell.weight[i]  # a_i of problem (17)
         price = cell.nu * energy_queue[i]  # b_i of problem (17)
@@ -137,7 +155,6 @@ def frame_terms(cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energ
             cell.energy_coefficient[i], cell.max_frequency_hz[i],
         )  # fmt: skip
         local_value[k] = value * frequency / cell.cycles_per_mbit[i] - price * cell.energy_coefficient[i] * frequency**3
-    return Terms(order, rate_value, level_price, offload_cost, overhead, growth_limit, step_limit, local_value)
 
 
 @kernel

@@ -84,22 +84,25 @@ def carried_out(
         optimum: whether the frame's optimum is told, too.
 
     Returns:
-        All that is told of the frame, by the names that a trace has for it, an array over the cells each; the next
-        observations; the rewards.
+        All that is told of the frame, by the names that a trace has for it, an array over the cells each, estimates and
+        promises only where they may differ from what is true; the next observations; the rewards.
     """
     state, frame = cells.states(), cells.frame
     best = cells.optimum() if optimum else None
     stepped, seen = cells.step(actions)
     told: dict[str, NDArray[Any]] = {"frame": np.full(cells.cells, frame), **state._asdict(), **stepped._asdict()}
     reward = told.pop("reward")
+    if cells.as_assumed:
+        for name in ("channel_estimate", "promised_rate_mbps", "promised_objective"):
+            del told[name]
     if best is not None:
         told["optimal_objective"], told["upper_bound"] = best
-        told["gap"] = gap(stepped.objective, best.objective)
+        told["gap"] = gap(stepped.promised_objective, best.objective)
     return told, seen, reward
 
 
 def gap(objective: NDArray[np.float64], optimal_objective: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 − objective over its optimum; where there is nothing to win, 0 if nothing was lost, else 1."""
+    """1 − objective, as promised, over its optimum; where there is nothing to win, 0 if nothing was lost, else 1."""
     lost = np.where(objective >= 0.0, 0.0, 1.0)
     worth = optimal_objective > 0.0
     return np.divide(optimal_objective - objective, optimal_objective, out=lost, where=worth)
