@@ -7,14 +7,14 @@ import math
 import numpy as np
 
 from quedge.model.cell import Cell
-from quedge.model.compiled import Bools, Floats, Ints, kernel
+from quedge.model.compiled import Bools, Floats, Ints, inner_kernel, kernel
 from quedge.model.terms import Terms, best_local_frequency, decoding_order
 
 AT_ONCE = np.empty(0)
 """The time shares of offloaders that all transmit at once, for the whole frame."""
 
 
-@kernel
+@inner_kernel
 def fill_interference(
     order: Ints,
     channel_gain: Floats,
@@ -100,7 +100,7 @@ def charge_device(
     return rate, cell.energy_coefficient[i] * cpu_frequency_hz**3  # eq. (1)
 
 
-@kernel
+@inner_kernel
 def fill_brought(
     cell: Cell,
     order: Ints,

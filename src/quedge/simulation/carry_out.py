@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from quedge.model.cell import Cell
-from quedge.model.compiled import Bools, Floats, Ints, kernel
+from quedge.model.compiled import Bools, Floats, Ints, inner_kernel
 from quedge.model.objective import frame_objective
 from quedge.model.queues import advance_queues
 from quedge.model.uplink import fill_brought
 
 
-@kernel
+@inner_kernel
 def promise(
     cell: Cell,
     order: Ints,
@@ -48,7 +48,7 @@ def promise(
     return frame_objective(cell, data_queue_mbit, energy_queue, rate_mbps, power_w)
 
 
-@kernel
+@inner_kernel
 def carry_out(
     cell: Cell,
     order: Ints,

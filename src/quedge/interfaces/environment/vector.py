@@ -124,8 +124,9 @@ class OffloadingVectorEnv(gymnasium.vector.VectorEnv[_Floats32, NDArray[Any], ND
 
 
 def _of_all(told: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
-    """Vector environments say beside every entry of `infos` which cells it is of."""
+    """Vector environments say beside every entry of `infos` which cells it is of: of all, in one array."""
+    all_cells = np.ones(len(next(iter(told.values()))), np.bool_)
     infos: dict[str, Any] = {}
     for name, values in told.items():
-        infos[name], infos[f"_{name}"] = values, np.ones(values.shape[0], np.bool_)
+        infos[name], infos[f"_{name}"] = values, all_cells
     return infos

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from quedge.allocation.noma_greedy import greedy_level
 from quedge.model.cell import Cell
-from quedge.model.compiled import Bools, Floats, Floats32, kernel
+from quedge.model.compiled import Bools, Floats, Floats32, inner_kernel
 from quedge.model.frame import Decision
-from quedge.model.terms import Terms, best_local_frequency
+from quedge.model.terms import Terms, best_local_frequency, fill_device_terms
 
 
 class Actions(StrEnum):
@@ -63,7 +63,7 @@ def powers_action(cell: Cell, decision: Decision) -> NDArray[np.float32]:
     return np.concatenate((np.where(offload, 1.0, -1.0), 2.0 * np.clip(share, 0.0, 1.0) - 1.0)).astype(np.float32)
 
 
-@kernel
+@inner_kernel
 def powers_of_choice(
     cell: Cell,
     terms: Terms,
@@ -75,13 +75,17 @@ def powers_of_choice(
     transmit_power_w: Floats,
     cpu_frequency_hz: Floats,
 ) -> None:
-    """Fill in offloading decision, transmit power (W) and CPU frequency (Hz) of an action of kind `OFFLOAD`."""
+    """Fill in offloading decision, transmit power (W) and CPU frequency (Hz) of an action of kind `OFFLOAD`.
+
+    `terms` holds the order of the devices, and is filled where one offloads.
+    """
     before = 1.0
     for k in range(action.size):  # as `NomaGreedy`, without the rates: what a decision brings is charged by the world
         i = terms.device[k]
         offload[i] = action[i] > 0.0
         transmit_power_w[i] = cpu_frequency_hz[i] = 0.0
         if offload[i]:
+            fill_device_terms(cell, k, channel_gain, data_queue_mbit, energy_queue, terms)
             after = greedy_level(terms, k, before)
             step_w = (after - before) * cell.noise_w / channel_gain[i]  # eq. (27)
             transmit_power_w[i] = min(step_w, cell.max_transmit_power_w[i])
@@ -93,7 +97,7 @@ def powers_of_choice(
             )  # fmt: skip
 
 
-@kernel
+@inner_kernel
 def powers_of_shares(
     cell: Cell, action: Floats32, offload: Bools, transmit_power_w: Floats, cpu_frequency_hz: Floats
 ) -> None:

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.model.cell import Cell, cell_of
-from quedge.model.compiled import Bools, Floats, Floats32, kernel
+from quedge.model.compiled import Floats, Floats32, kernel, uncounted
 from quedge.model.frame import Frame
 from quedge.model.scenario import Scenario
-from quedge.model.terms import empty_terms, fill_decoding_order, fill_terms
+from quedge.model.terms import Terms, empty_terms, fill_decoding_order
 from quedge.model.uplink import AT_ONCE
 from quedge.policy.exact.search import solve_frames
 from quedge.simulation.carry_out import carry_out, promise
@@ -120,6 +120,7 @@ class SideBySide:
         self.actions, self._rewards_drift = actions, reward is Reward.DRIFT_PLUS_PENALTY
         self._channel, self._arrivals = channel, arrivals
         self._cell, self._unit = cell_of(scenario), reward_unit(scenario)
+        self._terms = empty_terms(scenario.devices)
         shape = (self.cells, scenario.devices)
         self._data_queue, self._energy_queue = np.zeros(shape), np.zeros(shape)
         self._channel_gain = np.empty((self.frames, *shape))  # of one frame after the other, as they are met
@@ -168,14 +169,14 @@ class SideBySide:
     def states(self) -> States:
         """Where the cells stand. After the last frame, gains and arrivals are still the last frame's."""
         t = min(self.frame, self.frames - 1)
-        gains = self._channel_gain[t], self._told_gain[t]
-        return States(*gains, self._data_queue.copy(), self._energy_queue.copy(), self._arrival[t])
+        gain = self._channel_gain[t].copy()
+        told = gain if self._told_gain is self._channel_gain else self._told_gain[t].copy()
+        return States(gain, told, self._data_queue.copy(), self._energy_queue.copy(), self._arrival[t].copy())
 
     def frame_of(self, cell: int) -> Frame:
         """A cell's state as policies take it."""
         state = self.states()
-        told = state.channel_estimate[cell].copy()
-        return Frame(self._cell, told, state.data_queue_mbit[cell], state.energy_queue[cell])
+        return Frame(self._cell, state.channel_estimate[cell], state.data_queue_mbit[cell], state.energy_queue[cell])
 
     def observations(self) -> NDArray[np.float32]:
         """What is observed of each cell's state, shape (cells, 3 · devices); see `observe`."""
@@ -208,26 +209,34 @@ class SideBySide:
             raise ValueError(f"frame: {self.frame} is not allowed; the world has {self.frames} frames: restart it")
         decided = checked_actions(self.actions, actions, self.cells, self.scenario.devices)
         t, following = self.frame, min(self.frame + 1, self.frames - 1)
-        shape = self._data_queue.shape
-        seen = np.empty((self.cells, OBSERVED * self.scenario.devices), np.float32)
-        before = self._data_queue.copy(), self._energy_queue.copy()
-        offload, (transmit, frequency, rate, power) = np.empty(shape, np.bool_), np.empty((4, *shape))
-        objective = np.empty(self.cells)
-        promised_rate = rate if self.as_assumed else np.empty(shape)
-        promised_objective = objective if self.as_assumed else np.empty(self.cells)
+        state = States(
+            self._channel_gain[t], self._told_gain[t], self._data_queue, self._energy_queue, self._arrival[t]
+        )
+        before = (self._data_queue.copy(), self._energy_queue.copy()) if self._rewards_drift else None
+        stepped, seen = self._room()
         _step_cells(
-            self._cell, self._channel_gain[t], self._told_gain[t], self.scenario.residual_sic_share, self.as_assumed,
-            self._told_gain[following], self._arrival[t], self._data_queue, self._energy_queue, decided, offload,
-            transmit, frequency, rate, promised_rate, power, objective, promised_objective, seen,
+            self._cell, self._terms, state, self._told_gain[following], self.scenario.residual_sic_share,
+            self.as_assumed, decided, stepped, seen,
         )  # fmt: skip
-        reward = objective
-        if self._rewards_drift:
-            reward = drift_plus_penalty(self._cell, rate, *before, self._data_queue, self._energy_queue)
+        reward = stepped.objective
+        if before is not None:
+            reward = drift_plus_penalty(
+                self._cell, stepped.rate_mbps, *before, self._data_queue, self._energy_queue
+            )
+        np.divide(reward, self._unit, out=stepped.reward)
         self.frame += 1
-        reward = reward / self._unit
-        return Stepped(
-            offload, transmit, frequency, rate, promised_rate, power, objective, promised_objective, reward
-        ), seen
+        return stepped, seen
+
+    def _room(self) -> tuple[Stepped, NDArray[np.float32]]:
+        """Room for what a frame brings and for what is observed after it."""
+        shape = self._data_queue.shape
+        transmit, frequency, rate, power = np.empty((4, *shape))
+        objective, reward = np.empty((2, self.cells))
+        promised = (rate, objective) if self.as_assumed else (np.empty(shape), np.empty(self.cells))
+        stepped = Stepped(
+            np.empty(shape, np.bool_), transmit, frequency, rate, promised[0], power, objective, promised[1], reward
+        )
+        return stepped, np.empty((self.cells, OBSERVED * shape[1]), np.float32)
 
 
 @kernel
@@ -241,46 +250,38 @@ def _observe_cells(
 @kernel
 def _step_cells(
     cell: Cell,
-    channel_gain: Floats,
-    told_gain: Floats,
+    terms: Terms,
+    state: States,
+    next_told_gain: Floats,
     residual_sic_share: float,
     as_assumed: bool,
-    next_told_gain: Floats,
-    arrival_mbit: Floats,
-    data_queue_mbit: Floats,
-    energy_queue: Floats,
     actions: Floats32,
-    offload: Bools,
-    transmit: Floats,
-    frequency: Floats,
-    rate: Floats,
-    promised_rate: Floats,
-    power: Floats,
-    objective: Floats,
-    promised_objective: Floats,
+    stepped: Stepped,
     seen: Floats32,
 ) -> None:
-    """Decide, charge and advance every cell: queues change in place, the parts of `Stepped` and `seen` are filled.
+    """Decide, charge and advance every cell: queues change in place, all of `stepped` but the reward is filled.
 
-    What is promised is filled where the world is not as assumed; where it is, its arrays may be those of what is reached.
+    What is promised is filled where the world is not as assumed; where it is, its arrays are those of what is reached.
+    `terms` is room for those of one cell after the other.
     """
-    cells, n = channel_gain.shape
-    terms = empty_terms(n)  # of one cell after the other
+    cell, terms, state, stepped = uncounted(cell), uncounted(terms), uncounted(state), uncounted(stepped)
+    next_told_gain, actions, seen = uncounted(next_told_gain), uncounted(actions), uncounted(seen)
+    cells, n = state.channel_gain.shape
     for b in range(cells):
-        gain, data, energy = told_gain[b], data_queue_mbit[b], energy_queue[b]
-        decided = offload[b], transmit[b], frequency[b]
+        told_gain, data, energy = state.channel_estimate[b], state.data_queue_mbit[b], state.energy_queue[b]
+        decided = stepped.offload[b], stepped.transmit_power_w[b], stepped.cpu_frequency_hz[b]
+        fill_decoding_order(told_gain, terms.device)
         if actions.shape[1] == n:
-            fill_terms(cell, gain, data, energy, terms)
-            powers_of_choice(cell, terms, gain, data, energy, actions[b], *decided)
+            powers_of_choice(cell, terms, told_gain, data, energy, actions[b], *decided)
         else:
-            fill_decoding_order(gain, terms.device)
             powers_of_shares(cell, actions[b], *decided)
         if not as_assumed:
-            promised_objective[b] = promise(
-                cell, terms.device, gain, data, energy, *decided, AT_ONCE, promised_rate[b], power[b]
-            )
-        objective[b] = carry_out(
-            cell, terms.device, channel_gain[b], residual_sic_share, arrival_mbit[b], data, energy, *decided, AT_ONCE,
-            rate[b], power[b],
+            stepped.promised_objective[b] = promise(
+                cell, terms.device, told_gain, data, energy, *decided, AT_ONCE, stepped.promised_rate_mbps[b],
+                stepped.power_w[b],
+            )  # fmt: skip
+        stepped.objective[b] = carry_out(
+            cell, terms.device, state.channel_gain[b], residual_sic_share, state.arrival_mbit[b], data, energy,
+            *decided, AT_ONCE, stepped.rate_mbps[b], stepped.power_w[b],
         )  # fmt: skip
         observe(cell, next_told_gain[b], data, energy, seen[b])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from quedge.model.cell import Cell
-from quedge.model.compiled import Floats, Floats32, kernel
+from quedge.model.compiled import Floats, Floats32, inner_kernel
 
 OBSERVED = 3
 """Numbers observed of each device."""
@@ -14,7 +14,7 @@ OBSERVATION_LIMIT = 16.0
 """Observations are cut at this value, the scaled gain at its negative, too."""
 
 
-@kernel
+@inner_kernel
 def observe(
     cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, observation: Floats32
 ) -> None:
