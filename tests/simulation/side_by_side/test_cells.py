@@ -17,6 +17,7 @@ from quedge.policy.policy import Policy
 from quedge.simulation.processes import Recorded
 from quedge.simulation.side_by_side.action import Actions, powers_action, powers_of_shares
 from quedge.simulation.side_by_side.cells import SideBySide
+from quedge.simulation.side_by_side.observation import observation_bounds
 from quedge.simulation.side_by_side.reward import Reward, reward_unit
 from quedge.simulation.simulate import simulate
 from quedge.simulation.trace import Trace
@@ -159,6 +160,10 @@ def test_observations_are_cut_at_their_bounds() -> None:
     _, seen = cells.step(np.array([[1.0, -1.0, 1.0, 1.0]]))
     np.testing.assert_array_equal(seen[0, :4], [-16.0, 16.0, 16.0, 16.0])
     assert seen[0, 5] == 16.0
+    low, high = observation_bounds(2)
+    np.testing.assert_array_equal(low, [-16.0, -16.0, 0.0, 0.0, 0.0, 0.0])
+    np.testing.assert_array_equal(high, [16.0] * 6)
+    assert low.dtype == high.dtype == seen.dtype
 
 
 @pytest.mark.parametrize("scenario", [Scenario(), Scenario(estimate_error=0.3, residual_sic_share=0.01)], ids=repr)

@@ -16,7 +16,7 @@ from quedge.model.scenario import Scenario
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
 from quedge.simulation.side_by_side.action import Actions
 from quedge.simulation.side_by_side.cells import SideBySide
-from quedge.simulation.side_by_side.observation import OBSERVATION_LIMIT, OBSERVED
+from quedge.simulation.side_by_side.observation import observation_bounds
 from quedge.simulation.side_by_side.reward import Reward
 
 ScenarioLike = Scenario | str | Path | None
@@ -61,9 +61,8 @@ def laid_out(
 
 def observation_space(devices: int) -> spaces.Box:
     """What is observed of one cell; see `quedge.simulation.side_by_side.observation`."""
-    low = np.zeros(OBSERVED * devices, np.float32)
-    low[:devices] = -OBSERVATION_LIMIT
-    return spaces.Box(low, np.full(OBSERVED * devices, OBSERVATION_LIMIT, np.float32), dtype=np.float32)
+    low, high = observation_bounds(devices)
+    return spaces.Box(low, high, dtype=np.float32)
 
 
 def action_space(actions: Actions, devices: int) -> spaces.MultiBinary | spaces.Box:
