@@ -1,4 +1,4 @@
-"""How kernels are compiled: one decorator, so that all of them agree."""
+"""How kernels are compiled: in one place, so that all of them agree."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
-from numba.core import types
-from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
@@ -29,56 +27,22 @@ def kernel(function: F) -> F:
     Division follows IEEE 754 (x / 0 is infinite) instead of raising, as NumPy's does; the plain Python
     function stays reachable as `.py_func`.
     """
-    try:
-        return cast(F, numba.njit(cache=True, error_model="numpy")(function))
-    except RuntimeError:  # nowhere to keep it: neither the package's folder nor the user's cache can be written
-        return cast(F, numba.njit(error_model="numpy")(function))
+    return _compiled(function, inline=False)
 
 
 def inner_kernel(function: F) -> F:
-    """Compile `function` into every kernel that calls it, as a part of it: for what a loop over many frames calls.
+    """Compile `function` as `kernel` does, but into every kernel that calls it: for what loops over frames call.
 
-    A call would copy the records that it passes and count references to each of their arrays. See `uncounted`, too.
+    A call would copy the records that it is given, and count the references to each of their arrays (`uncounted`).
     """
-    return cast(F, numba.njit(cache=True, error_model="numpy", forceinline=True)(function))
+    return _compiled(function, inline=True)
 
 
-V = TypeVar("V")
-
-
-def uncounted(value: V) -> V:
-    """The same array or named tuple of arrays, and all that a kernel slices from it, without counting who uses it.
-
-    A loop over many small frames was measured to spend half of its time counting. Only for what outlives the kernel or
-    is held by its caller, and never to be returned.
-    """
-    return value
-
-
-@overload(uncounted, strict=False)
-def _uncounted(value: Any) -> Any:
-    return lambda value: _without_owner(value)
-
-
-@intrinsic  # type: ignore[misc]  # numba has no types
-def _without_owner(context: Any, value: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return _disown(context, builder, signature.return_type, arguments[0])
-
-    return value(value), generate
-
-
-def _disown(context: Any, builder: Any, kind: Any, value: Any) -> Any:
-    """Machine code that takes its owner from an array, whose references are not counted then, or from those in a tuple."""
-    if isinstance(kind, types.Array):
-        array = context.make_array(kind)(context, builder, value)
-        array.meminfo = array.meminfo.type(None)
-        return array._getvalue()
-    if isinstance(kind, types.BaseTuple):
-        for k, inner in enumerate(kind):
-            item = _disown(context, builder, inner, builder.extract_value(value, k))
-            value = builder.insert_value(value, item, k)
-    return value
+def _compiled(function: F, inline: bool) -> F:
+    try:
+        return cast(F, numba.njit(cache=True, error_model="numpy", forceinline=inline)(function))
+    except RuntimeError:  # nowhere to keep it: neither the package's folder nor the user's cache can be written
+        return cast(F, numba.njit(error_model="numpy", forceinline=inline)(function))
 
 
 def discard_stale_kernels(package: Path) -> None:

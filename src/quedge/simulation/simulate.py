@@ -183,9 +183,7 @@ def _carry_out_otherwise(
 ) -> tuple[float, float]:
     """The same where the world is not as the policy assumes; returns the objective (17), reached and promised."""
     order, powers = decoding_order(told_gain), (offload, transmit_power_w, cpu_frequency_hz, time_share)
-    promised = promise(
-        cell, order, told_gain, data_queue_mbit, energy_queue, *powers, promised_rate_mbps, power_w
-    )
+    promised = promise(cell, order, told_gain, data_queue_mbit, energy_queue, *powers, promised_rate_mbps, power_w)
     reached = carry_out(
         cell, order, channel_gain, residual_sic_share, arrival_mbit, data_queue_mbit, energy_queue, *powers,
         rate_mbps, power_w,

@@ -49,7 +49,8 @@ class OffloadingVectorEnv(gymnasium.vector.VectorEnv[_Floats32, NDArray[Any], ND
         Args:
             num_envs: how many, at least 1.
             scenario: as in `OffloadingEnv`, like the four below it.
-            frames: frames of an episode; the worlds of all cells take 16 bytes a frame and device.
+            frames: frames of an episode; the worlds of all cells take 16 bytes a frame and device,
+                24 where channels are estimated with errors.
             actions: what an action decides.
             reward: what is rewarded.
             optimum: whether `infos` has each frame's exact optimum, which takes far longer than all else.

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.model.cell import Cell, cell_of
-from quedge.model.compiled import Floats, Floats32, kernel, uncounted
+from quedge.model.compiled import Floats, Floats32, kernel
 from quedge.model.frame import Frame
 from quedge.model.scenario import Scenario
 from quedge.model.terms import Terms, empty_terms, fill_decoding_order
+from quedge.model.uncounted import uncounted
 from quedge.model.uplink import AT_ONCE
 from quedge.policy.exact.search import solve_frames
 from quedge.simulation.carry_out import carry_out, promise
@@ -34,7 +35,7 @@ class Stepped(NamedTuple):
         transmit_power_w: transmit powers p (W).
         cpu_frequency_hz: CPU frequencies f (Hz).
         rate_mbps: rates r that were reached (Mbit/s).
-        promised_rate_mbps: rates that the same powers bring if what was told is true; those that were reached, if it is.
+        promised_rate_mbps: rates that the same powers bring if what was told is true (Mbit/s).
         power_w: powers e that were drawn (W).
         objective: objective (17) that was reached.
         promised_objective: objective (17) under the promised rates.
@@ -71,7 +72,7 @@ class States(NamedTuple):
 
 
 class Optimum(NamedTuple):
-    """The best objective (17) that can be promised from the cells' states, to 1e-4, and a bound on it; shape (cells,)."""
+    """The best objective (17) that can be promised from a state, to 1e-4, and a bound on it; of shape (cells,)."""
 
     objective: NDArray[np.float64]
     upper_bound: NDArray[np.float64]
@@ -220,9 +221,7 @@ class SideBySide:
         )  # fmt: skip
         reward = stepped.objective
         if before is not None:
-            reward = drift_plus_penalty(
-                self._cell, stepped.rate_mbps, *before, self._data_queue, self._energy_queue
-            )
+            reward = drift_plus_penalty(self._cell, stepped.rate_mbps, *before, self._data_queue, self._energy_queue)
         np.divide(reward, self._unit, out=stepped.reward)
         self.frame += 1
         return stepped, seen
