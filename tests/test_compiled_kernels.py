@@ -7,17 +7,21 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from quedge.allocation.noma_greedy import greedy_levels
+from quedge.model.compiled import Floats
 from quedge.model.frame import Frame
 from quedge.model.objective import frame_objective
 from quedge.model.queues import advance_queues
 from quedge.model.terms import frame_terms
+from quedge.model.uncounted import uncounted
 from quedge.model.uplink import AT_ONCE, charge, deliver, interference_w
 from tests import oracle
 from tests.frames import drawn_frame
@@ -69,6 +73,34 @@ def test_charging_and_queues_equal_their_plain_python(frame: Frame, data: st.Dat
     for advance, queues in zip((advance_queues, advance_queues.py_func), after, strict=True):
         advance(frame.cell, *queues, rate, drawn, np.ones(devices))
     np.testing.assert_allclose(after[0], after[1], rtol=1e-13)
+
+
+class Pair(NamedTuple):
+    rows: Floats
+    factor: float
+
+
+@numba.njit
+def scaled_total(pairs: tuple[Pair, Pair], room: Floats) -> float:
+    (first, second), room = uncounted(pairs), uncounted(room)
+    total = 0.0
+    for b in range(first.rows.shape[0]):
+        row, filled = first.rows[b], room[b]
+        filled[:] = row * first.factor
+        total += filled.sum() + second.factor * second.rows[b].sum()
+    return total
+
+
+def test_arrays_that_are_not_counted_are_read_and_written_and_stay_with_their_owners() -> None:
+    rows, room = np.arange(12.0).reshape(4, 3), np.empty((4, 3))
+    pairs = Pair(rows, 2.0), Pair(rows + 1.0, 0.5)
+    scaled_total(pairs, room)
+    owned = [sys.getrefcount(array) for array in (rows, pairs[1].rows, room)]
+    for _ in range(100):
+        assert scaled_total(pairs, room) == 2.0 * 66.0 + 0.5 * 78.0
+    np.testing.assert_array_equal(room, 2.0 * rows)
+    assert [sys.getrefcount(array) for array in (rows, pairs[1].rows, room)] == owned
+    assert uncounted(pairs) is pairs  # without compilation
 
 
 CASES = [(1, 0), (2, 1), (4, 2), (6, 3)]

@@ -163,9 +163,15 @@ class Point:
 
 
 def test_an_installed_package_adds_policies_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    point = Point(BestSingle)
-    monkeypatch.setattr("quedge.interfaces.own_parts.entry_points", lambda group: [point] if group == GROUP else [])
+    point, looked_up = Point(BestSingle), []
+
+    def entry_points(group: str) -> list[Point]:
+        looked_up.append(group)
+        return [point]
+
+    monkeypatch.setattr("quedge.interfaces.own_parts.entry_points", entry_points)
     assert policies_by_name(["packaged"]) == {"packaged": BestSingle()}
+    assert looked_up == [GROUP]  # once: it goes through all that is installed
     with pytest.raises(ValueError, match=r"--policy: 'other' is not allowed; it must be one of packaged, exact"):
         policies_by_name(["other"])
     point.gives = ImportError("not there")

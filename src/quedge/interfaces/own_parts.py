@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -45,23 +45,22 @@ def own_part(option: str, place: str, method: str) -> Any:
     return _made(f"{option} {place}", found, method)
 
 
-def packaged_policies() -> dict[str, Any]:
+def packaged_policies() -> dict[str, EntryPoint]:
     """The entry points by which installed packages add policies, by name."""
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
-def packaged_policy(option: str, name: str) -> Any:
-    """The policy that an installed package gives under a name; `name` is one of `packaged_policies`.
+def packaged_policy(option: str, point: EntryPoint) -> Any:
+    """The policy that an installed package gives by an entry point; `point` is one of `packaged_policies`.
 
     Raises:
         ValueError: it cannot be loaded, or is no policy; the message names the option and the name.
     """
-    point = packaged_policies()[name]
     try:
         found = point.load()
     except Exception as error:  # whatever the package raises
-        raise ValueError(f"{option} {name}: {point.value} cannot be loaded: {_told(error)}") from error
-    return _made(f"{option} {name}", found, "decide")
+        raise ValueError(f"{option} {point.name}: {point.value} cannot be loaded: {_told(error)}") from error
+    return _made(f"{option} {point.name}", found, "decide")
 
 
 def _made(what: str, found: Any, method: str) -> Any:

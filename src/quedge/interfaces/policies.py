@@ -108,7 +108,7 @@ def _own_policy(name: str) -> Policy | Learner:
     if name not in packaged:
         added = f"{', '.join(packaged)}, " if packaged else ""
         raise ValueError(f"--policy: {name[:60]!r} is not allowed; it must be one of {added}{ALLOWED}")
-    return cast(Policy | Learner, packaged_policy("--policy", name))
+    return cast(Policy | Learner, packaged_policy("--policy", packaged[name]))
 
 
 def checked_name(name: str, allowed: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""How kernels are compiled: one decorator, so that all of them agree."""
+"""How kernels are compiled: in one place, so that all of them agree."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def kernel(function: F) -> F:
     Division follows IEEE 754 (x / 0 is infinite) instead of raising, as NumPy's does; the plain Python
     function stays reachable as `.py_func`.
     """
-    return _compiled(function, fastmath=False)
+    return _compiled(function)
 
 
 def summing_kernel(function: F) -> F:
@@ -35,11 +35,19 @@ def summing_kernel(function: F) -> F:
     return _compiled(function, fastmath={"reassoc"})
 
 
-def _compiled(function: F, fastmath: bool | set[str]) -> F:
+def inner_kernel(function: F) -> F:
+    """Compile `function` as `kernel` does, but into every kernel that calls it: for what loops over frames call.
+
+    A call would copy the records that it is given, and count the references to each of their arrays (`uncounted`).
+    """
+    return _compiled(function, forceinline=True)
+
+
+def _compiled(function: F, **options: Any) -> F:
     try:
-        return cast(F, numba.njit(cache=True, error_model="numpy", fastmath=fastmath)(function))
+        return cast(F, numba.njit(cache=True, error_model="numpy", **options)(function))
     except RuntimeError:  # nowhere to keep it: neither the package's folder nor the user's cache can be written
-        return cast(F, numba.njit(error_model="numpy", fastmath=fastmath)(function))
+        return cast(F, numba.njit(error_model="numpy", **options)(function))
 
 
 def discard_stale_kernels(package: Path) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from quedge.model.cell import Cell
-from quedge.model.compiled import Floats, kernel
+from quedge.model.compiled import Floats, inner_kernel
 
 
-@kernel
+@inner_kernel
 def advance_queues(
     cell: Cell,
     data_queue_mbit: Floats,

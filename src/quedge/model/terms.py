@@ -27,7 +27,7 @@ from typing import NamedTuple
 import numpy as np
 
 from quedge.model.cell import Cell
-from quedge.model.compiled import Bools, Floats, Ints, kernel
+from quedge.model.compiled import Bools, Floats, Ints, inner_kernel, kernel
 
 _HIGHEST_LOG_GROWTH = 300.0  # e^300 is beyond any received power, and still far from overflow
 
@@ -72,18 +72,24 @@ def best_local_frequency(
 @kernel
 def decoding_order(channel_gain: Floats) -> Ints:
     """Devices from the last decoded (weakest) to the first (strongest); equal gains keep their order, eq. (20)."""
+    order = np.empty(channel_gain.size, np.int64)
+    fill_decoding_order(channel_gain, order)
+    return order
+
+
+@kernel
+def fill_decoding_order(channel_gain: Floats, order: Ints) -> None:
+    """Fill in the devices as `decoding_order` gives them."""
     n = channel_gain.size
-    order = np.arange(n)
     if n > 48:
-        return np.argsort(channel_gain, kind="mergesort")
-    for k in range(1, n):  # insertion sort: faster than a general sort for the usual handful of devices
-        device = order[k]
-        j = k
+        order[:] = np.argsort(channel_gain, kind="mergesort")
+        return
+    for device in range(n):  # insertion sort: faster than a general sort for the usual handful of devices
+        j = device
         while j > 0 and channel_gain[order[j - 1]] > channel_gain[device]:
             order[j] = order[j - 1]
             j -= 1
         order[j] = device
-    return order
 
 
 @kernel
@@ -103,41 +109,58 @@ def most_nats(
 @kernel
 def frame_terms(cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats) -> Terms:
     """The terms of a frame; arguments as in `Frame`."""
-    n = channel_gain.size
-    order = decoding_order(channel_gain)
-    rate_value = np.empty(n)
-    level_price = np.empty(n)
-    offload_cost = np.empty(n)
-    overhead = np.empty(n)
-    growth_limit = np.empty(n)
-    step_limit = np.empty(n)
-    local_value = np.empty(n)
-    for k in range(n):
-        i = order[k]
-        value = data_queue_mbit[i] + cell.v * cell.weight[i]  # a_i of problem (17)
-        price = cell.nu * energy_queue[i]  # b_i of problem (17)
-        gain_to_noise = channel_gain[i] / cell.noise_w
-        uplink = cell.uplink_mbps[i]
-        secured_value = max(value - price * cell.pqc_energy_j_per_mbit[i], 0.0)
-        rate_value[k] = secured_value * uplink / math.log(2.0)  # eq. (31)
-        level_price[k] = price / gain_to_noise  # eq. (31)
-        overhead[k] = cell.overhead_mbps[i] * math.log(2.0) / uplink
-        offload_cost[k] = price * cell.pqc_power_w[i] + rate_value[k] * overhead[k]
-        nats = most_nats(data_queue_mbit[i], cell.frame_s, cell.max_secured_mbps[i], cell.overhead_mbps[i], uplink)
-        growth_limit[k] = math.exp(min(nats, _HIGHEST_LOG_GROWTH))  # eq. (29)
-        step_limit[k] = cell.max_transmit_power_w[i] * gain_to_noise  # eq. (30)
-        if overhead[k] > 0.0:
-            alone = min(growth_limit[k], 1.0 + step_limit[k])
-            if level_price[k] > 0.0:
-                alone = min(alone, max(rate_value[k] / level_price[k], 1.0))
-            if rate_value[k] * (math.log(alone) - overhead[k]) <= level_price[k] * (alone - 1.0):
-                growth_limit[k] = 1.0
-        frequency = best_local_frequency(
-            value, price, data_queue_mbit[i], cell.frame_s, cell.cycles_per_mbit[i],
-            cell.energy_coefficient[i], cell.max_frequency_hz[i],
-        )  # fmt: skip
-        local_value[k] = value * frequency / cell.cycles_per_mbit[i] - price * cell.energy_coefficient[i] * frequency**3
-    return Terms(order, rate_value, level_price, offload_cost, overhead, growth_limit, step_limit, local_value)
+    terms = empty_terms(channel_gain.size)
+    fill_terms(cell, channel_gain, data_queue_mbit, energy_queue, terms)
+    return terms
+
+
+@kernel
+def empty_terms(devices: int) -> Terms:
+    """Room for the terms of a frame."""
+    n = devices
+    return Terms(
+        np.empty(n, np.int64), np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n)
+    )
+
+
+@inner_kernel
+def fill_terms(cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, terms: Terms) -> None:
+    """Fill in the terms of a frame as `frame_terms` gives them."""
+    fill_decoding_order(channel_gain, terms.device)
+    for k in range(channel_gain.size):
+        fill_device_terms(cell, k, channel_gain, data_queue_mbit, energy_queue, terms)
+
+
+@inner_kernel
+def fill_device_terms(
+    cell: Cell, k: int, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, terms: Terms
+) -> None:
+    """Fill in the terms of the device that stands at place k of the chain."""
+    order, rate_value, level_price, offload_cost, overhead, growth_limit, step_limit, local_value = terms
+    i = order[k]
+    value = data_queue_mbit[i] + cell.v * cell.weight[i]  # a_i of problem (17)
+    price = cell.nu * energy_queue[i]  # b_i of problem (17)
+    gain_to_noise = channel_gain[i] / cell.noise_w
+    uplink = cell.uplink_mbps[i]
+    secured_value = max(value - price * cell.pqc_energy_j_per_mbit[i], 0.0)
+    rate_value[k] = secured_value * uplink / math.log(2.0)  # eq. (31)
+    level_price[k] = price / gain_to_noise  # eq. (31)
+    overhead[k] = cell.overhead_mbps[i] * math.log(2.0) / uplink
+    offload_cost[k] = price * cell.pqc_power_w[i] + rate_value[k] * overhead[k]
+    nats = most_nats(data_queue_mbit[i], cell.frame_s, cell.max_secured_mbps[i], cell.overhead_mbps[i], uplink)
+    growth_limit[k] = math.exp(min(nats, _HIGHEST_LOG_GROWTH))  # eq. (29)
+    step_limit[k] = cell.max_transmit_power_w[i] * gain_to_noise  # eq. (30)
+    if overhead[k] > 0.0:
+        alone = min(growth_limit[k], 1.0 + step_limit[k])
+        if level_price[k] > 0.0:
+            alone = min(alone, max(rate_value[k] / level_price[k], 1.0))
+        if rate_value[k] * (math.log(alone) - overhead[k]) <= level_price[k] * (alone - 1.0):
+            growth_limit[k] = 1.0
+    frequency = best_local_frequency(
+        value, price, data_queue_mbit[i], cell.frame_s, cell.cycles_per_mbit[i],
+        cell.energy_coefficient[i], cell.max_frequency_hz[i],
+    )  # fmt: skip
+    local_value[k] = value * frequency / cell.cycles_per_mbit[i] - price * cell.energy_coefficient[i] * frequency**3
 
 
 @kernel

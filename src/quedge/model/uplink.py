@@ -7,23 +7,44 @@ import math
 import numpy as np
 
 from quedge.model.cell import Cell
-from quedge.model.compiled import Bools, Floats, kernel
+from quedge.model.compiled import Bools, Floats, Ints, inner_kernel, kernel
 from quedge.model.terms import Terms, best_local_frequency, decoding_order
 
 AT_ONCE = np.empty(0)
 """The time shares of offloaders that all transmit at once, for the whole frame."""
 
 
+@inner_kernel
+def fill_interference(
+    order: Ints,
+    channel_gain: Floats,
+    residual_sic_share: float,
+    offload: Bools,
+    transmit_power_w: Floats,
+    interference: Floats,
+) -> None:
+    """Fill in the interference of each device (W), by direct sum, in a given order of decoding.
+
+    It is all of the power received from the devices decoded later, eq. (24), and `residual_sic_share` of that received
+    from those decoded earlier.
+    """
+    later = 0.0
+    for i in order:  # last decoded first
+        interference[i] = later
+        if offload[i]:
+            later += transmit_power_w[i] * channel_gain[i]
+    if residual_sic_share > 0.0:
+        earlier = 0.0
+        for i in order[::-1]:
+            interference[i] += residual_sic_share * earlier
+            if offload[i]:
+                earlier += transmit_power_w[i] * channel_gain[i]
+
+
 @kernel
 def interference_w(channel_gain: Floats, offload: Bools, transmit_power_w: Floats) -> Floats:
     """Received power of the offloading devices decoded after each device (W), by direct sum, eq. (24)."""
-    received = np.zeros(offload.size)
-    total = 0.0
-    for i in decoding_order(channel_gain):  # last decoded first
-        received[i] = total
-        if offload[i]:
-            total += transmit_power_w[i] * channel_gain[i]
-    return received
+    return interference_left_w(channel_gain, channel_gain, 0.0, offload, transmit_power_w)
 
 
 @kernel
@@ -35,18 +56,9 @@ def interference_left_w(
     The order is that of the estimates, the powers are those that the true channel brings: all of the devices decoded
     later, and `residual_sic_share` of those decoded earlier. With true estimates and no residue it is `interference_w`.
     """
+    received = np.empty(offload.size)
     order = decoding_order(channel_estimate)
-    received = np.zeros(offload.size)
-    later = 0.0
-    for i in order:  # last decoded first
-        received[i] = later
-        if offload[i]:
-            later += transmit_power_w[i] * channel_gain[i]
-    earlier = 0.0
-    for i in order[::-1]:
-        received[i] += residual_sic_share * earlier
-        if offload[i]:
-            earlier += transmit_power_w[i] * channel_gain[i]
+    fill_interference(order, channel_gain, residual_sic_share, offload, transmit_power_w, received)
     return received
 
 
@@ -88,27 +100,30 @@ def charge_device(
     return rate, cell.energy_coefficient[i] * cpu_frequency_hz**3  # eq. (1)
 
 
-@kernel
-def charge_against(
+@inner_kernel
+def fill_brought(
     cell: Cell,
+    order: Ints,
     channel_gain: Floats,
-    interference: Floats,
+    residual_sic_share: float,
     data_queue_mbit: Floats,
     offload: Bools,
     transmit_power_w: Floats,
     cpu_frequency_hz: Floats,
     time_share: Floats,
-) -> tuple[Floats, Floats]:
-    """Rate and power as `charge` gives them, of devices that each meet a given interference (W)."""
-    n = channel_gain.size
-    rate, power = np.empty(n), np.empty(n)
+    rate_mbps: Floats,
+    power_w: Floats,
+) -> None:
+    """Fill in rates and powers as `deliver` gives them, where devices are decoded in a given order."""
     in_turn = time_share.size > 0
-    for i in range(n):
-        rate[i], power[i] = charge_device(
-            cell, i, channel_gain[i], interference[i], data_queue_mbit[i], offload[i], transmit_power_w[i],
-            cpu_frequency_hz[i], time_share[i] if in_turn else 1.0,
+    interference = rate_mbps  # a device's own is read before its rate takes the place
+    if not in_turn:
+        fill_interference(order, channel_gain, residual_sic_share, offload, transmit_power_w, interference)
+    for i in range(channel_gain.size):
+        rate_mbps[i], power_w[i] = charge_device(
+            cell, i, channel_gain[i], 0.0 if in_turn else interference[i], data_queue_mbit[i], offload[i],
+            transmit_power_w[i], cpu_frequency_hz[i], time_share[i] if in_turn else 1.0,
         )  # fmt: skip
-    return rate, power
 
 
 @kernel
@@ -129,11 +144,8 @@ def charge(
 
     Source: eqs. (1)-(6); LyDROO for the time shares.
     """
-    interference = np.zeros(channel_gain.size)
-    if time_share.size == 0:
-        interference = interference_w(channel_gain, offload, transmit_power_w)
-    return charge_against(
-        cell, channel_gain, interference, data_queue_mbit, offload, transmit_power_w, cpu_frequency_hz, time_share
+    return deliver(
+        cell, channel_gain, channel_gain, 0.0, data_queue_mbit, offload, transmit_power_w, cpu_frequency_hz, time_share
     )
 
 
@@ -156,14 +168,12 @@ def deliver(
 
     Source: eqs. (1)-(6) with the residue of cancellation; docs/channels.md.
     """
-    interference = np.zeros(channel_gain.size)
-    if time_share.size == 0:
-        interference = interference_left_w(
-            channel_gain, channel_estimate, residual_sic_share, offload, transmit_power_w
-        )
-    return charge_against(
-        cell, channel_gain, interference, data_queue_mbit, offload, transmit_power_w, cpu_frequency_hz, time_share
-    )
+    rate, power = np.empty(channel_gain.size), np.empty(channel_gain.size)
+    fill_brought(
+        cell, decoding_order(channel_estimate), channel_gain, residual_sic_share, data_queue_mbit, offload,
+        transmit_power_w, cpu_frequency_hz, time_share, rate, power,
+    )  # fmt: skip
+    return rate, power
 
 
 @kernel

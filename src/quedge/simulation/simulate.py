@@ -13,11 +13,11 @@ from quedge.model.cell import Cell, cell_of
 from quedge.model.compiled import Bools, Floats, kernel
 from quedge.model.frame import Frame, Status
 from quedge.model.limits import check_shapes, refuse, within_limits
-from quedge.model.objective import frame_objective
-from quedge.model.queues import advance_queues
 from quedge.model.scenario import Scenario
-from quedge.model.uplink import AT_ONCE, charge, deliver
+from quedge.model.terms import decoding_order
+from quedge.model.uplink import AT_ONCE
 from quedge.policy.policy import Learner, Policy, begun, check_policy
+from quedge.simulation.carry_out import carry_out, promise
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
 from quedge.simulation.trace import RunState, Trace
 from quedge.simulation.world import World, draw_world, random_streams
@@ -158,10 +158,10 @@ def _carry_out(
     power_w: Floats,
 ) -> float:
     """Charge a decision, record what it brought, advance the queues in place; returns the objective (17)."""
-    rate_mbps[:], power_w[:] = charge(
-        cell, channel_gain, data_queue_mbit, offload, transmit_power_w, cpu_frequency_hz, time_share
-    )
-    return _advance(cell, arrival_mbit, data_queue_mbit, energy_queue, rate_mbps, power_w)
+    return carry_out(
+        cell, decoding_order(channel_gain), channel_gain, 0.0, arrival_mbit, data_queue_mbit, energy_queue,
+        offload, transmit_power_w, cpu_frequency_hz, time_share, rate_mbps, power_w,
+    )  # fmt: skip
 
 
 @kernel
@@ -182,22 +182,13 @@ def _carry_out_otherwise(
     power_w: Floats,
 ) -> tuple[float, float]:
     """The same where the world is not as the policy assumes; returns the objective (17), reached and promised."""
-    powers = offload, transmit_power_w, cpu_frequency_hz, time_share
-    promised_rate_mbps[:], promised_power = charge(cell, told_gain, data_queue_mbit, *powers)
-    promised_objective = frame_objective(cell, data_queue_mbit, energy_queue, promised_rate_mbps, promised_power)
-    rate_mbps[:], power_w[:] = deliver(cell, channel_gain, told_gain, residual_sic_share, data_queue_mbit, *powers)
-    objective = _advance(cell, arrival_mbit, data_queue_mbit, energy_queue, rate_mbps, power_w)
-    return objective, promised_objective
-
-
-@kernel
-def _advance(
-    cell: Cell, arrival_mbit: Floats, data_queue_mbit: Floats, energy_queue: Floats, rate_mbps: Floats, power_w: Floats
-) -> float:
-    """Advance the queues in place; returns the objective (17) of what was brought."""
-    objective = frame_objective(cell, data_queue_mbit, energy_queue, rate_mbps, power_w)
-    advance_queues(cell, data_queue_mbit, energy_queue, rate_mbps, power_w, arrival_mbit)
-    return objective
+    order, powers = decoding_order(told_gain), (offload, transmit_power_w, cpu_frequency_hz, time_share)
+    promised = promise(cell, order, told_gain, data_queue_mbit, energy_queue, *powers, promised_rate_mbps, power_w)
+    reached = carry_out(
+        cell, order, channel_gain, residual_sic_share, arrival_mbit, data_queue_mbit, energy_queue, *powers,
+        rate_mbps, power_w,
+    )  # fmt: skip
+    return reached, promised
 
 
 @contextmanager

@@ -96,6 +96,15 @@ def test_cells_restart_in_the_step_that_ends_their_worlds_and_tell_what_was_seen
             assert infos == [{}, {}]
 
 
+def test_it_observes_and_decides_in_the_spaces_of_the_environment() -> None:
+    from quedge.experiments.ppo.training import CellsForPpo
+    from quedge.interfaces.environment.single import OffloadingEnv
+
+    cells, env = CellsForPpo(SideBySide(CELL, 2, 3), 0), OffloadingEnv(CELL)
+    assert cells.observation_space == env.observation_space
+    assert cells.action_space == env.action_space
+
+
 def test_the_cost_of_learning_is_told_of_whoever_learns() -> None:
     probe = LearningCost(Simulation(points=2))
     found = {

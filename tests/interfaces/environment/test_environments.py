@@ -22,6 +22,13 @@ register_environments()
 
 every_environment = pytest.mark.parametrize("name", IDS)
 CELL = Scenario(devices=3)
+IMPERFECT = [
+    Scenario(devices=3, estimate_error=0.1, residual_sic_share=0.01, doppler_hz=0.1, shadowing_db=6.0),
+    Scenario(devices=3, estimate_error=(0.0, 0.2, 0.4)),
+    Scenario(devices=3, residual_sic_share=0.05),
+]
+TOLD_WHERE_THEY_DIFFER = {"channel_estimate", "promised_rate_mbps", "promised_objective"}
+every_channel = pytest.mark.parametrize("scenario", [CELL, *IMPERFECT], ids=repr)
 
 
 @every_environment
@@ -47,8 +54,9 @@ def test_stable_baselines3_trains_on_an_environment_as_it_is() -> None:
         stable_baselines3.PPO("MlpPolicy", env, n_steps=32, batch_size=32, n_epochs=1, device="cpu").learn(32)
 
 
-def test_an_episode_is_a_run_of_simulate_and_its_info_is_the_trace() -> None:
-    env = gymnasium.make("quedge/Offloading-v0", scenario=CELL, frames=30)
+@every_channel
+def test_an_episode_is_a_run_of_simulate_and_its_info_is_the_trace(scenario: Scenario) -> None:
+    env = gymnasium.make("quedge/Offloading-v0", scenario=scenario, frames=30)
     _, info = env.reset(seed=4)
     assert info == {"seed": 4}
     told, ends = [], []
@@ -59,9 +67,10 @@ def test_an_episode_is_a_run_of_simulate_and_its_info_is_the_trace() -> None:
         ends.append(truncated)
         told.append(info)
     assert ends == [False] * 29 + [True]
-    trace = simulate(CELL, Replayed(np.array([each["offload"] for each in told])), 30, 4)
+    trace = simulate(scenario, Replayed(np.array([each["offload"] for each in told])), 30, 4)
     for name in set(told[0]) & set(Trace.__dataclass_fields__) - {"upper_bound"}:
         np.testing.assert_array_equal([each[name] for each in told], getattr(trace, name), err_msg=name)
+    assert told[0].keys() & TOLD_WHERE_THEY_DIFFER == (set() if scenario is CELL else TOLD_WHERE_THEY_DIFFER)
     assert [each["frame"] for each in told] == list(range(30))
     np.testing.assert_allclose([1.0 - each["gap"] for each in told], objective_ratios(trace), rtol=1e-12)
     assert all(each["upper_bound"] >= each["optimal_objective"] for each in told)
@@ -87,10 +96,12 @@ def test_a_gap_is_zero_where_there_is_nothing_to_win_and_one_where_something_was
 
 
 @every_environment
-@pytest.mark.parametrize("reward", ["objective", "drift-plus-penalty"])
-@pytest.mark.parametrize("optimum", [True, False])
-def test_the_vector_environment_equals_as_many_single_ones_bit_for_bit(name: str, reward: str, optimum: bool) -> None:
-    keys = {"scenario": CELL, "frames": 7, "reward": reward, "optimum": optimum}
+@every_channel
+@pytest.mark.parametrize(("reward", "optimum"), [("objective", True), ("drift-plus-penalty", False)])
+def test_the_vector_environment_equals_as_many_single_ones_bit_for_bit(
+    name: str, scenario: Scenario, reward: str, optimum: bool
+) -> None:
+    keys = {"scenario": scenario, "frames": 7, "reward": reward, "optimum": optimum}
     together = gymnasium.make_vec(name, num_envs=5, vectorization_mode="vector_entry_point", **keys)
     apart = gymnasium.make_vec(name, num_envs=5, vectorization_mode="sync", **keys)
     assert together.observation_space == apart.observation_space

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +17,24 @@ from quedge.policy.policy import Policy
 from quedge.simulation.processes import Recorded
 from quedge.simulation.side_by_side.action import Actions, powers_action, powers_of_shares
 from quedge.simulation.side_by_side.cells import SideBySide
+from quedge.simulation.side_by_side.observation import observation_bounds
 from quedge.simulation.side_by_side.reward import Reward, reward_unit
 from quedge.simulation.simulate import simulate
 from quedge.simulation.trace import Trace
 
 FRAMES = 40
 SECURED = Scenario(devices=4, suite="level3", device="stm32f411", frame_s=0.5)
-CELLS = [Scenario(), Scenario(devices=1), SECURED]
+CELLS = [
+    Scenario(),
+    Scenario(devices=1),
+    SECURED,
+    Scenario(devices=60),  # beyond what is sorted by insertion
+    Scenario(devices=4, doppler_hz=0.05, shadowing_db=6.0),
+    Scenario(devices=4, estimate_error=0.1),
+    Scenario(devices=4, residual_sic_share=0.05),
+    Scenario(devices=3, estimate_error=(0.0, 0.1, 0.3), residual_sic_share=0.01, doppler_hz=0.1, shadowing_db=3.0),
+    dataclasses.replace(SECURED, estimate_error=0.2, residual_sic_share=0.02),
+]
 RNG = np.random.default_rng(0)
 
 
@@ -40,7 +52,9 @@ class ExactRounded:
 
     def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
         decision = Exact().decide(frame, rng)
-        offload, transmit, frequency = powers_of_shares(frame.cell, powers_action(frame.cell, decision))
+        devices = frame.cell.devices
+        offload, (transmit, frequency) = np.empty(devices, np.bool_), np.empty((2, devices))
+        powers_of_shares(frame.cell, powers_action(frame.cell, decision), offload, transmit, frequency)
         return decision._replace(offload=offload, transmit_power_w=transmit, cpu_frequency_hz=frequency)
 
 
@@ -119,15 +133,19 @@ def test_the_unit_is_the_objective_of_carrying_away_what_arrives() -> None:
     assert reward_unit(Scenario(arrival_rate_mbps=0.0)) == 1.0
 
 
-def test_observations_are_gains_data_queues_and_energy_queues_on_a_logarithmic_scale() -> None:
-    scenario = Scenario(devices=2)
+@pytest.mark.parametrize("estimate_error", [0.0, 0.3])
+def test_observations_are_told_gains_data_queues_and_energy_queues_on_a_logarithmic_scale(
+    estimate_error: float,
+) -> None:
+    scenario = Scenario(devices=2, estimate_error=estimate_error)
     cells = SideBySide(scenario, 2, FRAMES)
     cells.restart([1, 2])
     for _ in range(FRAMES):
         _, seen = cells.step(RNG.random((2, 2)) < 0.5)
         np.testing.assert_array_equal(seen, cells.observations())
         state = cells.states()
-        gain = np.log10(state.channel_gain / cell_of(scenario).noise_w) - 3.0
+        assert (state.channel_estimate == state.channel_gain).all() == (estimate_error == 0.0)
+        gain = np.log10(state.channel_estimate / cell_of(scenario).noise_w) - 3.0
         data, energy = 0.5 * np.log1p(state.data_queue_mbit), 0.25 * np.log1p(scenario.nu * state.energy_queue)
         np.testing.assert_allclose(seen, np.concatenate((gain, data, energy), axis=1), rtol=1e-6, atol=1e-6)
 
@@ -142,10 +160,15 @@ def test_observations_are_cut_at_their_bounds() -> None:
     _, seen = cells.step(np.array([[1.0, -1.0, 1.0, 1.0]]))
     np.testing.assert_array_equal(seen[0, :4], [-16.0, 16.0, 16.0, 16.0])
     assert seen[0, 5] == 16.0
+    low, high = observation_bounds(2)
+    np.testing.assert_array_equal(low, [-16.0, -16.0, 0.0, 0.0, 0.0, 0.0])
+    np.testing.assert_array_equal(high, [16.0] * 6)
+    assert low.dtype == high.dtype == seen.dtype
 
 
-def test_the_optimum_is_that_of_the_frame_to_be_decided() -> None:
-    cells = SideBySide(Scenario(), 2, FRAMES)
+@pytest.mark.parametrize("scenario", [Scenario(), Scenario(estimate_error=0.3, residual_sic_share=0.01)], ids=repr)
+def test_the_optimum_is_that_of_the_frame_to_be_decided_as_it_is_told(scenario: Scenario) -> None:
+    cells = SideBySide(scenario, 2, FRAMES)
     cells.restart([1, 2])
     for _ in range(5):
         cells.step(np.zeros((2, 10)))
@@ -165,6 +188,18 @@ def test_what_is_handed_out_is_not_what_the_cells_go_on_with() -> None:
             values[:] = 1e-9
         results = [cells.step([[t % 2, 1]]) for cells in (first, second)]
         np.testing.assert_array_equal(results[0][1], results[1][1])
+
+
+def test_states_that_were_handed_out_do_not_change_with_the_cells() -> None:
+    cells = SideBySide(Scenario(devices=2, estimate_error=0.1), 1, 3)
+    cells.restart([0])
+    cells.step([[0, 1]])
+    state = cells.states()
+    kept = [values.copy() for values in state]
+    cells.step([[1, 0]])
+    cells.restart([1])
+    for values, before in zip(state, kept, strict=True):
+        np.testing.assert_array_equal(values, before)
 
 
 @pytest.mark.parametrize(
@@ -204,9 +239,3 @@ def test_bad_numbers_of_cells_frames_and_seeds_are_refused() -> None:
         SideBySide(Scenario(), 2, 1).restart([0])
     with pytest.raises(ValueError, match="seed: -1 is not allowed"):
         SideBySide(Scenario(), 1, 1).restart([-1])
-
-
-@pytest.mark.parametrize("key", ["estimate_error", "residual_sic_share"])
-def test_a_world_that_is_not_as_policies_are_told_is_refused(key: str) -> None:
-    with pytest.raises(ValueError, match=f"{key}: 0.1 is not allowed here; it must be 0"):
-        SideBySide(Scenario(**{key: 0.1}), cells=1, frames=1)

@@ -16,7 +16,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 
 from quedge.experiments.ppo.trained import TrainedPpo
 from quedge.simulation.side_by_side.cells import SideBySide
-from quedge.simulation.side_by_side.observation import OBSERVATION_LIMIT, OBSERVED
+from quedge.simulation.side_by_side.observation import observation_bounds
 
 
 class CellsForPpo(VecEnv):
@@ -34,8 +34,8 @@ class CellsForPpo(VecEnv):
         self._actions: NDArray[Any] = np.zeros(0)
         self.render_mode = None
         devices = cells.scenario.devices
-        seen = spaces.Box(-OBSERVATION_LIMIT, OBSERVATION_LIMIT, (OBSERVED * devices,), np.float32)
-        super().__init__(cells.cells, seen, spaces.MultiBinary(devices))
+        low, high = observation_bounds(devices)
+        super().__init__(cells.cells, spaces.Box(low, high, dtype=np.float32), spaces.MultiBinary(devices))
 
     def reset(self) -> NDArray[np.float32]:
         """Begin new worlds."""

@@ -16,7 +16,7 @@ from quedge.model.scenario import Scenario
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
 from quedge.simulation.side_by_side.action import Actions
 from quedge.simulation.side_by_side.cells import SideBySide
-from quedge.simulation.side_by_side.observation import OBSERVATION_LIMIT, OBSERVED
+from quedge.simulation.side_by_side.observation import observation_bounds
 from quedge.simulation.side_by_side.reward import Reward
 
 ScenarioLike = Scenario | str | Path | None
@@ -61,9 +61,8 @@ def laid_out(
 
 def observation_space(devices: int) -> spaces.Box:
     """What is observed of one cell; see `quedge.simulation.side_by_side.observation`."""
-    low = np.zeros(OBSERVED * devices, np.float32)
-    low[:devices] = -OBSERVATION_LIMIT
-    return spaces.Box(low, np.full(OBSERVED * devices, OBSERVATION_LIMIT, np.float32), dtype=np.float32)
+    low, high = observation_bounds(devices)
+    return spaces.Box(low, high, dtype=np.float32)
 
 
 def action_space(actions: Actions, devices: int) -> spaces.MultiBinary | spaces.Box:
@@ -84,22 +83,25 @@ def carried_out(
         optimum: whether the frame's optimum is told, too.
 
     Returns:
-        All that is told of the frame, by the names that a trace has for it, an array over the cells each; the next
-        observations; the rewards.
+        All that is told of the frame, by the names that a trace has for it, an array over the cells each, estimates and
+        promises only where they may differ from what is true; the next observations; the rewards.
     """
     state, frame = cells.states(), cells.frame
     best = cells.optimum() if optimum else None
     stepped, seen = cells.step(actions)
     told: dict[str, NDArray[Any]] = {"frame": np.full(cells.cells, frame), **state._asdict(), **stepped._asdict()}
     reward = told.pop("reward")
+    if cells.as_assumed:
+        for name in ("channel_estimate", "promised_rate_mbps", "promised_objective"):
+            del told[name]
     if best is not None:
         told["optimal_objective"], told["upper_bound"] = best
-        told["gap"] = gap(stepped.objective, best.objective)
+        told["gap"] = gap(stepped.promised_objective, best.objective)
     return told, seen, reward
 
 
 def gap(objective: NDArray[np.float64], optimal_objective: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 − objective over its optimum; where there is nothing to win, 0 if nothing was lost, else 1."""
+    """1 − objective, as promised, over its optimum; where there is nothing to win, 0 if nothing was lost, else 1."""
     lost = np.where(objective >= 0.0, 0.0, 1.0)
     worth = optimal_objective > 0.0
     return np.divide(optimal_objective - objective, optimal_objective, out=lost, where=worth)

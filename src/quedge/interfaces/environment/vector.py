@@ -49,7 +49,8 @@ class OffloadingVectorEnv(gymnasium.vector.VectorEnv[_Floats32, NDArray[Any], ND
         Args:
             num_envs: how many, at least 1.
             scenario: as in `OffloadingEnv`, like the four below it.
-            frames: frames of an episode; the worlds of all cells take 16 bytes a frame and device.
+            frames: frames of an episode; the worlds of all cells take 16 bytes a frame and device,
+                24 where channels are estimated with errors.
             actions: what an action decides.
             reward: what is rewarded.
             optimum: whether `infos` has each frame's exact optimum, which takes far longer than all else.
@@ -124,8 +125,9 @@ class OffloadingVectorEnv(gymnasium.vector.VectorEnv[_Floats32, NDArray[Any], ND
 
 
 def _of_all(told: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
-    """Vector environments say beside every entry of `infos` which cells it is of."""
+    """Vector environments say beside every entry of `infos` which cells it is of: of all, in one array."""
+    all_cells = np.ones(len(next(iter(told.values()))), np.bool_)
     infos: dict[str, Any] = {}
     for name, values in told.items():
-        infos[name], infos[f"_{name}"] = values, np.ones(values.shape[0], np.bool_)
+        infos[name], infos[f"_{name}"] = values, all_cells
     return infos

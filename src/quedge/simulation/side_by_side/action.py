@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from quedge.allocation.noma_greedy import greedy_level
 from quedge.model.cell import Cell
-from quedge.model.compiled import Bools, Floats, Floats32, kernel
+from quedge.model.compiled import Bools, Floats, Floats32, inner_kernel
 from quedge.model.frame import Decision
-from quedge.model.terms import best_local_frequency, frame_terms
+from quedge.model.terms import Terms, best_local_frequency, fill_device_terms
 
 
 class Actions(StrEnum):
@@ -63,45 +63,51 @@ def powers_action(cell: Cell, decision: Decision) -> NDArray[np.float32]:
     return np.concatenate((np.where(offload, 1.0, -1.0), 2.0 * np.clip(share, 0.0, 1.0) - 1.0)).astype(np.float32)
 
 
-@kernel
+@inner_kernel
 def powers_of_choice(
-    cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, action: Floats32
-) -> tuple[Bools, Floats, Floats]:
-    """Offloading decision, transmit power (W) and CPU frequency (Hz) of an action of kind `OFFLOAD`."""
-    terms = frame_terms(cell, channel_gain, data_queue_mbit, energy_queue)
-    n = channel_gain.size
-    offload = np.zeros(n, np.bool_)
-    transmit = np.zeros(n)
-    frequency = np.zeros(n)
+    cell: Cell,
+    terms: Terms,
+    channel_gain: Floats,
+    data_queue_mbit: Floats,
+    energy_queue: Floats,
+    action: Floats32,
+    offload: Bools,
+    transmit_power_w: Floats,
+    cpu_frequency_hz: Floats,
+) -> None:
+    """Fill in offloading decision, transmit power (W) and CPU frequency (Hz) of an action of kind `OFFLOAD`.
+
+    `terms` holds the order of the devices, and is filled where one offloads.
+    """
     before = 1.0
-    for k in range(n):  # as `NomaGreedy`, without the rates: what a decision brings is charged by the world
+    for k in range(action.size):  # as `NomaGreedy`, without the rates: what a decision brings is charged by the world
         i = terms.device[k]
-        if action[i] > 0.0:
+        offload[i] = action[i] > 0.0
+        transmit_power_w[i] = cpu_frequency_hz[i] = 0.0
+        if offload[i]:
+            fill_device_terms(cell, k, channel_gain, data_queue_mbit, energy_queue, terms)
             after = greedy_level(terms, k, before)
             step_w = (after - before) * cell.noise_w / channel_gain[i]  # eq. (27)
-            offload[i] = True
-            transmit[i] = min(step_w, cell.max_transmit_power_w[i])
+            transmit_power_w[i] = min(step_w, cell.max_transmit_power_w[i])
             before = after
         else:
-            frequency[i] = best_local_frequency(
+            cpu_frequency_hz[i] = best_local_frequency(
                 data_queue_mbit[i] + cell.v * cell.weight[i], cell.nu * energy_queue[i], data_queue_mbit[i],
                 cell.frame_s, cell.cycles_per_mbit[i], cell.energy_coefficient[i], cell.max_frequency_hz[i],
             )  # fmt: skip
-    return offload, transmit, frequency
 
 
-@kernel
-def powers_of_shares(cell: Cell, action: Floats32) -> tuple[Bools, Floats, Floats]:
-    """Offloading decision, transmit power (W) and CPU frequency (Hz) of an action of kind `POWERS`."""
-    n = action.size // 2
-    offload = np.empty(n, np.bool_)
-    transmit = np.zeros(n)
-    frequency = np.zeros(n)
+@inner_kernel
+def powers_of_shares(
+    cell: Cell, action: Floats32, offload: Bools, transmit_power_w: Floats, cpu_frequency_hz: Floats
+) -> None:
+    """Fill in offloading decision, transmit power (W) and CPU frequency (Hz) of an action of kind `POWERS`."""
+    n = offload.size
     for i in range(n):
         offload[i] = action[i] > 0.0
+        transmit_power_w[i] = cpu_frequency_hz[i] = 0.0
         share = 0.5 * (np.float64(action[n + i]) + 1.0)
         if offload[i]:
-            transmit[i] = share * cell.max_transmit_power_w[i]
+            transmit_power_w[i] = share * cell.max_transmit_power_w[i]
         else:
-            frequency[i] = share * cell.max_frequency_hz[i]
-    return offload, transmit, frequency
+            cpu_frequency_hz[i] = share * cell.max_frequency_hz[i]

@@ -1,11 +1,14 @@
-"""What an agent from outside sees of a frame: the one place where its observations are built and scaled."""
+"""What an agent from outside sees of a frame: the one place where its observations are built, scaled and bounded."""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
+from numpy.typing import NDArray
+
 from quedge.model.cell import Cell
-from quedge.model.compiled import Floats, Floats32, kernel
+from quedge.model.compiled import Floats, Floats32, inner_kernel
 
 OBSERVED = 3
 """Numbers observed of each device."""
@@ -14,7 +17,15 @@ OBSERVATION_LIMIT = 16.0
 """Observations are cut at this value, the scaled gain at its negative, too."""
 
 
-@kernel
+def observation_bounds(devices: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The least and the most that may be observed of a cell, shape (OBSERVED * devices,) each; see `observe`."""
+    high = np.full(OBSERVED * devices, OBSERVATION_LIMIT, np.float32)
+    low = np.zeros_like(high)
+    low[:devices] = -OBSERVATION_LIMIT
+    return low, high
+
+
+@inner_kernel
 def observe(
     cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, observation: Floats32
 ) -> None:
@@ -26,7 +37,7 @@ def observe(
 
     Args:
         cell: constants of the cell.
-        channel_gain: power gains h (W/W), shape (devices,).
+        channel_gain: power gains h as they are told (W/W), shape (devices,).
         data_queue_mbit: data queues Q (Mbit), shape (devices,).
         energy_queue: virtual energy queues Y, shape (devices,).
         observation: filled, shape (OBSERVED * devices,).
