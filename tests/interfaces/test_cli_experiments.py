@@ -261,4 +261,4 @@ def test_what_a_group_brings_along_and_cannot_run_is_left_out_and_named(
             that_can_run(chosen(named), named, size)
     monkeypatch.setattr(extras, "_is_installed", lambda module: False)
     with pytest.raises(MissingExtraError):
-        that_can_run([EXPERIMENTS["beyond-gap"]], [], size)
+        that_can_run([EXPERIMENTS["beyond-ppo"]], [], size)
