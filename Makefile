@@ -36,7 +36,7 @@ clean:  ## what make and Python left behind
 	$(PYTHON) -m venv .venv
 
 .venv/installed: .venv/bin/python pyproject.toml constraints.txt
-	$(PIP) -e '.[plot,learn]'
+	$(PIP) -e '.[plot]'
 	touch $@
 
 .venv/installed-test: .venv/installed

@@ -48,7 +48,7 @@ HEAVY = {
     "pydantic": ("interfaces/",),
     "onnx": ("policy/lydroo/exported/",),
     "onnxruntime": ("policy/lydroo/exported/forward.py",),
-    "torch": ("interfaces/agent_file.py", "experiments/ppo/training.py"),
+    "torch": ("interfaces/agent_storage.py", "experiments/ppo/training.py"),
     "gymnasium": ("interfaces/environment/", "experiments/ppo/training.py"),
     "stable_baselines3": ("experiments/ppo/training.py",),
     "cvxpy": ("allocation/noma_sca/cvxpy_clarabel.py",),

@@ -14,6 +14,14 @@ import pytest
 
 from quedge.experiments.training import Training, begin_training, train, world_digest
 from quedge.interfaces.agent_file import read_agent, save_agent
+from quedge.interfaces.agent_storage import (
+    NUMPY_SUFFIX,
+    PYTORCH_SUFFIX,
+    as_array,
+    check_storage,
+    read_parts,
+    stored_parts,
+)
 from quedge.interfaces.course import Course, course_of
 from quedge.model.scenario import Scenario
 from quedge.policy.lydroo import MLP, Lydroo, NearestNeighbours
@@ -24,6 +32,7 @@ torch = pytest.importorskip("torch")
 
 SMALL = Scenario(devices=4, weight=(2.0, 1.0, 1.0, 1.5))
 SETTINGS = Lydroo(batch=8, memory=40, update_every=2, quantiser=NearestNeighbours())
+every_kind = pytest.mark.parametrize("kind", [NUMPY_SUFFIX, PYTORCH_SUFFIX])
 
 
 def trained(settings: Lydroo = SETTINGS, frames: int = 60) -> tuple[Course, Training]:
@@ -38,10 +47,13 @@ def trained(settings: Lydroo = SETTINGS, frames: int = 60) -> tuple[Course, Trai
 
 @pytest.mark.parametrize("settings", [SETTINGS, MLP], ids=["shared", "mlp"])
 @pytest.mark.parametrize("frames", [0, 5, 60])
-def test_a_saved_agent_goes_on_as_if_it_had_never_left(tmp_path: Path, settings: Lydroo, frames: int) -> None:
+@every_kind
+def test_a_saved_agent_goes_on_as_if_it_had_never_left(
+    tmp_path: Path, kind: str, settings: Lydroo, frames: int
+) -> None:
     course, training = trained(settings, frames)
-    save_agent(tmp_path / "agent.pt", course, training)
-    file = read_agent(tmp_path / "agent.pt")
+    save_agent(tmp_path / f"agent{kind}", course, training)
+    file = read_agent(tmp_path / f"agent{kind}")
     assert file.course == course
     assert file.settings == settings
     assert file.state.frames == frames
@@ -72,8 +84,9 @@ class Malicious:
 def test_code_in_a_file_is_never_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     torch.save({"format": "quedge-agent", "version": 1, "course": Malicious()}, "evil.pt")
+    np.savez("evil.npz", format="quedge-agent", version=1, course=np.array(Malicious(), dtype=object))
     (tmp_path / "plain.pt").write_bytes(pickle.dumps(Malicious()))
-    for name in ("evil.pt", "plain.pt"):
+    for name in ("evil.pt", "evil.npz", "plain.pt"):
         with pytest.raises(ValueError, match=rf"{name}: is not an agent's file"):
             read_agent(Path(name))
     assert not (tmp_path / "stolen").exists()
@@ -84,7 +97,9 @@ def test_what_is_no_agent_is_refused_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "empty.pt").write_bytes(b"")
     torch.save({"weights": torch.zeros(3)}, tmp_path / "other.pt")
     torch.save([1, 2, 3], tmp_path / "list.pt")
-    for name in ("text.pt", "empty.pt", "other.pt", "list.pt"):
+    np.savez(tmp_path / "other.npz", weights=np.zeros(3))
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    for name in ("text.pt", "empty.pt", "other.pt", "list.pt", "other.npz", "array.npy"):
         with pytest.raises(ValueError, match=rf"{name}: is not an agent's file; `quedge train` makes one"):
             read_agent(tmp_path / name)
     with pytest.raises(ValueError, match=r"none\.pt: cannot be read: No such file"):
@@ -93,9 +108,10 @@ def test_what_is_no_agent_is_refused_by_its_name(tmp_path: Path) -> None:
         read_agent(tmp_path)
 
 
-def test_a_truncated_file_is_refused_wherever_it_ends(tmp_path: Path) -> None:
-    save_agent(tmp_path / "agent.pt", *trained())
-    whole = (tmp_path / "agent.pt").read_bytes()
+@every_kind
+def test_a_truncated_file_is_refused_wherever_it_ends(tmp_path: Path, kind: str) -> None:
+    save_agent(tmp_path / f"agent{kind}", *trained())
+    whole = (tmp_path / f"agent{kind}").read_bytes()
     for share in (0.1, 0.5, 0.9, 0.999):
         (tmp_path / "cut.pt").write_bytes(whole[: int(share * len(whole))])
         with pytest.raises(ValueError, match=r"cut\.pt: is (not )?an agent's file"):
@@ -114,31 +130,35 @@ def _replaced(name: str, text: str, by: str) -> Callable[[dict[str, Any]], objec
     return damage
 
 
+def saved_parts(folder: Path) -> dict[str, Any]:
+    save_agent(folder / "agent.npz", *trained())
+    return read_parts((folder / "agent.npz").read_bytes())
+
+
+@every_kind
 @pytest.mark.parametrize(
     "damage",
     [
         _without("weights"),
         _without("standing"),
         lambda content: content["weights"].pop("own.weight"),
-        lambda content: content["weights"].update({"own.weight": torch.zeros(3, 3)}),
-        lambda content: content["weights"]["own.weight"].fill_(float("nan")),
-        lambda content: content["weights"].update({"own.weight": "no tensor"}),
+        lambda content: content["weights"].update({"own.weight": np.zeros((3, 3), np.float32)}),
+        lambda content: content["weights"]["own.weight"].fill(float("nan")),
         lambda content: content["moments"].pop("own.weight:exp_avg"),
-        lambda content: content["replay"].update({"devices": torch.full((40,), 3)}),
-        lambda content: content["replay"].update({"offload": torch.zeros(40, 9)}),
-        lambda content: content["queues"].update({"energy_queue": torch.zeros(4)}),
+        lambda content: content["replay"].update({"devices": np.full(40, 3)}),
+        lambda content: content["replay"].update({"offload": np.zeros((40, 9), np.float32)}),
+        lambda content: content["queues"].update({"energy_queue": np.zeros(4, np.float32)}),
         lambda content: content.update({"standing": "{}"}),
-        lambda content: content.update(extra=torch.zeros(3)),
-        lambda content: content["weights"].update({"own.weight": torch.zeros(32, 32, dtype=torch.float64)}),
-        lambda content: content["weights"].update({"own.weight": torch.zeros(1).expand(32, 32)}),
-        lambda content: content["moments"]["own.weight:exp_avg_sq"].fill_(-1.0),
-        lambda content: content["moments"]["own.weight:step"].fill_(-1.0),
-        lambda content: content["replay"]["offload"].fill_(7.0),
-        lambda content: content["replay"]["added"].fill_(2**63 - 1),
-        lambda content: content["replay"]["added"].fill_(0),
-        lambda content: content["replay"].update({"devices": torch.tensor(3)}),
-        lambda content: content["queues"]["data_queue_mbit"].fill_(-5.0),
-        lambda content: content["queues"]["energy_queue"].fill_(1e308),
+        lambda content: content.update(extra={"more": np.zeros(3)}),
+        lambda content: content["weights"].update({"own.weight": np.zeros((32, 32))}),
+        lambda content: content["moments"]["own.weight:exp_avg_sq"].fill(-1.0),
+        lambda content: content["moments"]["own.weight:step"].fill(-1.0),
+        lambda content: content["replay"]["offload"].fill(7.0),
+        lambda content: content["replay"]["added"].fill(2**63 - 1),
+        lambda content: content["replay"]["added"].fill(0),
+        lambda content: content["replay"].update({"devices": np.array(3)}),
+        lambda content: content["queues"]["data_queue_mbit"].fill(-5.0),
+        lambda content: content["queues"]["energy_queue"].fill(1e308),
         _replaced("standing", '"frames": 60', '"frames": -1'),
         _replaced("standing", '"frames": 60', '"frames": 101'),
         _replaced("standing", '"winners": [', '"winners": [4, '),
@@ -155,31 +175,63 @@ def _replaced(name: str, text: str, by: str) -> Callable[[dict[str, Any]], objec
         _replaced("course", "lydroo-noma", "exact"),
     ],
 )
-def test_a_damaged_file_is_refused_as_such(tmp_path: Path, damage: Callable[[dict[str, Any]], object]) -> None:
+def test_a_damaged_file_is_refused_as_such(
+    tmp_path: Path, kind: str, damage: Callable[[dict[str, Any]], object]
+) -> None:
+    parts = saved_parts(tmp_path)
+    damage(parts)
+    (tmp_path / "bad").write_bytes(stored_parts(parts, kind))
+    with pytest.raises(ValueError, match=r"bad: is an agent's file that cannot be used: "):
+        read_agent(tmp_path / "bad")
+
+
+@pytest.mark.parametrize("weight", [torch.zeros(1).expand(32, 32), torch.zeros(32, 32).T[:, :], "no tensor"])
+def test_a_tensor_that_is_none_of_its_own_is_refused(tmp_path: Path, weight: Any) -> None:
     save_agent(tmp_path / "agent.pt", *trained())
     content = torch.load(tmp_path / "agent.pt", weights_only=True)
-    damage(content)
+    content["weights"]["own.weight"] = weight
     torch.save(content, tmp_path / "bad.pt")
     with pytest.raises(ValueError, match=r"bad\.pt: is an agent's file that cannot be used: "):
         read_agent(tmp_path / "bad.pt")
 
 
-def test_a_file_of_another_version_says_so(tmp_path: Path) -> None:
-    torch.save({"format": "quedge-agent", "version": 7}, tmp_path / "new.pt")
-    with pytest.raises(ValueError, match=r"new\.pt: .* of version 7, and this quedge reads version 1"):
-        read_agent(tmp_path / "new.pt")
+@every_kind
+def test_a_file_of_another_version_says_so(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "new").write_bytes(stored_parts({"format": "quedge-agent", "version": 7}, kind))
+    with pytest.raises(ValueError, match=r"new: .* of version 7, and this quedge reads version 1"):
+        read_agent(tmp_path / "new")
 
 
-def test_a_compressed_file_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
-    save_agent(tmp_path / "agent.pt", *trained())
+@every_kind
+def test_a_compressed_file_is_refused_before_it_is_unpacked(tmp_path: Path, kind: str) -> None:
+    save_agent(tmp_path / f"agent{kind}", *trained())
     with (
-        zipfile.ZipFile(tmp_path / "agent.pt") as stored,
-        zipfile.ZipFile(tmp_path / "small.pt", "w", zipfile.ZIP_DEFLATED) as small,
+        zipfile.ZipFile(tmp_path / f"agent{kind}") as stored,
+        zipfile.ZipFile(tmp_path / "small", "w", zipfile.ZIP_DEFLATED) as small,
     ):
         for entry in stored.infolist():
             small.writestr(entry.filename, stored.read(entry))
-    with pytest.raises(ValueError, match=r"small\.pt: is not an agent's file"):
-        read_agent(tmp_path / "small.pt")
+    with pytest.raises(ValueError, match=r"small: is not an agent's file"):
+        read_agent(tmp_path / "small")
+
+
+def test_both_formats_hold_the_same(tmp_path: Path) -> None:
+    parts = saved_parts(tmp_path)
+    for kind in (NUMPY_SUFFIX, PYTORCH_SUFFIX):
+        again = read_parts(bytes(stored_parts(parts, kind)))
+        assert again.keys() == parts.keys()
+        for name, part in parts.items():
+            if isinstance(part, dict):
+                for member, values in part.items():
+                    np.testing.assert_array_equal(as_array(again[name][member]), values)
+            else:
+                assert again[name] == part
+
+
+@pytest.mark.parametrize("name", ["agent", "agent.zip", "agent.PT", "pt"])
+def test_a_file_whose_ending_names_no_format_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=rf"{name}: is not allowed; it must end in \.npz, or in \.pt"):
+        check_storage(Path(name))
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full disk to write to")

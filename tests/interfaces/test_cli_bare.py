@@ -49,6 +49,7 @@ def bare(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
         (["sweep", "--vary", "nu=1,2"], "quedge sweep needs pyarrow|experiments"),
         (["report", "results"], "report.html needs Jinja2|experiments"),
         (["tune"], "the search for V and ν needs Optuna|tune"),
+        (["train", "--out", "new.pt"], "an agent's file in PyTorch's format (.npz needs none) needs PyTorch|learn"),
         (["run", "--agent", "actor.onnx"], "an exported actor needs ONNX Runtime|onnx"),
         (["pqc", "measure"], "needs cryptography|pqc"),
         (["pqc", "emulate"], "needs cryptography|pqc"),
@@ -103,3 +104,11 @@ def test_decisions_scenario_files_and_security_costs_need_no_extra(folder: Path)
                    "--frames", "3", "--json", folder=folder)  # fmt: skip
     assert secured.returncode == 0, secured.stderr
     assert json.loads(secured.stdout)["policy"] == "exact"
+
+
+def test_agents_learn_are_kept_and_run(folder: Path) -> None:
+    trained = bare("train", "--out", "agent.npz", "--frames", "60", "--set", "devices=3", folder=folder)
+    assert trained.returncode == 0, trained.stderr
+    done = bare("run", "--agent", "agent.npz", "--set", "devices=5", "--frames", "5", "--json", folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["policy"] == "lydroo-noma"

@@ -155,7 +155,9 @@ def test_without_pytorch_agents_learn_and_only_their_files_need_it(tmp_path: Pat
             [*QUEDGE, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
         )
 
-    for arguments in (["train", "--out", "a.pt"], ["run", "--agent", "a.pt"]):
+    trained = run("train", "--out", "a.pt", "--frames", "40", "--set", "devices=3", folder=tmp_path)
+    assert trained.returncode == 0, trained.stderr
+    for arguments in (["train", "--out", "b.pt"], ["run", "--agent", "a.pt"]):
         refused = bare(*arguments)
         assert refused.returncode == 2
         (line,) = remarks(refused.stderr)

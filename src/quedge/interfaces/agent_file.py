@@ -1,15 +1,12 @@
 """An agent's file: what it has learned, and where its training stands.
 
-The file is PyTorch's own format, read weights-only: arrays and plain values, never code. Everything in it is checked
-before anything is made of it.
+Everything in it is checked before anything is made of it; `agent_storage.py` says how it is stored.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,9 +16,10 @@ from numpy.typing import NDArray
 
 from quedge.experiments.training import Training
 from quedge.experiments.whole_file import whole_file
+from quedge.interfaces.agent_storage import Parts, as_array, read_parts, stored_parts
 from quedge.interfaces.course import Course
 from quedge.interfaces.lydroo_settings import CRITICS, lydroo_of_object
-from quedge.model.extras import check_pytorch
+from quedge.model.extras import MissingExtraError
 from quedge.model.ranges import DATA_QUEUE_MBIT, ENERGY_QUEUE
 from quedge.model.scenario import PARAMETERS, Scenario
 from quedge.policy.lydroo import AgentState, Lydroo, TrainedLydroo
@@ -58,16 +56,11 @@ class AgentFile(NamedTuple):
 
 
 def save_agent(path: Path, course: Course, training: Training) -> None:
-    """Write where a training stands, as a whole or not at all.
+    """Write where a training stands, as a whole or not at all; the file's ending is one that `check_storage` allows.
 
     Raises:
         OSError: the file cannot be written.
     """
-    import torch
-
-    def tensors(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
-        return {name: torch.from_numpy(np.array(values, order="C")) for name, values in arrays.items()}
-
     state = training.agent.state()
     standing = {
         "candidates": state.candidates,
@@ -75,20 +68,19 @@ def save_agent(path: Path, course: Course, training: Training) -> None:
         "frames": training.frames,
         "random_state": training.run.random_state,
     }
-    content = {
+    content: Parts = {
         "format": _FORMAT,
         "version": _VERSION,
         "course": json.dumps(course._asdict()),
-        "weights": tensors(state.weights),
-        "moments": tensors(state.moments),
-        "replay": tensors(state.replay),
+        "weights": state.weights,
+        "moments": state.moments,
+        "replay": state.replay,
         "standing": json.dumps(standing),
-        "queues": tensors({"data_queue_mbit": training.run.data_queue_mbit, "energy_queue": training.run.energy_queue}),
+        "queues": {"data_queue_mbit": training.run.data_queue_mbit, "energy_queue": training.run.energy_queue},
     }
-    written = io.BytesIO()  # PyTorch hides what goes wrong with a file
-    torch.save(content, written)
+    stored = stored_parts(content, path.suffix)
     with whole_file(path) as file:
-        file.write(written.getbuffer())
+        file.write(stored)
 
 
 def read_agent(path: Path) -> AgentFile:
@@ -96,22 +88,18 @@ def read_agent(path: Path) -> AgentFile:
 
     Raises:
         ValueError: it cannot be read or is not such a file; the message names it.
-        MissingExtraError: PyTorch is not installed.
+        MissingExtraError: it is in PyTorch's format, and PyTorch is not installed.
     """
-    check_pytorch("an agent's file")
-    import torch
-
     try:
         held = path.read_bytes()
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
     try:
-        with zipfile.ZipFile(io.BytesIO(held)) as archive:
-            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
-                raise ValueError  # what is small here could be vast in memory
-        content = torch.load(io.BytesIO(held), map_location="cpu", weights_only=True)
+        content = read_parts(held)
         if content["format"] != _FORMAT:
             raise ValueError
+    except MissingExtraError:
+        raise
     except Exception:  # what is no such file fails in as many ways as there are files
         raise ValueError(f"{path}: is not an agent's file; `quedge train` makes one") from None
     try:
@@ -151,26 +139,26 @@ def _checked(content: Mapping[str, Any]) -> AgentFile:
     return AgentFile(course, settings, state, RunState(**queues, random_state=standing["random_state"]))
 
 
-def _checked_moments(tensors: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, NDArray[Any]]:
+def _checked_moments(stored: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, NDArray[Any]]:
     """Adam's memory; there is none before its first step."""
-    if not tensors:
+    if not stored:
         return {}
     layout: _Layout = {}
     for name, shape in shapes.items():
         layout |= {f"{name}:step": ((), np.float32)}
         layout |= {f"{name}:{moment}": (shape, np.float32) for moment in ("exp_avg", "exp_avg_sq")}
-    moments = _arrays(tensors, layout)
+    moments = _arrays(stored, layout)
     for name, values in moments.items():
         _require(name.endswith("exp_avg") or bool((values >= 0.0).all()), f"{name}: must not be negative")
     return moments
 
 
-def _checked_replay(tensors: Mapping[str, Any], settings: Lydroo, devices: int, frames: int) -> dict[str, NDArray[Any]]:
+def _checked_replay(stored: Mapping[str, Any], settings: Lydroo, devices: int, frames: int) -> dict[str, NDArray[Any]]:
     """The memory after so many frames of one cell."""
     held = min(frames, settings.memory)
     width = devices if held else 0
     replay = _arrays(
-        tensors,
+        stored,
         {
             "features": ((held, width, settings.inputs.features), np.float32),
             "offload": ((held, width), np.float32),
@@ -184,17 +172,14 @@ def _checked_replay(tensors: Mapping[str, Any], settings: Lydroo, devices: int, 
     return replay
 
 
-def _arrays(tensors: Mapping[str, Any], layout: _Layout) -> dict[str, NDArray[Any]]:
-    """Tensors as arrays in the order of the layout, each finite and holding its own numbers."""
-    _require(tensors.keys() == layout.keys(), f"{sorted(tensors)} are not {sorted(layout)}")
+def _arrays(stored: Mapping[str, Any], layout: _Layout) -> dict[str, NDArray[Any]]:
+    """A group's arrays in the order of the layout, each finite."""
+    _require(stored.keys() == layout.keys(), f"{sorted(stored)} are not {sorted(layout)}")
     arrays = {}
     for name, (shape, kind) in layout.items():
-        tensor = tensors[name].detach()
-        own = tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size()  # not one number many times
-        fits = tuple(tensor.shape) == shape and tensor.is_contiguous() and own
-        array = tensor.numpy() if fits else np.empty(0)
+        array = as_array(stored[name])
         _require(
-            fits and array.dtype == kind and bool(np.isfinite(array).all()),
+            array.shape == shape and array.dtype == kind and bool(np.isfinite(array).all()),
             f"{name}: must be a finite array of shape {shape} and type {np.dtype(kind)}",
         )
         arrays[name] = array

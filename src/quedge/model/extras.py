@@ -12,15 +12,6 @@ class MissingExtraError(ImportError):
         super().__init__(f"{what} needs {library}, which is not installed: pip install 'quedge[{extra}]'")
 
 
-def check_pytorch(what: str) -> None:
-    """Refuse what needs PyTorch where that is not installed.
-
-    Raises:
-        MissingExtraError: naming `what` and the extra.
-    """
-    check_installed("torch", what, "PyTorch", "learn")
-
-
 def check_installed(module: str, what: str, library: str, extra: str) -> None:
     """Refuse what needs a library that is not installed.
 

@@ -13,6 +13,7 @@ import typer
 from quedge.experiments.training import begin_training, train, world_digest
 from quedge.experiments.whole_file import check_folder_takes_files
 from quedge.interfaces.agent_file import read_agent, save_agent
+from quedge.interfaces.agent_storage import check_storage
 from quedge.interfaces.cli import completing
 from quedge.interfaces.cli.compiling import compile_run
 from quedge.interfaces.cli.numbers import frames_of
@@ -26,7 +27,6 @@ from quedge.interfaces.lydroo_settings import CRITICS, lydroo_of
 from quedge.interfaces.policies import checked_name
 from quedge.interfaces.run_files import summary_object
 from quedge.interfaces.scenario_file import read_scenario
-from quedge.model.extras import check_pytorch
 from quedge.simulation.measures import summarise
 from quedge.simulation.trace import Trace, joined
 from quedge.simulation.world import draw_world
@@ -36,7 +36,12 @@ _WARMUP = 0.5
 
 
 def train_agent(
-    out: Annotated[Path, typer.Option(parser=place_of, metavar="FILE", help="Where the agent is kept (.pt).")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            parser=place_of, metavar="FILE", help="Where the agent is kept: .npz, or .pt for PyTorch's format."
+        ),
+    ],
     scenario: ScenarioFile = None,
     policy: Annotated[
         str, typer.Option(help=f"Which agent: {', '.join(CRITICS)}.", autocompletion=completing.learners)
@@ -62,7 +67,6 @@ def train_agent(
     """
     with refusing():
         critic = CRITICS[checked_name(policy, tuple(CRITICS))]
-        check_pytorch("an agent's file")
         learner = dataclasses.replace(lydroo_of(lydroo or ()), allocator=critic)
         traces = read_traces(channel_trace, arrival_trace)
         given = read_scenario(scenario, settings or (), traces.devices).scenario
@@ -74,6 +78,8 @@ def train_agent(
             raise ValueError(f"--out: {out}: is a folder; it must be a file name")
         if out.suffix == SUFFIX:
             raise ValueError(f"--out: {out}: is not allowed; `quedge export` makes {SUFFIX} files of an agent's file")
+        with refusing("--out"):
+            check_storage(out)
         if resume:
             file = read_agent(out)
             difference = file.course.difference(course)
