@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from quedge.controller.answer import Answer, ServedBy, bound_of
 from quedge.controller.books import Books
 from quedge.controller.refused import Reason, Refused
+from quedge.controller.remark import NO_REMARK, Remark, remark_on, remark_on_failure
 from quedge.controller.report import Report
 from quedge.model.cell import cell_of
 from quedge.model.frame import Decision, Frame, Status
@@ -62,6 +63,7 @@ class Controller:
         self._cell = cell_of(scenario)
         self._policy = begun(policy, scenario.devices, self._rng)
         self._books = Books.of(scenario.devices)
+        self._remark = NO_REMARK
 
     @property
     def devices(self) -> int:
@@ -72,6 +74,11 @@ class Controller:
     def books(self) -> Books:
         """The cell's books; their arrays must not be changed."""
         return self._books
+
+    @property
+    def remark(self) -> Remark:
+        """What is said of the last decision beside its answer."""
+        return self._remark
 
     def check_turn(self, frame: int) -> None:
         """Refuse a frame that is not the next one.
@@ -97,7 +104,7 @@ class Controller:
         """
         self.check_turn(report.frame)
         frame = self._books.frame(self._cell, report)
-        served_by, decision = self._decided(frame, decided_by)
+        served_by, decision, self._remark = self._decided(frame, decided_by)
         share = AT_ONCE if decision.time_share is None else decision.time_share
         offload = decision.offload
         rate, power = charge(*frame[:3], offload, decision.transmit_power_w, decision.cpu_frequency_hz, share)
@@ -134,18 +141,21 @@ class Controller:
         if standing.agent is not None and isinstance(self._settings, Lydroo):
             self._policy = self._settings.resume(standing.agent)
 
-    def _decided(self, frame: Frame, decided_by: ServedBy) -> tuple[ServedBy, Decision]:
+    def _decided(self, frame: Frame, decided_by: ServedBy) -> tuple[ServedBy, Decision, Remark]:
+        remark = NO_REMARK
         if decided_by is not ServedBy.LATE:
             try:
                 decision = _own(self._policy.decide(_copied(frame), self._rng))
                 check_decision(frame.cell, decision)
             except KeyboardInterrupt:
                 raise
-            except BaseException:  # whatever a policy does, a panic of compiled code included, the frame has an answer
-                decided_by = ServedBy.POLICY_FAILED
+            except (
+                BaseException
+            ) as error:  # whatever a policy does, a panic of compiled code too, the frame has an answer
+                decided_by, remark = ServedBy.POLICY_FAILED, remark_on_failure(error)
             if decided_by is ServedBy.POLICY:
-                return decided_by, decision
-        return decided_by, BestSingle().decide(frame, self._rng)
+                return decided_by, decision, remark_on(decision)
+        return decided_by, BestSingle().decide(frame, self._rng), remark
 
 
 def _own(decision: Decision) -> Decision:

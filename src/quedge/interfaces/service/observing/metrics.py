@@ -55,15 +55,13 @@ class Metrics:
 
         return generate_latest(self.registry)
 
-    def served(
-        self, base_station: str, served: Served, round_trip_s: float, candidates: float | None = None
-    ) -> None:  # fmt: skip
-        """See `Observer.served`; `candidates` is the K of a policy that tells it."""
+    def served(self, base_station: str, served: Served, round_trip_s: float) -> None:
+        """See `Observer.served`."""
         with self._lock:
             cell = self._cells.get(base_station)
             if cell is None:
                 cell = self._cells[base_station] = _Cell(Books.of(self._devices))
-            cell.take(served, round_trip_s, candidates)
+            cell.take(served, round_trip_s)
 
     def refused(self, base_station: str, outcome: int) -> None:
         """See `Observer.refused`. The name may be anybody's invention, so it is no label."""
@@ -151,7 +149,7 @@ class _Cell:
         copied.decision_times, copied.answer_times = self.decision_times.copy(), self.answer_times.copy()
         return copied
 
-    def take(self, served: Served, round_trip_s: float, candidates: float | None) -> None:
+    def take(self, served: Served, round_trip_s: float) -> None:
         self.answer_times.add(round_trip_s)
         if served.repeated:
             self.repeated += 1
@@ -160,7 +158,7 @@ class _Cell:
         self.decision_times.add(served.decision_s)
         self.frames[answer.served_by] += 1
         self.queues.take(answer)
-        self.last, self.next_frame, self.candidates = answer, answer.frame + 1, candidates
+        self.last, self.next_frame, self.candidates = answer, answer.frame + 1, served.remark.candidates
         self.device_frames += answer.devices.size
         self.offloaded += int(np.count_nonzero(answer.offload))
         self.power_w += float(np.add.reduce(answer.power_w))
