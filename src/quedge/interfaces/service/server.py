@@ -13,9 +13,10 @@ import grpc
 
 from quedge.interfaces.service.cells import Cells
 from quedge.interfaces.service.servicer import Observer, Servicer
+from quedge.interfaces.service.tls.admission import ANY_CLIENT, Admission
 
 _MOST_MESSAGE_BYTES = 4 << 20
-_GRACE_S = 2.0
+_GRACE_S = 2.0  # for clients that do not read their last answers
 _KEEPALIVE_MS = 5_000  # a base station that is gone without a word gives its name free after twice that
 
 
@@ -41,9 +42,9 @@ async def serve(
     ready: Callable[[int], None],
     observer: Observer | None = None,
     stopping: Callable[[], None] = lambda: None,
-    hybrid_only: bool = False,
+    admission: Admission = ANY_CLIENT,
 ) -> None:
-    """Serve until SIGTERM or SIGINT; then what waits is answered, and every cell's standing kept.
+    """Serve until SIGTERM or SIGINT; then what is being served is answered, streams end, and cells' standing is kept.
 
     Args:
         cells: the engines; they are closed at the end.
@@ -53,7 +54,7 @@ async def serve(
         ready: called with the port once reports are taken.
         observer: who is told of what happens.
         stopping: called once no new streams are taken.
-        hybrid_only: whether connections without a hybrid key exchange are refused.
+        admission: what is asked of clients.
 
     Raises:
         OSError: the address cannot be listened on.
@@ -67,7 +68,8 @@ async def serve(
         ("grpc.so_reuseport", 0),  # a second service on the port is refused rather than given half of the streams
     ]
     server = grpc.aio.server(options=options)
-    server.add_generic_rpc_handlers((Servicer(cells, policy, deadline_s, observer, hybrid_only).handlers(),))
+    servicer = Servicer(cells, policy, deadline_s, observer, admission)
+    server.add_generic_rpc_handlers((servicer.handlers(),))
     address = f"{listening.host}:{listening.port}"
     try:
         if listening.credentials is None:
@@ -91,5 +93,6 @@ async def serve(
         await stop.wait()
     finally:
         stopping()
+        servicer.end()
         await server.stop(_GRACE_S)
         await loop.run_in_executor(None, cells.close)
