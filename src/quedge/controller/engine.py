@@ -19,9 +19,10 @@ from typing import NamedTuple, TypeVar
 from quedge.controller import checkpoint
 from quedge.controller.answer import Answer, ServedBy
 from quedge.controller.books import Books
-from quedge.controller.controller import Controller, Remarks
+from quedge.controller.controller import Controller
 from quedge.controller.journal import Entry, Journal, StateError
 from quedge.controller.refused import Reason, Refused
+from quedge.controller.remark import NO_REMARK, Remark
 from quedge.controller.report import NEXT_FRAME, Report
 
 T = TypeVar("T")
@@ -47,14 +48,14 @@ class Served(NamedTuple):
         repeated: whether this very report had been served before, and its answer is given once more.
         decision_s: time in which it was decided (s); 0 where it was repeated.
         waited_s: time from its arrival to the beginning of that (s).
-        remarks: what is to be said of the decision; nothing where it was repeated.
+        remark: what is said of the decision beside the answer; nothing where the answer is repeated.
     """
 
     answer: Answer
     repeated: bool
     decision_s: float
     waited_s: float
-    remarks: Remarks = Remarks()
+    remark: Remark = NO_REMARK
 
 
 @dataclass(frozen=True)
@@ -218,7 +219,7 @@ class Engine:
         failed = answer.served_by is ServedBy.POLICY_FAILED  # it may not fail again: such a frame is not served twice
         self._last_decision_s = decided - began
         self._unkept += self._pace.checkpoint_frames if failed else 1
-        return Served(answer, False, decided - began, began - job.arrived, self._controller.remarks)
+        return Served(answer, False, decided - began, began - job.arrived, self._controller.remark)
 
     def _return(self) -> None:
         """Stand where the journal stands: what was decided since was not kept, or was, and its answer is repeated."""

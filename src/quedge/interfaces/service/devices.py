@@ -12,6 +12,7 @@ from quedge.controller.refused import Reason, Refused
 from quedge.controller.report import Report
 from quedge.interfaces.service import quedge_pb2 as pb
 from quedge.interfaces.service import translate
+from quedge.interfaces.service.calls import EndedError
 
 _MOST_ANSWERS = 64  # that wait for a slow reader; older ones give way
 
@@ -20,8 +21,9 @@ class _Stream:
     """One device's stream: the answers that wait for it, and how many of its reports are in frames to come."""
 
     def __init__(self) -> None:
-        self._answers: asyncio.Queue[pb.DeviceAnswer | None] = asyncio.Queue()
+        self._waiting: asyncio.Queue[pb.DeviceAnswer | None] = asyncio.Queue()
         self._in_frames, self._reading = 0, True
+        self._ending: EndedError | None = None
 
     def reported(self) -> None:
         """A report of it stands in a frame."""
@@ -35,22 +37,25 @@ class _Stream:
 
     def tell(self, answer: pb.DeviceAnswer) -> None:
         """Tell it something; of a slow reader's answers the oldest gives way."""
-        if self._answers.qsize() >= _MOST_ANSWERS:
-            self._answers.get_nowait()
-        self._answers.put_nowait(answer)
+        if self._waiting.qsize() >= _MOST_ANSWERS:
+            self._waiting.get_nowait()
+        self._waiting.put_nowait(answer)
 
-    def ended(self) -> None:
-        """It reports no more; the answer to its last report may be still to come."""
-        self._reading = False
+    def ended(self, ending: EndedError | None) -> None:
+        """It reports no more, or cannot; the answer to its last report may be still to come."""
+        self._reading, self._ending = False, ending
         self._end_if_done()
 
-    async def next_answer(self) -> pb.DeviceAnswer | None:
-        """What it is told next; None at the end."""
-        return await self._answers.get()
+    async def answers(self) -> AsyncIterator[pb.DeviceAnswer]:
+        """What it is told, one after the other; at the end an EndedError where it has not ended by itself."""
+        while (answer := await self._waiting.get()) is not None:
+            yield answer
+        if self._ending is not None:
+            raise self._ending
 
     def _end_if_done(self) -> None:
         if not self._reading and self._in_frames == 0:
-            self._answers.put_nowait(None)
+            self._waiting.put_nowait(None)
 
 
 class DeviceStreams:
@@ -60,7 +65,7 @@ class DeviceStreams:
         devices: number of the scenario's devices.
         deadline_s: time from a frame's first report to its end (s).
         serve: has the report of the frame that is due served.
-        refused: is told the outcome of each report that is refused.
+        refused: is told of each device's report that was refused.
     """
 
     def __init__(
@@ -68,10 +73,10 @@ class DeviceStreams:
         devices: int,
         deadline_s: float,
         serve: Callable[[Report], Awaitable[Served]],
-        refused: Callable[[int], None],
+        refused: Callable[[Reason], None],
     ) -> None:
         self._assembly = Assembly(devices, deadline_s)
-        self._serve, self._told_of_refusal = serve, refused
+        self._serve, self._told_refused = serve, refused
         self._streams: dict[int, _Stream] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -85,7 +90,11 @@ class DeviceStreams:
     async def stream(
         self, first: pb.DeviceReport, requests: AsyncIterator[pb.DeviceReport]
     ) -> AsyncGenerator[pb.DeviceAnswer, None]:
-        """Serve one device's stream, from its first report on."""
+        """Serve one device's stream, from its first report on.
+
+        Raises:
+            EndedError: `requests` raised it; all that had been reported before is answered.
+        """
         device = first.device
         try:
             self._assembly.join(device)
@@ -96,7 +105,7 @@ class DeviceStreams:
         reading = asyncio.create_task(self._read(first, requests, mine))
         reading.add_done_callback(lambda task: task.cancelled() or task.exception())  # whoever is gone is no error
         try:
-            while (answer := await mine.next_answer()) is not None:
+            async for answer in mine.answers():
                 yield answer
         finally:
             reading.cancel()
@@ -105,28 +114,23 @@ class DeviceStreams:
             self._close_if_complete()
 
     async def _read(self, first: pb.DeviceReport, requests: AsyncIterator[pb.DeviceReport], mine: _Stream) -> None:
+        ending = None
         try:
-            self._add(first, mine)
+            self._add(first, first, mine)
             async for request in requests:
-                if (request.base_station, request.device) != (first.base_station, first.device):
-                    field = "device" if request.device != first.device else "base_station"
-                    mine.tell(self._refusal(Refused(Reason.BAD_VALUE, field, "a stream is one device's")))
-                    continue
-                self._add(request, mine)
+                self._add(request, first, mine)
+        except EndedError as ended:
+            ending = ended
         finally:
             self._assembly.rest(first.device)
             self._close_if_complete()
-            mine.ended()
+            mine.ended(ending)
 
-    def _refusal(self, refused: Refused) -> pb.DeviceAnswer:
-        """What a device is told of a refusal; whoever watches is told, too."""
-        self._told_of_refusal(translate.OUTCOMES[refused.reason])
-        return translate.device_refusal_of(refused, 0)
-
-    def _add(self, request: pb.DeviceReport, mine: _Stream) -> None:
+    def _add(self, request: pb.DeviceReport, first: pb.DeviceReport, mine: _Stream) -> None:
         now = asyncio.get_running_loop().time()
         measured = request.data_queue_mbit if request.HasField("data_queue_mbit") else None
         try:
+            _check_same_device(request, first)
             self._assembly.add(request.device, request.channel_gain, request.arrived_mbit, measured, now)
         except Refused as refused:
             mine.tell(self._refusal(refused))
@@ -151,9 +155,22 @@ class DeviceStreams:
             try:
                 answer = (await self._serve(report)).answer
             except Refused as refused:
-                told = dict.fromkeys(report.devices.tolist(), self._refusal(refused))
+                told = {device: self._refusal(refused) for device in report.devices.tolist()}
             else:
                 told = {device: translate.device_answer_of(answer, device) for device in answer.devices.tolist()}
         for device, message in told.items():
             if device in self._streams:
                 self._streams[device].answered(message)
+
+    def _refusal(self, refused: Refused) -> pb.DeviceAnswer:
+        """The answer to a device's report that was refused, of which the observer is told."""
+        self._told_refused(refused.reason)
+        return translate.device_refusal_of(refused)
+
+
+def _check_same_device(request: pb.DeviceReport, first: pb.DeviceReport) -> None:
+    for field in ("device", "base_station"):
+        given, due = getattr(request, field), getattr(first, field)
+        if given != due:
+            message = f"{given!r:.80} is not allowed; it must be {due!r}, since a stream is one device's"
+            raise Refused(Reason.BAD_VALUE, field, message)
