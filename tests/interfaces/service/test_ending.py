@@ -9,15 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import numpy as np
 import pytest
 
 from quedge.interfaces.service import methods, server
 from quedge.interfaces.service import quedge_pb2 as pb
-from quedge.model.frame import Decision, Frame
-from quedge.policy.exact import Exact
+from tests.interfaces.service.gated import Gated
 from tests.interfaces.service.service_under_test import Service
-from tests.interfaces.service.wire import PATIENCE_S, Stream, asked, connected, device_report, frame_report
+from tests.interfaces.service.wire import (
+    PATIENCE_S,
+    Remembering,
+    Stream,
+    asked,
+    connected,
+    device_report,
+    frame_report,
+)
 
 ENDED = (grpc.StatusCode.UNAVAILABLE, "the service ends")
 
@@ -34,19 +40,6 @@ def gate() -> Iterator[threading.Event]:
     event = threading.Event()
     yield event
     event.set()
-
-
-class Gated:
-    """The exact policy, which decides when it may."""
-
-    def __init__(self, gate: threading.Event) -> None:
-        self._gate, self.asked = gate, threading.Event()
-
-    def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
-        """See `Policy.decide`."""
-        self.asked.set()
-        assert self._gate.wait(PATIENCE_S)
-        return Exact().decide(frame, rng)
 
 
 def is_over(stream: Stream) -> bool:
@@ -98,15 +91,18 @@ def test_a_report_that_is_being_served_is_answered_before_its_stream_ends(
 
 
 def test_a_frame_that_waits_for_silent_devices_is_decided_at_the_end() -> None:
-    with Service(deadline_s=10 * PATIENCE_S) as service, connected(service.target) as channel:
+    watching = Remembering()
+    with Service(deadline_s=10 * PATIENCE_S, observer=watching) as service, connected(service.target) as channel:
         first, silent = Stream(channel, methods.SERVE_DEVICE), Stream(channel, methods.SERVE_DEVICE)
         for number, stream in enumerate((first, silent)):
             assert stream.ask(device_report(number, gain=float("nan"))).outcome == pb.BAD_VALUE
         first.send(device_report(0))
-        assert first.ask(device_report(0)).outcome == pb.REPEATED_DEVICE  # so the report before it was read
+        first.send(device_report(0))
+        watching.until_told(("roof", pb.REPEATED_DEVICE))  # so the report before it was read
         service.end()
         answer = first.read()
         assert (answer.outcome, answer.frame) == (pb.SERVED, 0)
+        assert first.read().outcome == pb.REPEATED_DEVICE
         assert is_over(first)
         assert is_over(silent)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -31,6 +32,13 @@ class Remembering:
     def refused(self, base_station: str, outcome: int) -> None:
         """See `Observer.refused`."""
         self.refusals.append((base_station, outcome))
+
+    def until_told(self, refusal: tuple[str, int]) -> None:
+        """Wait until it was told of a refusal."""
+        until = time.monotonic() + PATIENCE_S
+        while refusal not in self.refusals:
+            assert time.monotonic() < until, f"{self.refusals} is all that was refused"
+            time.sleep(1e-3)
 
 
 class Stream:
@@ -62,6 +70,10 @@ class Stream:
     def close(self) -> None:
         """Nothing more is sent."""
         self._requests.put(None)
+
+    def cancel(self) -> None:
+        """Go away in the middle of it."""
+        self._call.cancel()
 
 
 @contextmanager

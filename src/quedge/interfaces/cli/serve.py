@@ -57,7 +57,7 @@ def milliseconds_of(text: str) -> float:
     return _positive_ms(text) / 1e3
 
 
-def deadline_without_s(frame_s: float) -> float:
+def default_deadline_s(frame_s: float) -> float:
     """When a frame of self-reporting devices closes where nobody says so: half a frame, 20 ms at most (s).
 
     Args:
@@ -153,7 +153,7 @@ def serve(
         power_budget_w=given.per_device("power_budget_w"),
         determined_by=determined_by,
         listen=listen or _ADDRESS,
-        deadline_s=deadline_ms or deadline_without_s(given.frame_s),
+        deadline_s=deadline_ms or default_deadline_s(given.frame_s),
         pace=Pace(late_s=late_ms or 0.5 * given.frame_s),
         state=state,
         durability=durability,

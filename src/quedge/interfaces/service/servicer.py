@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import grpc
 
@@ -20,6 +20,7 @@ from quedge.interfaces.service import quedge_pb2 as pb
 from quedge.interfaces.service.calls import Calls
 from quedge.interfaces.service.cells import BadNameError, Cells
 from quedge.interfaces.service.devices import DeviceStreams
+from quedge.interfaces.service.in_order import in_order
 from quedge.interfaces.service.tls.admission import ANY_CLIENT, Admission, Speaker
 
 T = TypeVar("T")
@@ -58,6 +59,14 @@ class _NotServedError(Exception):
     def __init__(self, outcome: Any, why: str) -> None:
         super().__init__(why)
         self.outcome = outcome
+
+
+class _Begun(NamedTuple):
+    """A report that was given to its engine, and what becomes of it."""
+
+    request: pb.FrameReport
+    engine: Engine
+    outcome: asyncio.Future[Served | Refused]
 
 
 class Servicer:
@@ -102,23 +111,28 @@ class Servicer:
         self._calls.end()
 
     async def serve_frames(
-        self, requests: AsyncIterator[pb.FrameReport], context: Any
+        self, requests: AsyncGenerator[pb.FrameReport, None], context: Any
     ) -> AsyncIterator[pb.FrameAnswer]:
         """A stream of a base station's reports; see the contract."""
         speaker, mine = await self._admission.speaker(context), ""
+
+        def begin(request: pb.FrameReport) -> pb.FrameAnswer | _Begun:
+            nonlocal mine
+            name = request.base_station
+            try:
+                engine = self._engine(speaker, name, is_mine=name == mine)
+            except _NotServedError as error:
+                return self._not_served(request, error)
+            if name != mine:
+                self._taken.discard(mine)
+                self._taken.add(name)
+                mine = name
+            return self._begin(request, engine)
+
         try:
-            async for request in requests:
-                name = request.base_station
-                try:
-                    engine = self._engine(speaker, name, is_mine=name == mine)
-                except _NotServedError as error:
-                    yield self._not_served(request, error)
-                    continue
-                if name != mine:
-                    self._taken.discard(mine)
-                    self._taken.add(name)
-                    mine = name
-                yield await self._answer(request, engine)
+            async with aclosing(in_order(requests, begin, self._finish)) as answers:
+                async for answer in answers:
+                    yield answer
         finally:
             self._taken.discard(mine)
 
@@ -129,14 +143,14 @@ class Servicer:
             engine = self._engine(speaker, request.base_station)
         except _NotServedError as error:
             return self._not_served(request, error)
-        return await self._answer(request, engine)
+        return await self._finish(self._begin(request, engine))
 
     async def serve_device(
-        self, requests: AsyncIterator[pb.DeviceReport], context: Any
+        self, requests: AsyncGenerator[pb.DeviceReport, None], context: Any
     ) -> AsyncIterator[pb.DeviceAnswer]:
         """A stream of a device's reports; see the contract."""
         speaker = await self._admission.speaker(context)
-        first = await anext(aiter(requests), None)
+        first = await anext(requests, None)
         if first is None:
             return
         name = first.base_station
@@ -148,7 +162,7 @@ class Servicer:
             return
         streams = self._device_streams.get(name)
         if streams is None:
-            streams = self._device_streams[name] = self._begun(name, engine)
+            streams = self._device_streams[name] = self._no_streams(name, engine)
             self._taken.add(name)
         try:
             async with aclosing(streams.stream(first, requests)) as answers:  # its device leaves before this goes on
@@ -184,7 +198,7 @@ class Servicer:
             return pb.CheckpointReply(outcome=pb.BAD_NAME, message=str(error))
         loop = asyncio.get_running_loop()
         kept: asyncio.Future[int | None] = loop.create_future()
-        engine.checkpoint(_settling(loop, kept))
+        engine.checkpoint(_at_home(loop, lambda frame: None if kept.done() else kept.set_result(frame)))
         frame = await kept
         if frame is None:
             return pb.CheckpointReply(outcome=pb.NOT_DURABLE, message="it could not be written")
@@ -220,41 +234,52 @@ class Servicer:
         _check_speaker(speaker, name)
         return self._cells.known(name)
 
-    def _begun(self, name: str, engine: Engine) -> DeviceStreams:
+    def _no_streams(self, name: str, engine: Engine) -> DeviceStreams:
         """Streams of a base station's devices, of which none is there yet."""
         return DeviceStreams(
             self._cells.devices,
             self._deadline_s,
-            lambda report: self._served(name, engine, report),
+            lambda report: self._submitted(name, engine, report),
             lambda reason: self._observer.refused(name, translate.OUTCOMES[reason]),
         )
 
-    async def _answer(self, request: pb.FrameReport, engine: Engine) -> pb.FrameAnswer:
+    def _begin(self, request: pb.FrameReport, engine: Engine) -> pb.FrameAnswer | _Begun:
+        """Have a report served, or refuse it."""
         try:
             report = translate.report_of(request, self._cells.devices)
-            return translate.answer_of(await self._served(request.base_station, engine, report))
         except Refused as refused:
-            self._observer.refused(request.base_station, translate.OUTCOMES[refused.reason])
-            return translate.refusal_of(refused, request.frame, engine.books.next_frame)
+            return self._refusal(request, engine, refused)
+        return _Begun(request, engine, self._submitted(request.base_station, engine, report))
+
+    async def _finish(self, begun: pb.FrameAnswer | _Begun) -> pb.FrameAnswer:
+        """The answer to a report."""
+        if isinstance(begun, pb.FrameAnswer):
+            return begun
+        outcome = await begun.outcome
+        if isinstance(outcome, Refused):
+            return self._refusal(begun.request, begun.engine, outcome)
+        return translate.answer_of(outcome)
+
+    def _refusal(self, request: pb.FrameReport, engine: Engine, refused: Refused) -> pb.FrameAnswer:
+        self._observer.refused(request.base_station, translate.OUTCOMES[refused.reason])
+        return translate.refusal_of(refused, request.frame, engine.books.next_frame)
 
     def _not_served(self, request: pb.FrameReport, error: _NotServedError) -> pb.FrameAnswer:
         self._observer.refused(request.base_station, error.outcome)
         return pb.FrameAnswer(frame=request.frame, outcome=error.outcome, field="base_station", message=str(error))
 
-    async def _served(self, name: str, engine: Engine, report: Report) -> Served:
-        """Have a report served.
+    def _submitted(self, name: str, engine: Engine, report: Report) -> asyncio.Future[Served | Refused]:
+        """Have a report served; what becomes of it. Whoever watches is told of a frame even if nobody waits for it."""
+        began, loop = time.perf_counter(), asyncio.get_running_loop()
+        outcome: asyncio.Future[Served | Refused] = loop.create_future()
 
-        Raises:
-            Refused: it was not.
-        """
-        began = time.perf_counter()
-        loop = asyncio.get_running_loop()
-        told: asyncio.Future[Served | Refused] = loop.create_future()
-        engine.submit(report, _settling(loop, told))
-        outcome = await told
-        if isinstance(outcome, Refused):
-            raise outcome
-        self._observer.served(name, outcome, time.perf_counter() - began)
+        def settle(result: Served | Refused) -> None:
+            if not outcome.done():
+                outcome.set_result(result)
+            if isinstance(result, Served):
+                self._observer.served(name, result, time.perf_counter() - began)
+
+        engine.submit(report, _at_home(loop, settle))
         return outcome
 
 
@@ -263,18 +288,14 @@ def _check_speaker(speaker: Speaker, name: str) -> None:
         raise BadNameError(f"{name[:80]!r} is not allowed; it must be a name that the client's certificate carries")
 
 
-def _settling(loop: asyncio.AbstractEventLoop, future: asyncio.Future[T]) -> Callable[[T], None]:
-    """What settles a future of the event loop from another thread; where its stream has ended, nobody waits for it."""
+def _at_home(loop: asyncio.AbstractEventLoop, call: Callable[[T], None]) -> Callable[[T], None]:
+    """A call that is made in the event loop's own thread: at once from there, soon from another one."""
     home = threading.get_ident()
 
-    def settle(result: T) -> None:
-        if not future.done():
-            future.set_result(result)
-
-    def told(result: T) -> None:
+    def made(result: T) -> None:
         if threading.get_ident() == home:
-            settle(result)
+            call(result)
         else:
-            loop.call_soon_threadsafe(settle, result)
+            loop.call_soon_threadsafe(call, result)
 
-    return told
+    return made
