@@ -204,6 +204,29 @@ def test_without_a_journal_a_report_is_decided_at_once_by_whoever_brings_it(begu
     assert deciders[-1] is threading.current_thread()
 
 
+def test_a_slow_policy_holds_up_nobody_who_brings_a_report_also_after_a_late_frame(begun: Begun) -> None:
+    def slow(frame: Any, decision: Any) -> Any:
+        service.clock.now += 1.0
+        return decision
+
+    service, deciders = begun(None, Sometimes(frozenset(range(4)), slow)), set()
+
+    def told(outcome: Served | Refused) -> None:
+        deciders.add(threading.current_thread())
+        service.told.put(outcome)
+
+    by = []
+    for report, lag_s in zip(drawn_reports(4), (0.0, 1.0, 0.0, 0.0), strict=True):
+        service.clock.lag_s = lag_s
+        service.engine.submit(report, told)
+        outcome = service.told.get(timeout=PATIENCE_S)
+        assert isinstance(outcome, Served)
+        by.append(outcome.answer.served_by)
+        time.sleep(0.02)  # until the thread is at rest
+    assert by == [ServedBy.POLICY, ServedBy.LATE, ServedBy.POLICY, ServedBy.POLICY]
+    assert threading.current_thread() not in deciders
+
+
 def test_with_a_journal_the_thread_decides(begun: Begun, tmp_path: Path) -> None:
     service, deciders = begun(tmp_path / "j"), set()
 
