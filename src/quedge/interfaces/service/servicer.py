@@ -162,7 +162,7 @@ class Servicer:
             return
         streams = self._device_streams.get(name)
         if streams is None:
-            streams = self._device_streams[name] = self._no_streams(name, engine)
+            streams = self._device_streams[name] = self._new_streams(name, engine)
             self._taken.add(name)
         try:
             async with aclosing(streams.stream(first, requests)) as answers:  # its device leaves before this goes on
@@ -234,7 +234,7 @@ class Servicer:
         _check_speaker(speaker, name)
         return self._cells.known(name)
 
-    def _no_streams(self, name: str, engine: Engine) -> DeviceStreams:
+    def _new_streams(self, name: str, engine: Engine) -> DeviceStreams:
         """Streams of a base station's devices, of which none is there yet."""
         return DeviceStreams(
             self._cells.devices,
