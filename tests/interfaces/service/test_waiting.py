@@ -10,7 +10,7 @@ import grpc
 import pytest
 
 from quedge.controller.engine import Pace
-from quedge.interfaces.service import methods
+from quedge.interfaces.service import methods, translate
 from quedge.interfaces.service import quedge_pb2 as pb
 from quedge.interfaces.service.calls import EndedError
 from quedge.interfaces.service.in_order import MOST_OWED, in_order
@@ -24,6 +24,7 @@ from tests.interfaces.service.wire import (
     connected,
     device_report,
     frame_report,
+    status_of,
 )
 
 NAN = float("nan")
@@ -154,50 +155,60 @@ async def numbers(last: int, ending: Exception | None = None) -> AsyncGenerator[
 
 
 def test_no_more_is_begun_than_may_be_owed() -> None:
-    begun: list[int] = []
+    begun: list[asyncio.Future[int]] = []
+    heard: list[int] = []
 
-    async def finish(number: int) -> int:
-        await asyncio.sleep(0)
-        return number
+    def begin(number: int) -> asyncio.Future[int]:
+        begun.append(asyncio.get_running_loop().create_future())
+        return begun[-1]
 
-    async def test() -> list[int]:
-        heard, ahead = [], 0
-        async for number in in_order(numbers(1000), lambda number: begun.append(number) or number, finish):
-            await asyncio.sleep(0)
-            ahead = max(ahead, len(begun) - len(heard))
-            heard.append(number)
-        assert 1 < ahead <= MOST_OWED + 1
-        return heard
+    async def write(number: int) -> None:
+        heard.append(number)
 
-    assert asyncio.run(test()) == begun == list(range(1000))
+    async def test() -> None:
+        stream = asyncio.create_task(in_order(numbers(1000), begin, write))
+        for number in range(1000):
+            for _ in range(3 * MOST_OWED):
+                await asyncio.sleep(0)
+            assert number < len(begun) <= number + MOST_OWED + 2  # one is waited for, and one for room
+            begun[number].set_result(number)
+        await stream
+
+    asyncio.run(asyncio.wait_for(test(), PATIENCE_S))
+    assert heard == list(range(1000))
 
 
 def test_what_ends_the_requests_is_raised_after_the_answers_to_those_before() -> None:
-    async def finish(number: int) -> int:
-        await asyncio.sleep(0.01)
-        return number
+    heard: list[int] = []
 
-    async def test() -> None:
-        enough = EndedError(grpc.StatusCode.UNAVAILABLE, "enough")
-        heard = in_order(numbers(3, enough), int, finish)
-        assert [await anext(heard) for _ in range(3)] == [0, 1, 2]
-        with pytest.raises(EndedError, match="enough"):
-            await anext(heard)
+    def begin(number: int) -> asyncio.Future[int]:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[int] = loop.create_future()
+        loop.call_later(0.03 - 0.01 * number, answer.set_result, number)  # the last one is there first
+        return answer
 
-    asyncio.run(test())
+    async def write(number: int) -> None:
+        heard.append(number)
+
+    enough = EndedError(grpc.StatusCode.UNAVAILABLE, "enough")
+    with pytest.raises(EndedError, match="enough"):
+        asyncio.run(asyncio.wait_for(in_order(numbers(3, enough), begin, write), PATIENCE_S))
+    assert heard == [0, 1, 2]
 
 
-def test_a_mistake_in_what_is_begun_ends_a_stream_and_does_not_leave_it_hanging() -> None:
-    def begin(number: int) -> int:
-        return 1 // (1 - number)
+def test_a_mistake_in_an_answer_ends_a_stream_and_does_not_leave_it_hanging(monkeypatch: pytest.MonkeyPatch) -> None:
+    def mistaken(served: object) -> None:
+        raise RuntimeError("a mistake of ours")
 
-    async def finish(number: int) -> int:
-        return number
-
-    async def test() -> None:
-        heard = in_order(numbers(3), begin, finish)
-        assert await anext(heard) == 1
-        with pytest.raises(ZeroDivisionError):
-            await anext(heard)
-
-    asyncio.run(asyncio.wait_for(test(), PATIENCE_S))
+    with Service() as service, connected(service.target) as channel:
+        assert asked(channel, methods.DECIDE, frame_report(0)).outcome == pb.SERVED
+        monkeypatch.setattr(translate, "answer_of", mistaken)
+        monkeypatch.setattr(translate, "device_answer_of", lambda answer, device: mistaken(answer))
+        for method, report in (
+            (methods.SERVE_FRAMES, frame_report(1)), (methods.SERVE_DEVICE, device_report(0)),
+            (methods.DECIDE, frame_report(3)),
+        ):  # fmt: skip
+            code, _ = status_of(channel, method, report.SerializeToString())
+            assert code is grpc.StatusCode.UNKNOWN
+        monkeypatch.undo()
+        assert asked(channel, methods.DECIDE, frame_report(4)).outcome == pb.SERVED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -50,8 +50,8 @@ class Calls:
 
         Args:
             method: the method.
-            serve: answers it, given a message and gRPC's context; of a method that streams, an iterator of messages, to
-                which it gives an iterator of answers.
+            serve: answers it, given a message and gRPC's context; of a method that streams, given an iterator of
+                messages and the context, to which it writes the answers.
         """
 
         async def answer(request: bytes, context: Any) -> Any:
@@ -60,11 +60,10 @@ class Calls:
             except EndedError as ended:
                 await context.abort(ended.code, str(ended))
 
-        async def answers(requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[Any]:
+        async def answers(_: Any, context: Any) -> None:
             try:
-                async with aclosing(serve(self._messages(method, requests), context)) as served:
-                    async for reply in served:
-                        yield reply
+                async with aclosing(self._messages(method, context)) as messages:
+                    await serve(messages, context)
             except EndedError as ended:
                 await context.abort(ended.code, str(ended))
 
@@ -72,21 +71,20 @@ class Calls:
             return grpc.stream_stream_rpc_method_handler(answers, None, method.reply.SerializeToString)
         return grpc.unary_unary_rpc_method_handler(answer, None, method.reply.SerializeToString)
 
-    async def _messages(self, method: Method, requests: AsyncIterator[bytes]) -> AsyncGenerator[Any, None]:
+    async def _messages(self, method: Method, context: Any) -> AsyncGenerator[Any, None]:
         """The messages of a stream, and an EndedError where it cannot go on."""
-        received = aiter(requests)
-        while (request := await self._next(received)) is not None:
+        while (request := await self._next(context)) is not grpc.aio.EOF:
             yield self._message(method, request)
 
-    async def _next(self, received: AsyncIterator[bytes]) -> bytes | None:
-        """The next request of a stream, None after its last one; an EndedError once the service ends."""
+    async def _next(self, context: Any) -> Any:
+        """The next request of a stream, EOF after its last one; an EndedError once the service ends."""
         task = asyncio.current_task()
         assert task is not None
         if self._ending:
             raise EndedError(*_SERVICE_ENDS)
         self._waiting.add(task)
         try:
-            return await anext(received, None)
+            return await context.read()
         except asyncio.CancelledError:
             if self._ending and task.uncancel() == 0:  # it was `end`, and nobody else
                 raise EndedError(*_SERVICE_ENDS) from None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from functools import partial
 
 from quedge.controller.assembly import Assembly
 from quedge.controller.engine import Served
@@ -13,7 +14,7 @@ from quedge.controller.refused import Reason, Refused
 from quedge.controller.report import Report
 from quedge.interfaces.service import quedge_pb2 as pb
 from quedge.interfaces.service import translate
-from quedge.interfaces.service.in_order import in_order
+from quedge.interfaces.service.in_order import in_order, settle, there
 
 _Answers = dict[int, asyncio.Future[pb.DeviceAnswer]]
 """The answers to come, by device."""
@@ -25,7 +26,7 @@ class DeviceStreams:
     Args:
         devices: number of the scenario's devices.
         deadline_s: time from a frame's first report to its end (s).
-        serve: has the report of the frame that is due served, and gives what becomes of it.
+        submit: has the report of the frame that is due served, and gives what becomes of it.
         refused: is told of each device's report that was refused.
     """
 
@@ -33,11 +34,11 @@ class DeviceStreams:
         self,
         devices: int,
         deadline_s: float,
-        serve: Callable[[Report], asyncio.Future[Served | Refused]],
+        submit: Callable[[Report], asyncio.Future[Served | Refused]],
         refused: Callable[[Reason], None],
     ) -> None:
         self._assembly = Assembly(devices, deadline_s)
-        self._serve, self._told_refused = serve, refused
+        self._submit, self._told_refused = submit, refused
         self._waiting: _Answers = {}  # for the frame that is open
         self._timer: asyncio.TimerHandle | None = None
 
@@ -46,9 +47,12 @@ class DeviceStreams:
         """Whether a device has a stream."""
         return self._assembly.occupied
 
-    async def stream(
-        self, first: pb.DeviceReport, requests: AsyncIterator[pb.DeviceReport]
-    ) -> AsyncGenerator[pb.DeviceAnswer, None]:
+    async def serve(
+        self,
+        first: pb.DeviceReport,
+        requests: AsyncIterator[pb.DeviceReport],
+        write: Callable[[pb.DeviceAnswer], Awaitable[None]],
+    ) -> None:
         """Serve one device's stream, from its first report on.
 
         Raises:
@@ -57,13 +61,11 @@ class DeviceStreams:
         try:
             self._assembly.join(first.device)
         except Refused as refused:
-            yield self._refusal(refused)
+            await write(self._refusal(refused))
             return
-        reports = self._reports(first, requests)
         try:
-            async with aclosing(in_order(reports, lambda report: self._added(report, first), _heard)) as answers:
-                async for answer in answers:
-                    yield answer
+            async with aclosing(self._reports(first, requests)) as reports:
+                await in_order(reports, lambda report: self._added(report, first), write)
         finally:
             self._assembly.leave(first.device)
             self._close_if_complete()
@@ -83,15 +85,13 @@ class DeviceStreams:
     def _added(self, request: pb.DeviceReport, first: pb.DeviceReport) -> asyncio.Future[pb.DeviceAnswer]:
         """Take a report into the open frame, or refuse it; the answer to come."""
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[pb.DeviceAnswer] = loop.create_future()
         measured = request.data_queue_mbit if request.HasField("data_queue_mbit") else None
         try:
             _check_same_device(request, first)
             self._assembly.add(request.device, request.channel_gain, request.arrived_mbit, measured, loop.time())
         except Refused as refused:
-            answer.set_result(self._refusal(refused))
-            return answer
-        self._waiting[request.device] = answer
+            return there(self._refusal(refused))
+        answer = self._waiting[request.device] = loop.create_future()
         self._close_if_complete()
         return answer
 
@@ -102,28 +102,25 @@ class DeviceStreams:
             self._timer = None
         if self._assembly.is_closed(loop.time()):
             waiting, self._waiting = self._waiting, {}
-            self._serve(self._assembly.taken()).add_done_callback(lambda served: self._tell(waiting, served.result()))
+            self._submit(self._assembly.taken()).add_done_callback(lambda served: self._tell(waiting, served.result()))
         elif math.isfinite(self._assembly.closes):  # a timer may ring a little early
             self._timer = loop.call_at(self._assembly.closes, self._close_if_complete)
 
     def _tell(self, waiting: _Answers, outcome: Served | Refused) -> None:
         """Tell devices what became of the frame in which they reported."""
-        for device, answer in waiting.items():
+
+        def message(device: int) -> pb.DeviceAnswer:
             if isinstance(outcome, Refused):
-                message = self._refusal(outcome)
-            else:
-                message = translate.device_answer_of(outcome.answer, device)
-            if not answer.done():  # its stream may be gone
-                answer.set_result(message)
+                return self._refusal(outcome)
+            return translate.device_answer_of(outcome.answer, device)
+
+        for device, answer in waiting.items():
+            settle(answer, partial(message, device))
 
     def _refusal(self, refused: Refused) -> pb.DeviceAnswer:
         """The answer to a device's report that was refused, of which the observer is told."""
         self._told_refused(refused.reason)
         return translate.device_refusal_of(refused)
-
-
-async def _heard(answer: asyncio.Future[pb.DeviceAnswer]) -> pb.DeviceAnswer:
-    return await answer
 
 
 def _check_same_device(request: pb.DeviceReport, first: pb.DeviceReport) -> None:

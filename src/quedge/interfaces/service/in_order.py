@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
+from quedge.interfaces.service.calls import EndedError
+
 Q = TypeVar("Q")
-B = TypeVar("B")
 A = TypeVar("A")
 
 MOST_OWED = 64
@@ -16,39 +16,59 @@ MOST_OWED = 64
 
 
 async def in_order(
-    requests: AsyncGenerator[Q, None], begin: Callable[[Q], B], finish: Callable[[B], Awaitable[A]]
-) -> AsyncGenerator[A, None]:
-    """The answers to requests.
+    requests: AsyncIterator[Q], begin: Callable[[Q], asyncio.Future[A]], write: Callable[[A], Awaitable[None]]
+) -> None:
+    """Answer requests until there are no more.
 
     Args:
         requests: what is asked, as it comes.
-        begin: called with each request as soon as it is there, though earlier ones have no answer yet.
-        finish: makes the answer of what was begun.
+        begin: called with each request as soon as it is there, though earlier ones have no answer yet; gives the answer
+            to come.
+        write: sends an answer.
 
     Raises:
         EndedError: `requests` raised it; all that came before is answered.
     """
-    begun: asyncio.Queue[B | None] = asyncio.Queue()
-    room = asyncio.Semaphore(MOST_OWED)
+    owed: asyncio.Queue[asyncio.Future[A] | None] = asyncio.Queue(MOST_OWED)
+    owing, ending = 0, None
 
-    async def read() -> None:
+    async def tell() -> None:
+        nonlocal owing
+        while (answer := await owed.get()) is not None:
+            await write(await answer)
+            owing -= 1
+
+    async with asyncio.TaskGroup() as both:
+        both.create_task(tell())
         try:
-            async with aclosing(requests):
-                async for request in requests:
-                    begun.put_nowait(begin(request))
-                    await asyncio.sleep(0)  # an answer that is there goes out before more is read
-                    await room.acquire()
-        finally:
-            begun.put_nowait(None)
+            async for request in requests:
+                answer = begin(request)
+                if owing == 0 and answer.done():  # it goes out at once: to hand it over takes longer
+                    await write(answer.result())
+                    continue
+                owing += 1
+                await owed.put(answer)
+        except EndedError as ended:
+            ending = ended
+        await owed.put(None)
+    if ending is not None:
+        raise ending
 
-    reading = asyncio.create_task(read())
+
+def there(answer: A) -> asyncio.Future[A]:
+    """An answer that need not be waited for."""
+    future: asyncio.Future[A] = asyncio.get_running_loop().create_future()
+    future.set_result(answer)
+    return future
+
+
+def settle(answer: asyncio.Future[A], make: Callable[[], A]) -> None:
+    """Make an answer that is waited for; a mistake in making it is what whoever waits gets, rather than nothing."""
     try:
-        while (one := await begun.get()) is not None:
-            yield await finish(one)
-            room.release()
-        await reading  # in the stream's own task: there what it raises can end the call
-    finally:
-        reading.cancel()
-        await asyncio.wait([reading])  # nothing is begun any more
-        if not reading.cancelled():
-            reading.exception()  # of a stream that is gone it is no error
+        made = make()
+    except Exception as mistake:
+        if not answer.done():
+            answer.set_exception(mistake)
+    else:
+        if not answer.done():  # its stream may be gone
+            answer.set_result(made)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing
-from typing import Any, NamedTuple, Protocol, TypeVar
+from collections.abc import AsyncGenerator, Callable
+from typing import Any, Protocol, TypeVar
 
 import grpc
 
@@ -20,7 +19,7 @@ from quedge.interfaces.service import quedge_pb2 as pb
 from quedge.interfaces.service.calls import Calls
 from quedge.interfaces.service.cells import BadNameError, Cells
 from quedge.interfaces.service.devices import DeviceStreams
-from quedge.interfaces.service.in_order import in_order
+from quedge.interfaces.service.in_order import in_order, settle, there
 from quedge.interfaces.service.tls.admission import ANY_CLIENT, Admission, Speaker
 
 T = TypeVar("T")
@@ -59,14 +58,6 @@ class _NotServedError(Exception):
     def __init__(self, outcome: Any, why: str) -> None:
         super().__init__(why)
         self.outcome = outcome
-
-
-class _Begun(NamedTuple):
-    """A report that was given to its engine, and what becomes of it."""
-
-    request: pb.FrameReport
-    engine: Engine
-    outcome: asyncio.Future[Served | Refused]
 
 
 class Servicer:
@@ -110,29 +101,25 @@ class Servicer:
         """End all streams, each after the answers to its reports that are being served."""
         self._calls.end()
 
-    async def serve_frames(
-        self, requests: AsyncGenerator[pb.FrameReport, None], context: Any
-    ) -> AsyncIterator[pb.FrameAnswer]:
+    async def serve_frames(self, requests: AsyncGenerator[pb.FrameReport, None], context: Any) -> None:
         """A stream of a base station's reports; see the contract."""
         speaker, mine = await self._admission.speaker(context), ""
 
-        def begin(request: pb.FrameReport) -> pb.FrameAnswer | _Begun:
+        def begin(request: pb.FrameReport) -> asyncio.Future[pb.FrameAnswer]:
             nonlocal mine
             name = request.base_station
             try:
                 engine = self._engine(speaker, name, is_mine=name == mine)
             except _NotServedError as error:
-                return self._not_served(request, error)
+                return there(self._not_served(request, error))
             if name != mine:
                 self._taken.discard(mine)
                 self._taken.add(name)
                 mine = name
-            return self._begin(request, engine)
+            return self._answer(request, engine)
 
         try:
-            async with aclosing(in_order(requests, begin, self._finish)) as answers:
-                async for answer in answers:
-                    yield answer
+            await in_order(requests, begin, context.write)
         finally:
             self._taken.discard(mine)
 
@@ -143,11 +130,9 @@ class Servicer:
             engine = self._engine(speaker, request.base_station)
         except _NotServedError as error:
             return self._not_served(request, error)
-        return await self._finish(self._begin(request, engine))
+        return await self._answer(request, engine)
 
-    async def serve_device(
-        self, requests: AsyncGenerator[pb.DeviceReport, None], context: Any
-    ) -> AsyncIterator[pb.DeviceAnswer]:
+    async def serve_device(self, requests: AsyncGenerator[pb.DeviceReport, None], context: Any) -> None:
         """A stream of a device's reports; see the contract."""
         speaker = await self._admission.speaker(context)
         first = await anext(requests, None)
@@ -158,16 +143,14 @@ class Servicer:
             engine = self._engine(speaker, name, is_mine=name in self._device_streams)
         except _NotServedError as error:
             self._observer.refused(name, error.outcome)
-            yield pb.DeviceAnswer(outcome=error.outcome, field="base_station", message=str(error))
+            await context.write(pb.DeviceAnswer(outcome=error.outcome, field="base_station", message=str(error)))
             return
         streams = self._device_streams.get(name)
         if streams is None:
             streams = self._device_streams[name] = self._new_streams(name, engine)
             self._taken.add(name)
         try:
-            async with aclosing(streams.stream(first, requests)) as answers:  # its device leaves before this goes on
-                async for answer in answers:
-                    yield answer
+            await streams.serve(first, requests, context.write)
         finally:
             if not streams.occupied and self._device_streams.get(name) is streams:
                 del self._device_streams[name]
@@ -198,7 +181,7 @@ class Servicer:
             return pb.CheckpointReply(outcome=pb.BAD_NAME, message=str(error))
         loop = asyncio.get_running_loop()
         kept: asyncio.Future[int | None] = loop.create_future()
-        engine.checkpoint(_at_home(loop, lambda frame: None if kept.done() else kept.set_result(frame)))
+        engine.checkpoint(_at_home(loop, lambda frame: settle(kept, lambda: frame)))
         frame = await kept
         if frame is None:
             return pb.CheckpointReply(outcome=pb.NOT_DURABLE, message="it could not be written")
@@ -239,48 +222,43 @@ class Servicer:
         return DeviceStreams(
             self._cells.devices,
             self._deadline_s,
-            lambda report: self._submitted(name, engine, report),
+            lambda report: self._submitted(name, engine, report, lambda outcome: outcome),
             lambda reason: self._observer.refused(name, translate.OUTCOMES[reason]),
         )
 
-    def _begin(self, request: pb.FrameReport, engine: Engine) -> pb.FrameAnswer | _Begun:
-        """Have a report served, or refuse it."""
+    def _answer(self, request: pb.FrameReport, engine: Engine) -> asyncio.Future[pb.FrameAnswer]:
+        """Have a report served, or refuse it; the answer to come."""
+
+        def answer_of(outcome: Served | Refused) -> pb.FrameAnswer:
+            if isinstance(outcome, Served):
+                return translate.answer_of(outcome)
+            self._observer.refused(request.base_station, translate.OUTCOMES[outcome.reason])
+            return translate.refusal_of(outcome, request.frame, engine.books.next_frame)
+
         try:
             report = translate.report_of(request, self._cells.devices)
         except Refused as refused:
-            return self._refusal(request, engine, refused)
-        return _Begun(request, engine, self._submitted(request.base_station, engine, report))
-
-    async def _finish(self, begun: pb.FrameAnswer | _Begun) -> pb.FrameAnswer:
-        """The answer to a report."""
-        if isinstance(begun, pb.FrameAnswer):
-            return begun
-        outcome = await begun.outcome
-        if isinstance(outcome, Refused):
-            return self._refusal(begun.request, begun.engine, outcome)
-        return translate.answer_of(outcome)
-
-    def _refusal(self, request: pb.FrameReport, engine: Engine, refused: Refused) -> pb.FrameAnswer:
-        self._observer.refused(request.base_station, translate.OUTCOMES[refused.reason])
-        return translate.refusal_of(refused, request.frame, engine.books.next_frame)
+            return there(answer_of(refused))
+        return self._submitted(request.base_station, engine, report, answer_of)
 
     def _not_served(self, request: pb.FrameReport, error: _NotServedError) -> pb.FrameAnswer:
         self._observer.refused(request.base_station, error.outcome)
         return pb.FrameAnswer(frame=request.frame, outcome=error.outcome, field="base_station", message=str(error))
 
-    def _submitted(self, name: str, engine: Engine, report: Report) -> asyncio.Future[Served | Refused]:
-        """Have a report served; what becomes of it. Whoever watches is told of a frame even if nobody waits for it."""
+    def _submitted(
+        self, name: str, engine: Engine, report: Report, answer_of: Callable[[Served | Refused], T]
+    ) -> asyncio.Future[T]:
+        """Have a report served; the answer to come. Whoever watches is told of a frame even if nobody waits for it."""
         began, loop = time.perf_counter(), asyncio.get_running_loop()
-        outcome: asyncio.Future[Served | Refused] = loop.create_future()
+        answer: asyncio.Future[T] = loop.create_future()
 
-        def settle(result: Served | Refused) -> None:
-            if not outcome.done():
-                outcome.set_result(result)
-            if isinstance(result, Served):
-                self._observer.served(name, result, time.perf_counter() - began)
+        def told(outcome: Served | Refused) -> None:
+            settle(answer, lambda: answer_of(outcome))
+            if isinstance(outcome, Served):
+                self._observer.served(name, outcome, time.perf_counter() - began)
 
-        engine.submit(report, _at_home(loop, settle))
-        return outcome
+        engine.submit(report, _at_home(loop, told))
+        return answer
 
 
 def _check_speaker(speaker: Speaker, name: str) -> None:
