@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from quedge.controller.answer import ServedBy
-from quedge.controller.controller import Controller, Remarks
+from quedge.controller.controller import Controller
 from quedge.controller.refused import Reason, Refused
 from quedge.controller.report import Report
 from quedge.model.frame import Decision, Frame, Status
@@ -204,22 +204,3 @@ def test_what_makes_a_simulated_channel_imperfect_changes_no_answer() -> None:
     reports = drawn_reports(40)
     imperfect = fresh(scenario=dataclasses.replace(SMALL, **keys))
     assert served(imperfect, reports) == served(fresh(), reports)
-
-
-def test_why_a_policy_failed_is_told_beside_the_answer_and_of_the_next_frame_no_more() -> None:
-    def fail(frame: Frame, decision: Decision) -> Any:
-        raise RuntimeError("x" * 500)
-
-    controller = Controller(SMALL, Sometimes(frozenset({0}), fail))
-    first, second = drawn_reports(2)
-    assert controller.serve(first).served_by is ServedBy.POLICY_FAILED
-    assert controller.remarks.failure.startswith("RuntimeError: xxx")
-    assert len(controller.remarks.failure) == 200
-    controller.serve(second)
-    assert controller.remarks == Remarks()
-
-
-def test_the_candidates_of_a_learning_agent_are_told() -> None:
-    controller = Controller(SMALL, LEARNING)
-    controller.serve(drawn_reports(1)[0])
-    assert controller.remarks.candidates == SMALL.devices

@@ -19,6 +19,7 @@ from quedge.controller.controller import Controller
 from quedge.controller.engine import Engine, Pace, Served
 from quedge.controller.journal import Journal
 from quedge.controller.refused import Reason, Refused
+from quedge.controller.remark import NO_REMARK
 from quedge.controller.report import NEXT_FRAME, Report
 from quedge.policy.lydroo import LydrooAgent
 from quedge.policy.policy import Learner, Policy
@@ -201,6 +202,29 @@ def test_without_a_journal_a_report_is_decided_at_once_by_whoever_brings_it(begu
         time.sleep(1e-3)  # until the thread is at rest
     assert deciders[0] is not threading.current_thread()  # how long a decision takes is not known yet
     assert deciders[-1] is threading.current_thread()
+
+
+def test_a_slow_policy_holds_up_nobody_who_brings_a_report_also_after_a_late_frame(begun: Begun) -> None:
+    def slow(frame: Any, decision: Any) -> Any:
+        service.clock.now += 1.0
+        return decision
+
+    service, deciders = begun(None, Sometimes(frozenset(range(4)), slow)), set()
+
+    def told(outcome: Served | Refused) -> None:
+        deciders.add(threading.current_thread())
+        service.told.put(outcome)
+
+    by = []
+    for report, lag_s in zip(drawn_reports(4), (0.0, 1.0, 0.0, 0.0), strict=True):
+        service.clock.lag_s = lag_s
+        service.engine.submit(report, told)
+        outcome = service.told.get(timeout=PATIENCE_S)
+        assert isinstance(outcome, Served)
+        by.append(outcome.answer.served_by)
+        time.sleep(0.02)  # until the thread is at rest
+    assert by == [ServedBy.POLICY, ServedBy.LATE, ServedBy.POLICY, ServedBy.POLICY]
+    assert threading.current_thread() not in deciders
 
 
 def test_with_a_journal_the_thread_decides(begun: Begun, tmp_path: Path) -> None:
@@ -413,3 +437,25 @@ def test_two_controllers_of_one_engine_s_journal_agree(begun: Begun, tmp_path: P
     journal.close()
     served(expected, reports)
     assert checkpoint.packed(again.standing()) == checkpoint.packed(expected.standing())
+
+
+def test_what_is_said_of_a_decision_is_told_once_and_not_kept(tmp_path: Path, begun: Begun) -> None:
+    service, (report,) = begun(tmp_path / "a", LEARNING), drawn_reports(1)
+    first, again = service.outcome(report), service.outcome(report)
+    assert isinstance(first, Served)
+    assert isinstance(again, Served)
+    assert first.remark.candidates == SMALL.devices
+    assert (again.repeated, again.remark) == (True, NO_REMARK)
+    restored = begun(as_killed(tmp_path / "a", tmp_path / "b"), LEARNING).outcome(report)
+    assert (restored.repeated, restored.remark) == (True, NO_REMARK)
+
+
+def test_why_a_policy_failed_is_told_with_the_frame_and_not_in_its_answer(begun: Begun) -> None:
+    def instead(frame: Any, decision: Any) -> Any:
+        raise RuntimeError("a bad day")
+
+    told = begun(None, Sometimes(frozenset({0}), instead)).outcome(drawn_reports(1)[0])
+    assert isinstance(told, Served)
+    assert told.answer.served_by is ServedBy.POLICY_FAILED
+    assert told.remark.failure == "RuntimeError: a bad day"
+    assert b"a bad day" not in told.answer.packed()

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import queue
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,11 +17,9 @@ import pytest
 from quedge.interfaces.service import methods, server
 from quedge.interfaces.service import quedge_pb2 as pb
 from quedge.interfaces.service.cells import Cells
-from quedge.interfaces.service.servicer import Observer, Servicer, Silent
+from quedge.interfaces.service.servicer import Servicer
 from quedge.interfaces.service.warm_up import warm_up
-from quedge.model.scenario import Scenario
 from tests.controller.reports import fresh
-from tests.interfaces.service.service_under_test import Service
 
 PATIENCE_S = 10.0
 DEADLINE_S = 0.3
@@ -78,21 +74,11 @@ def device_report(number: int, gain: float = 1e-11, name: str = "north") -> pb.D
     return pb.DeviceReport(base_station=name, device=number, channel_gain=gain, arrived_mbit=1.0 + number)
 
 
-class Refusals(Silent):
-    """An observer that keeps what is refused."""
-
-    def __init__(self) -> None:
-        self.outcomes: list[int] = []
-
-    def refused(self, base_station: str, outcome: int) -> None:
-        self.outcomes.append(outcome)
-
-
 @asynccontextmanager
-async def serving(deadline_s: float, observer: Observer | None = None) -> AsyncIterator[Calls]:
+async def serving(deadline_s: float) -> AsyncIterator[Calls]:
     cells = Cells(fresh, None)
     service = grpc.aio.server()
-    service.add_generic_rpc_handlers((Servicer(cells, "exact", deadline_s, observer).handlers(),))
+    service.add_generic_rpc_handlers((Servicer(cells, "exact", deadline_s).handlers(),))
     port = service.add_insecure_port("127.0.0.1:0")
     await service.start()
     try:
@@ -187,36 +173,6 @@ def test_a_bad_report_of_a_device_is_answered_and_changes_nothing(
         assert (await calls.state()).next_frame == 0
 
     in_service(test)
-
-
-def test_whoever_watches_is_told_of_each_refusal_in_a_device_s_stream() -> None:
-    async def test() -> None:
-        watching = Refusals()
-        async with serving(60.0, watching) as calls:
-            device = await calls.joined(0)  # its first report is refused
-            await device.write(device_report(1))
-            assert (await device.read()).field == "device"
-            second = await calls.device(0)
-            assert (await second.read()).outcome == pb.REPEATED_DEVICE
-            assert watching.outcomes == [pb.BAD_VALUE, pb.BAD_VALUE, pb.REPEATED_DEVICE]
-            await device.done_writing()
-
-    asyncio.run(asyncio.wait_for(test(), PATIENCE_S))
-
-
-def test_a_service_that_ends_does_not_wait_for_an_idle_stream() -> None:
-    with Service(Scenario(devices=4)) as service, grpc.insecure_channel(service.target) as channel:
-        method, reports = methods.SERVE_FRAMES, queue.SimpleQueue[pb.FrameReport]()
-        call = channel.stream_stream(method.path, method.request.SerializeToString, method.reply.FromString)
-        answers = call(iter(reports.get, None))
-        reports.put(frame_report(0))
-        assert next(answers).outcome == pb.SERVED
-        began = time.perf_counter()
-        service.end()
-        assert time.perf_counter() - began < 1.0
-        with pytest.raises(grpc.RpcError):
-            next(answers)
-        reports.put(None)  # type: ignore[arg-type]
 
 
 def test_a_stream_is_one_device_s_and_a_device_has_one_stream() -> None:

@@ -14,7 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from quedge.interfaces.cli.serve import serve
 from quedge.model.scenario import Scenario
 from quedge.policy.exact import Exact
 from quedge.simulation.simulate import simulate
@@ -22,6 +25,7 @@ from quedge.simulation.simulate import simulate
 pytest.importorskip("grpc")
 
 from quedge.interfaces.service import quedge_pb2 as pb
+from quedge.interfaces.service import running, warm_up
 
 QUEDGE = [sys.executable, "-W", "error", "-m", "quedge"]
 SEEN_AT: dict[int, str] = {}
@@ -164,12 +168,61 @@ def test_with_tls_only_clients_with_a_certificate_are_answered(tmp_path: Path) -
         assert outcomes == [pb.SERVED, grpc.StatusCode.UNAVAILABLE]
 
 
+def test_a_client_speaks_only_for_the_base_stations_that_its_certificate_names(tmp_path: Path) -> None:
+    import grpc
+
+    init = [*QUEDGE, "tls-init", "tls", "--client", "north", "--client", "south"]
+    subprocess.run(init, cwd=tmp_path, check=True, capture_output=True, timeout=60)
+    files = ["--tls-cert", "tls/server.pem", "--tls-key", "tls/server-key.pem", "--client-ca", "tls/ca.pem"]
+    ca, key, certificate = ((tmp_path / "tls" / name).read_bytes() for name in (
+        "ca.pem", "client-north-key.pem", "client-north.pem",
+    ))  # fmt: skip
+    with (
+        serving(*files, "--bind-names", folder=tmp_path) as (_, port),
+        grpc.secure_channel(f"127.0.0.1:{port}", grpc.ssl_channel_credentials(ca, key, certificate)) as channel,
+    ):
+        decide = channel.unary_unary(
+            "/quedge.v1.Controller/Decide", pb.FrameReport.SerializeToString, pb.FrameAnswer.FromString
+        )
+        foreign, own = (decide(report(0, name), timeout=20) for name in ("south", "north"))
+    assert (foreign.outcome, foreign.field) == (pb.BAD_NAME, "base_station")
+    assert own.outcome == pb.SERVED
+
+
+@pytest.mark.parametrize(
+    ("frame_s", "deadline_s"), [(1.0, 0.02), (0.1, 0.02), (0.04, 0.02), (0.01, 0.005), (1e-3, 5e-4)]
+)
+def test_a_frame_of_devices_waits_20_ms_or_half_a_short_frame(
+    frame_s: float, deadline_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert settings_of(monkeypatch, "--set", f"frame_s={frame_s}").deadline_s == pytest.approx(deadline_s)
+
+
+def test_a_deadline_that_is_given_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert settings_of(monkeypatch, "--deadline-ms", "300").deadline_s == pytest.approx(0.3)
+
+
+def settings_of(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> running.Service:
+    """What a service would be told to be."""
+    told: list[running.Service] = []
+    monkeypatch.setattr(running, "run", lambda service, ready: told.append(service))
+    monkeypatch.setattr(warm_up, "warm_up", lambda fresh: None)
+    monkeypatch.setattr(sys, "setswitchinterval", lambda seconds: None)
+    app = typer.Typer()
+    app.command()(serve)
+    done = CliRunner().invoke(app, ["--set", "devices=3", *arguments])
+    assert done.exit_code == 0, done.output
+    (service,) = told
+    return service
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
         (["--listen", "0.0.0.0:0"], "--listen: '0.0.0.0' is not allowed without TLS"),
         (["--tls-cert", "a.pem"], "--tls-key: is missing; --tls-cert, --tls-key, --client-ca are given together"),
         (["--tls-require-hybrid"], "--tls-require-hybrid: is not allowed without TLS"),
+        (["--bind-names"], "--bind-names: is not allowed without TLS: --tls-cert, --tls-key and --client-ca"),
         (["--log", "verse"], "verse"),
         (["--listen", "50051"], "'50051' is not allowed; it must be HOST:PORT"),
         (["--listen", "127.0.0.1:99999"], "is not allowed; it must be HOST:PORT"),

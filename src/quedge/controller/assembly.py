@@ -30,6 +30,11 @@ class Assembly:
         """When the frame closes whoever is silent; infinity before its first report."""
         return self._began + self._deadline_s
 
+    @property
+    def occupied(self) -> bool:
+        """Whether a device has joined that has not left."""
+        return bool(self._joined)
+
     def join(self, device: int) -> None:
         """A device begins to report.
 

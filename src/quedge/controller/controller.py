@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from quedge.controller.answer import Answer, ServedBy, bound_of
 from quedge.controller.books import Books
 from quedge.controller.refused import Reason, Refused
+from quedge.controller.remark import NO_REMARK, Remark, remark_on, remark_on_failure
 from quedge.controller.report import Report
 from quedge.model.cell import cell_of
 from quedge.model.frame import Decision, Frame, Status
@@ -21,20 +22,6 @@ from quedge.model.uplink import AT_ONCE, charge
 from quedge.policy.baselines import BestSingle
 from quedge.policy.lydroo import AgentState, LydrooAgent, Resumable
 from quedge.policy.policy import Learner, Policy, begun, check_policy
-
-_LONGEST_FAILURE = 200  # letters
-
-
-class Remarks(NamedTuple):
-    """What is to be said of a decision beside its answer; it is told to those who watch, and not kept.
-
-    Attributes:
-        candidates: K, the candidates that a learning agent was given; None of other policies.
-        failure: why the policy's own decision was not taken, as "type: message"; empty where it was.
-    """
-
-    candidates: float | None = None
-    failure: str = ""
 
 
 class Standing(NamedTuple):
@@ -76,7 +63,7 @@ class Controller:
         self._cell = cell_of(scenario)
         self._policy = begun(policy, scenario.devices, self._rng)
         self._books = Books.of(scenario.devices)
-        self._remarks = Remarks()
+        self._remark = NO_REMARK
 
     @property
     def devices(self) -> int:
@@ -89,9 +76,9 @@ class Controller:
         return self._books
 
     @property
-    def remarks(self) -> Remarks:
-        """What is to be said of the last decision."""
-        return self._remarks
+    def remark(self) -> Remark:
+        """What is said of the last decision beside its answer."""
+        return self._remark
 
     def check_turn(self, frame: int) -> None:
         """Refuse a frame that is not the next one.
@@ -128,7 +115,7 @@ class Controller:
         self.check_turn(report.frame)
         self.learn()
         frame = self._books.frame(self._cell, report)
-        served_by, decision = self._decided(frame, decided_by)
+        served_by, decision, self._remark = self._decided(frame, decided_by)
         share = AT_ONCE if decision.time_share is None else decision.time_share
         offload = decision.offload
         rate, power = charge(*frame[:3], offload, decision.transmit_power_w, decision.cpu_frequency_hz, share)
@@ -166,30 +153,21 @@ class Controller:
         if standing.agent is not None and isinstance(self._settings, Resumable):
             self._policy = self._settings.resume(standing.agent)
 
-    def _decided(self, frame: Frame, decided_by: ServedBy) -> tuple[ServedBy, Decision]:
-        self._remarks = Remarks()
+    def _decided(self, frame: Frame, decided_by: ServedBy) -> tuple[ServedBy, Decision, Remark]:
+        remark = NO_REMARK
         if decided_by is not ServedBy.LATE:
             try:
                 policy = self._policy
                 decide = policy.choose if isinstance(policy, LydrooAgent) else policy.decide
                 decision = _own(decide(_copied(frame), self._rng))
                 check_decision(frame.cell, decision)
-                self._remarks = Remarks(decision.notes.get("candidates"))
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # whatever a policy does, even a panic of compiled code
-                self._remarks = Remarks(failure=f"{type(error).__name__}: {_said(error)}"[:_LONGEST_FAILURE])
-                decided_by = ServedBy.POLICY_FAILED
+                decided_by, remark = ServedBy.POLICY_FAILED, remark_on_failure(error)
             if decided_by is ServedBy.POLICY:
-                return decided_by, decision
-        return decided_by, BestSingle().decide(frame, self._rng)
-
-
-def _said(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:  # even its text is a policy's own code
-        return "it cannot be told"
+                return decided_by, decision, remark_on(decision)
+        return decided_by, BestSingle().decide(frame, self._rng), remark
 
 
 def _own(decision: Decision) -> Decision:

@@ -19,15 +19,16 @@ from typing import NamedTuple, TypeVar
 from quedge.controller import checkpoint
 from quedge.controller.answer import Answer, ServedBy
 from quedge.controller.books import Books
-from quedge.controller.controller import Controller, Remarks
+from quedge.controller.controller import Controller
 from quedge.controller.journal import Entry, Journal, StateError
 from quedge.controller.refused import Reason, Refused
+from quedge.controller.remark import NO_REMARK, Remark
 from quedge.controller.report import NEXT_FRAME, Report
 
 T = TypeVar("T")
 
 QUICK_S = 3e-4
-"""A decision that took no longer is followed by one at once (s); two hand-overs between threads take about 1e-4."""
+"""A policy that took no longer last time is asked at once (s); two hand-overs between threads take about 1e-4."""
 
 Done = Callable[["Served | Refused"], None]
 """Who is told of a report: that it was served, or why not; it must not block, nor submit.
@@ -47,14 +48,14 @@ class Served(NamedTuple):
         repeated: whether this very report had been served before, and its answer is given once more.
         decision_s: time in which it was decided (s); 0 where it was repeated.
         waited_s: time from its arrival to the beginning of that (s).
-        remarks: what is to be said of the decision; nothing where it was repeated.
+        remark: what is said of the decision beside the answer; nothing where the answer is repeated.
     """
 
     answer: Answer
     repeated: bool
     decision_s: float
     waited_s: float
-    remarks: Remarks = Remarks()
+    remark: Remark = NO_REMARK
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class Engine:
         self._books = self._controller.books
         self._astray = False
         self._unkept = self._pace.checkpoint_frames if self._last is not None else 0  # a restart is not served twice
-        self._last_decision_s = math.inf
+        self._policy_took_s = math.inf
         self._jobs: queue.SimpleQueue[_Job | _Lesson | Kept | None] = queue.SimpleQueue()
         self._gate, self._open = threading.Lock(), True
         self._in_hand = 0  # of the thread's jobs, those that are not done; it rests at 0
@@ -129,7 +130,7 @@ class Engine:
         job = _Job(report, self._clock(), done)
         with self._gate:
             waiting, at_rest = self._jobs.qsize(), self._in_hand == 0
-            if self._open and at_rest and self._journal is None and self._last_decision_s <= QUICK_S:
+            if self._open and at_rest and self._journal is None and self._policy_took_s <= QUICK_S:
                 _tell(done, self._outcome(job))
                 if self._controller.has_to_learn:
                     self._hand_over(_Lesson())
@@ -216,9 +217,10 @@ class Engine:
             self._journal.append(entry)
         self._astray, self._last, self._books = False, entry, self._controller.books
         failed = answer.served_by is ServedBy.POLICY_FAILED  # it may not fail again: such a frame is not served twice
-        self._last_decision_s = decided - began
+        if answer.served_by is not ServedBy.LATE:
+            self._policy_took_s = decided - began
         self._unkept += self._pace.checkpoint_frames if failed else 1
-        return Served(answer, False, decided - began, began - job.arrived, self._controller.remarks)
+        return Served(answer, False, decided - began, began - job.arrived, self._controller.remark)
 
     def _return(self) -> None:
         """Stand where the journal stands: what was decided since was not kept, or was, and its answer is repeated."""

@@ -14,6 +14,8 @@ from quedge.controller.engine import Pace
 from quedge.controller.journal import Durability
 from quedge.interfaces.service import server
 from quedge.interfaces.service.cells import Cells, StateFolder
+from quedge.interfaces.service.servicer import Observer
+from quedge.interfaces.service.tls.admission import ANY_CLIENT, Admission
 from quedge.model.scenario import Scenario
 from quedge.policy.exact import Exact
 from quedge.policy.policy import Learner, Policy
@@ -40,6 +42,8 @@ class Service:
         deadline_s: when a frame of self-reporting devices closes.
         port: 0 for one of the system's choice.
         credentials: of TLS.
+        admission: what is asked of clients.
+        observer: who is told of what happens.
     """
 
     def __init__(
@@ -52,13 +56,15 @@ class Service:
         deadline_s: float = 0.02,
         port: int = 0,
         credentials: Any = None,
+        admission: Admission = ANY_CLIENT,
+        observer: Observer | None = None,
     ) -> None:
         chosen = Exact() if policy is None else policy
         folder = None if state is None else StateFolder(state, f"{scenario} {chosen}", Durability.PROCESS)
         pace = Pace(late_s=_PATIENCE_S) if pace is None else pace
         self._cells = Cells(lambda: Controller(scenario, chosen), folder, pace, _MOST_BASE_STATIONS)
         self._listening = server.Listening("127.0.0.1", port, credentials)
-        self._deadline_s = deadline_s
+        self._deadline_s, self._admission, self._observer = deadline_s, admission, observer
         self._ready = threading.Event()
         self._loop = _Loop()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -86,7 +92,15 @@ class Service:
 
     def _run(self) -> None:
         async def run() -> None:
-            await server.serve(self._cells, "exact", self._listening, self._deadline_s, self._listens)
+            await server.serve(
+                self._cells,
+                "exact",
+                self._listening,
+                self._deadline_s,
+                self._listens,
+                self._observer,
+                admission=self._admission,
+            )
 
         self._task = self._loop.create_task(run())
         with suppress(asyncio.CancelledError), closing(self._cells):

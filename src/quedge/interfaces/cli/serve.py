@@ -29,6 +29,7 @@ from quedge.interfaces.lydroo_settings import CRITICS
 from quedge.interfaces.policies import ALLOWED, POLICIES, check_devices, policies_by_name
 from quedge.interfaces.scenario_file import read_scenario
 from quedge.interfaces.service.settings import Address, Rendering, Tls
+from quedge.interfaces.service.tls.admission import Admission
 from quedge.interfaces.service.tls.credentials import server_credentials
 from quedge.interfaces.service.tls.listening import check_complete, check_listening
 from quedge.model.extras import check_installed
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from quedge.interfaces.service.running import Running, Service
 
 _SWITCH_INTERVAL_S = 5e-4  # a thread that computes gives way to the one that answers ten times sooner than usual
+_MOST_WAITING_FOR_DEVICES_S = 0.02
 _positive_ms = positive_to(3.6e6)
 _LIBRARIES = {
     "grpc": "grpcio",
@@ -54,6 +56,15 @@ _ADDRESS = Address("127.0.0.1", 50_051)
 def milliseconds_of(text: str) -> float:
     """A positive time in milliseconds, as seconds."""
     return _positive_ms(text) / 1e3
+
+
+def default_deadline_s(frame_s: float) -> float:
+    """When a frame of self-reporting devices closes where nobody says so: half a frame, 20 ms at most (s).
+
+    Args:
+        frame_s: length of a frame (s).
+    """
+    return min(0.5 * frame_s, _MOST_WAITING_FOR_DEVICES_S)
 
 
 def serve(
@@ -85,7 +96,11 @@ def serve(
     ] = None,
     deadline_ms: Annotated[
         float | None,
-        typer.Option(parser=milliseconds_of, metavar="MS", help="When a frame of self-reporting devices closes."),
+        typer.Option(
+            parser=milliseconds_of,
+            metavar="MS",
+            help="How long a frame of self-reporting devices waits for the rest; 20 without, half a frame at most.",
+        ),
     ] = None,
     tls_cert: Annotated[
         Path | None, typer.Option(parser=place_of, metavar="FILE", help="The service's certificate (PEM).")
@@ -97,6 +112,10 @@ def serve(
     ] = None,
     tls_require_hybrid: Annotated[
         bool, typer.Option("--tls-require-hybrid", help="Refuse connections without X25519MLKEM768 key exchange.")
+    ] = False,
+    bind_names: Annotated[
+        bool,
+        typer.Option("--bind-names", help="A client speaks only for base stations that its certificate names."),
     ] = False,
     metrics: Annotated[
         Address | None,
@@ -110,7 +129,7 @@ def serve(
 ) -> None:
     """Serve decisions over gRPC: a base station or its devices report each frame, and are told what to do.
 
-    Ends on SIGTERM or Ctrl-C, with the state kept. Without --late-ms and --deadline-ms both are half a frame.
+    Ends on SIGTERM or Ctrl-C, with the state kept. Without --late-ms a report is late after half a frame.
     """
     for module, library in _LIBRARIES.items():
         check_installed(module, "quedge serve", library, "serve")
@@ -123,10 +142,10 @@ def serve(
         name, chosen, start = _policy_of(policy, lydroo or (), agent, learn)
         check_devices({name: chosen}, given.devices)
         determined_by = _determined_by(given, chosen, start, seed)
-        secured = _secured(listen or _ADDRESS, tls_cert, tls_key, client_ca, tls_require_hybrid)
+        admission = Admission(hybrid_only=tls_require_hybrid, bind_names=bind_names)
+        secured = _secured(listen or _ADDRESS, tls_cert, tls_key, client_ca, admission)
     if metrics is not None:
         metrics = metrics._replace(host=metrics.host.strip("[]"))  # gRPC takes IPv6 in brackets, a web server without
-    half_frame_s = 0.5 * given.frame_s
     fresh = _fresh(given, chosen, start, seed)
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     with explained_pause():
@@ -137,8 +156,8 @@ def serve(
         power_budget_w=given.per_device("power_budget_w"),
         determined_by=determined_by,
         listen=listen or _ADDRESS,
-        deadline_s=deadline_ms or half_frame_s,
-        pace=Pace(late_s=late_ms or half_frame_s),
+        deadline_s=deadline_ms or default_deadline_s(given.frame_s),
+        pace=Pace(late_s=late_ms or 0.5 * given.frame_s),
         state=state,
         durability=durability,
         tls=secured,
@@ -161,7 +180,7 @@ def _tell_ready(service: Service, running: Running) -> None:
 
 
 def _secured(
-    listen: Address, certificate: Path | None, key: Path | None, client_ca: Path | None, hybrid_only: bool
+    listen: Address, certificate: Path | None, key: Path | None, client_ca: Path | None, admission: Admission
 ) -> Tls | None:
     """How streams are secured.
 
@@ -171,10 +190,12 @@ def _secured(
     has_tls = check_complete(certificate, key, client_ca)
     check_listening(listen.host, has_tls)
     if certificate is None or key is None or client_ca is None:
-        if hybrid_only:
-            raise ValueError("--tls-require-hybrid: is not allowed without TLS: --tls-cert, --tls-key and --client-ca")
+        asked = {"--tls-require-hybrid": admission.hybrid_only, "--bind-names": admission.bind_names}
+        for option, is_asked in asked.items():
+            if is_asked:
+                raise ValueError(f"{option}: is not allowed without TLS: --tls-cert, --tls-key and --client-ca")
         return None
-    return Tls(server_credentials(certificate, key, client_ca), hybrid_only)
+    return Tls(server_credentials(certificate, key, client_ca), admission)
 
 
 def _policy_of(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from functools import partial
 
 from quedge.controller.assembly import Assembly
 from quedge.controller.engine import Served
@@ -12,45 +14,10 @@ from quedge.controller.refused import Reason, Refused
 from quedge.controller.report import Report
 from quedge.interfaces.service import quedge_pb2 as pb
 from quedge.interfaces.service import translate
+from quedge.interfaces.service.in_order import in_order, settle, there
 
-_MOST_ANSWERS = 64  # that wait for a slow reader; older ones give way
-
-
-class _Stream:
-    """One device's stream: the answers that wait for it, and how many of its reports are in frames to come."""
-
-    def __init__(self) -> None:
-        self._answers: asyncio.Queue[pb.DeviceAnswer | None] = asyncio.Queue()
-        self._in_frames, self._reading = 0, True
-
-    def reported(self) -> None:
-        """A report of it stands in a frame."""
-        self._in_frames += 1
-
-    def answered(self, answer: pb.DeviceAnswer) -> None:
-        """A frame with a report of it has its answer."""
-        self.tell(answer)
-        self._in_frames -= 1
-        self._end_if_done()
-
-    def tell(self, answer: pb.DeviceAnswer) -> None:
-        """Tell it something; of a slow reader's answers the oldest gives way."""
-        if self._answers.qsize() >= _MOST_ANSWERS:
-            self._answers.get_nowait()
-        self._answers.put_nowait(answer)
-
-    def ended(self) -> None:
-        """It reports no more; the answer to its last report may be still to come."""
-        self._reading = False
-        self._end_if_done()
-
-    async def next_answer(self) -> pb.DeviceAnswer | None:
-        """What it is told next; None at the end."""
-        return await self._answers.get()
-
-    def _end_if_done(self) -> None:
-        if not self._reading and self._in_frames == 0:
-            self._answers.put_nowait(None)
+_Answers = dict[int, asyncio.Future[pb.DeviceAnswer]]
+"""The answers to come, by device."""
 
 
 class DeviceStreams:
@@ -59,80 +26,74 @@ class DeviceStreams:
     Args:
         devices: number of the scenario's devices.
         deadline_s: time from a frame's first report to its end (s).
-        serve: has the report of the frame that is due served.
-        refused: is told the outcome of each report that is refused.
+        submit: has the report of the frame that is due served, and gives what becomes of it.
+        refused: is told of each device's report that was refused.
     """
 
     def __init__(
         self,
         devices: int,
         deadline_s: float,
-        serve: Callable[[Report], Awaitable[Served]],
-        refused: Callable[[int], None],
+        submit: Callable[[Report], asyncio.Future[Served | Refused]],
+        refused: Callable[[Reason], None],
     ) -> None:
         self._assembly = Assembly(devices, deadline_s)
-        self._serve, self._told_of_refusal = serve, refused
-        self._streams: dict[int, _Stream] = {}
+        self._submit, self._told_refused = submit, refused
+        self._waiting: _Answers = {}  # for the frame that is open
         self._timer: asyncio.TimerHandle | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._turn = asyncio.Lock()
 
     @property
     def occupied(self) -> bool:
         """Whether a device has a stream."""
-        return bool(self._streams)
+        return self._assembly.occupied
 
-    async def stream(
-        self, first: pb.DeviceReport, requests: AsyncIterator[pb.DeviceReport]
-    ) -> AsyncGenerator[pb.DeviceAnswer, None]:
-        """Serve one device's stream, from its first report on."""
-        device = first.device
+    async def serve(
+        self,
+        first: pb.DeviceReport,
+        requests: AsyncIterator[pb.DeviceReport],
+        write: Callable[[pb.DeviceAnswer], Awaitable[None]],
+    ) -> None:
+        """Serve one device's stream, from its first report on.
+
+        Raises:
+            EndedError: `requests` raised it; all that had been reported before is answered.
+        """
         try:
-            self._assembly.join(device)
+            self._assembly.join(first.device)
         except Refused as refused:
-            yield self._refusal(refused)
+            await write(self._refusal(refused))
             return
-        mine = self._streams[device] = _Stream()
-        reading = asyncio.create_task(self._read(first, requests, mine))
-        reading.add_done_callback(lambda task: task.cancelled() or task.exception())  # whoever is gone is no error
         try:
-            while (answer := await mine.next_answer()) is not None:
-                yield answer
+            async with aclosing(self._reports(first, requests)) as reports:
+                await in_order(reports, lambda report: self._added(report, first), write)
         finally:
-            reading.cancel()
-            del self._streams[device]
-            self._assembly.leave(device)
+            self._assembly.leave(first.device)
             self._close_if_complete()
 
-    async def _read(self, first: pb.DeviceReport, requests: AsyncIterator[pb.DeviceReport], mine: _Stream) -> None:
+    async def _reports(
+        self, first: pb.DeviceReport, requests: AsyncIterator[pb.DeviceReport]
+    ) -> AsyncGenerator[pb.DeviceReport, None]:
+        """All reports of a stream; after the last one no frame waits for its device."""
         try:
-            self._add(first, mine)
+            yield first
             async for request in requests:
-                if (request.base_station, request.device) != (first.base_station, first.device):
-                    field = "device" if request.device != first.device else "base_station"
-                    mine.tell(self._refusal(Refused(Reason.BAD_VALUE, field, "a stream is one device's")))
-                    continue
-                self._add(request, mine)
+                yield request
         finally:
             self._assembly.rest(first.device)
             self._close_if_complete()
-            mine.ended()
 
-    def _refusal(self, refused: Refused) -> pb.DeviceAnswer:
-        """What a device is told of a refusal; whoever watches is told, too."""
-        self._told_of_refusal(translate.OUTCOMES[refused.reason])
-        return translate.device_refusal_of(refused, 0)
-
-    def _add(self, request: pb.DeviceReport, mine: _Stream) -> None:
-        now = asyncio.get_running_loop().time()
+    def _added(self, request: pb.DeviceReport, first: pb.DeviceReport) -> asyncio.Future[pb.DeviceAnswer]:
+        """Take a report into the open frame, or refuse it; the answer to come."""
+        loop = asyncio.get_running_loop()
         measured = request.data_queue_mbit if request.HasField("data_queue_mbit") else None
         try:
-            self._assembly.add(request.device, request.channel_gain, request.arrived_mbit, measured, now)
+            _check_same_device(request, first)
+            self._assembly.add(request.device, request.channel_gain, request.arrived_mbit, measured, loop.time())
         except Refused as refused:
-            mine.tell(self._refusal(refused))
-            return
-        mine.reported()
+            return there(self._refusal(refused))
+        answer = self._waiting[request.device] = loop.create_future()
         self._close_if_complete()
+        return answer
 
     def _close_if_complete(self) -> None:
         loop = asyncio.get_running_loop()
@@ -140,20 +101,31 @@ class DeviceStreams:
             self._timer.cancel()
             self._timer = None
         if self._assembly.is_closed(loop.time()):
-            task = asyncio.create_task(self._decide(self._assembly.taken()))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            waiting, self._waiting = self._waiting, {}
+            self._submit(self._assembly.taken()).add_done_callback(lambda served: self._tell(waiting, served.result()))
         elif math.isfinite(self._assembly.closes):  # a timer may ring a little early
             self._timer = loop.call_at(self._assembly.closes, self._close_if_complete)
 
-    async def _decide(self, report: Report) -> None:
-        async with self._turn:  # frames in the order in which they closed
-            try:
-                answer = (await self._serve(report)).answer
-            except Refused as refused:
-                told = dict.fromkeys(report.devices.tolist(), self._refusal(refused))
-            else:
-                told = {device: translate.device_answer_of(answer, device) for device in answer.devices.tolist()}
-        for device, message in told.items():
-            if device in self._streams:
-                self._streams[device].answered(message)
+    def _tell(self, waiting: _Answers, outcome: Served | Refused) -> None:
+        """Tell devices what became of the frame in which they reported."""
+
+        def message(device: int) -> pb.DeviceAnswer:
+            if isinstance(outcome, Refused):
+                return self._refusal(outcome)
+            return translate.device_answer_of(outcome.answer, device)
+
+        for device, answer in waiting.items():
+            settle(answer, partial(message, device))
+
+    def _refusal(self, refused: Refused) -> pb.DeviceAnswer:
+        """The answer to a device's report that was refused, of which the observer is told."""
+        self._told_refused(refused.reason)
+        return translate.device_refusal_of(refused)
+
+
+def _check_same_device(request: pb.DeviceReport, first: pb.DeviceReport) -> None:
+    for field in ("device", "base_station"):
+        given, due = getattr(request, field), getattr(first, field)
+        if given != due:
+            message = f"{given!r:.80} is not allowed; it must be {due!r}, since a stream is one device's"
+            raise Refused(Reason.BAD_VALUE, field, message)

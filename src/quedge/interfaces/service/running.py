@@ -24,6 +24,7 @@ from quedge.interfaces.service.observing.observers import Observers, Started
 from quedge.interfaces.service.observing.web import WebServer
 from quedge.interfaces.service.server import Listening, serve
 from quedge.interfaces.service.settings import Address, Rendering, Tls
+from quedge.interfaces.service.tls.admission import ANY_CLIENT
 from quedge.interfaces.service.tls.negotiated import negotiated_group
 
 
@@ -151,5 +152,5 @@ async def _serve(
         listening,
         observers,
         observers.stopping,
-        tls is not None and tls.hybrid_only,
+        ANY_CLIENT if tls is None else tls.admission,
     )

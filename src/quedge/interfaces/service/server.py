@@ -13,10 +13,10 @@ import grpc
 
 from quedge.interfaces.service.cells import Cells
 from quedge.interfaces.service.servicer import Observer, Servicer
+from quedge.interfaces.service.tls.admission import ANY_CLIENT, Admission
 
 _MOST_MESSAGE_BYTES = 4 << 20
-_GRACE_S = 2.0
-_FLUSH_S = 0.05  # what has been answered is on its way by then
+_GRACE_S = 2.0  # for clients that do not read their last answers
 _KEEPALIVE_MS = 5_000  # a base station that is gone without a word gives its name free after twice that
 
 
@@ -42,9 +42,9 @@ async def serve(
     ready: Callable[[int], None],
     observer: Observer | None = None,
     stopping: Callable[[], None] = lambda: None,
-    hybrid_only: bool = False,
+    admission: Admission = ANY_CLIENT,
 ) -> None:
-    """Serve until SIGTERM or SIGINT; then what waits is answered.
+    """Serve until SIGTERM or SIGINT; then what is being served is answered, and streams end.
 
     Args:
         cells: the engines; who made them closes them afterwards.
@@ -54,7 +54,7 @@ async def serve(
         ready: called with the port once reports are taken.
         observer: who is told of what happens.
         stopping: called once no new streams are taken.
-        hybrid_only: whether connections without a hybrid key exchange are refused.
+        admission: what is asked of clients.
 
     Raises:
         OSError: the address cannot be listened on.
@@ -68,7 +68,7 @@ async def serve(
         ("grpc.so_reuseport", 0),  # a second service on the port is refused rather than given half of the streams
     ]
     server = grpc.aio.server(options=options)
-    servicer = Servicer(cells, policy, deadline_s, observer, hybrid_only)
+    servicer = Servicer(cells, policy, deadline_s, observer, admission)
     server.add_generic_rpc_handlers((servicer.handlers(),))
     address = f"{listening.host}:{listening.port}"
     try:
@@ -93,16 +93,5 @@ async def serve(
         await stop.wait()
     finally:
         stopping()
-        await _stop(server, servicer)
-
-
-async def _stop(server: grpc.aio.Server, servicer: Servicer) -> None:
-    """Take no more calls, let the reports that are being served have their answers, and end the streams."""
-    loop = asyncio.get_running_loop()
-    stopping, until = asyncio.create_task(server.stop(_GRACE_S)), loop.time() + _GRACE_S
-    await asyncio.sleep(_FLUSH_S)
-    while not servicer.at_rest and loop.time() < until:
-        await asyncio.sleep(_FLUSH_S)
-    await asyncio.sleep(_FLUSH_S)
-    await server.stop(None)
-    await stopping
+        servicer.end()
+        await server.stop(_GRACE_S)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable
 from typing import Any, Protocol, TypeVar
 
 import grpc
@@ -17,9 +16,11 @@ from quedge.controller.refused import Refused
 from quedge.controller.report import Report
 from quedge.interfaces.service import methods, translate
 from quedge.interfaces.service import quedge_pb2 as pb
+from quedge.interfaces.service.calls import Calls
 from quedge.interfaces.service.cells import BadNameError, Cells
 from quedge.interfaces.service.devices import DeviceStreams
-from quedge.interfaces.service.tls.peer import refuse_unless_hybrid
+from quedge.interfaces.service.in_order import in_order, settle, there
+from quedge.interfaces.service.tls.admission import ANY_CLIENT, Admission, Speaker
 
 T = TypeVar("T")
 
@@ -31,7 +32,10 @@ class Observer(Protocol):
         """A report was served; the time from its arrival to its answer (s)."""
 
     def refused(self, base_station: str, outcome: int) -> None:
-        """A report was refused, with an outcome of the contract."""
+        """A report was refused, with an outcome of the contract.
+
+        The name is whatever was sent, and empty where the bytes were no message.
+        """
 
 
 class Silent:
@@ -44,6 +48,18 @@ class Silent:
         """See `Observer.refused`."""
 
 
+class _NotServedError(Exception):
+    """A base station that a call may not report for now.
+
+    Attributes:
+        outcome: of the contract.
+    """
+
+    def __init__(self, outcome: Any, why: str) -> None:
+        super().__init__(why)
+        self.outcome = outcome
+
+
 class Servicer:
     """Answers for all base stations.
 
@@ -52,7 +68,7 @@ class Servicer:
         policy: the policy's name.
         deadline_s: time after which a frame of self-reporting devices closes (s).
         observer: who is told.
-        hybrid_only: whether connections without a hybrid key exchange are refused.
+        admission: what is asked of clients.
     """
 
     def __init__(
@@ -61,93 +77,80 @@ class Servicer:
         policy: str,
         deadline_s: float,
         observer: Observer | None = None,
-        hybrid_only: bool = False,
+        admission: Admission = ANY_CLIENT,
     ) -> None:
-        self._cells, self._policy, self._deadline_s, self._hybrid_only = cells, policy, deadline_s, hybrid_only
+        self._cells, self._policy, self._deadline_s, self._admission = cells, policy, deadline_s, admission
         self._observer: Observer = Silent() if observer is None else observer
-        self._taken: set[str] = set()
+        self._calls = Calls(lambda: self._observer.refused("", pb.BAD_VALUE))
+        self._taken: set[str] = set()  # base stations that a stream serves, or streams of their devices
         self._device_streams: dict[str, DeviceStreams] = {}
-        self._in_work = 0
-
-    @property
-    def at_rest(self) -> bool:
-        """Whether no report is being served."""
-        return self._in_work == 0
 
     def handlers(self) -> Any:
         """What a gRPC server calls for each method."""
-        calls = {
+        served = {
             methods.SERVE_FRAMES: self.serve_frames,
             methods.SERVE_DEVICE: self.serve_device,
             methods.DECIDE: self.decide,
             methods.STATE: self.state,
             methods.CHECKPOINT: self.checkpoint,
         }
-        handlers = {}
-        for method, call in calls.items():
-            kind = grpc.stream_stream_rpc_method_handler if method.streams else grpc.unary_unary_rpc_method_handler
-            handlers[method.name] = kind(call, method.request.FromString, method.reply.SerializeToString)
+        handlers = {method.name: self._calls.handler(method, serve) for method, serve in served.items()}
         return grpc.method_handlers_generic_handler(methods.SERVICE, handlers)
 
-    async def serve_frames(
-        self, requests: AsyncIterator[pb.FrameReport], context: Any
-    ) -> AsyncIterator[pb.FrameAnswer]:
+    def end(self) -> None:
+        """End all streams, each after the answers to its reports that are being served."""
+        self._calls.end()
+
+    async def serve_frames(self, requests: AsyncGenerator[pb.FrameReport, None], context: Any) -> None:
         """A stream of a base station's reports; see the contract."""
-        await self._admit(context)
-        name = ""
+        speaker, mine = await self._admission.speaker(context), ""
+
+        def begin(request: pb.FrameReport) -> asyncio.Future[pb.FrameAnswer]:
+            nonlocal mine
+            name = request.base_station
+            try:
+                engine = self._engine(speaker, name, is_mine=name == mine)
+            except _NotServedError as error:
+                return there(self._not_served(request, error))
+            if name != mine:
+                self._taken.discard(mine)
+                self._taken.add(name)
+                mine = name
+            return self._answer(request, engine)
+
         try:
-            async for request in requests:
-                if request.base_station != name:
-                    if request.base_station in self._taken:
-                        yield self._refused(request, pb.NAME_TAKEN, "base_station", "another stream serves it")
-                        continue
-                    self._taken.discard(name)
-                    name = request.base_station
-                    self._taken.add(name)
-                yield await self._answer(request)
+            await in_order(requests, begin, context.write)
         finally:
-            self._taken.discard(name)
+            self._taken.discard(mine)
 
     async def decide(self, request: pb.FrameReport, context: Any) -> pb.FrameAnswer:
         """One report; see the contract."""
-        await self._admit(context)
-        if request.base_station in self._taken:
-            return self._refused(request, pb.NAME_TAKEN, "base_station", "a stream serves it")
-        return await self._answer(request)
+        speaker = await self._admission.speaker(context)
+        try:
+            engine = self._engine(speaker, request.base_station)
+        except _NotServedError as error:
+            return self._not_served(request, error)
+        return await self._answer(request, engine)
 
-    async def serve_device(
-        self, requests: AsyncIterator[pb.DeviceReport], context: Any
-    ) -> AsyncIterator[pb.DeviceAnswer]:
+    async def serve_device(self, requests: AsyncGenerator[pb.DeviceReport, None], context: Any) -> None:
         """A stream of a device's reports; see the contract."""
-        await self._admit(context)
-        first = await anext(aiter(requests), None)
+        speaker = await self._admission.speaker(context)
+        first = await anext(requests, None)
         if first is None:
             return
         name = first.base_station
         try:
-            engine = self._engine(name)
-        except (BadNameError, StateError, OSError) as error:
-            self._observer.refused(name, int(_blame(error)))
-            yield pb.DeviceAnswer(outcome=_blame(error), field="base_station", message=str(error))
-            return
-        if name in self._taken and name not in self._device_streams:
-            self._observer.refused(name, pb.NAME_TAKEN)
-            yield pb.DeviceAnswer(outcome=pb.NAME_TAKEN, field="base_station", message="a stream of its own serves it")
+            engine = self._engine(speaker, name, is_mine=name in self._device_streams)
+        except _NotServedError as error:
+            self._observer.refused(name, error.outcome)
+            await context.write(pb.DeviceAnswer(outcome=error.outcome, field="base_station", message=str(error)))
             return
         streams = self._device_streams.get(name)
         if streams is None:
+            streams = self._device_streams[name] = self._new_streams(name, engine)
             self._taken.add(name)
-            streams = DeviceStreams(
-                self._cells.devices,
-                self._deadline_s,
-                lambda report: self._served(name, engine, report),
-                lambda outcome: self._observer.refused(name, outcome),
-            )
-            self._device_streams[name] = streams
         try:
-            async with aclosing(streams.stream(first, requests)) as answers:  # its device leaves before this goes on
-                async for answer in answers:
-                    yield answer
+            await streams.serve(first, requests, context.write)
         finally:
             if not streams.occupied and self._device_streams.get(name) is streams:
                 del self._device_streams[name]
@@ -155,9 +158,9 @@ class Servicer:
 
     async def state(self, request: pb.StateRequest, context: Any) -> pb.StateReply:
         """Where a cell stands; see the contract."""
-        await self._admit(context)
+        speaker = await self._admission.speaker(context)
         try:
-            books = self._cells.known(request.base_station).books
+            books = self._known(speaker, request.base_station).books
         except BadNameError as error:
             return pb.StateReply(outcome=pb.BAD_NAME, message=str(error))
         return pb.StateReply(
@@ -171,81 +174,106 @@ class Servicer:
 
     async def checkpoint(self, request: pb.CheckpointRequest, context: Any) -> pb.CheckpointReply:
         """Keep where a cell stands; see the contract."""
-        await self._admit(context)
+        speaker = await self._admission.speaker(context)
         try:
-            engine = self._cells.known(request.base_station)
+            engine = self._known(speaker, request.base_station)
         except BadNameError as error:
             return pb.CheckpointReply(outcome=pb.BAD_NAME, message=str(error))
         loop = asyncio.get_running_loop()
         kept: asyncio.Future[int | None] = loop.create_future()
-        engine.checkpoint(_settling(loop, kept))
+        engine.checkpoint(_at_home(loop, lambda frame: settle(kept, lambda: frame)))
         frame = await kept
         if frame is None:
             return pb.CheckpointReply(outcome=pb.NOT_DURABLE, message="it could not be written")
         return pb.CheckpointReply(outcome=pb.SERVED, next_frame=frame)
 
-    async def _admit(self, context: Any) -> None:
-        """End a call over a connection whose key exchange is not as hybrid as is asked for."""
-        if self._hybrid_only:
-            await refuse_unless_hybrid(context)
+    def _engine(self, speaker: Speaker, name: str, is_mine: bool = False) -> Engine:
+        """The engine of a base station, for a report.
 
-    def _engine(self, name: str) -> Engine:
-        return self._cells.engine(name)
-
-    async def _answer(self, request: pb.FrameReport) -> pb.FrameAnswer:
-        try:
-            engine = self._engine(request.base_station)
-        except (BadNameError, StateError, OSError) as error:
-            return self._refused(request, _blame(error), "base_station", str(error))
-        try:
-            report = translate.report_of(request, self._cells.devices)
-            return translate.answer_of(await self._served(request.base_station, engine, report))
-        except Refused as refused:
-            self._observer.refused(request.base_station, translate.OUTCOMES[refused.reason])
-            return translate.refusal_of(refused, request.frame, engine.books.next_frame)
-
-    async def _served(self, name: str, engine: Engine, report: Report) -> Served:
-        """Have a report served.
+        Args:
+            speaker: who reports.
+            name: the base station's.
+            is_mine: whether it is this call's own stream that serves the base station, if one does.
 
         Raises:
-            Refused: it was not.
+            _NotServedError: it may not report for it now.
         """
-        began = time.perf_counter()
-        loop = asyncio.get_running_loop()
-        told: asyncio.Future[Served | Refused] = loop.create_future()
-        self._in_work += 1
         try:
-            engine.submit(report, _settling(loop, told))
-            outcome = await told
-        finally:
-            self._in_work -= 1
-        if isinstance(outcome, Refused):
-            raise outcome
-        self._observer.served(name, outcome, time.perf_counter() - began)
-        return outcome
+            _check_speaker(speaker, name)
+            if name in self._taken and not is_mine:
+                raise _NotServedError(pb.NAME_TAKEN, "another stream serves it")
+            return self._cells.engine(name)
+        except BadNameError as error:
+            raise _NotServedError(pb.BAD_NAME, str(error)) from None
+        except (StateError, OSError) as error:  # its journal cannot be made
+            raise _NotServedError(pb.NOT_DURABLE, str(error)) from None
 
-    def _refused(self, request: pb.FrameReport, outcome: Any, field: str, message: str) -> pb.FrameAnswer:
-        self._observer.refused(request.base_station, int(outcome))
-        return pb.FrameAnswer(frame=request.frame, outcome=outcome, field=field, message=message)
+    def _known(self, speaker: Speaker, name: str) -> Engine:
+        """The engine of a base station that has reported before, for a question about it.
+
+        Raises:
+            BadNameError: it has not, or the speaker may not ask.
+        """
+        _check_speaker(speaker, name)
+        return self._cells.known(name)
+
+    def _new_streams(self, name: str, engine: Engine) -> DeviceStreams:
+        """Streams of a base station's devices, of which none is there yet."""
+        return DeviceStreams(
+            self._cells.devices,
+            self._deadline_s,
+            lambda report: self._submitted(name, engine, report, lambda outcome: outcome),
+            lambda reason: self._observer.refused(name, translate.OUTCOMES[reason]),
+        )
+
+    def _answer(self, request: pb.FrameReport, engine: Engine) -> asyncio.Future[pb.FrameAnswer]:
+        """Have a report served, or refuse it; the answer to come."""
+
+        def answer_of(outcome: Served | Refused) -> pb.FrameAnswer:
+            if isinstance(outcome, Served):
+                return translate.answer_of(outcome)
+            self._observer.refused(request.base_station, translate.OUTCOMES[outcome.reason])
+            return translate.refusal_of(outcome, request.frame, engine.books.next_frame)
+
+        try:
+            report = translate.report_of(request, self._cells.devices)
+        except Refused as refused:
+            return there(answer_of(refused))
+        return self._submitted(request.base_station, engine, report, answer_of)
+
+    def _not_served(self, request: pb.FrameReport, error: _NotServedError) -> pb.FrameAnswer:
+        self._observer.refused(request.base_station, error.outcome)
+        return pb.FrameAnswer(frame=request.frame, outcome=error.outcome, field="base_station", message=str(error))
+
+    def _submitted(
+        self, name: str, engine: Engine, report: Report, answer_of: Callable[[Served | Refused], T]
+    ) -> asyncio.Future[T]:
+        """Have a report served; the answer to come. Whoever watches is told of a frame even if nobody waits for it."""
+        began, loop = time.perf_counter(), asyncio.get_running_loop()
+        answer: asyncio.Future[T] = loop.create_future()
+
+        def told(outcome: Served | Refused) -> None:
+            settle(answer, lambda: answer_of(outcome))
+            if isinstance(outcome, Served):
+                self._observer.served(name, outcome, time.perf_counter() - began)
+
+        engine.submit(report, _at_home(loop, told))
+        return answer
 
 
-def _blame(error: Exception) -> Any:
-    """What becomes of a report whose base station has no engine: the name is bad, or its journal cannot be made."""
-    return pb.BAD_NAME if isinstance(error, BadNameError) else pb.NOT_DURABLE
+def _check_speaker(speaker: Speaker, name: str) -> None:
+    if not speaker.may_speak_for(name):
+        raise BadNameError(f"{name[:80]!r} is not allowed; it must be a name that the client's certificate carries")
 
 
-def _settling(loop: asyncio.AbstractEventLoop, future: asyncio.Future[T]) -> Callable[[T], None]:
-    """What settles a future of the event loop from another thread; where its stream has ended, nobody waits for it."""
+def _at_home(loop: asyncio.AbstractEventLoop, call: Callable[[T], None]) -> Callable[[T], None]:
+    """A call that is made in the event loop's own thread: at once from there, soon from another one."""
     home = threading.get_ident()
 
-    def settle(result: T) -> None:
-        if not future.done():
-            future.set_result(result)
-
-    def told(result: T) -> None:
+    def made(result: T) -> None:
         if threading.get_ident() == home:
-            settle(result)
+            call(result)
         else:
-            loop.call_soon_threadsafe(settle, result)
+            loop.call_soon_threadsafe(call, result)
 
-    return told
+    return made

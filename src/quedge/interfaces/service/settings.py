@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from quedge.interfaces.service.tls.admission import Admission
+
 
 class Address(NamedTuple):
     """Where to listen; port 0 stands for one of the system's choice."""
@@ -18,11 +20,11 @@ class Tls(NamedTuple):
 
     Attributes:
         credentials: of the server, as `server_credentials` makes them.
-        hybrid_only: whether connections without a hybrid key exchange are refused.
+        admission: what is asked of clients besides a certificate.
     """
 
     credentials: Any
-    hybrid_only: bool
+    admission: Admission
 
 
 class Rendering(StrEnum):

@@ -80,6 +80,6 @@ def device_answer_of(answer: Answer, device: int) -> pb.DeviceAnswer:
     )
 
 
-def device_refusal_of(refused: Refused, frame: int) -> pb.DeviceAnswer:
-    """The answer to a device's report that was refused."""
-    return pb.DeviceAnswer(frame=frame, outcome=OUTCOMES[refused.reason], field=refused.field, message=str(refused))
+def device_refusal_of(refused: Refused) -> pb.DeviceAnswer:
+    """The answer to a device's report that was refused; it is in no frame."""
+    return pb.DeviceAnswer(outcome=OUTCOMES[refused.reason], field=refused.field, message=str(refused))

@@ -10,6 +10,7 @@ import numpy as np
 from quedge.controller.answer import ServedBy
 from quedge.controller.controller import Controller
 from quedge.controller.engine import Served
+from quedge.controller.remark import NO_REMARK
 from quedge.controller.report import checked_report
 from quedge.interfaces.service.observing.observers import Started
 from quedge.model.cell import cell_of
@@ -38,12 +39,13 @@ class Cell:
         """The next frame; the devices that report get the same gain and the same arrivals."""
         gain, arrived = [1e-11] * len(devices), [arrived_mbit] * len(devices)
         report = checked_report(DEVICES, self.controller.books.next_frame, gain, arrived, devices=devices)
-        return Served(self.controller.serve(report, decided_by), False, decision_s, 1e-4)
+        answer = self.controller.serve(report, decided_by)
+        return Served(answer, False, decision_s, 1e-4, self.controller.remark)
 
 
 def again(served: Served) -> Served:
     """The same report once more."""
-    return served._replace(repeated=True, decision_s=0.0, waited_s=0.0)
+    return served._replace(repeated=True, decision_s=0.0, waited_s=0.0, remark=NO_REMARK)
 
 
 def mean(values: np.ndarray) -> float:

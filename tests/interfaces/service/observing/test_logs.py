@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("grpc")
@@ -19,9 +20,9 @@ pytest.importorskip("structlog")
 
 from quedge.controller.answer import ServedBy
 from quedge.controller.books import Books
-from quedge.controller.controller import Remarks
 from quedge.interfaces.service import quedge_pb2 as pb
 from quedge.interfaces.service.observing.logs import EVERY_S, Logs, Rendering
+from quedge.model.frame import Decision, Frame
 from tests.interfaces.service.observing.cells import DEVICES, STARTED, Cell, Clock
 
 
@@ -110,13 +111,21 @@ def test_a_failing_policy_and_a_late_frame_name_their_frame(log: Log) -> None:
     cell = Cell()
     log.logs.served("roof", cell.served(), 1e-3)
     log.logs.served("roof", cell.served(ServedBy.LATE), 1e-3)
-    failure = Remarks(failure="ValueError: no")
-    log.logs.served("roof", cell.served(ServedBy.POLICY_FAILED)._replace(remarks=failure), 1e-3)
+    log.logs.served("roof", cell.served(ServedBy.POLICY_FAILED), 1e-3)
     late, failed, _ = log.lines()
     assert (late["event"], late["level"], late["base_station"], late["frame"]) == ("late", "warning", "roof", 1)
     assert late["waited_s"] == 1e-4
     assert (failed["event"], failed["level"], failed["frame"]) == ("policy_failed", "error", 2)
-    assert failed["reason"] == "ValueError: no"
+
+
+def test_a_failing_policy_says_why(log: Log) -> None:
+    class Broken:
+        def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
+            raise RuntimeError("a bad day")
+
+    log.logs.served("roof", Cell(Broken()).served(), 1e-3)
+    (failed,) = log.lines("policy_failed")
+    assert failed["reason"] == "RuntimeError: a bad day"
 
 
 def test_late_frames_are_counted_by_base_station(log: Log) -> None:

@@ -16,11 +16,11 @@ from prometheus_client.parser import text_string_to_metric_families
 import quedge
 from quedge.controller.answer import ServedBy
 from quedge.controller.books import Books
-from quedge.controller.controller import Remarks
 from quedge.interfaces.service import quedge_pb2 as pb
 from quedge.interfaces.service.observing.certified_gap import certified_gap
 from quedge.interfaces.service.observing.metrics import Metrics
 from quedge.policy.exact import Exact
+from quedge.policy.lydroo import Lydroo
 from tests.interfaces.service.observing.cells import BUDGET_W, DEVICES, STARTED, Cell, again, mean
 
 
@@ -155,7 +155,8 @@ def test_candidates_are_there_where_the_policy_tells_them(metrics: Metrics) -> N
     cell = Cell()
     metrics.served("roof", cell.served(), 1e-3)
     assert ("quedge_candidates", "roof") not in scraped(metrics)
-    metrics.served("roof", cell.served()._replace(remarks=Remarks(candidates=3.0)), 1e-3)
+    learning = Cell(Lydroo(candidates=3))
+    metrics.served("roof", learning.served(), 1e-3)
     assert scraped(metrics)["quedge_candidates", "roof"] == 3.0
 
 

@@ -25,7 +25,7 @@ _LOOK_EVERY_S = 0.5
 
 
 class Logs:
-    """A watcher that writes a log. Nothing of a report stands in it, and nothing secret.
+    """A watcher that writes a log: nothing secret, and nothing of a report but what a policy's error says.
 
     Refusals, late frames, failures of the policy and the like may come a thousand times a second: of each kind the
     first is told at once, then at most every ten seconds how many there were. Lines are written by a thread of its
@@ -55,14 +55,11 @@ class Logs:
         answer = served.answer
         if answer.served_by is ServedBy.POLICY or served.repeated:
             return
+        where = {"base_station": base_station, "frame": answer.frame}
         if answer.served_by is ServedBy.LATE:
-            waited = round(served.waited_s, 6)
-            self._count("warning", "late", base_station, base_station=base_station, frame=answer.frame, waited_s=waited)
+            self._count("warning", "late", base_station, **where, waited_s=round(served.waited_s, 6))
         else:
-            why = served.remarks.failure
-            self._count(
-                "error", "policy_failed", base_station, base_station=base_station, frame=answer.frame, reason=why
-            )
+            self._count("error", "policy_failed", base_station, **where, reason=served.remark.failure)
 
     def refused(self, base_station: str, outcome: int) -> None:
         """See `Observer.refused`. A name that is not allowed is not written."""

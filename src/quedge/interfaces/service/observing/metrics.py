@@ -158,9 +158,7 @@ class _Cell:
         self.decision_times.add(served.decision_s)
         self.frames[answer.served_by] += 1
         self.queues.take(answer)
-        self.last, self.next_frame = answer, answer.frame + 1
-        if not served.repeated:
-            self.candidates = served.remarks.candidates
+        self.last, self.next_frame, self.candidates = answer, answer.frame + 1, served.remark.candidates
         self.device_frames += answer.devices.size
         self.offloaded += int(np.count_nonzero(answer.offload))
         self.power_w += float(np.add.reduce(answer.power_w))

@@ -17,7 +17,7 @@ class Started(NamedTuple):
         address: where it takes them, "host:port".
         policy: the policy's name.
         durability: what an acknowledged frame survives: "process", "power" or "none".
-        tls: how streams are secured: "none", "tls" or "mutual".
+        tls: how streams are secured: "none", or "mutual" with the key exchange, as in "mutual, X25519MLKEM768".
     """
 
     address: str

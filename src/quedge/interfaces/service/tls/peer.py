@@ -47,6 +47,17 @@ def peer_of(context: Any) -> Peer:
     return Peer(text("x509_common_name"), text("ssl_tls_version") or UNKNOWN, group)
 
 
+def names_of(context: Any) -> frozenset[str]:
+    """The names that the peer's certificate carries, letter by letter: its common name and its DNS names.
+
+    Args:
+        context: what gRPC gives a method of the service. In plain text there are none.
+    """
+    told = context.auth_context()
+    values = (*told.get("x509_common_name", ()), *told.get("peer_dns", ()))
+    return frozenset(bytes(value).decode("utf-8", "replace") for value in values)
+
+
 async def refuse_unless_hybrid(context: Any) -> None:
     """End a call over a connection that a quantum computer could read; for services that insist.
 
