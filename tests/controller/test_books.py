@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
 
+from quedge.allocation.tdma import Tdma
 from quedge.controller.books import Books
+from quedge.controller.brought import Brought, brought_by
 from quedge.controller.report import checked_report
 from quedge.model.cell import cell_of
+from quedge.model.frame import Frame
+from quedge.model.objective import frame_objective
 from quedge.model.queues import advance_queues
 from quedge.model.scenario import Scenario
+from quedge.model.uplink import AT_ONCE, charge
 from quedge.policy.baselines import AllLocal, BestPair
 from quedge.policy.exact import Exact
 from quedge.policy.policy import Learner, Policy
@@ -93,20 +99,40 @@ def test_books_advance_by_the_recursions_and_count_nothing_twice() -> None:
     cell, books = cell_of(scenario), Books(4, np.array([5.0, 1.0]), np.array([0.2, 0.0]))
     report = checked_report(2, 4, [1e-11] * 2, [1.0, 2.0])
     frame = books.frame(cell, report)
-    after = books.after(frame, report, np.array([4.0, 6.0]), np.array([0.3, 0.1]))
+    brought = brought_by(frame, Exact().decide(frame, np.random.default_rng(0)))
+    after = books.after(report, brought)
     assert after.next_frame == 5
-    np.testing.assert_allclose(after.data_queue_mbit, [5.0 + 1.0 - 0.5 * 4.0, 0.0])
-    np.testing.assert_allclose(after.energy_queue, [0.2 + 3.0 * 0.2, 0.0])
+    np.testing.assert_allclose(after.data_queue_mbit, [6.0, 3.0] - 0.5 * brought.rate_mbps, atol=1e-12)
+    over_budget = brought.power_w - [0.1, 0.2]
+    np.testing.assert_allclose(after.energy_queue, np.maximum([0.2, 0.0] + 3.0 * over_budget, 0.0), atol=1e-12)
     np.testing.assert_array_equal(books.data_queue_mbit, [5.0, 1.0])  # what was, stays
+
+
+@pytest.mark.parametrize("policy", [Exact(), Tdma().allocate, AllLocal()], ids=["at once", "in turn", "local"])
+def test_what_a_decision_brings_is_what_the_model_says(policy: Any) -> None:
+    cell = cell_of(OWN_DEVICES)
+    frame = Frame(cell, np.array([3e-11, 1e-11, 8e-12, 5e-12]), np.full(4, 9.0), np.array([0.0, 1.0, 4.0, 0.5]))
+    if callable(policy):
+        decision = policy(frame, np.array([True, False, True, True]))
+    else:
+        decision = policy.decide(frame, np.random.default_rng(0))
+    share = AT_ONCE if decision.time_share is None else decision.time_share
+    brought = brought_by(frame, decision)
+    rate, power = charge(*frame[:3], decision.offload, decision.transmit_power_w, decision.cpu_frequency_hz, share)
+    np.testing.assert_array_equal(brought.rate_mbps, rate)
+    np.testing.assert_array_equal(brought.power_w, power)
+    assert brought.objective == frame_objective(cell, frame.data_queue_mbit, frame.energy_queue, rate, power)
     queue, energy = frame.data_queue_mbit.copy(), frame.energy_queue.copy()
-    advance_queues(cell, queue, energy, np.array([4.0, 6.0]), np.array([0.3, 0.1]), np.zeros(2))
-    np.testing.assert_array_equal(after.data_queue_mbit, queue)
+    advance_queues(cell, queue, energy, rate, power, np.zeros(4))
+    np.testing.assert_array_equal(brought.data_queue_mbit, queue)
+    np.testing.assert_array_equal(brought.energy_queue, energy)
+    np.testing.assert_array_equal(frame.data_queue_mbit, 9.0)  # what was, stays
 
 
 def test_queues_stop_at_their_highest_values() -> None:
     books = Books(0, np.array([1e12]), np.array([1e15]))
     cell, report = cell_of(Scenario(devices=1, nu=1e6)), checked_report(1, 0, [1e-11], [1e12])
     frame = books.frame(cell, report)
-    after = books.after(frame, report, np.zeros(1), np.array([1e12]))
+    after = books.after(report, Brought(np.zeros(1), np.array([1e12]), frame.data_queue_mbit, np.array([1e18]), 0.0))
     np.testing.assert_array_equal(after.data_queue_mbit, [1e12])
     np.testing.assert_array_equal(after.energy_queue, [1e15])

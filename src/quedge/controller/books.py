@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from quedge.controller.brought import Brought
 from quedge.controller.report import Report
 from quedge.model.cell import Cell
 from quedge.model.frame import Frame
-from quedge.model.queues import advance_queues
 from quedge.model.ranges import DATA_QUEUE_MBIT, ENERGY_QUEUE
 
 
@@ -38,21 +38,14 @@ class Books(NamedTuple):
         queue = np.where(np.isnan(report.data_queue_mbit), queue, report.data_queue_mbit)
         return Frame(cell.only(report.devices), report.channel_gain, queue, self.energy_queue[report.devices])
 
-    def after(
-        self, frame: Frame, report: Report, rate_mbps: NDArray[np.float64], power_w: NDArray[np.float64]
-    ) -> Books:
+    def after(self, report: Report, brought: Brought) -> Books:
         """The books after a frame; a device that did not report keeps its queues.
 
         Args:
-            frame: the frame's state.
-            report: what it was made from.
-            rate_mbps: rate of each reporting device (Mbit/s).
-            power_w: mean power of each (W).
+            report: what was reported of the frame.
+            brought: what its decision brings to the devices that reported.
         """
-        queue, energy = frame.data_queue_mbit.copy(), frame.energy_queue.copy()
-        nothing = np.zeros(queue.size)  # what arrives meanwhile is in the next report
-        advance_queues(frame.cell, queue, energy, rate_mbps, power_w, nothing)
         data_queues, energy_queues = self.data_queue_mbit.copy(), self.energy_queue.copy()
-        data_queues[report.devices] = queue
-        energy_queues[report.devices] = np.minimum(energy, ENERGY_QUEUE.highest)
+        data_queues[report.devices] = brought.data_queue_mbit
+        energy_queues[report.devices] = np.minimum(brought.energy_queue, ENERGY_QUEUE.highest)
         return Books(report.frame + 1, data_queues, energy_queues)

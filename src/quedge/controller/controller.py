@@ -10,15 +10,14 @@ from numpy.typing import NDArray
 
 from quedge.controller.answer import Answer, ServedBy, bound_of
 from quedge.controller.books import Books
+from quedge.controller.brought import brought_by
 from quedge.controller.refused import Reason, Refused
 from quedge.controller.remark import NO_REMARK, Remark, remark_on, remark_on_failure
 from quedge.controller.report import Report
 from quedge.model.cell import cell_of
 from quedge.model.frame import Decision, Frame, Status
 from quedge.model.limits import check_decision
-from quedge.model.objective import frame_objective
 from quedge.model.scenario import Scenario
-from quedge.model.uplink import AT_ONCE, charge
 from quedge.policy.baselines import BestSingle
 from quedge.policy.lydroo import AgentState, LydrooAgent, Resumable
 from quedge.policy.policy import Learner, Policy, begun, check_policy
@@ -116,16 +115,14 @@ class Controller:
         self.learn()
         frame = self._books.frame(self._cell, report)
         served_by, decision, self._remark = self._decided(frame, decided_by)
-        share = AT_ONCE if decision.time_share is None else decision.time_share
-        offload = decision.offload
-        rate, power = charge(*frame[:3], offload, decision.transmit_power_w, decision.cpu_frequency_hz, share)
-        objective = frame_objective(frame.cell, frame.data_queue_mbit, frame.energy_queue, rate, power)
-        after = self._books.after(frame, report, rate, power)
+        brought = brought_by(frame, decision)
+        after = self._books.after(report, brought)
+        share = decision.time_share
         answer = Answer(
-            report.frame, served_by, decision.status, report.devices, offload, decision.transmit_power_w,
-            decision.cpu_frequency_hz, offload.astype(np.float64) if share.size == 0 else share, rate, power,
-            after.data_queue_mbit[report.devices], after.energy_queue[report.devices], objective, bound_of(decision),
-            share.size > 0,
+            report.frame, served_by, decision.status, report.devices, decision.offload, decision.transmit_power_w,
+            decision.cpu_frequency_hz, decision.offload.astype(np.float64) if share is None else share,
+            brought.rate_mbps, brought.power_w, after.data_queue_mbit[report.devices],
+            after.energy_queue[report.devices], brought.objective, bound_of(decision), share is not None,
         )  # fmt: skip
         self._books = after
         return answer

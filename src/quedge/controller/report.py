@@ -111,10 +111,9 @@ def _checked(field: str, values: Sequence[float], count: int, allowed: Range) ->
         raise Refused(
             Reason.WRONG_LENGTH, field, f"{len(values)} values are not allowed; it must hold {count}, one a device"
         )
-    array = np.array(values, dtype=np.float64)
-    bad = allowed.excludes(array)
-    if bad.any():
-        place = int(np.argmax(bad))
+    array = np.fromiter(values, np.float64, count)
+    place = allowed.first_excluded(array)
+    if place >= 0:
         raise Refused(
             Reason.BAD_VALUE, f"{field}[{place}]", f"{array[place]} is not allowed; it must be {allowed.allowed}"
         )

@@ -107,8 +107,7 @@ def _checked_array(name: str, values: Any, devices: int, allowed: Range) -> NDAr
         raise ValueError(f"{name}: {values!r} is not allowed; it must be a list of {devices} numbers") from None
     if array.shape != (devices,):
         raise ValueError(f"{name}: shape {array.shape} is not allowed; it must be ({devices},), a value a device")
-    bad = allowed.excludes(array)
-    if bad.any():
-        device = int(np.argmax(bad))
+    device = allowed.first_excluded(array)
+    if device >= 0:
         raise ValueError(f"{name}[{device}]: {array[device]} is not allowed; it must be {allowed.allowed}")
     return array

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from quedge.model.compiled import Bools, Floats
+from quedge.model.compiled import Bools, Floats, kernel
 
 
 class Range(NamedTuple):
@@ -31,6 +31,19 @@ class Range(NamedTuple):
         """Where a value is no number or lies outside."""
         inside = (values > 0.0 if self.positive else values >= 0.0) & (values <= self.highest)
         return np.asarray(~(inside & np.isfinite(values)))
+
+    def first_excluded(self, values: Floats) -> int:
+        """Place of the first value that is excluded, of shape (values,); -1 where none is."""
+        return _first_excluded(values, self.highest, self.positive)
+
+
+@kernel
+def _first_excluded(values: Floats, highest: float, positive: bool) -> int:
+    for i in range(values.size):
+        inside = values[i] > 0.0 if positive else values[i] >= 0.0
+        if not (inside and values[i] <= highest and math.isfinite(values[i])):
+            return i
+    return -1
 
 
 CHANNEL_GAIN = Range(1e6, positive=True)

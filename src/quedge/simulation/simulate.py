@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
+from quedge.model.carry_out import carry_out, promise
 from quedge.model.cell import Cell, cell_of
 from quedge.model.compiled import Bools, Floats, kernel
 from quedge.model.frame import Frame, Status
@@ -17,7 +18,6 @@ from quedge.model.scenario import Scenario
 from quedge.model.terms import decoding_order
 from quedge.model.uplink import AT_ONCE
 from quedge.policy.policy import Learner, Policy, begun, check_policy
-from quedge.simulation.carry_out import carry_out, promise
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
 from quedge.simulation.trace import RunState, Trace
 from quedge.simulation.world import World, draw_world, random_streams

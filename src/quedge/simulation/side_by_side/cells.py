@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from quedge.model.carry_out import carry_out, promise
 from quedge.model.cell import Cell, cell_of
 from quedge.model.compiled import Floats, Floats32, kernel
 from quedge.model.frame import Frame
@@ -16,7 +17,6 @@ from quedge.model.terms import Terms, empty_terms, fill_decoding_order
 from quedge.model.uncounted import uncounted
 from quedge.model.uplink import AT_ONCE
 from quedge.policy.exact.search import solve_frames
-from quedge.simulation.carry_out import carry_out, promise
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
 from quedge.simulation.side_by_side.action import Actions, checked_actions, powers_of_choice, powers_of_shares
 from quedge.simulation.side_by_side.observation import OBSERVED, observe
