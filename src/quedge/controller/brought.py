@@ -7,11 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.model.carry_out import carry_out
+from quedge.model.carry_out import carry_out_as_assumed
 from quedge.model.cell import Cell
 from quedge.model.compiled import Bools, Floats, kernel
 from quedge.model.frame import Decision, Frame
-from quedge.model.terms import decoding_order
 from quedge.model.uplink import AT_ONCE
 
 
@@ -47,8 +46,8 @@ def _brought(
     devices = channel_gain.size
     rate_mbps, power_w, nothing = np.empty(devices), np.empty(devices), np.zeros(devices)
     data_queue_mbit, energy_queue = data_queue_mbit.copy(), energy_queue.copy()
-    objective = carry_out(
-        cell, decoding_order(channel_gain), channel_gain, 0.0, nothing, data_queue_mbit, energy_queue, offload,
-        transmit_power_w, cpu_frequency_hz, time_share, rate_mbps, power_w,
+    objective = carry_out_as_assumed(
+        cell, channel_gain, nothing, data_queue_mbit, energy_queue, offload, transmit_power_w, cpu_frequency_hz,
+        time_share, rate_mbps, power_w,
     )  # fmt: skip
     return rate_mbps, power_w, data_queue_mbit, energy_queue, objective

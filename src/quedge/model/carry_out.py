@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from quedge.model.cell import Cell
-from quedge.model.compiled import Bools, Floats, Ints, inner_kernel
+from quedge.model.compiled import Bools, Floats, Ints, inner_kernel, kernel
 from quedge.model.objective import frame_objective
 from quedge.model.queues import advance_queues
+from quedge.model.terms import decoding_order
 from quedge.model.uplink import fill_brought
 
 
@@ -76,3 +77,24 @@ def carry_out(
     objective = frame_objective(cell, data_queue_mbit, energy_queue, rate_mbps, power_w)
     advance_queues(cell, data_queue_mbit, energy_queue, rate_mbps, power_w, arrival_mbit)
     return objective
+
+
+@kernel
+def carry_out_as_assumed(
+    cell: Cell,
+    channel_gain: Floats,
+    arrival_mbit: Floats,
+    data_queue_mbit: Floats,
+    energy_queue: Floats,
+    offload: Bools,
+    transmit_power_w: Floats,
+    cpu_frequency_hz: Floats,
+    time_share: Floats,
+    rate_mbps: Floats,
+    power_w: Floats,
+) -> float:
+    """As `carry_out`, where policies were told the true gains and cancellation leaves nothing."""
+    return carry_out(
+        cell, decoding_order(channel_gain), channel_gain, 0.0, arrival_mbit, data_queue_mbit, energy_queue,
+        offload, transmit_power_w, cpu_frequency_hz, time_share, rate_mbps, power_w,
+    )  # fmt: skip

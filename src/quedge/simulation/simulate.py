@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.model.carry_out import carry_out, promise
+from quedge.model.carry_out import carry_out, carry_out_as_assumed, promise
 from quedge.model.cell import Cell, cell_of
 from quedge.model.compiled import Bools, Floats, kernel
 from quedge.model.frame import Frame, Status
@@ -124,7 +124,7 @@ def run_in_world(
             with _named(t):
                 refuse(cell, offload[t], transmit[t], frequency[t], time_share[t])
         if as_assumed:
-            objective[t] = _carry_out(
+            objective[t] = carry_out_as_assumed(
                 cell, world.channel_gain[t], world.arrival_mbit[t], data_queue, energy_queue,
                 offload[t], transmit[t], frequency[t], share, rate[t], power[t],
             )  # fmt: skip
@@ -140,27 +140,6 @@ def run_in_world(
         scenario, seed, world.channel_gain, told_gain, world.arrival_mbit, data_queues, energy_queues, offload,
         transmit, time_share, frequency, rate, promised_rate, power, objective, promised_objective, upper_bound,
         tuple(status), notes, decision_us, time.perf_counter() - began, end,
-    )  # fmt: skip
-
-
-@kernel
-def _carry_out(
-    cell: Cell,
-    channel_gain: Floats,
-    arrival_mbit: Floats,
-    data_queue_mbit: Floats,
-    energy_queue: Floats,
-    offload: Bools,
-    transmit_power_w: Floats,
-    cpu_frequency_hz: Floats,
-    time_share: Floats,
-    rate_mbps: Floats,
-    power_w: Floats,
-) -> float:
-    """Charge a decision, record what it brought, advance the queues in place; returns the objective (17)."""
-    return carry_out(
-        cell, decoding_order(channel_gain), channel_gain, 0.0, arrival_mbit, data_queue_mbit, energy_queue,
-        offload, transmit_power_w, cpu_frequency_hz, time_share, rate_mbps, power_w,
     )  # fmt: skip
 
 
@@ -181,7 +160,7 @@ def _carry_out_otherwise(
     promised_rate_mbps: Floats,
     power_w: Floats,
 ) -> tuple[float, float]:
-    """The same where the world is not as the policy assumes; returns the objective (17), reached and promised."""
+    """As `carry_out_as_assumed`, where the world is not so; returns the objective (17), reached and promised."""
     order, powers = decoding_order(told_gain), (offload, transmit_power_w, cpu_frequency_hz, time_share)
     promised = promise(cell, order, told_gain, data_queue_mbit, energy_queue, *powers, promised_rate_mbps, power_w)
     reached = carry_out(

@@ -14,6 +14,15 @@ from quedge.model.compiled import Floats32, Ints, kernel, summing_kernel
 
 
 @kernel
+def layer(inputs: Floats32, weight: Floats32, bias: Floats32) -> Floats32:
+    """A layer's outputs, shape (rows, outputs), before they are rectified; arguments as in `add_product`."""
+    outputs = np.empty((inputs.shape[0], weight.shape[0]), np.float32)
+    outputs[:] = bias
+    add_product(inputs, weight, outputs)
+    return outputs
+
+
+@kernel
 def add_product(inputs: Floats32, weight: Floats32, outputs: Floats32) -> None:
     """Add what a layer makes of its inputs.
 
@@ -72,20 +81,21 @@ def bias_slopes(slopes: Floats32, bias: Floats32) -> None:
 
 
 @kernel
-def add_input_slopes(slopes: Floats32, weight: Floats32, inputs: Floats32) -> None:
-    """Add the loss's gradient in a layer's inputs.
+def input_slopes(slopes: Floats32, weight: Floats32) -> Floats32:
+    """The loss's gradient in a layer's inputs, shape (rows, inputs).
 
     Args:
         slopes: the gradient in the layer's outputs, shape (rows, outputs).
         weight: shape (outputs, inputs).
-        inputs: the gradient in the inputs, shape (rows, inputs); added to.
     """
+    inputs = np.zeros((slopes.shape[0], weight.shape[1]), np.float32)
     for row in range(slopes.shape[0]):
         for unit in range(slopes.shape[1]):
             slope = slopes[row, unit]
             if slope != 0.0:
                 for i in range(weight.shape[1]):
                     inputs[row, i] += slope * weight[unit, i]
+    return inputs
 
 
 @kernel

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from quedge.model.compiled import Floats32, Ints, kernel
 from quedge.policy.lydroo.actor.actor import Weights, check_units, wrong_devices
 from quedge.policy.lydroo.actor.layers import (
-    add_input_slopes,
-    add_product,
     bias_slopes,
     cross_entropy,
+    input_slopes,
+    layer,
     rectify,
     rectify_slopes,
     weight_slopes,
@@ -78,18 +78,11 @@ def _forward(
     Returns:
         first layer, second layer and logits, each of shape (frames, units).
     """
-    lower = np.empty((features.shape[0], first.shape[0]), np.float32)
-    lower[:] = first_bias
-    add_product(features, first, lower)
+    lower = layer(features, first, first_bias)
     rectify(lower)
-    upper = np.empty((features.shape[0], second.shape[0]), np.float32)
-    upper[:] = second_bias
-    add_product(lower, second, upper)
+    upper = layer(lower, second, second_bias)
     rectify(upper)
-    logits = np.empty((features.shape[0], output.shape[0]), np.float32)
-    logits[:] = output_bias
-    add_product(upper, output, logits)
-    return lower, upper, logits
+    return lower, upper, layer(upper, output, output_bias)
 
 
 @kernel
@@ -106,13 +99,11 @@ def _gradient(
     loss = cross_entropy(logits, offload, devices, of_logits)
     weight_slopes(upper, of_logits, output_slopes)
     bias_slopes(of_logits, output_bias_slopes)
-    of_upper = np.zeros(upper.shape, np.float32)
-    add_input_slopes(of_logits, output, of_upper)
+    of_upper = input_slopes(of_logits, output)
     rectify_slopes(upper, of_upper)
     weight_slopes(lower, of_upper, second_slopes)
     bias_slopes(of_upper, second_bias_slopes)
-    of_lower = np.zeros(lower.shape, np.float32)
-    add_input_slopes(of_upper, second, of_lower)
+    of_lower = input_slopes(of_upper, second)
     rectify_slopes(lower, of_lower)
     weight_slopes(seen, of_lower, first_slopes)
     bias_slopes(of_lower, first_bias_slopes)

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from quedge.model.compiled import Floats32, Ints, kernel
 from quedge.policy.lydroo.actor.actor import Weights, check_units
 from quedge.policy.lydroo.actor.layers import (
-    add_input_slopes,
     add_product,
     bias_slopes,
     cross_entropy,
+    input_slopes,
+    layer,
     rectify,
     rectify_slopes,
     weight_slopes,
@@ -81,25 +82,18 @@ def _forward(
     """
     frames, most, inputs = features.shape
     rows = frames * most
-    embedded = np.empty((rows, embed.shape[0]), np.float32)
-    embedded[:] = embed_bias
-    add_product(features.reshape((rows, inputs)), embed, embedded)
+    embedded = layer(features.reshape((rows, inputs)), embed, embed_bias)
     rectify(embedded)
     pooled = np.zeros((frames, 2 * embed.shape[0]), np.float32)
     for frame in range(frames):
         _pool(embedded[frame * most : frame * most + devices[frame]], pooled[frame])
-    shared = np.empty((frames, own.shape[0]), np.float32)
-    shared[:] = context_bias
-    add_product(pooled, context, shared)
+    shared = layer(pooled, context, context_bias)
     hidden = np.empty((rows, own.shape[0]), np.float32)
     for row in range(rows):
         hidden[row] = shared[row // most]
     add_product(embedded, own, hidden)
     rectify(hidden)
-    logits = np.empty((rows, 1), np.float32)
-    logits[:] = output_bias
-    add_product(hidden, output, logits)
-    return embedded, pooled, hidden, logits.reshape((frames, most))
+    return embedded, pooled, hidden, layer(hidden, output, output_bias).reshape((frames, most))
 
 
 @kernel
@@ -120,19 +114,16 @@ def _gradient(
     of_output = of_logits.reshape((rows, 1))
     weight_slopes(hidden, of_output, output_slopes)
     bias_slopes(of_output, output_bias_slopes)
-    of_hidden = np.zeros(hidden.shape, np.float32)
-    add_input_slopes(of_output, output, of_hidden)
+    of_hidden = input_slopes(of_output, output)
     rectify_slopes(hidden, of_hidden)
     weight_slopes(embedded, of_hidden, own_slopes)
-    of_embedded = np.zeros(embedded.shape, np.float32)
-    add_input_slopes(of_hidden, own, of_embedded)
+    of_embedded = input_slopes(of_hidden, own)
     of_shared = np.zeros((frames, own.shape[0]), np.float32)
     for row in range(rows):
         of_shared[row // most] += of_hidden[row]
     weight_slopes(pooled, of_shared, context_slopes)
     bias_slopes(of_shared, context_bias_slopes)
-    of_pooled = np.zeros(pooled.shape, np.float32)
-    add_input_slopes(of_shared, context, of_pooled)
+    of_pooled = input_slopes(of_shared, context)
     for frame in range(frames):
         there = slice(frame * most, frame * most + devices[frame])
         _add_pool_slopes(embedded[there], pooled[frame], of_pooled[frame], of_embedded[there])
