@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from quedge.allocation.allocator import allocate_best
 from quedge.model.frame import Decision, Frame
-from quedge.policy.lydroo.actor import Trainer, Weights, wrong_devices
+from quedge.policy.lydroo.actor import Trainer, Weights
 from quedge.policy.lydroo.features import device_features
 from quedge.policy.lydroo.replay import Replay
 from quedge.policy.policy import Learner
@@ -214,6 +214,4 @@ class TrainedLydroo:
         Raises:
             ValueError: naming the number, and the one that it was made for.
         """
-        features = self.settings.inputs.features
-        if self.settings.actor.shapes(devices, features) != self.settings.actor.shapes(self.devices, features):
-            raise wrong_devices(devices, self.devices)
+        self.settings.check_devices(devices, self.devices)

@@ -8,7 +8,7 @@ import numpy as np
 
 from quedge.allocation.allocator import Allocator
 from quedge.allocation.noma_greedy import NomaGreedy
-from quedge.policy.lydroo.actor import Actor, MlpActor, SharedActor, Trainer, fresh_weights
+from quedge.policy.lydroo.actor import Actor, MlpActor, SharedActor, Trainer, fresh_weights, wrong_devices
 from quedge.policy.lydroo.agent import AgentState, LydrooAgent
 from quedge.policy.lydroo.features import Inputs
 from quedge.policy.lydroo.quantiser import NoisyOrderPreserving, Quantiser
@@ -91,6 +91,16 @@ class Lydroo:
         agent = LydrooAgent(self, weights, state.devices, trainer)
         agent.restore(state)
         return agent
+
+    def check_devices(self, devices: int, made_for: int) -> None:
+        """Refuse a number of devices that an actor which was made for another number does not serve.
+
+        Raises:
+            ValueError: naming both numbers.
+        """
+        features = self.inputs.features
+        if self.actor.shapes(devices, features) != self.actor.shapes(made_for, features):
+            raise wrong_devices(devices, made_for)
 
 
 MLP = Lydroo(actor=MlpActor(), update_every=2, learning_rate=5e-3)

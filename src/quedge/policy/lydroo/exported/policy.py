@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from quedge.model.extras import check_installed
-from quedge.policy.lydroo.actor import wrong_devices
 from quedge.policy.lydroo.agent import AgentState, LydrooAgent
 from quedge.policy.lydroo.settings import Lydroo
 
@@ -63,8 +62,7 @@ class ExportedLydroo:
         Raises:
             ValueError: naming the number, and the one that it was made for.
         """
-        if self._serves_one and devices != self.devices:
-            raise wrong_devices(devices, self.devices)
+        self.settings.check_devices(devices, self.devices)
 
     @property
     def _serves_one(self) -> bool:
