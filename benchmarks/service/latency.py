@@ -1,7 +1,8 @@
 """Round trips over loopback at a steady pace: `python -m benchmarks.service.latency [--seconds 60]`.
 
-A client in a process of its own reports a frame each millisecond over one stream, and waits for its answer. A frame
-that would begin while the one before it is still being served begins late; how many did so is told, too.
+The service is `quedge serve` with metrics. A client in a process of its own reports a frame each millisecond over one
+stream, and waits for its answer. A frame that would begin while the one before it is still being served begins late;
+how many did so is told, too. With GRPC_EXPERIMENTS set to nothing gRPC waits its usual way, in both processes.
 """
 
 from __future__ import annotations
@@ -13,23 +14,49 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import grpc
 import numpy as np
 
 from benchmarks.measuring import Row, print_rows
-from benchmarks.service.processes import ROOT, ServiceProcess
+from benchmarks.service.processes import EXACT, LEARNING, ROOT, quedge_serve
 from benchmarks.service.worlds import drawn_reports
 from quedge.interfaces.service import methods
 
+
+class Case(NamedTuple):
+    """A service that is measured.
+
+    Attributes:
+        name: what it is, in words.
+        options: of `quedge serve`.
+        devices: number of devices of the paper's cell.
+        with_state: whether frames are durable.
+        target: what its row should reach.
+        alone: whether it has the last processor for itself, and the client another one.
+    """
+
+    name: str
+    options: Sequence[str]
+    devices: int = 10
+    with_state: bool = False
+    target: str = "-"
+    alone: bool = False
+
+
+AWAKE = (*EXACT, "--keep-awake")
 CASES = (
-    ("exact, N = 10", "exact", 10, False, "p50 <= 0.4, p99 <= 1"),
-    ("exact, N = 10, with state", "exact", 10, True, "-"),
-    ("learning LyDROO, N = 10, with state", "lydroo", 10, True, "p99 <= 1.5"),
-    ("exact, N = 100", "exact", 100, False, "-"),
+    Case("exact, N = 10", EXACT, target="p50 <= 0.4, p99 <= 1"),
+    Case("exact, N = 10, kept awake", AWAKE),
+    Case("exact, N = 10, kept awake, a processor for each", AWAKE, alone=True),
+    Case("exact, N = 10, with state", EXACT, with_state=True),
+    Case("learning LyDROO, N = 10, with state", LEARNING, with_state=True, target="p99 <= 1.5"),
+    Case("exact, N = 100", EXACT, devices=100, target="p99 <= 3"),
 )
+PROCESSORS = sorted(os.sched_getaffinity(0))
 WARM_UP_FRAMES = 500
 
 
@@ -60,21 +87,27 @@ async def round_trips(target: str, devices: int, frames: int, rate_hz: float) ->
     return times, late
 
 
-def measured(target: str, devices: int, frames: int, rate_hz: float) -> str:
+def measured(target: str, case: Case, frames: int, rate_hz: float) -> str:
     """What a client in a process of its own measured, in words."""
-    client = [sys.executable, "-m", "benchmarks.service.latency", "--client", target, "--devices", str(devices)]
+    client = [sys.executable, "-m", "benchmarks.service.latency", "--client", target, "--devices", str(case.devices)]
     pace = ["--frames", str(frames), "--rate", str(rate_hz)]
-    return subprocess.run([*client, *pace], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    process = subprocess.Popen([*client, *pace], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    if case.alone:
+        os.sched_setaffinity(process.pid, PROCESSORS[:1])
+    found, _ = process.communicate()
+    if process.returncode != 0:
+        raise RuntimeError(f"the client ended with status {process.returncode}")
+    return found.strip()
 
 
-def rows(seconds: float, rate_hz: float) -> Iterator[Row]:
+def rows(cases: Sequence[Case], seconds: float, rate_hz: float) -> Iterator[Row]:
     """One row a case."""
-    for name, policy, devices, with_state, target in CASES:
+    for case in cases:
         with tempfile.TemporaryDirectory() as folder:
-            state = Path(folder) if with_state else None
-            with ServiceProcess(policy, devices, state) as service:
-                found = measured(service.target, devices, round(seconds * rate_hz), rate_hz)
-        yield f"round trip, {name}, {rate_hz:g} frames/s for {seconds:g} s (ms)", target, found
+            state = Path(folder) if case.with_state else None
+            with quedge_serve(case.options, case.devices, state, PROCESSORS[-1] if case.alone else None) as service:
+                found = measured(service.target, case, round(seconds * rate_hz), rate_hz)
+        yield f"round trip, {case.name}, {rate_hz:g} frames/s for {seconds:g} s (ms)", case.target, found
 
 
 def main() -> None:
@@ -82,12 +115,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--rate", type=float, default=1000.0)
+    parser.add_argument("--cases", type=int, nargs="+", metavar="PLACE", help="of the table's rows; all without")
     parser.add_argument("--client", help=argparse.SUPPRESS)
     parser.add_argument("--devices", type=int, default=10, help=argparse.SUPPRESS)
     parser.add_argument("--frames", type=int, default=0, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.client is None:
-        print_rows(rows(given.seconds, given.rate))
+        chosen = CASES if given.cases is None else [CASES[place] for place in given.cases]
+        print_rows(rows(chosen, given.seconds, given.rate))
         print(f"\n{os.cpu_count()} processors; load {os.getloadavg()[0]:.1f}")
         return
     times, late = asyncio.run(round_trips(given.client, given.devices, given.frames, given.rate))

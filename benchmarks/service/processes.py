@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
+import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from quedge.interfaces.service.waiting import wait_directly
+
 ROOT = Path(__file__).resolve().parents[2]
+EXACT, LEARNING = ("--policy", "exact"), ("--policy", "lydroo-noma", "--learn")
 
 
 class ServiceProcess:
     """A running service; `with` ends it.
 
     Args:
-        policy: a name that the runner knows.
-        devices: number of the cell's devices.
+        command: module and arguments that Python begins it with; its first line names 127.0.0.1 and its port.
         state: folder for what survives; None where nothing does.
-        more: further options of the runner.
+        processor: number of the only processor that it may use; any without.
     """
 
-    def __init__(self, policy: str, devices: int, state: Path | None = None, more: Sequence[str] = ()) -> None:
-        command = [sys.executable, "-m", "benchmarks.service.runner", "--policy", policy, "--devices", str(devices)]
-        command += [] if state is None else ["--state", str(state)]
-        self._process = subprocess.Popen([*command, *more], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    def __init__(self, command: Sequence[str], state: Path | None = None, processor: int | None = None) -> None:
+        wait_directly()  # as `quedge serve` does; this process's children inherit it
+        kept = [] if state is None else ["--state", str(state)]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", *command, *kept], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
+        if processor is not None:
+            os.sched_setaffinity(self._process.pid, {processor})  # it has no second thread yet
         assert self._process.stdout is not None
-        port = self._process.stdout.readline()
-        if not port:
+        listening = re.search(r"127\.0\.0\.1:\d+", self._process.stdout.readline())
+        if listening is None:
             raise RuntimeError(f"the service ended with status {self._process.wait()} before it took reports")
-        self.target = f"127.0.0.1:{int(port)}"
+        self.target = listening[0]
 
     @property
     def pid(self) -> int:
@@ -58,3 +66,31 @@ class ServiceProcess:
     def __exit__(self, *raised: object) -> None:
         if self._process.poll() is None:
             self.end()
+
+
+def runner(policy: str, devices: int, state: Path | None = None, more: Sequence[str] = ()) -> ServiceProcess:
+    """A service that never thinks a report late.
+
+    Args:
+        policy: a name that the runner knows.
+        devices: number of the cell's devices.
+        state: as in `ServiceProcess`.
+        more: further options of the runner.
+    """
+    command = ["benchmarks.service.runner", "--policy", policy, "--devices", str(devices)]
+    return ServiceProcess([*command, *more], state)
+
+
+def quedge_serve(
+    options: Sequence[str], devices: int, state: Path | None = None, processor: int | None = None
+) -> ServiceProcess:
+    """The command as its users give it, with its metrics and live page.
+
+    Args:
+        options: who decides, and what else it is told.
+        devices: number of the paper's cell's devices.
+        state: as in `ServiceProcess`, like what follows.
+        processor: see there.
+    """
+    where = ["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]
+    return ServiceProcess(["quedge", "serve", *where, "--set", f"devices={devices}", *options], state, processor)

@@ -1,6 +1,6 @@
 """A service for benchmarks: `python -m benchmarks.service.runner --policy exact --devices 10 [--state DIR]`.
 
-It prints its port once it takes reports, and serves until SIGTERM.
+It prints its address once it takes reports, and serves until SIGTERM.
 """
 
 from __future__ import annotations
@@ -29,6 +29,10 @@ def fresh_controller(policy: str, devices: int) -> Controller:
     return Controller(Scenario(devices=devices), POLICIES[policy], seed=0)
 
 
+def _ready(port: int) -> None:
+    print(f"127.0.0.1:{port}", flush=True)
+
+
 def main() -> None:
     """Serve until SIGTERM."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -45,7 +49,7 @@ def main() -> None:
     pace = Pace(late_s=NEVER_S, checkpoint_frames=given.checkpoint_frames)
     cells = Cells(lambda: fresh_controller(given.policy, given.devices), state, pace)
     with contextlib.closing(cells):
-        asyncio.run(serve(cells, given.policy, Listening("127.0.0.1", 0), 0.5, lambda port: print(port, flush=True)))
+        asyncio.run(serve(cells, given.policy, Listening("127.0.0.1", 0), 0.5, _ready))
 
 
 if __name__ == "__main__":

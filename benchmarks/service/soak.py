@@ -1,7 +1,7 @@
 """Memory of a service over many frames: `python -m benchmarks.service.soak [--minutes 30] [--rate 200]`.
 
-A learning service with state serves frames at a steady pace; what it holds in memory is read from /proc, and a line is
-fitted to it after the first fifth of the time.
+`quedge serve`, learning, with state and metrics, serves frames at a steady pace; what it holds in memory is read from
+/proc, and a line is fitted to it after the first fifth of the time.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import NamedTuple
 import grpc
 import numpy as np
 
-from benchmarks.service.processes import ServiceProcess
+from benchmarks.service.processes import LEARNING, quedge_serve
 from benchmarks.service.worlds import drawn_reports
 from quedge.interfaces.service import methods
 from quedge.interfaces.service import quedge_pb2 as pb
@@ -46,13 +46,13 @@ class Soaked(NamedTuple):
     state_mib: float
 
 
-def soak(policy: str, seconds: float, rate_hz: float) -> Soaked:
+def soak(seconds: float, rate_hz: float) -> Soaked:
     """Serve for so long."""
     reports, frames, errors = drawn_reports(DEVICES, RECURRING, seed=2), round(seconds * rate_hz), 0
     times, held = [], []
     method = methods.DECIDE
     with tempfile.TemporaryDirectory() as folder:
-        with ServiceProcess(policy, DEVICES, Path(folder)) as service, grpc.insecure_channel(service.target) as channel:
+        with quedge_serve(LEARNING, DEVICES, Path(folder)) as service, grpc.insecure_channel(service.target) as channel:
             decide = channel.unary_unary(method.path, method.request.SerializeToString, method.reply.FromString)
             began = time.perf_counter()
             for frame in range(frames):
@@ -83,11 +83,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--rate", type=float, default=200.0)
-    parser.add_argument("--policy", default="lydroo")
     given = parser.parse_args()
-    found = soak(given.policy, 60.0 * given.minutes, given.rate)
+    found = soak(60.0 * given.minutes, given.rate)
     print(
-        f"{given.policy}: {found.frames:,} frames in {given.minutes:g} min, {found.errors} errors; "
+        f"{found.frames:,} frames in {given.minutes:g} min, {found.errors} errors; "
         f"{found.resident_mib:.1f} MiB held, growing by {found.slope_mib_per_h:+.2f} MiB/h; "
         f"{found.state_mib:.1f} MiB of state"
     )

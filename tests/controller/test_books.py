@@ -10,10 +10,10 @@ import pytest
 
 from quedge.allocation.tdma import Tdma
 from quedge.controller.books import Books
-from quedge.controller.brought import Brought, brought_by
+from quedge.controller.brought import brought_by
 from quedge.controller.report import checked_report
 from quedge.model.cell import cell_of
-from quedge.model.frame import Frame
+from quedge.model.frame import Decision, Frame
 from quedge.model.objective import frame_objective
 from quedge.model.queues import advance_queues
 from quedge.model.scenario import Scenario
@@ -130,9 +130,11 @@ def test_what_a_decision_brings_is_what_the_model_says(policy: Any) -> None:
 
 
 def test_queues_stop_at_their_highest_values() -> None:
-    books = Books(0, np.array([1e12]), np.array([1e15]))
-    cell, report = cell_of(Scenario(devices=1, nu=1e6)), checked_report(1, 0, [1e-11], [1e12])
+    cell, books = cell_of(Scenario(devices=1, nu=1e6)), Books(0, np.array([1e12]), np.array([1e15]))
+    report = checked_report(1, 0, [1e-11], [1e12])
     frame = books.frame(cell, report)
-    after = books.after(report, Brought(np.zeros(1), np.array([1e12]), frame.data_queue_mbit, np.array([1e18]), 0.0))
-    np.testing.assert_array_equal(after.data_queue_mbit, [1e12])
-    np.testing.assert_array_equal(after.energy_queue, [1e15])
+    np.testing.assert_array_equal(frame.data_queue_mbit, [1e12])
+    most = np.zeros(1), cell.max_frequency_hz  # more power than the budget
+    brought = brought_by(frame, Decision(np.zeros(1, np.bool_), *most, np.zeros(1), np.zeros(1), 0.0))
+    assert (brought.power_w > cell.power_budget_w).all()
+    np.testing.assert_array_equal(books.after(report, brought).energy_queue, [1e15])

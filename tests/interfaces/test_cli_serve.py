@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import signal
 import subprocess
@@ -18,6 +19,7 @@ import typer
 from typer.testing import CliRunner
 
 from quedge.interfaces.cli.serve import serve
+from quedge.interfaces.service.awake import LATENCY_DEVICE
 from quedge.model.scenario import Scenario
 from quedge.policy.exact import Exact
 from quedge.simulation.simulate import simulate
@@ -144,6 +146,14 @@ def test_it_is_seen_from_outside_while_it_serves(tmp_path: Path) -> None:
             told = reply.read().decode()
         assert 'quedge_frames_total{base_station="north",served_by="policy"} 4.0' in told
         assert 'quedge_refused_total{outcome="future_frame"} 1.0' in told
+
+
+@pytest.mark.skipif(not os.access(LATENCY_DEVICE, os.R_OK | os.W_OK), reason="no right to keep processors awake")
+def test_processors_are_kept_awake_on_request(tmp_path: Path) -> None:
+    for asked in ((), ("--keep-awake",)):
+        with serving(*asked, folder=tmp_path) as (process, _):
+            held = {entry.readlink() for entry in Path(f"/proc/{process.pid}/fd").iterdir()}
+            assert (LATENCY_DEVICE in held) is bool(asked)
 
 
 def test_with_tls_only_clients_with_a_certificate_are_answered(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -10,8 +11,11 @@ from numpy.typing import NDArray
 from quedge.controller.brought import Brought
 from quedge.controller.report import Report
 from quedge.model.cell import Cell
+from quedge.model.compiled import Floats, Ints, kernel
 from quedge.model.frame import Frame
-from quedge.model.ranges import DATA_QUEUE_MBIT, ENERGY_QUEUE
+from quedge.model.ranges import DATA_QUEUE_MBIT
+
+_HIGHEST_DATA_QUEUE_MBIT = DATA_QUEUE_MBIT.highest
 
 
 class Books(NamedTuple):
@@ -34,9 +38,10 @@ class Books(NamedTuple):
 
     def frame(self, cell: Cell, report: Report) -> Frame:
         """The state of a frame: of the devices that reported, their queues with what arrived, or as measured."""
-        queue = np.minimum(self.data_queue_mbit[report.devices] + report.arrived_mbit, DATA_QUEUE_MBIT.highest)
-        queue = np.where(np.isnan(report.data_queue_mbit), queue, report.data_queue_mbit)
-        return Frame(cell.only(report.devices), report.channel_gain, queue, self.energy_queue[report.devices])
+        queue, energy_queue = _found(
+            self.data_queue_mbit, self.energy_queue, report.devices, report.arrived_mbit, report.data_queue_mbit
+        )
+        return Frame(cell.only(report.devices), report.channel_gain, queue, energy_queue)
 
     def after(self, report: Report, brought: Brought) -> Books:
         """The books after a frame; a device that did not report keeps its queues.
@@ -45,7 +50,23 @@ class Books(NamedTuple):
             report: what was reported of the frame.
             brought: what its decision brings to the devices that reported.
         """
+        if report.devices.size == self.data_queue_mbit.size:  # all of them, in order
+            return Books(report.frame + 1, brought.data_queue_mbit, brought.energy_queue)
         data_queues, energy_queues = self.data_queue_mbit.copy(), self.energy_queue.copy()
         data_queues[report.devices] = brought.data_queue_mbit
-        energy_queues[report.devices] = np.minimum(brought.energy_queue, ENERGY_QUEUE.highest)
+        energy_queues[report.devices] = brought.energy_queue
         return Books(report.frame + 1, data_queues, energy_queues)
+
+
+@kernel
+def _found(
+    data_queues: Floats, energy_queues: Floats, devices: Ints, arrived_mbit: Floats, measured_mbit: Floats
+) -> tuple[Floats, Floats]:
+    """Both queues of the devices that reported, at the start of the frame."""
+    data_queue_mbit, energy_queue = np.empty(devices.size), np.empty(devices.size)
+    for i in range(devices.size):
+        device, queue = devices[i], measured_mbit[i]
+        if math.isnan(queue):
+            queue = min(data_queues[device] + arrived_mbit[i], _HIGHEST_DATA_QUEUE_MBIT)
+        data_queue_mbit[i], energy_queue[i] = queue, energy_queues[device]
+    return data_queue_mbit, energy_queue

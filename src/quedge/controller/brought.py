@@ -11,7 +11,10 @@ from quedge.model.carry_out import carry_out_as_assumed
 from quedge.model.cell import Cell
 from quedge.model.compiled import Bools, Floats, kernel
 from quedge.model.frame import Decision, Frame
+from quedge.model.ranges import ENERGY_QUEUE
 from quedge.model.uplink import AT_ONCE
+
+_HIGHEST_ENERGY_QUEUE = ENERGY_QUEUE.highest
 
 
 class Brought(NamedTuple):
@@ -21,7 +24,7 @@ class Brought(NamedTuple):
         rate_mbps: rates r (Mbit/s).
         power_w: mean powers e (W).
         data_queue_mbit: data queues after the frame (Mbit); what arrives meanwhile is in the next report.
-        energy_queue: virtual energy queues after it.
+        energy_queue: virtual energy queues after it, at most the highest that books hold.
         objective: objective (17).
     """
 
@@ -50,4 +53,6 @@ def _brought(
         cell, channel_gain, nothing, data_queue_mbit, energy_queue, offload, transmit_power_w, cpu_frequency_hz,
         time_share, rate_mbps, power_w,
     )  # fmt: skip
+    for i in range(devices):
+        energy_queue[i] = min(energy_queue[i], _HIGHEST_ENERGY_QUEUE)
     return rate_mbps, power_w, data_queue_mbit, energy_queue, objective

@@ -116,15 +116,14 @@ class Controller:
         frame = self._books.frame(self._cell, report)
         served_by, decision, self._remark = self._decided(frame, decided_by)
         brought = brought_by(frame, decision)
-        after = self._books.after(report, brought)
         share = decision.time_share
         answer = Answer(
             report.frame, served_by, decision.status, report.devices, decision.offload, decision.transmit_power_w,
             decision.cpu_frequency_hz, decision.offload.astype(np.float64) if share is None else share,
-            brought.rate_mbps, brought.power_w, after.data_queue_mbit[report.devices],
-            after.energy_queue[report.devices], brought.objective, bound_of(decision), share is not None,
+            brought.rate_mbps, brought.power_w, brought.data_queue_mbit, brought.energy_queue, brought.objective,
+            bound_of(decision), share is not None,
         )  # fmt: skip
-        self._books = after
+        self._books = self._books.after(report, brought)
         return answer
 
     def standing(self) -> Standing:

@@ -24,21 +24,29 @@ def check_decision(cell: Cell, decision: Decision) -> None:
     share = offload if decision.time_share is None else decision.time_share
     powers = (decision.transmit_power_w, decision.cpu_frequency_hz, share)
     transmit, frequency, time_share = (np.asarray(values, dtype=np.float64) for values in powers)
-    if not within_limits(cell, offload, transmit, frequency, time_share, in_turn):
+    if not within_limits(
+        cell.max_transmit_power_w, cell.max_frequency_hz, offload, transmit, frequency, time_share, in_turn
+    ):
         refuse(cell, offload, transmit, frequency, time_share)
 
 
 @kernel
 def within_limits(
-    cell: Cell, offload: Bools, transmit_power_w: Floats, cpu_frequency_hz: Floats, time_share: Floats, in_turn: bool
+    max_transmit_power_w: Floats,
+    max_frequency_hz: Floats,
+    offload: Bools,
+    transmit_power_w: Floats,
+    cpu_frequency_hz: Floats,
+    time_share: Floats,
+    in_turn: bool,
 ) -> bool:
     """Whether every power, frequency and time share is a number within its limits and of the chosen mode."""
     total_share = 0.0
     for i in range(offload.size):
         p, f = transmit_power_w[i], cpu_frequency_hz[i]
-        if not (0.0 <= p <= cell.max_transmit_power_w[i] * (1.0 + _ROUNDING)):
+        if not (0.0 <= p <= max_transmit_power_w[i] * (1.0 + _ROUNDING)):
             return False
-        if not (0.0 <= f <= cell.max_frequency_hz[i] * (1.0 + _ROUNDING)):
+        if not (0.0 <= f <= max_frequency_hz[i] * (1.0 + _ROUNDING)):
             return False
         if (p > 0.0 and not offload[i]) or (f > 0.0 and offload[i]):
             return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -28,10 +29,12 @@ from quedge.interfaces.exported_file import SUFFIX
 from quedge.interfaces.lydroo_settings import CRITICS
 from quedge.interfaces.policies import ALLOWED, POLICIES, check_devices, policies_by_name
 from quedge.interfaces.scenario_file import read_scenario
+from quedge.interfaces.service.awake import kept_awake
 from quedge.interfaces.service.settings import Address, Rendering, Tls
 from quedge.interfaces.service.tls.admission import Admission
 from quedge.interfaces.service.tls.credentials import server_credentials
 from quedge.interfaces.service.tls.listening import check_complete, check_listening
+from quedge.interfaces.service.waiting import wait_directly
 from quedge.model.extras import check_installed
 from quedge.model.scenario import Scenario
 from quedge.policy.lydroo import AgentState, Resumable
@@ -125,6 +128,10 @@ def serve(
             help="Where to see it: /metrics, /healthz, /readyz, a live page.",
         ),
     ] = None,
+    keep_awake: Annotated[
+        bool,
+        typer.Option("--keep-awake", help="Processors do not sleep between frames: sooner answers, for more power."),
+    ] = False,
     log: Annotated[Rendering, typer.Option(help="How log lines are written, on standard error.")] = Rendering.JSON,
 ) -> None:
     """Serve decisions over gRPC: a base station or its devices report each frame, and are told what to do.
@@ -134,6 +141,7 @@ def serve(
     for module, library in _LIBRARIES.items():
         check_installed(module, "quedge serve", library, "serve")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # it tells of each refused handshake otherwise
+    wait_directly()
     from quedge.interfaces.service.running import Service, run
     from quedge.interfaces.service.warm_up import warm_up
 
@@ -143,6 +151,7 @@ def serve(
         check_devices({name: chosen}, given.devices)
         determined_by = _determined_by(given, chosen, start, seed)
         admission = Admission(hybrid_only=tls_require_hybrid, bind_names=bind_names)
+        awake = kept_awake() if keep_awake else contextlib.nullcontext()
         secured = _secured(listen or _ADDRESS, tls_cert, tls_key, client_ca, admission)
     if metrics is not None:
         metrics = metrics._replace(host=metrics.host.strip("[]"))  # gRPC takes IPv6 in brackets, a web server without
@@ -165,7 +174,8 @@ def serve(
         rendering=log,
     )
     try:
-        run(service, lambda running: _tell_ready(service, running))
+        with awake:
+            run(service, lambda running: _tell_ready(service, running))
     except (StateError, ValueError) as error:
         raise UsageError(str(error)) from None
 

@@ -255,7 +255,10 @@ class Servicer:
         def told(outcome: Served | Refused) -> None:
             settle(answer, lambda: answer_of(outcome))
             if isinstance(outcome, Served):
-                self._observer.served(name, outcome, time.perf_counter() - began)
+                loop.call_soon(watched, outcome)  # the answer goes out first
+
+        def watched(served: Served) -> None:
+            self._observer.served(name, served, time.perf_counter() - began)
 
         engine.submit(report, _at_home(loop, told))
         return answer
