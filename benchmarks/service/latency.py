@@ -22,7 +22,7 @@ import grpc
 import numpy as np
 
 from benchmarks.measuring import Row, print_rows
-from benchmarks.service.processes import EXACT, LEARNING, ROOT, quedge_serve
+from benchmarks.service.processes import EXACT, LEARNING, ROOT, ServiceProcess, quedge_serve
 from benchmarks.service.worlds import drawn_reports
 from quedge.interfaces.service import methods
 
@@ -32,7 +32,7 @@ class Case(NamedTuple):
 
     Attributes:
         name: what it is, in words.
-        options: of `quedge serve`.
+        options: of `quedge serve`; None for a service that decides nothing, which shows what gRPC takes.
         devices: number of devices of the paper's cell.
         with_state: whether frames are durable.
         target: what its row should reach.
@@ -40,7 +40,7 @@ class Case(NamedTuple):
     """
 
     name: str
-    options: Sequence[str]
+    options: Sequence[str] | None
     devices: int = 10
     with_state: bool = False
     target: str = "-"
@@ -49,6 +49,7 @@ class Case(NamedTuple):
 
 AWAKE = (*EXACT, "--keep-awake")
 CASES = (
+    Case("gRPC alone, N = 10", None),
     Case("exact, N = 10", EXACT, target="p50 <= 0.4, p99 <= 1"),
     Case("exact, N = 10, kept awake", AWAKE),
     Case("exact, N = 10, kept awake, a processor for each", AWAKE, alone=True),
@@ -100,13 +101,24 @@ def measured(target: str, case: Case, frames: int, rate_hz: float) -> str:
     return found.strip()
 
 
+def service(case: Case, folder: Path) -> ServiceProcess:
+    """The service of a case.
+
+    Args:
+        case: the case.
+        folder: where its state is, if it has one.
+    """
+    if case.options is None:
+        return ServiceProcess(["benchmarks.service.echo"])
+    state = folder if case.with_state else None
+    return quedge_serve(case.options, case.devices, state, PROCESSORS[-1] if case.alone else None)
+
+
 def rows(cases: Sequence[Case], seconds: float, rate_hz: float) -> Iterator[Row]:
     """One row a case."""
     for case in cases:
-        with tempfile.TemporaryDirectory() as folder:
-            state = Path(folder) if case.with_state else None
-            with quedge_serve(case.options, case.devices, state, PROCESSORS[-1] if case.alone else None) as service:
-                found = measured(service.target, case, round(seconds * rate_hz), rate_hz)
+        with tempfile.TemporaryDirectory() as folder, service(case, Path(folder)) as running:
+            found = measured(running.target, case, round(seconds * rate_hz), rate_hz)
         yield f"round trip, {case.name}, {rate_hz:g} frames/s for {seconds:g} s (ms)", case.target, found
 
 

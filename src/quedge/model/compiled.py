@@ -35,6 +35,11 @@ def summing_kernel(function: F) -> F:
     return _compiled(function, fastmath={"reassoc"})
 
 
+def unlocked_kernel(function: F) -> F:
+    """As `kernel`, but other threads of Python go on meanwhile: for what nobody waits for."""
+    return _compiled(function, nogil=True)
+
+
 def inner_kernel(function: F) -> F:
     """Compile `function` as `kernel` does, but into every kernel that calls it: for what loops over frames call.
 

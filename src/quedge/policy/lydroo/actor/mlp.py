@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.model.compiled import Floats32, Ints, kernel
+from quedge.model.compiled import Floats32, Ints, kernel, unlocked_kernel
 from quedge.policy.lydroo.actor.actor import Weights, check_units, wrong_devices
 from quedge.policy.lydroo.actor.layers import (
     bias_slopes,
@@ -85,7 +85,7 @@ def _forward(
     return lower, upper, layer(upper, output, output_bias)
 
 
-@kernel
+@unlocked_kernel
 def _gradient(
     features: Floats32, offload: Floats32, devices: Ints,
     first: Floats32, first_bias: Floats32, second: Floats32, second_bias: Floats32,

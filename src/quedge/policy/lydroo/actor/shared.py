@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.model.compiled import Floats32, Ints, kernel
+from quedge.model.compiled import Floats32, Ints, kernel, unlocked_kernel
 from quedge.policy.lydroo.actor.actor import Weights, check_units
 from quedge.policy.lydroo.actor.layers import (
     add_product,
@@ -96,7 +96,7 @@ def _forward(
     return embedded, pooled, hidden, layer(hidden, output, output_bias).reshape((frames, most))
 
 
-@kernel
+@unlocked_kernel
 def _gradient(
     features: Floats32, offload: Floats32, devices: Ints,
     embed: Floats32, embed_bias: Floats32, own: Floats32, context: Floats32, context_bias: Floats32,
