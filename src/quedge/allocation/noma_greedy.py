@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.allocation.allocator import Choice, at_least_one, checked_offload
-from quedge.model.cell import Cell
 from quedge.model.compiled import Bools, Floats, kernel
 from quedge.model.frame import Decision, Frame
+from quedge.model.packed import packed, unpacked
 from quedge.model.terms import Terms, chain_objective, frame_terms, highest_level, stationary_level
 from quedge.model.uplink import powers_of_levels
 
@@ -54,9 +54,15 @@ def greedy_objectives(terms: Terms, offload: Bools, level: Floats, objective: Fl
 
 @kernel
 def _allocate_best_greedy(
-    cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, decisions: Bools
+    numbers: Floats,
+    each: Floats,
+    channel_gain: Floats,
+    data_queue_mbit: Floats,
+    energy_queue: Floats,
+    decisions: Bools,
 ) -> tuple[int, tuple[Bools, Floats, Floats, Floats, Floats, float]]:
-    """Place and greedy allocation of the best decision, with its objective last."""
+    """Place and greedy allocation of the best decision, with its objective last; the cell is packed."""
+    cell = unpacked(numbers, each)
     terms = frame_terms(cell, channel_gain, data_queue_mbit, energy_queue)
     offload = np.empty(decisions.shape, np.bool_)
     for candidate in range(decisions.shape[0]):
@@ -89,5 +95,5 @@ class NomaGreedy:
 
     def allocate_best(self, frame: Frame, offloads: NDArray[np.bool_]) -> Choice:
         """The best of several decisions; see `BatchAllocator.allocate_best`."""
-        candidate, decision = _allocate_best_greedy(*frame, at_least_one(offloads))
+        candidate, decision = _allocate_best_greedy(*packed(frame.cell), *frame[1:], at_least_one(offloads))
         return Choice(candidate, Decision(*decision))

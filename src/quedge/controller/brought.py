@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.model.carry_out import carry_out_as_assumed
-from quedge.model.cell import Cell
 from quedge.model.compiled import Bools, Floats, kernel
 from quedge.model.frame import Decision, Frame
+from quedge.model.packed import packed, unpacked
 from quedge.model.ranges import ENERGY_QUEUE
 from quedge.model.uplink import AT_ONCE
 
@@ -38,15 +38,16 @@ class Brought(NamedTuple):
 def brought_by(frame: Frame, decision: Decision) -> Brought:
     """What a decision within its limits brings in a frame."""
     share = AT_ONCE if decision.time_share is None else decision.time_share
-    return Brought(*_brought(*frame, decision.offload, decision.transmit_power_w, decision.cpu_frequency_hz, share))
+    powers = decision.transmit_power_w, decision.cpu_frequency_hz, share
+    return Brought(*_brought(*packed(frame.cell), *frame[1:], decision.offload, *powers))
 
 
 @kernel
 def _brought(
-    cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, offload: Bools,
-    transmit_power_w: Floats, cpu_frequency_hz: Floats, time_share: Floats,
+    numbers: Floats, each: Floats, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats,
+    offload: Bools, transmit_power_w: Floats, cpu_frequency_hz: Floats, time_share: Floats,
 ) -> tuple[Floats, Floats, Floats, Floats, float]:  # fmt: skip
-    devices = channel_gain.size
+    cell, devices = unpacked(numbers, each), channel_gain.size
     rate_mbps, power_w, nothing = np.empty(devices), np.empty(devices), np.zeros(devices)
     data_queue_mbit, energy_queue = data_queue_mbit.copy(), energy_queue.copy()
     objective = carry_out_as_assumed(

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from quedge.allocation.noma_greedy import NomaGreedy, greedy_levels
-from quedge.model.cell import Cell
 from quedge.model.compiled import Bools, Floats, kernel
 from quedge.model.frame import Decision, Frame
+from quedge.model.packed import packed, unpacked
 from quedge.model.terms import frame_terms
 from quedge.model.uplink import powers_of_levels
 
@@ -57,7 +57,7 @@ class BestSingle:
 
     def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
         """Decide one frame; see `Policy.decide`."""
-        return Decision(*_best_up_to(*frame, 1))
+        return Decision(*_best_up_to(*packed(frame.cell), *frame[1:], 1))
 
 
 @dataclass(frozen=True)
@@ -66,14 +66,20 @@ class BestPair:
 
     def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
         """Decide one frame; see `Policy.decide`."""
-        return Decision(*_best_up_to(*frame, 2))
+        return Decision(*_best_up_to(*packed(frame.cell), *frame[1:], 2))
 
 
 @kernel
 def _best_up_to(
-    cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, offloaders: int
+    numbers: Floats,
+    each: Floats,
+    channel_gain: Floats,
+    data_queue_mbit: Floats,
+    energy_queue: Floats,
+    offloaders: int,
 ) -> tuple[Bools, Floats, Floats, Floats, Floats, float]:
-    """The best greedy allocation with at most `offloaders` (0, 1 or 2) offloading devices."""
+    """The best greedy allocation with at most `offloaders` (0, 1 or 2) offloading devices; the cell is packed."""
+    cell = unpacked(numbers, each)
     terms = frame_terms(cell, channel_gain, data_queue_mbit, energy_queue)
     n = channel_gain.size
     offload = np.zeros(n, np.bool_)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from quedge.model.cell import Cell
 from quedge.model.frame import Decision, Frame, Status
+from quedge.model.packed import packed
 from quedge.policy.exact.search import solve_frame, solve_frames
 
 
@@ -36,7 +37,9 @@ class Exact:
 
     def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
         """Decide one frame; see `Policy.decide`. Its status tells whether the tolerance was met."""
-        offload, transmit, frequency, rate, power, objective, upper_bound = solve_frame(*frame, self.tolerance)
+        offload, transmit, frequency, rate, power, objective, upper_bound = solve_frame(
+            *packed(frame.cell), *frame[1:], self.tolerance
+        )
         met = upper_bound - objective <= self.tolerance * objective
         status = Status.OK if met else Status.GAP_OPEN
         return Decision(offload, transmit, frequency, rate, power, objective, upper_bound, status)

@@ -1,0 +1,49 @@
+"""A packed cell is the same cell, whichever was packed before it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from quedge.model.cell import Cell, cell_of
+from quedge.model.compiled import Floats, kernel
+from quedge.model.packed import packed, unpacked
+from quedge.model.scenario import Scenario
+
+ONE = cell_of(Scenario(devices=3, weight=[1.0, 2.0, 3.0], pqc_power_w=[0.0, 0.1, 0.2], v=7.0, nu=3.0))
+OTHER = cell_of(Scenario(devices=2, max_transmit_power_w=0.05))
+
+
+@kernel
+def _field_by_field(numbers: Floats, each: Floats) -> tuple[Floats, Floats]:
+    """The cell as a kernel sees it, each field by its name."""
+    cell = unpacked(numbers, each)
+    seen = np.empty((11, cell.weight.size))
+    seen[0], seen[1], seen[2] = cell.weight, cell.power_budget_w, cell.cycles_per_mbit
+    seen[3], seen[4], seen[5] = cell.energy_coefficient, cell.max_frequency_hz, cell.uplink_mbps
+    seen[6], seen[7], seen[8] = cell.max_transmit_power_w, cell.pqc_power_w, cell.pqc_energy_j_per_mbit
+    seen[9], seen[10] = cell.overhead_mbps, cell.max_secured_mbps
+    return np.array([cell.frame_s, cell.v, cell.nu, cell.noise_w]), seen
+
+
+def _same(cell: Cell) -> None:
+    numbers, each = _field_by_field(*packed(cell))
+    np.testing.assert_array_equal(numbers, [cell.frame_s, cell.v, cell.nu, cell.noise_w])
+    np.testing.assert_array_equal(
+        each,
+        [
+            cell.weight, cell.power_budget_w, cell.cycles_per_mbit, cell.energy_coefficient, cell.max_frequency_hz,
+            cell.uplink_mbps, cell.max_transmit_power_w, cell.pqc_power_w, cell.pqc_energy_j_per_mbit,
+            cell.overhead_mbps, cell.max_secured_mbps,
+        ],
+    )  # fmt: skip
+
+
+def test_a_kernel_finds_every_field_in_its_place_whatever_was_packed_before() -> None:
+    for cell in (ONE, OTHER, ONE, ONE.only(np.array([0, 2])), OTHER._replace(v=1.0)):
+        _same(cell)
+
+
+def test_the_last_cell_is_packed_once() -> None:
+    assert packed(ONE)[1] is packed(ONE)[1]
+    assert packed(ONE._replace(nu=9.0))[0][2] == 9.0
+    assert packed(ONE)[0][2] == 3.0
