@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from quedge.interfaces.service.waiting import wait_directly
+from quedge.interfaces.service.polling import poll_directly
 
 ROOT = Path(__file__).resolve().parents[2]
 EXACT, LEARNING = ("--policy", "exact"), ("--policy", "lydroo-noma", "--learn")
@@ -26,7 +26,7 @@ class ServiceProcess:
     """
 
     def __init__(self, command: Sequence[str], state: Path | None = None, processor: int | None = None) -> None:
-        wait_directly()  # as `quedge serve` does; this process's children inherit it
+        poll_directly()  # as `quedge serve` does; this process's children inherit it
         kept = [] if state is None else ["--state", str(state)]
         self._process = subprocess.Popen(
             [sys.executable, "-m", *command, *kept], cwd=ROOT, stdout=subprocess.PIPE, text=True

@@ -20,7 +20,7 @@ from quedge.interfaces.cli.refusing import refusing
 from quedge.interfaces.cli.reporting import progress_bars
 from quedge.interfaces.cli.traces import read_traces
 from quedge.interfaces.scenario_file import Preset, read_scenario
-from quedge.interfaces.service.waiting import wait_directly
+from quedge.interfaces.service.polling import poll_directly
 from quedge.model.extras import check_installed
 from quedge.pqc.suite import SUITES
 from quedge.simulation.simulate import simulate
@@ -92,7 +92,7 @@ def emulate_devices(
     """
     check_installed("grpc", "quedge emulate", "grpcio", "serve")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what is wrong with a connection is told in our own words
-    wait_directly()
+    poll_directly()
     from quedge.interfaces.service.asking.connection import credentials_of
     from quedge.interfaces.service.emulating.emulate import Stage, emulate
     from quedge.interfaces.service.emulating.script import script_of

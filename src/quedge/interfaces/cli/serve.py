@@ -30,11 +30,11 @@ from quedge.interfaces.lydroo_settings import CRITICS
 from quedge.interfaces.policies import ALLOWED, POLICIES, check_devices, policies_by_name
 from quedge.interfaces.scenario_file import read_scenario
 from quedge.interfaces.service.awake import kept_awake
+from quedge.interfaces.service.polling import poll_directly
 from quedge.interfaces.service.settings import Address, Rendering, Tls
 from quedge.interfaces.service.tls.admission import Admission
 from quedge.interfaces.service.tls.credentials import server_credentials
 from quedge.interfaces.service.tls.listening import check_complete, check_listening
-from quedge.interfaces.service.waiting import wait_directly
 from quedge.model.extras import check_installed
 from quedge.model.scenario import Scenario
 from quedge.policy.lydroo import AgentState, Resumable
@@ -141,7 +141,7 @@ def serve(
     for module, library in _LIBRARIES.items():
         check_installed(module, "quedge serve", library, "serve")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # it tells of each refused handshake otherwise
-    wait_directly()
+    poll_directly()
     from quedge.interfaces.service.running import Service, run
     from quedge.interfaces.service.warm_up import warm_up
 

@@ -7,7 +7,7 @@ import os
 _DIRECTLY = "-event_engine_client,-event_engine_listener"
 
 
-def wait_directly() -> None:
+def poll_directly() -> None:
     """Let the thread that waits for a message take it from the network itself.
 
     Otherwise a pool of gRPC's own takes it and wakes that thread, which a round trip on loopback has to wait for on
