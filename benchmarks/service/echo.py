@@ -1,4 +1,4 @@
-"""A service that decides nothing, in gRPC's usual way: `python -m benchmarks.service.echo`.
+"""A service that decides nothing, for `benchmarks.service.latency`.
 
 Its answers are as long as a decision's. What a round trip to it takes, gRPC takes.
 """

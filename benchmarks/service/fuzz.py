@@ -19,7 +19,7 @@ import grpc
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from benchmarks.service.processes import runner
+from benchmarks.service.processes import runner_process
 from benchmarks.service.worlds import BASE_STATION
 from quedge import Exact, Scenario
 from quedge.controller.assembly import Assembly
@@ -167,7 +167,7 @@ def through_grpc(messages: int, seed: int = 0) -> Counter[str]:
         AssertionError: one had no answer, or changed the books without being served.
     """
     drawn, counts = Messages(seed), Counter[str]()
-    with runner("exact", DEVICES) as service, grpc.insecure_channel(service.target) as channel:
+    with runner_process("exact", DEVICES) as service, grpc.insecure_channel(service.target) as channel:
         decide = _raw(channel, methods.DECIDE)
         good = pb.FrameReport(base_station=BASE_STATION, channel_gain=[1e-11] * DEVICES, arrived_mbit=[1.0] * DEVICES)
         assert decide(good.SerializeToString(), timeout=WAITING_S).outcome == pb.SERVED

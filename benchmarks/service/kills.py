@@ -19,7 +19,7 @@ from typing import NamedTuple
 import grpc
 import numpy as np
 
-from benchmarks.service.processes import ServiceProcess, runner
+from benchmarks.service.processes import ServiceProcess, runner_process
 from benchmarks.service.runner import fresh_controller
 from benchmarks.service.worlds import BASE_STATION, drawn_reports
 from quedge.controller.engine import Served
@@ -116,7 +116,7 @@ def run(policy: str, cycles: int, seed: int = 0, longest_life_s: float = LONGEST
 
 
 def _started(policy: str, folder: Path) -> ServiceProcess:
-    return runner(policy, DEVICES, folder, ["--checkpoint-frames", str(CHECKPOINT_FRAMES)])
+    return runner_process(policy, DEVICES, folder, ["--checkpoint-frames", str(CHECKPOINT_FRAMES)])
 
 
 def _wrong(policy: str, answers: dict[int, bytes], reports: list[pb.FrameReport], state: pb.StateReply) -> list[int]:

@@ -10,8 +10,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -22,9 +20,10 @@ import grpc
 import numpy as np
 
 from benchmarks.measuring import Row, print_rows
-from benchmarks.service.processes import EXACT, LEARNING, ROOT, ServiceProcess, quedge_serve
+from benchmarks.service.processes import EXACT, LEARNING, ServiceProcess, begun, quedge_serve
 from benchmarks.service.worlds import drawn_reports
 from quedge.interfaces.service import methods
+from quedge.interfaces.service.awake import LATENCY_DEVICE
 
 
 class Case(NamedTuple):
@@ -90,15 +89,20 @@ async def round_trips(target: str, devices: int, frames: int, rate_hz: float) ->
 
 def measured(target: str, case: Case, frames: int, rate_hz: float) -> str:
     """What a client in a process of its own measured, in words."""
-    client = [sys.executable, "-m", "benchmarks.service.latency", "--client", target, "--devices", str(case.devices)]
-    pace = ["--frames", str(frames), "--rate", str(rate_hz)]
-    process = subprocess.Popen([*client, *pace], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    if case.alone:
-        os.sched_setaffinity(process.pid, PROCESSORS[:1])
-    found, _ = process.communicate()
-    if process.returncode != 0:
-        raise RuntimeError(f"the client ended with status {process.returncode}")
+    asking = ["--client", target, "--devices", str(case.devices), "--frames", str(frames), "--rate", str(rate_hz)]
+    client = begun(["benchmarks.service.latency", *asking], PROCESSORS[0] if case.alone else None)
+    found, _ = client.communicate()
+    if client.returncode != 0:
+        raise RuntimeError(f"the client ended with status {client.returncode}")
     return found.strip()
+
+
+def cannot_be_had(case: Case) -> str:
+    """Why a case cannot be measured on this machine; empty where it can."""
+    if case.alone and len(PROCESSORS) < 2:
+        return "needs two processors"
+    awake = case.options is not None and "--keep-awake" in case.options
+    return f"needs the right to write {LATENCY_DEVICE}" if awake and not os.access(LATENCY_DEVICE, os.W_OK) else ""
 
 
 def service(case: Case, folder: Path) -> ServiceProcess:
@@ -117,8 +121,10 @@ def service(case: Case, folder: Path) -> ServiceProcess:
 def rows(cases: Sequence[Case], seconds: float, rate_hz: float) -> Iterator[Row]:
     """One row a case."""
     for case in cases:
-        with tempfile.TemporaryDirectory() as folder, service(case, Path(folder)) as running:
-            found = measured(running.target, case, round(seconds * rate_hz), rate_hz)
+        found = cannot_be_had(case)
+        if not found:
+            with tempfile.TemporaryDirectory() as folder, service(case, Path(folder)) as running:
+                found = measured(running.target, case, round(seconds * rate_hz), rate_hz)
         yield f"round trip, {case.name}, {rate_hz:g} frames/s for {seconds:g} s (ms)", case.target, found
 
 
@@ -127,7 +133,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--rate", type=float, default=1000.0)
-    parser.add_argument("--cases", type=int, nargs="+", metavar="PLACE", help="of the table's rows; all without")
+    places = range(len(CASES))
+    parser.add_argument("--cases", type=int, nargs="+", choices=places, help="rows of the table, from 0; all without")
     parser.add_argument("--client", help=argparse.SUPPRESS)
     parser.add_argument("--devices", type=int, default=10, help=argparse.SUPPRESS)
     parser.add_argument("--frames", type=int, default=0, help=argparse.SUPPRESS)

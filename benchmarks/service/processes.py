@@ -1,4 +1,4 @@
-"""A service in a process of its own, to be measured or killed."""
+"""Processes to be measured or killed: services, and what asks them."""
 
 from __future__ import annotations
 
@@ -16,27 +16,37 @@ ROOT = Path(__file__).resolve().parents[2]
 EXACT, LEARNING = ("--policy", "exact"), ("--policy", "lydroo-noma", "--learn")
 
 
+def begun(command: Sequence[str], processor: int | None = None) -> subprocess.Popen[str]:
+    """A process of Python whose output can be read; gRPC waits in it as it does in `quedge serve`.
+
+    Args:
+        command: module and arguments.
+        processor: number of the only processor that it may use; any without.
+    """
+    environment = dict(os.environ)
+    poll_directly(environment)
+    alone = [] if processor is None else ["taskset", "-c", str(processor)]
+    line = [*alone, sys.executable, "-m", *command]
+    return subprocess.Popen(line, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+
+
 class ServiceProcess:
     """A running service; `with` ends it.
 
     Args:
         command: module and arguments that Python begins it with; its first line names 127.0.0.1 and its port.
         state: folder for what survives; None where nothing does.
-        processor: number of the only processor that it may use; any without.
+        processor: as in `begun`.
     """
 
     def __init__(self, command: Sequence[str], state: Path | None = None, processor: int | None = None) -> None:
-        poll_directly()  # as `quedge serve` does; this process's children inherit it
         kept = [] if state is None else ["--state", str(state)]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", *command, *kept], cwd=ROOT, stdout=subprocess.PIPE, text=True
-        )
-        if processor is not None:
-            os.sched_setaffinity(self._process.pid, {processor})  # it has no second thread yet
+        self._process = begun([*command, *kept], processor)
         assert self._process.stdout is not None
         listening = re.search(r"127\.0\.0\.1:\d+", self._process.stdout.readline())
         if listening is None:
-            raise RuntimeError(f"the service ended with status {self._process.wait()} before it took reports")
+            self._process.kill()
+            raise RuntimeError(f"the service ended with status {self._ended()} before it took reports")
         self.target = listening[0]
 
     @property
@@ -68,7 +78,7 @@ class ServiceProcess:
             self.end()
 
 
-def runner(policy: str, devices: int, state: Path | None = None, more: Sequence[str] = ()) -> ServiceProcess:
+def runner_process(policy: str, devices: int, state: Path | None = None, more: Sequence[str] = ()) -> ServiceProcess:
     """A service that never thinks a report late.
 
     Args:

@@ -11,15 +11,17 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
+from quedge.interfaces.cli import serve as serve_module
 from quedge.interfaces.cli.serve import serve
-from quedge.interfaces.service.awake import LATENCY_DEVICE
+from quedge.interfaces.service.awake import kept_awake
 from quedge.model.scenario import Scenario
 from quedge.policy.exact import Exact
 from quedge.simulation.simulate import simulate
@@ -148,12 +150,25 @@ def test_it_is_seen_from_outside_while_it_serves(tmp_path: Path) -> None:
         assert 'quedge_refused_total{outcome="future_frame"} 1.0' in told
 
 
-@pytest.mark.skipif(not os.access(LATENCY_DEVICE, os.R_OK | os.W_OK), reason="no right to keep processors awake")
-def test_processors_are_kept_awake_on_request(tmp_path: Path) -> None:
+def test_processors_are_kept_awake_on_request_as_long_as_it_serves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = tmp_path / "latency"
+    device.touch()
+    held = kept_awake(device)
+    monkeypatch.setattr(serve_module, "kept_awake", lambda: held)
+    open_while_serving: list[bool] = []
     for asked in ((), ("--keep-awake",)):
-        with serving(*asked, folder=tmp_path) as (process, _):
-            held = {entry.readlink() for entry in Path(f"/proc/{process.pid}/fd").iterdir()}
-            assert (LATENCY_DEVICE in held) is bool(asked)
+        settings_of(monkeypatch, *asked, seen=lambda: open_while_serving.append(not held.closed))
+    assert open_while_serving == [True, True]
+    assert held.closed
+
+
+def test_grpc_polls_directly_in_a_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRPC_EXPERIMENTS", "")
+    monkeypatch.delenv("GRPC_EXPERIMENTS")
+    settings_of(monkeypatch)
+    assert "-event_engine_listener" in os.environ["GRPC_EXPERIMENTS"]
 
 
 def test_with_tls_only_clients_with_a_certificate_are_answered(tmp_path: Path) -> None:
@@ -212,10 +227,17 @@ def test_a_deadline_that_is_given_is_taken(monkeypatch: pytest.MonkeyPatch) -> N
     assert settings_of(monkeypatch, "--deadline-ms", "300").deadline_s == pytest.approx(0.3)
 
 
-def settings_of(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> running.Service:
-    """What a service would be told to be."""
+def settings_of(
+    monkeypatch: pytest.MonkeyPatch, *arguments: str, seen: Callable[[], None] = lambda: None
+) -> running.Service:
+    """What a service would be told to be; `seen` is called while it would serve."""
     told: list[running.Service] = []
-    monkeypatch.setattr(running, "run", lambda service, ready: told.append(service))
+
+    def run(service: running.Service, ready: Any) -> None:
+        told.append(service)
+        seen()
+
+    monkeypatch.setattr(running, "run", run)
     monkeypatch.setattr(warm_up, "warm_up", lambda fresh: None)
     monkeypatch.setattr(sys, "setswitchinterval", lambda seconds: None)
     app = typer.Typer()

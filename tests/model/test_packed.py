@@ -6,7 +6,8 @@ import numpy as np
 
 from quedge.model.cell import Cell, cell_of
 from quedge.model.compiled import Floats, kernel
-from quedge.model.packed import packed, unpacked
+from quedge.model.frame import Frame
+from quedge.model.packed import packed_frame, unpacked_cell
 from quedge.model.scenario import Scenario
 
 ONE = cell_of(Scenario(devices=3, weight=[1.0, 2.0, 3.0], pqc_power_w=[0.0, 0.1, 0.2], v=7.0, nu=3.0))
@@ -16,7 +17,7 @@ OTHER = cell_of(Scenario(devices=2, max_transmit_power_w=0.05))
 @kernel
 def _field_by_field(numbers: Floats, each: Floats) -> tuple[Floats, Floats]:
     """The cell as a kernel sees it, each field by its name."""
-    cell = unpacked(numbers, each)
+    cell = unpacked_cell(numbers, each)
     seen = np.empty((11, cell.weight.size))
     seen[0], seen[1], seen[2] = cell.weight, cell.power_budget_w, cell.cycles_per_mbit
     seen[3], seen[4], seen[5] = cell.energy_coefficient, cell.max_frequency_hz, cell.uplink_mbps
@@ -25,8 +26,16 @@ def _field_by_field(numbers: Floats, each: Floats) -> tuple[Floats, Floats]:
     return np.array([cell.frame_s, cell.v, cell.nu, cell.noise_w]), seen
 
 
+def _frame(cell: Cell) -> Frame:
+    state = np.random.default_rng(0).random((3, cell.devices))
+    return Frame(cell, *state)
+
+
 def _same(cell: Cell) -> None:
-    numbers, each = _field_by_field(*packed(cell))
+    frame = _frame(cell)
+    numbers, each, *state = packed_frame(frame)
+    assert all(given is own for given, own in zip(state, frame[1:], strict=True))
+    numbers, each = _field_by_field(numbers, each)
     np.testing.assert_array_equal(numbers, [cell.frame_s, cell.v, cell.nu, cell.noise_w])
     np.testing.assert_array_equal(
         each,
@@ -44,6 +53,6 @@ def test_a_kernel_finds_every_field_in_its_place_whatever_was_packed_before() ->
 
 
 def test_the_last_cell_is_packed_once() -> None:
-    assert packed(ONE)[1] is packed(ONE)[1]
-    assert packed(ONE._replace(nu=9.0))[0][2] == 9.0
-    assert packed(ONE)[0][2] == 3.0
+    assert packed_frame(_frame(ONE))[1] is packed_frame(_frame(ONE))[1]
+    assert packed_frame(_frame(ONE._replace(nu=9.0)))[0][2] == 9.0
+    assert packed_frame(_frame(ONE))[0][2] == 3.0

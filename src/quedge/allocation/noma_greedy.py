@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from quedge.allocation.allocator import Choice, at_least_one, checked_offload
 from quedge.model.compiled import Bools, Floats, kernel
 from quedge.model.frame import Decision, Frame
-from quedge.model.packed import packed, unpacked
+from quedge.model.packed import packed_frame, unpacked_cell
 from quedge.model.terms import Terms, chain_objective, frame_terms, highest_level, stationary_level
 from quedge.model.uplink import powers_of_levels
 
@@ -61,8 +61,8 @@ def _allocate_best_greedy(
     energy_queue: Floats,
     decisions: Bools,
 ) -> tuple[int, tuple[Bools, Floats, Floats, Floats, Floats, float]]:
-    """Place and greedy allocation of the best decision, with its objective last; the cell is packed."""
-    cell = unpacked(numbers, each)
+    """Place and greedy allocation of the best decision, with its objective last; see `packed_frame`."""
+    cell = unpacked_cell(numbers, each)
     terms = frame_terms(cell, channel_gain, data_queue_mbit, energy_queue)
     offload = np.empty(decisions.shape, np.bool_)
     for candidate in range(decisions.shape[0]):
@@ -95,5 +95,5 @@ class NomaGreedy:
 
     def allocate_best(self, frame: Frame, offloads: NDArray[np.bool_]) -> Choice:
         """The best of several decisions; see `BatchAllocator.allocate_best`."""
-        candidate, decision = _allocate_best_greedy(*packed(frame.cell), *frame[1:], at_least_one(offloads))
+        candidate, decision = _allocate_best_greedy(*packed_frame(frame), at_least_one(offloads))
         return Choice(candidate, Decision(*decision))

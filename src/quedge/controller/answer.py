@@ -27,7 +27,7 @@ class ServedBy(StrEnum):
 
 
 class Answer(NamedTuple):
-    """A served frame.
+    """A served frame; its arrays must not be changed: the books may hold the same.
 
     Attributes:
         frame: number of the frame.

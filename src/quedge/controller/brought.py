@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from quedge.model.carry_out import carry_out_as_assumed
 from quedge.model.compiled import Bools, Floats, kernel
 from quedge.model.frame import Decision, Frame
-from quedge.model.packed import packed, unpacked
+from quedge.model.packed import packed_frame, unpacked_cell
 from quedge.model.ranges import ENERGY_QUEUE
 from quedge.model.uplink import AT_ONCE
 
@@ -18,7 +18,7 @@ _HIGHEST_ENERGY_QUEUE = ENERGY_QUEUE.highest
 
 
 class Brought(NamedTuple):
-    """What a decision brings to the devices that it is for; arrays of shape (devices,).
+    """What a decision brings to the devices that it is for; arrays of shape (devices,), which must not be changed.
 
     Attributes:
         rate_mbps: rates r (Mbit/s).
@@ -38,8 +38,8 @@ class Brought(NamedTuple):
 def brought_by(frame: Frame, decision: Decision) -> Brought:
     """What a decision within its limits brings in a frame."""
     share = AT_ONCE if decision.time_share is None else decision.time_share
-    powers = decision.transmit_power_w, decision.cpu_frequency_hz, share
-    return Brought(*_brought(*packed(frame.cell), *frame[1:], decision.offload, *powers))
+    chosen = decision.transmit_power_w, decision.cpu_frequency_hz, share
+    return Brought(*_brought(*packed_frame(frame), decision.offload, *chosen))
 
 
 @kernel
@@ -47,7 +47,7 @@ def _brought(
     numbers: Floats, each: Floats, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats,
     offload: Bools, transmit_power_w: Floats, cpu_frequency_hz: Floats, time_share: Floats,
 ) -> tuple[Floats, Floats, Floats, Floats, float]:  # fmt: skip
-    cell, devices = unpacked(numbers, each), channel_gain.size
+    cell, devices = unpacked_cell(numbers, each), channel_gain.size
     rate_mbps, power_w, nothing = np.empty(devices), np.empty(devices), np.zeros(devices)
     data_queue_mbit, energy_queue = data_queue_mbit.copy(), energy_queue.copy()
     objective = carry_out_as_assumed(

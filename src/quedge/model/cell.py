@@ -15,7 +15,7 @@ WATTS_PER_MILLIWATT = 1e-3
 
 
 class Cell(NamedTuple):
-    """The constants of a cell as floats and arrays of shape (devices,), in W, Hz, Mbit and s.
+    """The constants of a cell as floats and arrays of shape (devices,), in W, Hz, Mbit and s; never to be changed.
 
     Attributes:
         frame_s: frame length T (s).

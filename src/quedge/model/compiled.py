@@ -36,7 +36,7 @@ def summing_kernel(function: F) -> F:
 
 
 def unlocked_kernel(function: F) -> F:
-    """As `kernel`, but other threads of Python go on meanwhile: for what nobody waits for."""
+    """As `kernel`, but other threads of Python go on meanwhile: for long steps that may run beside an answer."""
     return _compiled(function, nogil=True)
 
 

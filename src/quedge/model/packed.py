@@ -1,4 +1,4 @@
-"""A cell as two arrays: a kernel that Python calls takes them in a tenth of the time that fifteen fields take."""
+"""A frame as five arrays: a kernel that Python calls takes them sooner than a cell of fifteen fields."""
 
 from __future__ import annotations
 
@@ -6,29 +6,34 @@ import numpy as np
 
 from quedge.model.cell import Cell
 from quedge.model.compiled import Floats, inner_kernel
+from quedge.model.frame import Frame
 from quedge.model.uncounted import uncounted
 
-PackedCell = tuple[Floats, Floats]
-"""Numbers of the whole cell, shape (4,), and those of each device, shape (11, devices), in the order of `Cell`."""
-
-_NUMBERS = 4
-_last: tuple[Cell, PackedCell] | None = None  # frames of one cell follow each other
+_NUMBERS = 4  # of a cell, in the order of its fields; its arrays follow
+_last: tuple[Cell, Floats, Floats] | None = None
 
 
-def packed(cell: Cell) -> PackedCell:
-    """A cell's constants as two arrays, which must not be changed; those of the last cell are kept."""
+def packed_frame(frame: Frame) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    """What a kernel takes of a frame; arrays that must not be changed.
+
+    Those of the last cell are kept: frames of one cell follow each other. A call with a `Cell` takes 2.5 µs longer, and
+    to pack one that was not the last takes 5 µs.
+
+    Returns:
+        Numbers of the cell, shape (4,), and of its devices, shape (11, devices), for `unpacked_cell`; then the frame's
+        channel gains, data queues and energy queues.
+    """
     global _last
     last = _last
-    if last is not None and last[0] is cell:
-        return last[1]
-    arrays = np.array(cell[:_NUMBERS]), np.array(cell[_NUMBERS:])
-    _last = cell, arrays
-    return arrays
+    if last is None or last[0] is not frame.cell:
+        cell = frame.cell
+        _last = last = cell, np.array(cell[:_NUMBERS]), np.array(cell[_NUMBERS:])
+    return last[1], last[2], frame.channel_gain, frame.data_queue_mbit, frame.energy_queue
 
 
 @inner_kernel
-def unpacked(numbers: Floats, each: Floats) -> Cell:
-    """The cell that `packed` packed, for as long as a kernel's caller holds the arrays."""
+def unpacked_cell(numbers: Floats, each: Floats) -> Cell:
+    """The cell of a packed frame, for as long as the kernel's caller holds the arrays."""
     own = uncounted(each)
     return Cell(
         numbers[0], numbers[1], numbers[2], numbers[3],

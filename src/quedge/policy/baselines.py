@@ -9,7 +9,7 @@ import numpy as np
 from quedge.allocation.noma_greedy import NomaGreedy, greedy_levels
 from quedge.model.compiled import Bools, Floats, kernel
 from quedge.model.frame import Decision, Frame
-from quedge.model.packed import packed, unpacked
+from quedge.model.packed import packed_frame, unpacked_cell
 from quedge.model.terms import frame_terms
 from quedge.model.uplink import powers_of_levels
 
@@ -57,7 +57,7 @@ class BestSingle:
 
     def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
         """Decide one frame; see `Policy.decide`."""
-        return Decision(*_best_up_to(*packed(frame.cell), *frame[1:], 1))
+        return Decision(*_best_up_to(*packed_frame(frame), 1))
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class BestPair:
 
     def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
         """Decide one frame; see `Policy.decide`."""
-        return Decision(*_best_up_to(*packed(frame.cell), *frame[1:], 2))
+        return Decision(*_best_up_to(*packed_frame(frame), 2))
 
 
 @kernel
@@ -78,8 +78,8 @@ def _best_up_to(
     energy_queue: Floats,
     offloaders: int,
 ) -> tuple[Bools, Floats, Floats, Floats, Floats, float]:
-    """The best greedy allocation with at most `offloaders` (0, 1 or 2) offloading devices; the cell is packed."""
-    cell = unpacked(numbers, each)
+    """The best greedy allocation with at most `offloaders` (0, 1 or 2) offloading devices; see `packed_frame`."""
+    cell = unpacked_cell(numbers, each)
     terms = frame_terms(cell, channel_gain, data_queue_mbit, energy_queue)
     n = channel_gain.size
     offload = np.zeros(n, np.bool_)

@@ -98,7 +98,6 @@ def run_in_world(
     status: list[Status] = []
     notes: dict[str, NDArray[np.float64]] = {}
     report_every = max(frames // 200, 1)
-    highest = cell.max_transmit_power_w, cell.max_frequency_hz
     for t in range(frames):
         data_queues[t] = data_queue
         energy_queues[t] = energy_queue
@@ -121,10 +120,10 @@ def run_in_world(
             notes[name][t] = number
         share = AT_ONCE if decision.time_share is None else np.asarray(decision.time_share, dtype=np.float64)
         time_share[t] = offload[t] if decision.time_share is None else share
-        powers = transmit[t], frequency[t]
-        if not within_limits(*highest, offload[t], *powers, time_share[t], share.size > 0):
+        decided = offload[t], transmit[t], frequency[t], time_share[t]
+        if not within_limits(cell.max_transmit_power_w, cell.max_frequency_hz, *decided, share.size > 0):
             with _named(t):
-                refuse(cell, offload[t], *powers, time_share[t])
+                refuse(cell, *decided)
         if as_assumed:
             objective[t] = carry_out_as_assumed(
                 cell, world.channel_gain[t], world.arrival_mbit[t], data_queue, energy_queue,

@@ -39,3 +39,8 @@ def test_what_was_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GRPC_EXPERIMENTS")
     poll_directly()
     assert os.environ["GRPC_EXPERIMENTS"].count("-event_engine") == 2
+
+
+def test_the_commands_say_it_before_grpc_is_imported() -> None:
+    commands = "import sys, quedge.interfaces.cli.serve, quedge.interfaces.cli.emulate; sys.exit('grpc' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", commands]).returncode == 0

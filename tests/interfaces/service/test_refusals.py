@@ -56,7 +56,7 @@ def test_every_refusal_of_a_device_s_report_is_told() -> None:
         assert answers[1].message == "device: 1 is not allowed; it must be 0, since a stream is one device's"
         assert answers[2].message.startswith("base_station: 'quay' is not allowed; it must be 'roof'")
         assert device.ask(device_report(0)).outcome == pb.SERVED
-        assert watching.frames == [("roof", 0)]
+        watching.until_served(("roof", 0))
 
 
 def test_a_frame_of_devices_that_is_refused_counts_each_device_s_report() -> None:

@@ -122,7 +122,7 @@ def test_whoever_watches_is_told_of_frames_whose_stream_is_gone(policy: Gated) -
         policy.gate.set()
         until_state(channel, 3)
         assert asked(channel, methods.DECIDE, frame_report(3)).outcome == pb.SERVED
-        assert watching.frames == [("roof", frame) for frame in range(4)]
+        watching.until_served(*(("roof", frame) for frame in range(4)))
 
 
 def test_a_device_that_comes_back_while_its_frame_is_decided_hears_of_its_new_one_only(policy: Gated) -> None:

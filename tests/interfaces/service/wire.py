@@ -40,6 +40,14 @@ class Remembering:
             assert time.monotonic() < until, f"{self.refusals} is all that was refused"
             time.sleep(1e-3)
 
+    def until_served(self, *frames: tuple[str, int]) -> None:
+        """Wait until it was told of as many frames, and see that they are these."""
+        until = time.monotonic() + PATIENCE_S
+        while len(self.frames) < len(frames):
+            assert time.monotonic() < until, f"{self.frames} is all that was served"
+            time.sleep(1e-3)
+        assert self.frames == list(frames)
+
 
 class Stream:
     """A call of a method that streams, which stays open."""

@@ -151,16 +151,12 @@ def serve(
         check_devices({name: chosen}, given.devices)
         determined_by = _determined_by(given, chosen, start, seed)
         admission = Admission(hybrid_only=tls_require_hybrid, bind_names=bind_names)
-        awake = kept_awake() if keep_awake else contextlib.nullcontext()
         secured = _secured(listen or _ADDRESS, tls_cert, tls_key, client_ca, admission)
+        awake = kept_awake() if keep_awake else contextlib.nullcontext()
     if metrics is not None:
         metrics = metrics._replace(host=metrics.host.strip("[]"))  # gRPC takes IPv6 in brackets, a web server without
-    fresh = _fresh(given, chosen, start, seed)
-    sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    with explained_pause():
-        warm_up(fresh)
     service = Service(
-        fresh=fresh,
+        fresh=_fresh(given, chosen, start, seed),
         policy=name,
         power_budget_w=given.per_device("power_budget_w"),
         determined_by=determined_by,
@@ -173,11 +169,14 @@ def serve(
         metrics=metrics,
         rendering=log,
     )
-    try:
-        with awake:
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    with awake:
+        with explained_pause():
+            warm_up(service.fresh)
+        try:
             run(service, lambda running: _tell_ready(service, running))
-    except (StateError, ValueError) as error:
-        raise UsageError(str(error)) from None
+        except (StateError, ValueError) as error:
+            raise UsageError(str(error)) from None
 
 
 def _tell_ready(service: Service, running: Running) -> None:

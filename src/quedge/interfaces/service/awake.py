@@ -24,10 +24,13 @@ def kept_awake(device: Path = LATENCY_DEVICE) -> IO[bytes]:
 
     Source: Linux kernel documentation, "PM Quality Of Service Interface".
     """
+    held = None
     try:
         held = device.open("r+b", buffering=0)  # never made where it is not there
         held.write(struct.pack("=i", 0))
     except OSError as error:
+        if held is not None:
+            held.close()
         raise ValueError(
             f"--keep-awake: {device}: {error.strerror}; it must be there (on Linux it is) and allowed to be written"
         ) from None

@@ -254,11 +254,8 @@ class Servicer:
 
         def told(outcome: Served | Refused) -> None:
             settle(answer, lambda: answer_of(outcome))
-            if isinstance(outcome, Served):
-                loop.call_soon(watched, outcome)  # the answer goes out first
-
-        def watched(served: Served) -> None:
-            self._observer.served(name, served, time.perf_counter() - began)
+            if isinstance(outcome, Served):  # a base station's answer goes out first
+                loop.call_soon(self._observer.served, name, outcome, time.perf_counter() - began)
 
         engine.submit(report, _at_home(loop, told))
         return answer

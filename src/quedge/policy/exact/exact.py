@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from quedge.model.cell import Cell
 from quedge.model.frame import Decision, Frame, Status
-from quedge.model.packed import packed
+from quedge.model.packed import packed_frame
 from quedge.policy.exact.search import solve_frame, solve_frames
 
 
@@ -38,7 +38,7 @@ class Exact:
     def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
         """Decide one frame; see `Policy.decide`. Its status tells whether the tolerance was met."""
         offload, transmit, frequency, rate, power, objective, upper_bound = solve_frame(
-            *packed(frame.cell), *frame[1:], self.tolerance
+            *packed_frame(frame), self.tolerance
         )
         met = upper_bound - objective <= self.tolerance * objective
         status = Status.OK if met else Status.GAP_OPEN

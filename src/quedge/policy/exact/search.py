@@ -8,7 +8,7 @@ import numpy as np
 
 from quedge.model.cell import Cell
 from quedge.model.compiled import Bools, Floats, kernel
-from quedge.model.packed import unpacked
+from quedge.model.packed import unpacked_cell
 from quedge.model.terms import Terms, chain_objective, frame_terms, highest_level, stationary_level
 from quedge.model.uplink import powers_of_levels
 from quedge.policy.exact.bound import bound_from_above
@@ -106,14 +106,14 @@ def solve_frame(
     """A frame's best decision in the frame's own order of devices, with its objective and upper bound.
 
     Args:
-        numbers: the cell, packed, like `each`.
-        each: see `packed`.
-        channel_gain: as in `Frame`, like the two that follow.
+        numbers: as `packed_frame` gives them, like the four that follow.
+        each: see there.
+        channel_gain: see there.
         data_queue_mbit: see there.
         energy_queue: see there.
         tolerance: as in `solve_chain`.
     """
-    cell = unpacked(numbers, each)
+    cell = unpacked_cell(numbers, each)
     terms = frame_terms(cell, channel_gain, data_queue_mbit, energy_queue)
     offload, level, objective, upper = solve_chain(terms, tolerance)
     decided, transmit, frequency, rate, power = powers_of_levels(

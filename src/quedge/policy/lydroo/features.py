@@ -8,9 +8,9 @@ from enum import StrEnum
 import numpy as np
 
 from quedge.allocation.noma_greedy import greedy_level
-from quedge.model.cell import Cell
 from quedge.model.compiled import Floats, Floats32, kernel
-from quedge.model.packed import packed, unpacked
+from quedge.model.frame import Frame
+from quedge.model.packed import packed_frame, unpacked_cell
 from quedge.model.terms import Terms, frame_terms, step_objective
 
 STATE_FEATURES = 3
@@ -33,8 +33,8 @@ class Inputs(StrEnum):
         return STATE_FEATURES if self is Inputs.STATE else MODEL_FEATURES
 
 
-def device_features(cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats) -> Floats32:
-    """Features of each device, of order one; arguments as in `Frame`.
+def device_features(frame: Frame) -> Floats32:
+    """Features of each device, of order one.
 
     Returns:
         An array of shape (devices, MODEL_FEATURES); the first STATE_FEATURES of them are the state itself.
@@ -53,14 +53,14 @@ def device_features(cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, e
     The paper's actor sees the state only. The default actor reaches 0.993 of the optimum from all features, and 0.979
     from the state alone (docs/lydroo.md).
     """
-    return _device_features(*packed(cell), channel_gain, data_queue_mbit, energy_queue)
+    return _device_features(*packed_frame(frame))
 
 
 @kernel
 def _device_features(
     numbers: Floats, each: Floats, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats
 ) -> Floats32:
-    cell = unpacked(numbers, each)
+    cell = unpacked_cell(numbers, each)
     terms = frame_terms(cell, channel_gain, data_queue_mbit, energy_queue)
     n = channel_gain.size
     features = np.zeros((n, MODEL_FEATURES), np.float32)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quedge.policy.lydroo.actor import Actor, MlpActor, SharedActor, Trainer, Weights, fresh_weights
+from quedge.policy.lydroo.actor import Actor, MlpActor, SharedActor, Trainer, Weights, fresh_weights, mlp, shared
 from quedge.policy.lydroo.actor.adam import adam
 from quedge.policy.lydroo.replay import Batch
 from tests.strategies import permutations
@@ -215,3 +216,8 @@ def test_training_moves_the_very_weights_that_decide(actor: Actor) -> None:
     losses = [trainer.step(batch, 1e-2) for _ in range(150)]
     assert (actor.logits(weights, batch.features[0]) != before).all()
     assert losses[-1] < 0.8 * losses[0]
+
+
+@pytest.mark.parametrize("module", [shared, mlp], ids=["shared", "mlp"])
+def test_learning_leaves_other_threads_their_turn(module: Any) -> None:
+    assert module._gradient.targetoptions["nogil"]

@@ -73,7 +73,7 @@ def random_frame(scenario: Scenario, devices: int, rng: np.random.Generator) -> 
 
 
 def compiled_logits(settings: Lydroo, trained: TrainedLydroo, frame: Frame) -> np.ndarray:
-    features = np.ascontiguousarray(device_features(*frame)[:, : settings.inputs.features])
+    features = np.ascontiguousarray(device_features(frame)[:, : settings.inputs.features])
     return settings.actor.logits(trained.weights, features)
 
 
@@ -91,8 +91,8 @@ def test_logits_equal_those_of_the_compiled_forward_pass_in_a_thousand_states(se
 
 def test_where_nobody_gains_but_for_rounding_nobody_leads() -> None:
     frame = Frame(cell_of(Scenario(devices=4)), np.array([1e-9, 1e-10, 3e-11, 1e-12]), np.full(4, 3.0), np.zeros(4))
-    assert abs(device_features(*frame)[:, 4].max()) < 1e-12  # energy is free, and the CPUs alone empty the queues
-    assert (device_features(*frame)[:, 7] == -1.0).all()
+    assert abs(device_features(frame)[:, 4].max()) < 1e-12  # energy is free, and the CPUs alone empty the queues
+    assert (device_features(frame)[:, 7] == -1.0).all()
     trained, exported = both(Lydroo())
     expected = compiled_logits(Lydroo(), trained, frame)
     np.testing.assert_allclose(exported.forward().logits(frame), expected, rtol=1e-5, atol=1e-5)
