@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -35,18 +35,20 @@ class Remembering:
 
     def until_told(self, refusal: tuple[str, int]) -> None:
         """Wait until it was told of a refusal."""
-        until = time.monotonic() + PATIENCE_S
-        while refusal not in self.refusals:
-            assert time.monotonic() < until, f"{self.refusals} is all that was refused"
-            time.sleep(1e-3)
+        self._until(lambda: refusal in self.refusals)
 
     def until_served(self, *frames: tuple[str, int]) -> None:
         """Wait until it was told of as many frames, and see that they are these."""
-        until = time.monotonic() + PATIENCE_S
-        while len(self.frames) < len(frames):
-            assert time.monotonic() < until, f"{self.frames} is all that was served"
-            time.sleep(1e-3)
+        self._until(lambda: len(self.frames) >= len(frames))
         assert self.frames == list(frames)
+
+    def _until(self, is_so: Callable[[], bool]) -> None:
+        until = time.monotonic() + PATIENCE_S
+        while not is_so():
+            assert time.monotonic() < until, (
+                f"{self.refusals} is all that was refused, {self.frames} all that was served"
+            )
+            time.sleep(1e-3)
 
 
 class Stream:
