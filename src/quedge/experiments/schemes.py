@@ -43,3 +43,9 @@ SCHEMES = (
     BEST_PAIR, BEST_SINGLE, ALL_LOCAL, ALL_OFFLOAD, RANDOM,
 )  # fmt: skip
 """Every scheme that has a name."""
+
+PAPER_SCHEMES = (LYDROO_TDMA, LYDROO_NOMA, LYDROO_SCA)
+"""The three that the paper compares: its agent with each of the critics."""
+
+BESIDE = (EQUIVARIANT, EXACT)
+"""What stands beside them: quedge's own agent, and the optimum of each frame."""
