@@ -11,17 +11,21 @@ from collections.abc import Iterator
 import numpy as np
 
 from benchmarks.measuring import Row, microseconds, print_rows, spread
-from quedge import BestSingle, Lydroo, Scenario, simulate
+from quedge import EQUIVARIANT, BestSingle, Lydroo, Scenario, simulate
 from quedge.allocation.allocator import allocate_best
 from quedge.model.cell import cell_of
 from quedge.model.frame import Frame
-from quedge.policy.lydroo import MLP, Inputs, TrainedLydroo
+from quedge.policy.lydroo import Inputs, TrainedLydroo
 from quedge.policy.lydroo.actor import fresh_weights
 from quedge.policy.lydroo.exported.graph import actor_model
 from quedge.policy.lydroo.exported.policy import ExportedLydroo
 
 FRAMES = 4000
-SETTINGS = {"shared actor": Lydroo(), "shared actor, state alone": Lydroo(inputs=Inputs.STATE), "preset mlp": MLP}
+SETTINGS = {
+    "equivariant": EQUIVARIANT,
+    "lydroo-noma": Lydroo(),
+    "lydroo-noma, inputs=model": Lydroo(inputs=Inputs.MODEL),
+}
 
 
 def settled_frames(devices: int) -> list[Frame]:
@@ -64,7 +68,7 @@ def rows() -> Iterator[Row]:
 def part_rows() -> Iterator[Row]:
     """The rest of a decision, N = 10."""
     rng, frames = np.random.default_rng(0), settled_frames(10)
-    settings = Lydroo()
+    settings = EQUIVARIANT
     forward = both(settings, 10)[1].forward()
     logits = [forward.logits(frame) for frame in frames]
     offload = [settings.quantiser.quantise(each, 10, rng).offload for each in logits]

@@ -13,7 +13,7 @@ from quedge.allocation.tdma import Tdma
 from quedge.model.frame import Decision, Frame
 from quedge.policy.baselines import AllLocal, AllOffload, BestPair, BestSingle, Random
 from quedge.policy.exact import Exact
-from quedge.policy.lydroo import Lydroo, MlpActor, NearestNeighbours, OrderPreserving
+from quedge.policy.lydroo import EQUIVARIANT, LYDROO_PUBLIC, Lydroo, MlpActor, NearestNeighbours, OrderPreserving
 from quedge.policy.policy import Learner, Policy, begun
 from tests import oracle
 
@@ -23,6 +23,8 @@ ALLOCATORS = (*NOMA_ALLOCATORS, Tdma())
 FREE_OF_CHANCE = (AllLocal(), AllOffload(), BestSingle(), BestPair(), Exact(tolerance=1e-3), Exact(tolerance=1e-6))
 LEARNERS = (
     Lydroo(),
+    EQUIVARIANT,
+    LYDROO_PUBLIC,
     Lydroo(allocator=NomaSca(), actor=MlpActor(), quantiser=NearestNeighbours(), candidates=4),
     Lydroo(allocator=Tdma(), quantiser=OrderPreserving(), batch=4, update_every=2),
 )

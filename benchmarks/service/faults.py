@@ -10,6 +10,7 @@ faults, bit for bit. `--seed 17` replays one run.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import queue
 import shutil
 import sys
@@ -31,7 +32,7 @@ import numpy as np
 from benchmarks.service.disks import Disk, Fault, FaultyJournal
 from benchmarks.service.flaws import FLAWS
 from benchmarks.service.reference import Model
-from quedge import Decision, Exact, Learner, Lydroo, Policy, Scenario
+from quedge import EQUIVARIANT, Decision, Exact, Learner, Policy, Scenario
 from quedge.controller.answer import ServedBy
 from quedge.controller.assembly import Assembly
 from quedge.controller.controller import Controller
@@ -76,7 +77,7 @@ POLICIES: tuple[Policy | Learner, ...] = (
     Moody(),
     Exact(),
     Moody(),
-    Lydroo(memory=32, batch=8, update_every=2),
+    dataclasses.replace(EQUIVARIANT, memory=32, batch=8, update_every=2),
 )
 
 

@@ -140,7 +140,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     wrong = 0
-    for policy in ("exact", "lydroo"):
+    for policy in ("exact", "equivariant"):
         found = run(policy, given.cycles, given.seed)
         wrong += len(found.wrong)
         print(

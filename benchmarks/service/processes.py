@@ -13,7 +13,7 @@ from pathlib import Path
 from quedge.interfaces.service.polling import poll_directly
 
 ROOT = Path(__file__).resolve().parents[2]
-EXACT, LEARNING = ("--policy", "exact"), ("--policy", "lydroo-noma", "--learn")
+EXACT, LEARNING = ("--policy", "exact"), ("--policy", "equivariant", "--learn")
 
 
 def begun(command: Sequence[str], processor: int | None = None) -> subprocess.Popen[str]:

@@ -11,7 +11,7 @@ import contextlib
 import sys
 from pathlib import Path
 
-from quedge import Exact, Learner, Lydroo, Policy, Scenario
+from quedge import EQUIVARIANT, Exact, Learner, Policy, Scenario
 from quedge.controller.controller import Controller
 from quedge.controller.engine import Pace
 from quedge.controller.journal import Durability
@@ -19,7 +19,7 @@ from quedge.interfaces.service.cells import Cells, StateFolder
 from quedge.interfaces.service.server import Listening, serve
 from quedge.interfaces.service.warm_up import warm_up
 
-POLICIES: dict[str, Policy | Learner] = {"exact": Exact(), "lydroo": Lydroo()}
+POLICIES: dict[str, Policy | Learner] = {"exact": Exact(), "equivariant": EQUIVARIANT}
 NEVER_S = 1e6
 """A report waits that long before it is late: what is answered shall not depend on how busy the machine is."""
 

@@ -12,11 +12,14 @@ from quedge.policy.baselines import AllLocal, AllOffload, BestPair, BestSingle, 
 from quedge.policy.decide import decide
 from quedge.policy.exact import Exact
 from quedge.policy.lydroo import (
+    EQUIVARIANT,
+    LYDROO_PUBLIC,
     Inputs,
     Lydroo,
     LydrooAgent,
     MlpActor,
     NearestNeighbours,
+    NoisyCopy,
     NoisyOrderPreserving,
     OrderPreserving,
     SharedActor,
@@ -42,6 +45,8 @@ if _typing.TYPE_CHECKING:  # else they are loaded when they are asked for: see _
 __version__ = "0.1.0"
 
 __all__ = [
+    "EQUIVARIANT",
+    "LYDROO_PUBLIC",
     "AllLocal",
     "AllOffload",
     "Allocator",
@@ -59,6 +64,7 @@ __all__ = [
     "LydrooAgent",
     "MlpActor",
     "NearestNeighbours",
+    "NoisyCopy",
     "NoisyOrderPreserving",
     "NomaGreedy",
     "NomaSca",

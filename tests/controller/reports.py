@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,12 @@ from quedge.controller.report import Report, checked_report
 from quedge.model.frame import Decision, Frame
 from quedge.model.scenario import Scenario
 from quedge.policy.exact import Exact
-from quedge.policy.lydroo import Lydroo
+from quedge.policy.lydroo import EQUIVARIANT
 from quedge.policy.policy import Learner, Policy
 from quedge.simulation.world import World, draw_world
 
 SMALL = Scenario(devices=4, pqc_power_w=0.01)
-LEARNING = Lydroo(memory=32, batch=8, update_every=2)
+LEARNING = dataclasses.replace(EQUIVARIANT, memory=32, batch=8, update_every=2)
 
 
 def reports_of(world: World) -> list[Report]:

@@ -15,7 +15,7 @@ from quedge.allocation.tdma import Tdma
 from quedge.controller import checkpoint
 from quedge.policy.baselines import Random
 from quedge.policy.exact import Exact
-from quedge.policy.lydroo import Lydroo, MlpActor, TrainedLydroo
+from quedge.policy.lydroo import EQUIVARIANT, Lydroo, MlpActor, TrainedLydroo
 from quedge.policy.lydroo.actor import SharedActor, fresh_weights
 from quedge.policy.policy import Learner, Policy
 from tests.controller.reports import LEARNING, SMALL, drawn_reports, fresh, served, standing_of
@@ -24,8 +24,8 @@ POLICIES = {
     "exact": Exact(),
     "random": Random(),
     "learning": LEARNING,
-    "learning, not yet": Lydroo(),
-    "trained": TrainedLydroo(Lydroo(), fresh_weights(SharedActor().shapes(4, 9), np.random.default_rng(0)), 4),
+    "learning, not yet": EQUIVARIANT,
+    "trained": TrainedLydroo(EQUIVARIANT, fresh_weights(SharedActor().shapes(4, 9), np.random.default_rng(0)), 4),
     "learning, of time shares": Lydroo(allocator=Tdma(), actor=MlpActor(), memory=16, batch=4, update_every=3),
 }
 every_policy = pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pickle
 import zipfile
@@ -24,14 +25,14 @@ from quedge.interfaces.agent_storage import (
 )
 from quedge.interfaces.course import Course, course_of
 from quedge.model.scenario import Scenario
-from quedge.policy.lydroo import MLP, Lydroo, NearestNeighbours
+from quedge.policy.lydroo import EQUIVARIANT, Lydroo, NearestNeighbours, NoisyCopy, NoisyOrderPreserving
 from quedge.simulation.simulate import simulate
 from quedge.simulation.world import draw_world
 
 torch = pytest.importorskip("torch")
 
 SMALL = Scenario(devices=4, weight=(2.0, 1.0, 1.0, 1.5))
-SETTINGS = Lydroo(batch=8, memory=40, update_every=2, quantiser=NearestNeighbours())
+SETTINGS = dataclasses.replace(EQUIVARIANT, batch=8, memory=40, update_every=2, quantiser=NearestNeighbours())
 every_kind = pytest.mark.parametrize("kind", [NUMPY_SUFFIX, PYTORCH_SUFFIX])
 
 
@@ -39,13 +40,13 @@ def trained(settings: Lydroo = SETTINGS, frames: int = 60) -> tuple[Course, Trai
     """A training of so many of 100 frames, and its course."""
     world = draw_world(SMALL, 100, seed=9)
     training = begin_training(settings, SMALL, seed=9)
-    course = course_of("lydroo-noma", settings, SMALL, 9, 100, world_digest(world))
+    course = course_of("equivariant", settings, SMALL, 9, 100, world_digest(world))
     if frames:
         training, _ = next(train(SMALL, training, world, 9, part=frames))
     return course, training
 
 
-@pytest.mark.parametrize("settings", [SETTINGS, MLP], ids=["shared", "mlp"])
+@pytest.mark.parametrize("settings", [SETTINGS, Lydroo(update_every=2)], ids=["equivariant", "mlp"])
 @pytest.mark.parametrize("frames", [0, 5, 60])
 @every_kind
 def test_a_saved_agent_goes_on_as_if_it_had_never_left(
@@ -172,7 +173,7 @@ def saved_parts(folder: Path) -> dict[str, Any]:
         _replaced("course", '"shared"', '"huge"'),
         _replaced("course", '"devices": 4', '"devices": 5'),
         lambda content: content.update({"course": "[1]"}),
-        _replaced("course", "lydroo-noma", "exact"),
+        _replaced("course", "equivariant", "exact"),
     ],
 )
 def test_a_damaged_file_is_refused_as_such(
@@ -198,8 +199,18 @@ def test_a_tensor_that_is_none_of_its_own_is_refused(tmp_path: Path, weight: Any
 @every_kind
 def test_a_file_of_another_version_says_so(tmp_path: Path, kind: str) -> None:
     (tmp_path / "new").write_bytes(stored_parts({"format": "quedge-agent", "version": 7}, kind))
-    with pytest.raises(ValueError, match=r"new: .* of version 7, and this quedge reads version 1"):
+    with pytest.raises(ValueError, match=r"new: .* of version 7, and this quedge reads versions 1 and 2"):
         read_agent(tmp_path / "new")
+
+
+def test_a_file_of_before_equivariant_had_its_name_decides_as_it_did() -> None:
+    """The file is of version 1: `lydroo-noma` with the shared actor, and noise on the logits."""
+    file = read_agent(Path(__file__).with_name("agent_of_version_1.npz"))
+    assert file.course.policy == "equivariant"
+    assert file.settings.quantiser == NoisyOrderPreserving(copy=NoisyCopy.LOGIT)
+    trace = simulate(Scenario(devices=3), file.policy(), frames=30, seed=0)
+    assert trace.data_queue_mbit[15:].mean() == pytest.approx(2.9607236081018087, rel=1e-6)  # as it ran then
+    assert trace.offload[15:].mean() == pytest.approx(0.7111111111111111, abs=1e-12)
 
 
 @every_kind

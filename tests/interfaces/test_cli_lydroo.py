@@ -16,7 +16,7 @@ from tests.interfaces.test_cli import FRAME, QUEDGE, objects, remarks, run
 
 pytest.importorskip("torch")
 
-TRAIN = ("train", "--out", "agent.pt", "--frames", "60", "--set", "devices=3", "--lydroo", "batch=8", "--seed", "4")
+TRAIN = ("train", "--out", "agent.pt", "--frames", "60", "--set", "devices=3", "--learner", "batch=8", "--seed", "4")
 
 
 @pytest.fixture(scope="module")
@@ -25,14 +25,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
     done = run(*TRAIN, folder=folder)
     assert done.returncode == 0, done.stderr
-    assert "lydroo-noma" in done.stdout
+    assert "equivariant" in done.stdout
     assert "Written to agent.pt." in done.stdout
     return folder
 
 
 def test_a_learning_policy_runs_and_its_trace_tells_how_it_learned(tmp_path: Path) -> None:
     done = run("run", "--policy", "lydroo-noma", "--policy", "lydroo-tdma", "--frames", "50", "--set", "devices=4",
-               "--lydroo", "batch=4", "--json", "--out", "r", "--traces", "parquet", folder=tmp_path)  # fmt: skip
+               "--learner", "batch=4", "--json", "--out", "r", "--traces", "parquet", folder=tmp_path)  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert [summary["policy"] for summary in objects(done.stdout)] == ["lydroo-noma", "lydroo-tdma"]
     noma, tdma = (pq.read_table(tmp_path / "r" / f"trace-lydroo-{name}.parquet") for name in ("noma", "tdma"))
@@ -45,8 +45,8 @@ def test_a_learning_policy_runs_and_its_trace_tells_how_it_learned(tmp_path: Pat
 def test_a_trained_agent_runs_alone_or_beside_other_policies(folder: Path) -> None:
     alone = run("run", "--agent", "agent.pt", "--frames", "30", "--set", "devices=5", "--json", folder=folder)
     (summary,) = objects(alone.stdout)
-    assert summary["policy"] == "lydroo-noma"
-    beside = run("run", "--agent", "agent.pt", "--policy", "exact", "--policy", "lydroo-noma", "--frames", "30",
+    assert summary["policy"] == "equivariant"
+    beside = run("run", "--agent", "agent.pt", "--policy", "exact", "--policy", "equivariant", "--frames", "30",
                  "--set", "devices=5", "--json", folder=folder)  # fmt: skip
     _, again = objects(beside.stdout)
     assert again["objective_ratio"] == summary["objective_ratio"]
@@ -104,9 +104,9 @@ def test_an_interrupted_training_goes_on_and_ends_as_the_uncut_one(tmp_path: Pat
         (["run", "--agent", ""], "'--agent': '' is not allowed"),
         (["run", "--agent", "text.pt"], "text.pt: is not an agent's file; `quedge train` makes one"),
         (["run", "--agent", "agent.pt", "--policy", "exact"], "which is not among the policies"),
-        (["run", "--agent", "agent.pt", "--lydroo", "batch=3"], "--lydroo: an agent has the settings of its file"),
-        (["run", "--lydroo", "batch=3"], "--lydroo: no policy learns here"),
-        (["run", "--policy", "lydroo-noma", "--lydroo", "batch=no"], "batch: 'no' is not allowed"),
+        (["run", "--agent", "agent.pt", "--learner", "batch=3"], "--learner: an agent has the settings of its file"),
+        (["run", "--learner", "batch=3"], "--learner: no policy learns here"),
+        (["run", "--policy", "lydroo-noma", "--learner", "batch=no"], "batch: 'no' is not allowed"),
         (["decide", "--agent", "none.pt"], "none.pt: cannot be read"),
     ],
 )  # fmt: skip
@@ -131,7 +131,7 @@ def test_a_finished_training_has_nothing_left_to_do(folder: Path) -> None:
 
 def test_a_trained_mlp_is_refused_for_another_number_of_devices(tmp_path: Path) -> None:
     into = [argument.replace("agent.pt", "new/folder/agent.pt") for argument in TRAIN]
-    trained = run(*into, "--lydroo", "preset=mlp", folder=tmp_path)
+    trained = run(*into, "--policy", "lydroo-noma", folder=tmp_path)
     assert trained.returncode == 0, trained.stderr
     done = run("run", "--agent", "new/folder/agent.pt", folder=tmp_path)
     assert done.returncode == 2

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from quedge.experiments.catalogue import EXPERIMENTS
-from quedge.interfaces.lydroo_settings import CRITICS
+from quedge.interfaces.lydroo_settings import LEARNERS
 from quedge.interfaces.policies import POLICIES
 
 
@@ -52,7 +52,7 @@ def in_bash(folder: Path, *words: str) -> list[str]:
         (["ru"], ["run"]),
         (["run", "--policy", ""], list(POLICIES)),
         (["sweep", "--policy", "best"], ["best-pair", "best-single"]),
-        (["train", "--policy", ""], list(CRITICS)),
+        (["train", "--policy", ""], list(LEARNERS)),
         (["run", ""], ["cell.toml"]),
         (["run", "cells/"], ["cells/inner.toml"]),
         (["run", "--tra"], ["--traces"]),

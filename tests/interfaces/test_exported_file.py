@@ -27,13 +27,13 @@ pytest.importorskip("onnxruntime")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a trained agent and its exported actor, of either kind."""
     folder = tmp_path_factory.mktemp("exported")
-    for name, preset in (("agent", "default"), ("mlp", "mlp")):
-        done = run("train", "--out", f"{name}.pt", "--frames", "60", "--set", "devices=3", "--lydroo", "batch=8",
-                   "--lydroo", f"preset={preset}", folder=folder)  # fmt: skip
+    for name, policy in (("agent", "equivariant"), ("mlp", "lydroo-noma")):
+        done = run("train", "--out", f"{name}.pt", "--frames", "60", "--set", "devices=3", "--learner", "batch=8",
+                   "--policy", policy, folder=folder)  # fmt: skip
         assert done.returncode == 0, done.stderr
         done = run("export", f"{name}.pt", f"{name}.onnx", folder=folder)
         assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout == f"Written to {name}.onnx: the actor of lydroo-noma, trained with 3 devices.\n"
+        assert done.stdout == f"Written to {name}.onnx: the actor of {policy}, trained with 3 devices.\n"
     return folder
 
 

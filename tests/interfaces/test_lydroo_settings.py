@@ -1,4 +1,4 @@
-"""LyDROO's settings by name."""
+"""The learning policies and their settings by name."""
 
 from __future__ import annotations
 
@@ -7,82 +7,111 @@ import json
 
 import pytest
 
+from quedge.allocation.allocator import Allocator
+from quedge.allocation.noma_greedy import NomaGreedy
+from quedge.allocation.noma_sca import NomaSca
 from quedge.allocation.tdma import Tdma
-from quedge.interfaces.lydroo_settings import lydroo_of, lydroo_of_object, settings_object
+from quedge.interfaces.lydroo_settings import LEARNERS, learner_of, lydroo_of_object, settings_object, settings_of
 from quedge.policy.lydroo import (
-    MLP,
-    PAPER,
+    EQUIVARIANT,
+    LYDROO_PUBLIC,
     Inputs,
     Lydroo,
     MlpActor,
     NearestNeighbours,
+    NoisyCopy,
     NoisyOrderPreserving,
     OrderPreserving,
     SharedActor,
 )
 
 
-def test_without_settings_it_is_the_default() -> None:
-    assert lydroo_of(()) == Lydroo()
+def learner(name: str, *settings: str) -> Lydroo:
+    return learner_of(name, settings_of(settings))
 
 
-def test_presets_are_known_by_name_and_changed_by_what_else_is_given() -> None:
-    assert lydroo_of(["preset=paper"]) == PAPER
-    assert lydroo_of(["preset=mlp"]) == MLP
-    assert lydroo_of(["batch=64", "preset=paper"]) == dataclasses.replace(PAPER, batch=64)
+@pytest.mark.parametrize(
+    ("name", "critic"), [("lydroo-noma", NomaGreedy()), ("lydroo-sca", NomaSca()), ("lydroo-tdma", Tdma())]
+)
+def test_who_asks_for_lydroo_gets_the_paper_s_agent(name: str, critic: Allocator) -> None:
+    assert learner(name) == Lydroo(allocator=critic)
+
+
+def test_each_learner_begins_from_its_own_settings() -> None:
+    assert learner("equivariant") == EQUIVARIANT
+    assert learner("lydroo-public") == LYDROO_PUBLIC
+    assert set(LEARNERS) == {"equivariant", "lydroo-noma", "lydroo-sca", "lydroo-tdma", "lydroo-public"}
+    changed = learner("lydroo-public", "batch=32", "allocator=greedy")
+    assert changed == dataclasses.replace(LYDROO_PUBLIC, batch=32, allocator=NomaGreedy())
 
 
 def test_every_setting_can_be_given() -> None:
-    given = [
-        "actor=mlp", "quantiser=nearest-neighbours", "inputs=state", "candidates=3", "adapt_every=16", "memory=99",
-        "batch=7", "update_every=4", "learning_rate=0.02", "settled_learning_rate = 1e-4",
-    ]  # fmt: skip
-    assert lydroo_of(given) == Lydroo(
-        actor=MlpActor(), quantiser=NearestNeighbours(), inputs=Inputs.STATE, candidates=3, adapt_every=16, memory=99,
-        batch=7, update_every=4, learning_rate=0.02, settled_learning_rate=1e-4,
+    given = (
+        "actor=shared", "quantiser=nearest-neighbours", "inputs=model", "candidates=3", "adapt_every=16", "memory=99",
+        "batch=7", "update_every=4", "learning_rate=0.02", "settled_learning_rate = 1e-4", "weight_decay=1e-3",
+        "keeps_moments=false",
     )  # fmt: skip
-    assert lydroo_of(['actor="shared"', "quantiser=order-preserving"]) == Lydroo(
-        actor=SharedActor(), quantiser=OrderPreserving()
-    )
+    assert learner("lydroo-noma", *given) == Lydroo(
+        actor=SharedActor(), quantiser=NearestNeighbours(), inputs=Inputs.MODEL, candidates=3, adapt_every=16,
+        memory=99, batch=7, update_every=4, learning_rate=0.02, settled_learning_rate=1e-4, weight_decay=1e-3,
+        keeps_moments=False,
+    )  # fmt: skip
+    noisy = learner("equivariant", "noise=0.5", "noisy_copy=relaxed", "allocator=sca").quantiser
+    assert noisy == NoisyOrderPreserving(0.5, NoisyCopy.RELAXED)
+    assert learner("lydroo-noma", 'actor="mlp"', "quantiser=order-preserving").quantiser == OrderPreserving()
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (["batch"], "--lydroo batch: is not allowed; it must be name=value"),
+        (["batch"], "--learner batch: is not allowed; it must be name=value"),
         (["=3"], "must be name=value"),
         (["bacth=3"], "bacth: unknown setting; did you mean batch"),
-        (["allocator=tdma"], "allocator: unknown setting"),
+        (["preset=paper"], "preset: unknown setting"),
         (["batch=3", "batch=4"], "batch: is set twice"),
         (["batch=0"], "batch: 0 is not allowed"),
         (["batch=many"], "batch: 'many' is not allowed"),
         (["batch=3 # three"], "batch: '3 # three' is not allowed"),
         (["batch=5000"], "batch: 5000 is not allowed; it must be at most the memory of 1024"),
-        (["preset=best"], "preset: 'best' is not allowed; it must be one of default, mlp, paper"),
         (["actor=3"], "actor: 3 is not allowed; it must be one of shared, mlp"),
-        (["inputs=all"], "inputs: 'all' is not allowed; it must be one of state, model"),
+        (["inputs=all"], "inputs: 'all' is not allowed; it must be one of state, linear, model"),
         (["learning_rate=fast"], "learning_rate: 'fast' is not allowed"),
+        (["allocator=best"], "allocator: 'best' is not allowed; it must be one of greedy, sca, tdma"),
+        (["noise=-1"], "noise: -1 is not allowed; it must be positive"),
+        (["noise=loud"], "noise: 'loud' is not allowed; it must be a number"),
+        (["noisy_copy=x"], "noisy_copy: 'x' is not allowed; it must be one of sigmoid, relaxed, logit"),
+        (["quantiser=order-preserving", "noise=2"], "noise: is not allowed; OrderPreserving has no noise"),
     ],
 )
 def test_a_bad_setting_is_refused_by_its_name_and_value(settings: list[str], message: str) -> None:
-    with pytest.raises(ValueError, match="--lydroo") as refused:
-        lydroo_of(settings)
+    with pytest.raises(ValueError, match="--learner") as refused:
+        learner("lydroo-public", *settings)
+    assert message in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "message"),
+    [
+        ("lydroo-noma", "allocator=tdma", "allocator: 'tdma' is not allowed for lydroo-noma"),
+        ("equivariant", "actor=mlp", "actor: 'mlp' is not allowed for equivariant"),
+    ],
+)
+def test_what_a_name_says_cannot_be_changed(name: str, setting: str, message: str) -> None:
+    with pytest.raises(ValueError, match="--learner") as refused:
+        learner(name, setting)
     assert message in str(refused.value)
 
 
 @pytest.mark.parametrize(
     "lydroo",
     [
-        Lydroo(), MLP, PAPER, Lydroo(actor=SharedActor(8, 16), quantiser=NoisyOrderPreserving(noise=0.3), candidates=4),
-        Lydroo(actor=MlpActor((20, 10)), quantiser=OrderPreserving()),
+        *LEARNERS.values(), Lydroo(actor=SharedActor(8, 16), quantiser=NoisyOrderPreserving(noise=0.3), candidates=4),
+        Lydroo(actor=MlpActor((20, 10)), quantiser=NoisyOrderPreserving(copy=NoisyCopy.LOGIT)),
+        Lydroo(quantiser=OrderPreserving()),
     ],
 )  # fmt: skip
 def test_settings_come_back_from_plain_values(lydroo: Lydroo) -> None:
     assert lydroo_of_object(json.loads(json.dumps(settings_object(lydroo)))) == lydroo
-
-
-def test_the_critic_is_not_among_the_plain_values() -> None:
-    assert settings_object(Lydroo(allocator=Tdma())) == settings_object(Lydroo())
 
 
 def test_an_actor_of_one_s_own_has_no_plain_values() -> None:

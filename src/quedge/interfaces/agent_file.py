@@ -5,7 +5,6 @@ Everything in it is checked before anything is made of it; `agent_storage.py` sa
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,14 +17,15 @@ from quedge.experiments.training import Training
 from quedge.experiments.whole_file import whole_file
 from quedge.interfaces.agent_storage import Parts, as_array, read_parts, stored_parts
 from quedge.interfaces.course import Course
-from quedge.interfaces.lydroo_settings import CRITICS, lydroo_of_object
+from quedge.interfaces.lydroo_settings import LEARNERS, converted, lydroo_of_object
 from quedge.model.extras import MissingExtraError
 from quedge.model.ranges import DATA_QUEUE_MBIT, ENERGY_QUEUE
 from quedge.model.scenario import PARAMETERS, Scenario
 from quedge.policy.lydroo import AgentState, Lydroo, TrainedLydroo
 from quedge.simulation.trace import RunState
 
-_FORMAT, _VERSION = "quedge-agent", 1
+_FORMAT, _VERSION, _UNNAMED = "quedge-agent", 2, 1
+"""Files of version 1 are read, too: `converted` says how."""
 _PARTS = ("format", "version", "course", "weights", "moments", "replay", "standing", "queues")
 _Layout = dict[str, tuple[tuple[int, ...], Any]]
 """Shape and type of each of a file's arrays."""
@@ -36,7 +36,7 @@ class AgentFile(NamedTuple):
 
     Attributes:
         course: the training's course.
-        settings: the agent's settings, with the critic of its policy.
+        settings: the agent's settings.
         state: where the agent stands.
         run: where the run stands.
     """
@@ -103,8 +103,10 @@ def read_agent(path: Path) -> AgentFile:
     except Exception:  # what is no such file fails in as many ways as there are files
         raise ValueError(f"{path}: is not an agent's file; `quedge train` makes one") from None
     try:
-        if content["version"] != _VERSION:
-            raise ValueError(f"it is of version {content['version']!r}, and this quedge reads version {_VERSION}")
+        if content["version"] not in (_VERSION, _UNNAMED):
+            raise ValueError(
+                f"it is of version {content['version']!r}, and this quedge reads versions {_UNNAMED} and {_VERSION}"
+            )
         return _checked(content)
     except Exception as error:  # so does a damaged one
         raise ValueError(f"{path}: is an agent's file that cannot be used: {error}") from None
@@ -113,8 +115,11 @@ def read_agent(path: Path) -> AgentFile:
 def _checked(content: Mapping[str, Any]) -> AgentFile:
     _require(content.keys() == set(_PARTS), f"its parts are {', '.join(content)}")
     course = Course(**json.loads(content["course"]))
-    _require(course.policy in CRITICS, f"policy: {course.policy!r} is none of {', '.join(CRITICS)}")
-    settings = dataclasses.replace(lydroo_of_object(course.settings), allocator=CRITICS[course.policy])
+    if content["version"] == _UNNAMED:
+        policy, plain = converted(course.policy, course.settings)
+        course = course._replace(policy=policy, settings=plain)
+    _require(course.policy in LEARNERS, f"policy: {course.policy!r} is none of {', '.join(LEARNERS)}")
+    settings = lydroo_of_object(course.settings)
     unknown = course.scenario.keys() - PARAMETERS.keys()
     _require(not unknown, f"its scenario has unknown keys: {', '.join(sorted(unknown))}")
     devices = Scenario(devices=course.scenario["devices"]).devices

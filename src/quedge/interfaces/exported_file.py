@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 from quedge import __version__
 from quedge.experiments.whole_file import whole_file
 from quedge.interfaces.agent_file import AgentFile
-from quedge.interfaces.lydroo_settings import CRITICS, lydroo_of_object, settings_object
+from quedge.interfaces.lydroo_settings import LEARNERS, lydroo_of_object, settings_object
 from quedge.model.cell import cell_of
 from quedge.model.extras import check_installed
 from quedge.model.frame import checked_frame
@@ -95,9 +94,9 @@ def _checked(model: bytes, metadata: Mapping[str, str]) -> Exported:
     if version != _VERSION:
         raise ValueError(f"it is of version {version[:60]!r}, and this quedge reads version {_VERSION}")
     policy = metadata["policy"]
-    if policy not in CRITICS:
-        raise ValueError(f"policy: {policy[:60]!r} is none of {', '.join(CRITICS)}")
-    settings = dataclasses.replace(lydroo_of_object(json.loads(metadata["settings"])), allocator=CRITICS[policy])
+    if policy not in LEARNERS:
+        raise ValueError(f"policy: {policy[:60]!r} is none of {', '.join(LEARNERS)}")
+    settings = lydroo_of_object(json.loads(metadata["settings"]))
     devices = Scenario(devices=int(metadata["devices"])).devices
     lydroo = ExportedLydroo(settings, model, devices)
     quiet = np.ones(devices)

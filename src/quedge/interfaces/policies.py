@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -10,7 +9,7 @@ from typing import NamedTuple, cast
 from quedge.experiments.schemes import SCHEMES
 from quedge.interfaces.agent_file import read_agent
 from quedge.interfaces.exported_file import SUFFIX, read_exported
-from quedge.interfaces.lydroo_settings import CRITICS, lydroo_of
+from quedge.interfaces.lydroo_settings import LEARNERS, learner_of, settings_of
 from quedge.interfaces.own_parts import own_part, packaged_policies, packaged_policy
 from quedge.policy.lydroo import TrainedLydroo
 from quedge.policy.lydroo.exported.policy import ExportedLydroo
@@ -48,13 +47,13 @@ def trained_agent(path: Path) -> Trained:
 
 
 def policies_by_name(
-    names: Sequence[str], lydroo: Sequence[str] = (), agent: Path | None = None
+    names: Sequence[str], learner: Sequence[str] = (), agent: Path | None = None
 ) -> dict[str, Policy | Learner]:
     """Policies in the order in which they were asked for.
 
     Args:
         names: their names, or where they are found; without any it is the agent's policy, or the exact one.
-        lydroo: settings of the learning policies, as `lydroo_of` reads them.
+        learner: settings of the learning policies, as `settings_of` reads them.
         agent: file of a trained agent, which its policy then runs without learning.
 
     Raises:
@@ -67,15 +66,15 @@ def policies_by_name(
     for position, name in enumerate(names):
         if name in names[:position]:
             raise ValueError(f"--policy: {name!r} is given twice; once is allowed")
-    settings = lydroo_of(lydroo)
-    learners = [name for name in names if name in CRITICS and not (trained and name == trained.name)]
-    if lydroo and not learners:
+    settings = settings_of(learner)
+    learners = [name for name in names if name in LEARNERS and not (trained and name == trained.name)]
+    if settings and not learners:
         why = "an agent has the settings of its file, and " if trained else ""
-        raise ValueError(f"--lydroo: {why}no policy learns here; it is for {', '.join(CRITICS)}")
+        raise ValueError(f"--learner: {why}no policy learns here; it is for {', '.join(LEARNERS)}")
     policies: dict[str, Policy | Learner] = {}
     for name in names:
         if name in learners:
-            policies[name] = dataclasses.replace(settings, allocator=CRITICS[name])
+            policies[name] = learner_of(name, settings)
         else:
             policies[name] = POLICIES[name] if name in POLICIES else _own_policy(name)
     if trained is not None:

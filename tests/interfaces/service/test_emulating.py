@@ -18,7 +18,7 @@ from quedge.allocation.tdma import Tdma
 from quedge.interfaces.cli.emulate import emulate_devices
 from quedge.interfaces.cli.refusing import UsageError
 from quedge.model.scenario import Scenario
-from quedge.policy.lydroo import Lydroo
+from quedge.policy.lydroo import EQUIVARIANT, Lydroo
 from quedge.simulation.world import draw_world
 from tests.interfaces.service.service_under_test import SCENARIO, Service, mute
 
@@ -93,7 +93,7 @@ def test_a_run_goes_on_where_an_earlier_one_left_the_cell(stage: Stage, as_base_
         assert (found.violations, found.answered) == (0, 100)
 
 
-@pytest.mark.parametrize("policy", [Lydroo(allocator=Tdma()), Lydroo()])
+@pytest.mark.parametrize("policy", [Lydroo(allocator=Tdma()), EQUIVARIANT])
 def test_learners_and_time_division_violate_nothing_either(policy: Lydroo) -> None:
     with Service(policy=policy, deadline_s=0.004) as learning:
         for name, as_base_station in (("devices", False), ("base-station", True)):

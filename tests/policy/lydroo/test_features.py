@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from quedge.allocation.noma_greedy import NomaGreedy
 from quedge.model.frame import Frame
 from quedge.policy.baselines import AllLocal
-from quedge.policy.lydroo.features import MODEL_FEATURES, device_features
+from quedge.policy.lydroo.features import MODEL_FEATURES, Inputs, device_features, model_features
 from tests.frames import drawn_frame, laid_frame
 from tests.policies import decide, permuted
 from tests.strategies import EXTREME_GAINS, frames, permutations
@@ -23,7 +23,7 @@ def only(devices: int, *offloading: int) -> np.ndarray:
 
 def test_features_tell_what_each_device_brings_alone_and_beside_the_leader() -> None:
     frame = drawn_frame(6, seed=4, pqc_power_w=0.01)
-    features = device_features(frame)
+    features = model_features(frame)
     value = frame.data_queue_mbit + frame.cell.v * frame.cell.weight
     price = frame.cell.nu * frame.energy_queue
 
@@ -50,16 +50,27 @@ def test_features_tell_what_each_device_brings_alone_and_beside_the_leader() -> 
 
 def test_the_state_is_seen_on_log_scales() -> None:
     frame = laid_frame([1e-11, 1e-13], [7.0, 0.0], [0.0, 3.0])
-    features = device_features(frame)
+    features = model_features(frame)
     # N0 = 7.962143e-15 W: log10(h / N0) = 3.098970 and 1.098970; ln 8 = 2.079442; ln(1 + 60 · 3) = 5.198497
     np.testing.assert_allclose(features[:, 0], [0.098970, -1.901030], rtol=1e-4)
     np.testing.assert_allclose(features[:, 1], [2.079442 / 2.0, 0.0], rtol=1e-5)
     np.testing.assert_allclose(features[:, 2], [0.0, 5.198497 / 4.0], rtol=1e-5)
 
 
+def test_each_kind_of_inputs_has_its_own_scales() -> None:
+    frame = laid_frame([1e-11, 1e-13], [7.0, 0.0], [0.0, 3.0])
+    np.testing.assert_array_equal(device_features(frame, Inputs.MODEL), model_features(frame))
+    np.testing.assert_array_equal(device_features(frame, Inputs.STATE), model_features(frame)[:, :3])
+    linear = device_features(frame, Inputs.LINEAR)  # h · 1e10, Q / 1e4, Y / 1e4
+    np.testing.assert_allclose(linear, [[0.1, 7e-4, 0.0], [1e-3, 0.0, 3e-4]], rtol=1e-6)
+    for inputs in Inputs:
+        assert device_features(frame, inputs).shape == (2, inputs.features)
+        assert device_features(frame, inputs).flags.c_contiguous
+
+
 @given(frame=frames(powers_of_ten=EXTREME_GAINS))
 def test_features_of_any_frame_are_finite_and_of_order_one(frame: Frame) -> None:
-    features = device_features(frame)
+    features = model_features(frame)
     assert features.shape == (frame.cell.devices, MODEL_FEATURES)
     assert np.isfinite(features).all()
     assert (np.abs(features) <= 30.0).all()
@@ -70,7 +81,7 @@ def test_features_of_any_frame_are_finite_and_of_order_one(frame: Frame) -> None
 def test_permuting_the_devices_permutes_the_features(data: st.DataObject) -> None:
     frame = data.draw(frames(min_devices=2))
     order = data.draw(permutations(frame.cell.devices))
-    here, there = device_features(frame), device_features(permuted(frame, order))
+    here, there = model_features(frame), model_features(permuted(frame, order))
     # two devices of the same advantage may change roles as leader
     np.testing.assert_allclose(there[:, :8], here[order][:, :8], rtol=1e-5, atol=1e-6)
 
@@ -78,4 +89,4 @@ def test_permuting_the_devices_permutes_the_features(data: st.DataObject) -> Non
 def test_an_empty_cell_has_features_without_worth() -> None:
     frame = laid_frame([1e-11, 1e-12], 0.0, 0.0, v=0.0)
     assert decide(AllLocal(), frame).objective == 0.0
-    assert (device_features(frame)[:, 3:5] == 0.0).all()
+    assert (model_features(frame)[:, 3:5] == 0.0).all()

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from quedge.policy.lydroo.quantiser import NearestNeighbours, NoisyOrderPreserving, OrderPreserving, Quantiser
+from quedge.policy.lydroo.quantiser import (
+    NearestNeighbours,
+    NoisyCopy,
+    NoisyOrderPreserving,
+    OrderPreserving,
+    Quantiser,
+)
 
 QUANTISERS = (OrderPreserving(), NoisyOrderPreserving(), NoisyOrderPreserving(noise=0.1), NearestNeighbours())
 
@@ -54,16 +60,37 @@ def test_order_preserving_candidates_are_those_of_the_definition(case: tuple[np.
     assert offload.tolist() == without_repetition(by_definition(entries, count))
 
 
+NOISY_COPIES = {
+    NoisyCopy.SIGMOID: lambda logits, noise: relaxed(relaxed(logits) + noise),
+    NoisyCopy.RELAXED: lambda logits, noise: relaxed(logits) + noise,
+    NoisyCopy.LOGIT: lambda logits, noise: relaxed(logits + noise),
+}
+
+
+@pytest.mark.parametrize("copy", NOISY_COPIES)
 @given(case=logits_and_counts(), seed=st.integers(0, 1000))
-def test_noisy_candidates_are_those_of_the_logits_and_of_a_copy_with_noise(
-    case: tuple[np.ndarray, int], seed: int
+def test_noisy_candidates_are_those_of_the_relaxed_decision_and_of_its_noisy_copy(
+    copy: NoisyCopy, case: tuple[np.ndarray, int], seed: int
 ) -> None:
     logits, count = case
-    rng = np.random.default_rng(0)
-    noisy = logits + 0.7 * np.random.default_rng(seed).standard_normal(logits.size)
-    clean, copy = (OrderPreserving().quantise(z, count, rng).offload.tolist() for z in (logits, noisy))
-    offload, _ = NoisyOrderPreserving(noise=0.7).quantise(logits, count, np.random.default_rng(seed))
-    assert offload.tolist() == without_repetition(clean + copy)
+    noise = 0.7 * np.random.default_rng(seed).standard_normal(logits.size)
+    noisy = NOISY_COPIES[copy](logits, noise)
+    assume((np.diff(np.sort(np.abs(relaxed(logits) - 0.5))) > 1e-9).all())
+    assume((np.diff(np.sort(np.abs(noisy - 0.5))) > 1e-9).all())
+    offload, _ = NoisyOrderPreserving(0.7, copy).quantise(logits, count, np.random.default_rng(seed))
+    expected = without_repetition(by_definition(relaxed(logits), count) + by_definition(noisy, count))
+    assert offload.tolist() == expected
+
+
+def test_a_sure_actor_still_explores_unless_the_noise_is_on_its_logits() -> None:
+    """All devices are sure to stay local: noise on x̂ brings other decisions, noise on the logits hardly any."""
+    logits, rng = np.full(10, -12.0), np.random.default_rng(0)
+    sure, drawn = {}, 200
+    for copy in NoisyCopy:
+        first = [NoisyOrderPreserving(1.0, copy).quantise(logits, 1, rng).offload for _ in range(drawn)]
+        sure[copy] = sum(len(offload) == 1 for offload in first) / drawn
+    assert sure[NoisyCopy.LOGIT] == 1.0
+    assert max(sure[NoisyCopy.SIGMOID], sure[NoisyCopy.RELAXED]) < 0.2
 
 
 @given(case=logits_and_counts())

@@ -15,7 +15,7 @@ from quedge.experiments.panels import (
     UNSUPPORTED_COLUMN,
 )
 from quedge.experiments.presentation import Presentation, Sweep, SweepsBeside, Table
-from quedge.experiments.schemes import BEST_PAIR, BEST_SINGLE, EXACT, LYDROO_NOMA
+from quedge.experiments.schemes import BEST_PAIR, BEST_SINGLE, EQUIVARIANT, EXACT
 
 AS_ASSUMED: Variant = {"doppler_hz": None, "shadowing_db": 0.0, "estimate_error": 0.0, "residual_sic_share": 0.0}
 LEVELS = {
@@ -51,11 +51,11 @@ EXPERIMENT = Experiment(
     caption=(
         "One departure from the paper's channel a column, the others off; λ = 3 Mbit/s, frames of 1 s, shadowing with "
         "a decorrelation time of 10 s. Policies decide by the estimates and as if cancellation were perfect, and the "
-        "true channel delivers. lydroo-noma runs where what policies assume does not hold."
+        "true channel delivers. equivariant runs where what policies assume does not hold."
     ),
     grids=[
         Grid([EXACT, BEST_PAIR, BEST_SINGLE], [AS_ASSUMED, *departures(*LEVELS)], frames=FRAMES),
-        Grid([LYDROO_NOMA], [AS_ASSUMED, *departures("estimate_error", "residual_sic_share")], frames=FRAMES),
+        Grid([EQUIVARIANT], [AS_ASSUMED, *departures("estimate_error", "residual_sic_share")], frames=FRAMES),
     ],
     shown=Presentation(
         SweepsBeside(

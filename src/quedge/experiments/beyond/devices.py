@@ -11,7 +11,7 @@ from quedge.experiments.panels import (
     QUEUE_COLUMN,
 )
 from quedge.experiments.presentation import Column, Panel, Presentation, Sweep, Table
-from quedge.experiments.schemes import BEST_PAIR, BEST_SINGLE, EXACT, LYDROO_NOMA
+from quedge.experiments.schemes import BEST_PAIR, BEST_SINGLE, EQUIVARIANT, EXACT
 
 BANDWIDTH_OF_A_DEVICE_HZ = 0.2e6
 
@@ -30,9 +30,9 @@ EXPERIMENT = Experiment(
         "compares N (N + 1) / 2 + 1 allocations a frame."
     ),
     grids=[
-        Grid([EXACT, LYDROO_NOMA, BEST_SINGLE, BEST_PAIR], cells(10, 30, 100), frames=2_000),
-        Grid([EXACT, LYDROO_NOMA, BEST_SINGLE], cells(300), frames=1_000),
-        Grid([EXACT, LYDROO_NOMA, BEST_SINGLE], cells(1000), frames=300),
+        Grid([EXACT, EQUIVARIANT, BEST_SINGLE, BEST_PAIR], cells(10, 30, 100), frames=2_000),
+        Grid([EXACT, EQUIVARIANT, BEST_SINGLE], cells(300), frames=1_000),
+        Grid([EXACT, EQUIVARIANT, BEST_SINGLE], cells(1000), frames=300),
     ],
     shown=Presentation(
         Sweep(
@@ -52,8 +52,8 @@ EXPERIMENT = Experiment(
         ),
     ),
     remarks=[
-        "Times of decisions were taken while the other processors were busy too; lydroo-noma's include its learning. "
-        "In cells of hundreds of devices lydroo-noma does not always learn within runs this short: see its intervals. "
+        "Times of decisions were taken while the other processors were busy too; equivariant's include its learning. "
+        "In cells of hundreds of devices equivariant does not always learn within runs this short: see its intervals. "
         "Of two cells of other sizes only the times and the shares of the optimum can be compared."
     ],
     chapter=BEYOND,

@@ -4,7 +4,7 @@ from quedge.experiments.beyond.sweeps import BEYOND
 from quedge.experiments.experiment import Experiment, Grid
 from quedge.experiments.panels import OBJECTIVE_RATIO, OBJECTIVE_RATIO_COLUMN, POWER_COLUMN, QUEUE_COLUMN
 from quedge.experiments.presentation import Course, Presentation, Table
-from quedge.experiments.schemes import BEST_PAIR, BEST_SINGLE, EXACT, LYDROO_NOMA, LYDROO_SCA, LYDROO_TDMA
+from quedge.experiments.schemes import BESIDE, BEST_PAIR, BEST_SINGLE, LYDROO_PUBLIC, PAPER_SCHEMES
 
 EXPERIMENT = Experiment(
     name="beyond-gap",
@@ -13,7 +13,7 @@ EXPERIMENT = Experiment(
         "What each policy reached of the best objective that its frame's state allowed, by the exact solver; means "
         "over stretches of a hundredth of the run."
     ),
-    grids=[Grid([EXACT, LYDROO_NOMA, LYDROO_SCA, LYDROO_TDMA, BEST_PAIR, BEST_SINGLE])],
+    grids=[Grid([*PAPER_SCHEMES, *BESIDE, LYDROO_PUBLIC, BEST_PAIR, BEST_SINGLE])],
     shown=Presentation(Course([OBJECTIVE_RATIO]), Table([], [OBJECTIVE_RATIO_COLUMN, QUEUE_COLUMN, POWER_COLUMN])),
     remarks=[
         "Time division cannot reach the optimum of superposed transmission: its line shows what the access scheme "

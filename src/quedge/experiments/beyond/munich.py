@@ -13,7 +13,7 @@ from quedge.experiments.panels import (
     QUEUE_COLUMN,
 )
 from quedge.experiments.presentation import Presentation, Ranking, Table
-from quedge.experiments.schemes import BEST_PAIR, BEST_SINGLE, EXACT, LYDROO_NOMA, LYDROO_SCA, LYDROO_TDMA
+from quedge.experiments.schemes import BESIDE, BEST_PAIR, BEST_SINGLE, PAPER_SCHEMES
 from quedge.simulation.munich_walk import MUNICH_FRAMES, MUNICH_SCENARIO, MunichWalk
 
 EXPERIMENT = Experiment(
@@ -22,7 +22,7 @@ EXPERIMENT = Experiment(
     caption="Ten devices on recorded channel gains, P_q = 0.02 W; seeds differ in the arrivals.",
     grids=[
         Grid(
-            [EXACT, LYDROO_NOMA, LYDROO_SCA, LYDROO_TDMA, BEST_PAIR, BEST_SINGLE],
+            [*PAPER_SCHEMES, *BESIDE, BEST_PAIR, BEST_SINGLE],
             base=MUNICH_SCENARIO,
             frames=MUNICH_FRAMES,
             channel=MunichWalk(),

@@ -8,9 +8,9 @@ from quedge.experiments.schemes import (
     ALL_LOCAL,
     BEST_PAIR,
     BEST_SINGLE,
+    EQUIVARIANT,
     EXACT,
     LYDROO_NOMA,
-    LYDROO_SCA,
     LYDROO_TDMA,
 )
 
@@ -18,7 +18,7 @@ EXPERIMENT = Experiment(
     name="beyond-stability",
     title="The largest stable arrival rate of each policy",
     caption="Bisection on λ, to half a per cent; the interval is over seeds.",
-    grids=[Grid([EXACT, LYDROO_NOMA, LYDROO_SCA, LYDROO_TDMA, BEST_PAIR, BEST_SINGLE, ALL_LOCAL])],
+    grids=[Grid([EXACT, EQUIVARIANT, LYDROO_NOMA, LYDROO_TDMA, BEST_PAIR, BEST_SINGLE, ALL_LOCAL])],
     probe=LargestStableRate(),
     shown=Presentation(
         Ranking([Panel("largest_stable_rate_mbps", "largest stable arrival rate λ (Mbit/s)", "close")]),

@@ -22,10 +22,10 @@ from quedge.experiments.paper.fig8 import SMALL_V, V_VALUES
 from quedge.experiments.paper.fig9 import NU_VALUES, UNSETTLED_NU
 from quedge.experiments.paper_numbers import figure7_marks, table3_marks, table4_marks
 from quedge.experiments.presentation import Presentation, Sweep, Table
-from quedge.experiments.schemes import BEST_PAIR, BEST_SINGLE, EXACT, LYDROO_NOMA
+from quedge.experiments.schemes import BEST_PAIR, BEST_SINGLE, EQUIVARIANT, EXACT, LYDROO_NOMA
 
 BEYOND = "Beyond the paper"
-COMPARED = (EXACT, LYDROO_NOMA, BEST_PAIR, BEST_SINGLE)
+COMPARED = (EXACT, EQUIVARIANT, LYDROO_NOMA, BEST_PAIR, BEST_SINGLE)
 ARRIVAL_RATES = (2.0, 2.2, 2.4, 2.6, 2.8, 3.0, 3.1, 3.2, 3.3, 3.4, 3.5)
 
 NOT_THE_SHORTEST = (

@@ -1,4 +1,4 @@
-"""What Figures 4 and 5 have in common: the three schemes at arrival rates."""
+"""What Figures 4 and 5 have in common: the paper's three schemes at arrival rates."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from quedge.experiments.experiment import Experiment, Grid, vary
 from quedge.experiments.panels import POWER, QUEUE, RATE, RATE_TRAP
 from quedge.experiments.paper_numbers import arrival_rate_marks
 from quedge.experiments.presentation import Level, Presentation, Sweep
-from quedge.experiments.schemes import LYDROO_NOMA, LYDROO_SCA, LYDROO_TDMA
+from quedge.experiments.schemes import BESIDE, PAPER_SCHEMES
 
 ARRIVAL_RATE_LABEL = "arrival rate λ (Mbit/s)"
 
@@ -21,7 +21,7 @@ def arrival_experiment(
         name=name,
         title=title,
         caption="Data queue and power a device and the weighted rate of the cell, means over the second half of a run.",
-        grids=[Grid([LYDROO_TDMA, LYDROO_NOMA, LYDROO_SCA], vary(arrival_rate_mbps=rates))],
+        grids=[Grid([*PAPER_SCHEMES, *BESIDE], vary(arrival_rate_mbps=rates))],
         shown=Presentation(
             Sweep(
                 "arrival_rate_mbps",

@@ -3,7 +3,7 @@
 from quedge.experiments.experiment import Experiment, Grid
 from quedge.experiments.panels import POWER, QUEUE, REWARD
 from quedge.experiments.presentation import Course, Level, Presentation
-from quedge.experiments.schemes import LYDROO_NOMA, LYDROO_SCA, LYDROO_TDMA
+from quedge.experiments.schemes import BESIDE, PAPER_SCHEMES
 
 EXPERIMENT = Experiment(
     name="fig3",
@@ -12,7 +12,7 @@ EXPERIMENT = Experiment(
         "Data queue and power a device, and the reward of the cell, as means over stretches of a hundredth of the run. "
         "SCA runs all frames, by its compiled rounds."
     ),
-    grids=[Grid(schemes=[LYDROO_TDMA, LYDROO_NOMA, LYDROO_SCA])],
+    grids=[Grid([*PAPER_SCHEMES, *BESIDE])],
     shown=Presentation(Course([QUEUE._replace(scale="log", level=Level(150.0, "paper:\nSCA's peak")), POWER, REWARD])),
     remarks=[
         "The paper sees SCA's queue peak at about 150 (it says bits) because its run time slows the convergence. But "

@@ -1,10 +1,10 @@
 """Figure 7: what the power of the post-quantum module does to offloading."""
 
 from quedge.experiments.experiment import Experiment, Grid, vary
-from quedge.experiments.panels import OFFLOAD_RATIO, POWER, SETTLED
+from quedge.experiments.panels import OFFLOAD_RATIO, POWER, QUEUE, SETTLED
 from quedge.experiments.paper_numbers import figure7_marks
 from quedge.experiments.presentation import Presentation, Sweep
-from quedge.experiments.schemes import LYDROO_NOMA
+from quedge.experiments.schemes import BESIDE, LYDROO_NOMA
 
 PQC_POWERS_W = (0.0, 0.02, 0.04, 0.06, 0.08, 0.10)
 PQC_POWER_LABEL = "circuit power P_q of the PQC module (W)"
@@ -13,8 +13,8 @@ EXPERIMENT = Experiment(
     name="fig7",
     title="Figure 7: offloading ratio and power against the power of the PQC module",
     caption="Means over the second half of a run at λ = 3 Mbit/s.",
-    grids=[Grid([LYDROO_NOMA], vary(pqc_power_w=PQC_POWERS_W))],
-    shown=Presentation(Sweep("pqc_power_w", PQC_POWER_LABEL, [OFFLOAD_RATIO, POWER], marks=figure7_marks())),
+    grids=[Grid([LYDROO_NOMA, *BESIDE], vary(pqc_power_w=PQC_POWERS_W))],
+    shown=Presentation(Sweep("pqc_power_w", PQC_POWER_LABEL, [OFFLOAD_RATIO, POWER, QUEUE], marks=figure7_marks())),
     remarks=[
         SETTLED,
         "The paper's ratio falls from 25.6 % to 16.9 %, by a third. Levels compare less well than falls: for many "

@@ -12,13 +12,13 @@ from quedge.experiments.panels import (
 from quedge.experiments.paper.fig9 import NU_VALUES, UNSETTLED_NU
 from quedge.experiments.paper_numbers import table3_marks
 from quedge.experiments.presentation import Presentation, Table
-from quedge.experiments.schemes import LYDROO_NOMA
+from quedge.experiments.schemes import BESIDE, LYDROO_NOMA
 
 EXPERIMENT = Experiment(
     name="table3",
     title="Table III: the scaling ν of the virtual energy queue",
     caption="V = 20; mean ± half of the 95 % confidence interval over the seeds.",
-    grids=[Grid([LYDROO_NOMA], vary(nu=NU_VALUES))],
+    grids=[Grid([LYDROO_NOMA, *BESIDE], vary(nu=NU_VALUES))],
     shown=Presentation(
         table=Table([("nu", "ν")], [QUEUE_COLUMN, ENERGY_QUEUE_COLUMN, RATE_COLUMN, POWER_COLUMN], table3_marks())
     ),

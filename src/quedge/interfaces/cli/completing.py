@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from quedge.experiments.catalogue import NAMES
-from quedge.interfaces.lydroo_settings import CRITICS
+from quedge.interfaces.lydroo_settings import LEARNERS
 from quedge.interfaces.own_parts import packaged_policies
 from quedge.interfaces.policies import POLICIES
 from quedge.interfaces.trace_file import FORMATS
@@ -22,7 +22,7 @@ def policies(incomplete: str) -> list[str]:
 
 def learners(incomplete: str) -> list[str]:
     """Policies that learn."""
-    return [name for name in CRITICS if name.startswith(incomplete)]
+    return [name for name in LEARNERS if name.startswith(incomplete)]
 
 
 def scenario_files(incomplete: str) -> list[str]:

@@ -11,7 +11,7 @@ import typer
 
 from quedge.interfaces.cli import completing
 from quedge.interfaces.cli.compiling import compile_decisions
-from quedge.interfaces.cli.options import AgentFile, LydrooSettings, Settings
+from quedge.interfaces.cli.options import AgentFile, LearnerSettings, Settings
 from quedge.interfaces.cli.refusing import UsageError, refusing
 from quedge.interfaces.decide_lines import answer_lines
 from quedge.interfaces.policies import ALLOWED, policies_by_name
@@ -26,7 +26,7 @@ def decide(
             help=f"Who decides: {ALLOWED}; exact without, or the agent's.", autocompletion=completing.policies
         ),
     ] = None,
-    lydroo: LydrooSettings = None,
+    learner: LearnerSettings = None,
     agent: AgentFile = None,
     scenario: Annotated[Path | None, typer.Option(help="Scenario file (TOML).")] = None,
     settings: Settings = None,
@@ -38,7 +38,7 @@ def decide(
     A bad line is answered by a line with "error" and "line"; the exit status is then 1.
     """
     with refusing():
-        (chosen,) = policies_by_name([] if policy is None else [policy], lydroo or (), agent).values()
+        (chosen,) = policies_by_name([] if policy is None else [policy], learner or (), agent).values()
         given = read_scenario(scenario, settings or ())
     with _opened(file) as lines:
         compile_decisions(chosen)

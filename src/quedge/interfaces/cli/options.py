@@ -21,10 +21,10 @@ ScenarioFile = Annotated[
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A scenario's key. Can be given again.")
 ]
-LydrooSettings = Annotated[
+LearnerSettings = Annotated[
     list[str] | None,
     typer.Option(
-        "--lydroo",
+        "--learner",
         metavar="NAME=VALUE",
         help=f"A setting of the learning policies: {', '.join(NAMES)}. Can be given again.",
     ),

@@ -16,7 +16,7 @@ from quedge.interfaces.cli.options import (
     AgentFile,
     ArrivalTrace,
     ChannelTrace,
-    LydrooSettings,
+    LearnerSettings,
     ScenarioFile,
     Seed,
     Settings,
@@ -48,7 +48,7 @@ def run(
         typer.Option(parser=frames_of, metavar="N", help=f"Frames to run; {_FRAMES}, or what the traces hold."),
     ] = None,
     seed: Seed = 0,
-    lydroo: LydrooSettings = None,
+    learner: LearnerSettings = None,
     agent: AgentFile = None,
     settings: Settings = None,
     channel_trace: ChannelTrace = None,
@@ -81,7 +81,7 @@ def run(
 ) -> None:
     """Simulate a scenario, every policy in the same world, and compare them."""
     with refusing():
-        policies = policies_by_name(policy or [], lydroo or (), agent)
+        policies = policies_by_name(policy or [], learner or (), agent)
         traces = read_traces(channel_trace, arrival_trace)
         own_channel = _process("--channel", channel, channel_trace)
         own_arrivals = _process("--arrivals", arrivals, arrival_trace)

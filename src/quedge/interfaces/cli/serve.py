@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import os
 import sys
@@ -23,10 +22,10 @@ from quedge.interfaces.cli import completing
 from quedge.interfaces.cli.compiling import explained_pause
 from quedge.interfaces.cli.host_port import listening_of
 from quedge.interfaces.cli.numbers import positive_to
-from quedge.interfaces.cli.options import AgentFile, LydrooSettings, ScenarioFile, Seed, Settings
+from quedge.interfaces.cli.options import AgentFile, LearnerSettings, ScenarioFile, Seed, Settings
 from quedge.interfaces.cli.refusing import UsageError, place_of, refusing
 from quedge.interfaces.exported_file import SUFFIX
-from quedge.interfaces.lydroo_settings import CRITICS
+from quedge.interfaces.lydroo_settings import LEARNERS
 from quedge.interfaces.policies import ALLOWED, POLICIES, check_devices, policies_by_name
 from quedge.interfaces.scenario_file import read_scenario
 from quedge.interfaces.service.awake import kept_awake
@@ -77,7 +76,7 @@ def serve(
     ] = None,
     learn: Annotated[bool, typer.Option("--learn", help="Let a learning policy learn as it serves.")] = False,
     agent: AgentFile = None,
-    lydroo: LydrooSettings = None,
+    learner: LearnerSettings = None,
     settings: Settings = None,
     seed: Seed = 0,
     listen: Annotated[
@@ -147,7 +146,7 @@ def serve(
 
     with refusing():
         given = read_scenario(scenario, settings or ()).scenario
-        name, chosen, start = _policy_of(policy, lydroo or (), agent, learn)
+        name, chosen, start = _policy_of(policy, learner or (), agent, learn)
         check_devices({name: chosen}, given.devices)
         determined_by = _determined_by(given, chosen, start, seed)
         admission = Admission(hybrid_only=tls_require_hybrid, bind_names=bind_names)
@@ -216,18 +215,18 @@ def _policy_of(
         ValueError: options that contradict each other; the message names them.
     """
     ((name, chosen),) = policies_by_name([] if name is None else [name], lydroo, agent).items()
-    if learn and name not in CRITICS:
-        raise ValueError(f"--learn: {name} does not learn; it is for {', '.join(CRITICS)}")
-    if name in CRITICS and not learn and agent is None:
+    if learn and name not in LEARNERS:
+        raise ValueError(f"--learn: {name} does not learn; it is for {', '.join(LEARNERS)}")
+    if name in LEARNERS and not learn and agent is None:
         raise ValueError(f"--policy {name}: must be given --agent FILE, a trained agent, or --learn")
     if name not in POLICIES and isinstance(chosen, Learner) and not isinstance(chosen, Resumable):
-        raise ValueError(f"--policy {name}: learns; of the learners only {', '.join(CRITICS)} can be served")
+        raise ValueError(f"--policy {name}: learns; of the learners only {', '.join(LEARNERS)} can be served")
     if not learn or agent is None:
         return name, chosen, None
     if agent.suffix == SUFFIX:
         raise ValueError(f"--learn: {agent}: is an exported actor, which learns no more; it must be an agent's file")
     held = read_agent(agent)
-    return name, dataclasses.replace(held.settings, allocator=CRITICS[name]), held.state
+    return name, held.settings, held.state
 
 
 def _fresh(

@@ -15,7 +15,7 @@ from quedge.experiments.sweep import sweep_experiment
 from quedge.interfaces.cli import completing
 from quedge.interfaces.cli.engine_options import OutFolder, RayOption, Seeds, WorkersOption
 from quedge.interfaces.cli.numbers import frames_of, share_of
-from quedge.interfaces.cli.options import AgentFile, ArrivalTrace, ChannelTrace, LydrooSettings, ScenarioFile, Settings
+from quedge.interfaces.cli.options import AgentFile, ArrivalTrace, ChannelTrace, LearnerSettings, ScenarioFile, Settings
 from quedge.interfaces.cli.refusing import refusing
 from quedge.interfaces.cli.reproduce import run_experiments
 from quedge.interfaces.cli.traces import Traces, read_traces
@@ -44,7 +44,7 @@ def sweep(
     ] = None,
     seeds: Seeds = None,
     settings: Settings = None,
-    lydroo: LydrooSettings = None,
+    learner: LearnerSettings = None,
     agent: AgentFile = None,
     channel_trace: ChannelTrace = None,
     arrival_trace: ArrivalTrace = None,
@@ -62,7 +62,7 @@ def sweep(
     """
     check_shown("quedge sweep")
     with refusing():
-        policies = policies_by_name(policy or [], lydroo or (), agent)
+        policies = policies_by_name(policy or [], learner or (), agent)
         traces = read_traces(channel_trace, arrival_trace)
         given = read_scenario(scenario, settings or (), traces.devices, first_values(vary or [])).scenario
         varied = variations_of(vary or [], given)

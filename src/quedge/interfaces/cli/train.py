@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -17,13 +16,13 @@ from quedge.interfaces.agent_storage import check_storage
 from quedge.interfaces.cli import completing
 from quedge.interfaces.cli.compiling import compile_run
 from quedge.interfaces.cli.numbers import frames_of
-from quedge.interfaces.cli.options import ArrivalTrace, ChannelTrace, LydrooSettings, ScenarioFile, Seed, Settings
+from quedge.interfaces.cli.options import ArrivalTrace, ChannelTrace, LearnerSettings, ScenarioFile, Seed, Settings
 from quedge.interfaces.cli.refusing import place_of, refusing
 from quedge.interfaces.cli.reporting import print_comparison, progress_bars
 from quedge.interfaces.cli.traces import read_traces
 from quedge.interfaces.course import course_of
 from quedge.interfaces.exported_file import SUFFIX
-from quedge.interfaces.lydroo_settings import CRITICS, lydroo_of
+from quedge.interfaces.lydroo_settings import LEARNERS, learner_of, settings_of
 from quedge.interfaces.policies import checked_name
 from quedge.interfaces.run_files import summary_object
 from quedge.interfaces.scenario_file import read_scenario
@@ -44,15 +43,15 @@ def train_agent(
     ],
     scenario: ScenarioFile = None,
     policy: Annotated[
-        str, typer.Option(help=f"Which agent: {', '.join(CRITICS)}.", autocompletion=completing.learners)
-    ] = "lydroo-noma",
+        str, typer.Option(help=f"Which agent: {', '.join(LEARNERS)}.", autocompletion=completing.learners)
+    ] = "equivariant",
     frames: Annotated[
         int | None,
         typer.Option(parser=frames_of, metavar="N", help=f"Frames to learn from; {_FRAMES}, or what the traces hold."),
     ] = None,
     seed: Seed = 0,
     settings: Settings = None,
-    lydroo: LydrooSettings = None,
+    learner: LearnerSettings = None,
     channel_trace: ChannelTrace = None,
     arrival_trace: ArrivalTrace = None,
     save_every: Annotated[
@@ -66,13 +65,12 @@ def train_agent(
     A training that was cut goes on with the same command and --resume, and the agent ends as if it had not been cut.
     """
     with refusing():
-        critic = CRITICS[checked_name(policy, tuple(CRITICS))]
-        learner = dataclasses.replace(lydroo_of(lydroo or ()), allocator=critic)
+        agent = learner_of(checked_name(policy, tuple(LEARNERS)), settings_of(learner or ()))
         traces = read_traces(channel_trace, arrival_trace)
         given = read_scenario(scenario, settings or (), traces.devices).scenario
         count = frames or traces.frames or _FRAMES
         world = draw_world(given, count, seed, traces.channel, traces.arrivals)
-        course = course_of(policy, learner, given, seed, count, world_digest(world))
+        course = course_of(policy, agent, given, seed, count, world_digest(world))
         check_folder_takes_files(out.parent)
         if out.is_dir():
             raise ValueError(f"--out: {out}: is a folder; it must be a file name")
@@ -89,11 +87,11 @@ def train_agent(
         elif out.exists():
             raise ValueError(f"--out: {out}: exists already; --resume goes on with it")
         else:
-            training = begin_training(learner, given, seed)
+            training = begin_training(agent, given, seed)
     if training.frames == count:
         print(f"quedge: {out} has all of its {count} frames; there is nothing left to learn from", file=sys.stderr)
         return
-    compile_run([learner])
+    compile_run([agent])
     first, kept = training.frames, training.frames
     parts: list[Trace] = []
     try:

@@ -16,7 +16,7 @@ from quedge.experiments.tuning import GOALS, Setting, Tuned, Tuning, TuningError
 from quedge.interfaces.cli import completing
 from quedge.interfaces.cli.engine_options import RayOption, WorkersOption, workers_for
 from quedge.interfaces.cli.numbers import frames_of, trials_of
-from quedge.interfaces.cli.options import LydrooSettings, ScenarioFile, Seed, Settings
+from quedge.interfaces.cli.options import LearnerSettings, ScenarioFile, Seed, Settings
 from quedge.interfaces.cli.refusing import UsageError, refusing
 from quedge.interfaces.policies import ALLOWED, policies_by_name
 from quedge.interfaces.scenario_file import read_scenario
@@ -36,7 +36,7 @@ def tune_scenario(
     ] = _DEFAULT.trials,
     seed: Seed = 0,
     settings: Settings = None,
-    lydroo: LydrooSettings = None,
+    learner: LearnerSettings = None,
     workers: WorkersOption = None,
     ray: RayOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, nothing else.")] = False,
@@ -49,7 +49,7 @@ def tune_scenario(
     with refusing():
         if minimise not in GOALS:
             raise UsageError(f"--minimise: {minimise[:60]!r} is not allowed; it must be one of {', '.join(GOALS)}")
-        ((name, chosen),) = policies_by_name([policy], lydroo or ()).items()
+        ((name, chosen),) = policies_by_name([policy], learner or ()).items()
         given = read_scenario(scenario, settings or ()).scenario
     tuning = Tuning(goal=minimise, frames=frames, trials=trials, seed=seed)
     with _progress() as progress:

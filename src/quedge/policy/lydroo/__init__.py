@@ -1,20 +1,21 @@
-"""LyDROO, the paper's learning agent (Sections IV, V-B)."""
+"""LyDROO, the paper's learning agent (Sections IV, V-B), and quedge's own, which differs in what the actor is."""
 
 from quedge.policy.lydroo.actor import MlpActor, SharedActor
 from quedge.policy.lydroo.agent import AgentState, LydrooAgent, Resumable, TrainedLydroo
 from quedge.policy.lydroo.features import Inputs
-from quedge.policy.lydroo.quantiser import NearestNeighbours, NoisyOrderPreserving, OrderPreserving
-from quedge.policy.lydroo.settings import MLP, PAPER, Lydroo
+from quedge.policy.lydroo.quantiser import NearestNeighbours, NoisyCopy, NoisyOrderPreserving, OrderPreserving
+from quedge.policy.lydroo.settings import EQUIVARIANT, LYDROO_PUBLIC, Lydroo
 
 __all__ = [
-    "MLP",
-    "PAPER",
+    "EQUIVARIANT",
+    "LYDROO_PUBLIC",
     "AgentState",
     "Inputs",
     "Lydroo",
     "LydrooAgent",
     "MlpActor",
     "NearestNeighbours",
+    "NoisyCopy",
     "NoisyOrderPreserving",
     "OrderPreserving",
     "Resumable",

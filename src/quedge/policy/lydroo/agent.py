@@ -147,8 +147,8 @@ class LydrooAgent:
 
     def _compiled_forward(self, frame: Frame) -> NDArray[np.float64]:
         """The logits of a frame by the compiled kernels; what the actor saw is kept to be remembered."""
-        self._features = device_features(frame)[:, : self.settings.inputs.features]
-        return self.settings.actor.logits(self.weights, np.ascontiguousarray(self._features))
+        self._features = device_features(frame, self.settings.inputs)
+        return self.settings.actor.logits(self.weights, self._features)
 
     def _count(self, devices: int) -> int:
         """K of this frame: at most N, as in the paper.

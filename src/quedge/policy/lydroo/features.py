@@ -24,16 +24,32 @@ class Inputs(StrEnum):
 
     STATE = "state"
     """The frame's state alone: channel gain, data queue and energy queue, as in the paper."""
+    LINEAR = "linear"
+    """The state as LyDROO's public code scales it: h · 1e10, Q / 1e4, Y / 1e4."""
     MODEL = "model"
     """The state, and what the model gives without any search about the device alone and beside the best one."""
 
     @property
     def features(self) -> int:
         """Number of features a device."""
-        return STATE_FEATURES if self is Inputs.STATE else MODEL_FEATURES
+        return MODEL_FEATURES if self is Inputs.MODEL else STATE_FEATURES
 
 
-def device_features(frame: Frame) -> Floats32:
+def device_features(frame: Frame, inputs: Inputs) -> Floats32:
+    """What an actor sees of each device, shape (devices, `inputs.features`)."""
+    if inputs is Inputs.LINEAR:
+        return _linear_state(frame)
+    features = model_features(frame)
+    return features if inputs is Inputs.MODEL else np.ascontiguousarray(features[:, :STATE_FEATURES])
+
+
+def _linear_state(frame: Frame) -> Floats32:
+    """The state on the linear scales of LyDROO's public code."""
+    columns = (frame.channel_gain * 1e10, frame.data_queue_mbit / 1e4, frame.energy_queue / 1e4)
+    return np.column_stack(columns).astype(np.float32)
+
+
+def model_features(frame: Frame) -> Floats32:
     """Features of each device, of order one.
 
     Returns:
@@ -50,14 +66,13 @@ def device_features(frame: Frame) -> Floats32:
         8. what it adds beside the device of the largest advantage, the leader, on the scale of 3; the leader's own
            advantage for the leader. Of several the weakest leads.
 
-    The paper's actor sees the state only. The default actor reaches 0.993 of the optimum from all features, and 0.979
-    from the state alone (docs/lydroo.md).
+    LyDROO's actor sees the state only; the equivariant agent's sees all of them (docs/lydroo.md).
     """
-    return _device_features(*packed_frame(frame))
+    return _model_features(*packed_frame(frame))
 
 
 @kernel
-def _device_features(
+def _model_features(
     numbers: Floats, each: Floats, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats
 ) -> Floats32:
     cell = unpacked_cell(numbers, each)

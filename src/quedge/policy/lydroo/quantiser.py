@@ -7,6 +7,7 @@ thresholds are taken on the logits z themselves: nothing is lost where x̂ round
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -56,26 +57,50 @@ class OrderPreserving:
         return Candidates(*_order_preserving(logits, logits[:0], count))
 
 
+class NoisyCopy(StrEnum):
+    """What the noise n is added to, and so what the noisy copy is."""
+
+    SIGMOID = "sigmoid"
+    """sigmoid(x̂ + n), thresholded at 0.5: as in LyDROO's public code."""
+    RELAXED = "relaxed"
+    """x̂ + n, thresholded at 0.5: the other way to read LyDROO's text."""
+    LOGIT = "logit"
+    """sigmoid(z + n): exploration ends once the actor is sure of itself (docs/lydroo.md)."""
+
+
 @dataclass(frozen=True)
 class NoisyOrderPreserving:
-    """The order-preserving candidates of x̂, and as many of a noisy copy: sigmoid of z plus Gaussian noise.
+    """The order-preserving candidates of x̂, and as many of a noisy copy of it.
+
+    The noise is added to x̂, which is in [0, 1], so that exploration survives an actor that is sure of itself.
 
     Attributes:
-        noise: standard deviation of the noise, positive.
+        noise: standard deviation of the Gaussian noise, positive.
+        copy: what the noise is added to.
 
-    Source: Section IV-B; LyDROO.
+    Source: Section IV-B; LyDROO (Bi, Huang, Wang, Zhang, IEEE TWC 20(11), 2021), whose public code has sigmoid(x̂ + n).
     """
 
     noise: float = 1.0
+    copy: NoisyCopy = NoisyCopy.SIGMOID
 
     def __post_init__(self) -> None:
         if not 0.0 < self.noise < np.inf:
             raise ValueError(f"noise: {self.noise!r} is not allowed; it must be positive and finite")
+        if self.copy not in tuple(NoisyCopy):
+            raise ValueError(f"copy: {self.copy!r} is not allowed; it must be one of {', '.join(NoisyCopy)}")
 
     def quantise(self, logits: NDArray[np.float64], count: int, rng: np.random.Generator) -> Candidates:
         """Up to twice `count` candidates; see `Quantiser.quantise`."""
-        noisy = logits + self.noise * rng.standard_normal(logits.size)
-        return Candidates(*_order_preserving(logits, noisy, count))
+        noise = self.noise * rng.standard_normal(logits.size)
+        return Candidates(*_order_preserving(logits, self._centred(logits) + noise, count))
+
+    def _centred(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What the noise is added to, less its threshold: the order-preserving rule has its threshold at 0."""
+        if self.copy is NoisyCopy.LOGIT:
+            return logits
+        relaxed = 0.5 + 0.5 * np.tanh(0.5 * logits)  # the sigmoid, without overflow
+        return relaxed if self.copy is NoisyCopy.SIGMOID else relaxed - 0.5
 
 
 @dataclass(frozen=True)

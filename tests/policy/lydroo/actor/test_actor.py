@@ -192,18 +192,29 @@ def test_adam_keeps_its_moments_from_step_to_step() -> None:
     assert trainer.moments()["output.bias:exp_avg"].item() == pytest.approx((1.0 - 0.9**3) * slope, rel=1e-3)
 
 
-def test_adam_steps_as_pytorch_s_does() -> None:
+def test_adam_that_is_built_anew_forgets_its_moments() -> None:
+    actor, weights = tiny()
+    batch = Batch(np.array([[[3.0]]], np.float32), np.array([[1.0]], np.float32), np.ones(1, np.int64))
+    trainer = Trainer(actor, weights, keeps_moments=False)
+    for _ in range(3):
+        trainer.step(batch, learning_rate=1e-3)
+    assert trainer.moments()["output.bias:step"] == 1.0
+    assert weights["output.bias"].item() == pytest.approx(-1.0 + 3 * 1e-3, rel=1e-6)  # the gradient is negative
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 1e-2])
+def test_adam_steps_as_pytorch_s_does(weight_decay: float) -> None:
     rng = np.random.default_rng(5)
     weights = rng.standard_normal(50).astype(np.float32)
     parameter = torch.nn.Parameter(torch.from_numpy(weights.copy()))
-    theirs = torch.optim.Adam([parameter])
+    theirs = torch.optim.Adam([parameter], weight_decay=weight_decay)
     mean, square = np.zeros_like(weights), np.zeros_like(weights)
     for step in range(1, 201):
         gradient, rate = rng.standard_normal(50).astype(np.float32), 0.02 / math.sqrt(step)
         theirs.param_groups[0]["lr"] = rate
         parameter.grad = torch.from_numpy(gradient)
         theirs.step()
-        adam(weights, gradient, mean, square, float(step), rate)
+        adam(weights, gradient, mean, square, float(step), rate, weight_decay)
     np.testing.assert_allclose(weights, parameter.detach().numpy(), rtol=1e-5, atol=1e-6)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pickle
 
 import numpy as np
@@ -12,9 +13,9 @@ from quedge.experiments.fingerprint import plain
 from quedge.model.cell import Cell, cell_of
 from quedge.model.frame import Frame
 from quedge.model.scenario import Scenario
-from quedge.policy.lydroo import MLP, PAPER, Inputs, Lydroo, MlpActor, SharedActor, TrainedLydroo
+from quedge.policy.lydroo import EQUIVARIANT, Inputs, Lydroo, MlpActor, SharedActor, TrainedLydroo
 from quedge.policy.lydroo.actor import fresh_weights
-from quedge.policy.lydroo.features import device_features
+from quedge.policy.lydroo.features import device_features, model_features
 from quedge.simulation.simulate import simulate
 
 onnx = pytest.importorskip("onnx")
@@ -26,11 +27,11 @@ from quedge.policy.lydroo.exported.policy import ExportedLydroo  # noqa: E402
 
 DEVICES = 10
 SETTINGS = {
-    "default": Lydroo(),
-    "state alone": Lydroo(inputs=Inputs.STATE),
-    "other sizes": Lydroo(actor=SharedActor(5, 7)),
-    "mlp": MLP,
-    "paper": PAPER,
+    "default": EQUIVARIANT,
+    "state alone": dataclasses.replace(EQUIVARIANT, inputs=Inputs.STATE),
+    "other sizes": dataclasses.replace(EQUIVARIANT, actor=SharedActor(5, 7)),
+    "mlp": Lydroo(inputs=Inputs.MODEL),
+    "paper": Lydroo(),
 }
 CELLS = {
     "the paper's": Scenario(),
@@ -73,7 +74,7 @@ def random_frame(scenario: Scenario, devices: int, rng: np.random.Generator) -> 
 
 
 def compiled_logits(settings: Lydroo, trained: TrainedLydroo, frame: Frame) -> np.ndarray:
-    features = np.ascontiguousarray(device_features(frame)[:, : settings.inputs.features])
+    features = device_features(frame, settings.inputs)
     return settings.actor.logits(trained.weights, features)
 
 
@@ -91,10 +92,10 @@ def test_logits_equal_those_of_the_compiled_forward_pass_in_a_thousand_states(se
 
 def test_where_nobody_gains_but_for_rounding_nobody_leads() -> None:
     frame = Frame(cell_of(Scenario(devices=4)), np.array([1e-9, 1e-10, 3e-11, 1e-12]), np.full(4, 3.0), np.zeros(4))
-    assert abs(device_features(frame)[:, 4].max()) < 1e-12  # energy is free, and the CPUs alone empty the queues
-    assert (device_features(frame)[:, 7] == -1.0).all()
-    trained, exported = both(Lydroo())
-    expected = compiled_logits(Lydroo(), trained, frame)
+    assert abs(model_features(frame)[:, 4].max()) < 1e-12  # energy is free, and the CPUs alone empty the queues
+    assert (model_features(frame)[:, 7] == -1.0).all()
+    trained, exported = both(EQUIVARIANT)
+    expected = compiled_logits(EQUIVARIANT, trained, frame)
     np.testing.assert_allclose(exported.forward().logits(frame), expected, rtol=1e-5, atol=1e-5)
 
 
@@ -107,14 +108,14 @@ def test_a_run_by_an_exported_actor_decides_as_one_by_the_compiled_actor(setting
 
 
 def test_devices_may_come_and_go_between_frames() -> None:
-    _, exported = both(Lydroo())
+    _, exported = both(EQUIVARIANT)
     agent, rng = exported.begin(DEVICES, np.random.default_rng(0)), np.random.default_rng(0)
     for devices in (10, 3, 1, 10, 25):
         assert agent.decide(random_frame(Scenario(), devices, rng), rng).offload.shape == (devices,)
 
 
 def test_an_exported_mlp_refuses_another_number_of_devices_with_both_numbers() -> None:
-    _, exported = both(MLP)
+    _, exported = both(Lydroo())
     complaint = r"devices: 5 is not allowed; this mlp actor was made for 10"
     with pytest.raises(ValueError, match=complaint):
         exported.begin(5, np.random.default_rng(0))
@@ -124,7 +125,7 @@ def test_an_exported_mlp_refuses_another_number_of_devices_with_both_numbers() -
 
 
 def test_an_agent_that_stands_where_another_stood_decides_alike() -> None:
-    _, exported = both(Lydroo(allocator=Tdma(), adapt_every=4))
+    _, exported = both(dataclasses.replace(EQUIVARIANT, allocator=Tdma(), adapt_every=4))
     rng = np.random.default_rng(0)
     frames = [random_frame(Scenario(), DEVICES, rng) for _ in range(20)]
     first = exported.begin(DEVICES, rng)
@@ -138,15 +139,15 @@ def test_an_agent_that_stands_where_another_stood_decides_alike() -> None:
 
 
 def test_an_exported_policy_can_be_sent_to_another_process_and_is_named_by_its_content() -> None:
-    _, exported = both(Lydroo())
+    _, exported = both(EQUIVARIANT)
     assert pickle.loads(pickle.dumps(exported)) == exported
-    _, other = both(Lydroo(), seed=1)
-    assert plain(exported) == plain(both(Lydroo())[1])
+    _, other = both(EQUIVARIANT, seed=1)
+    assert plain(exported) == plain(both(EQUIVARIANT)[1])
     assert plain(exported) != plain(other)
 
 
 def test_a_graph_of_other_inputs_is_refused_with_what_is_missing() -> None:
-    _, exported = both(Lydroo(inputs=Inputs.STATE))
+    _, exported = both(dataclasses.replace(EQUIVARIANT, inputs=Inputs.STATE))
     with pytest.raises(ValueError, match=r"inputs: 'frame_s' is absent, and must be tensor\(double\) of shape \[\]"):
         Forward(exported.model, Inputs.MODEL, None)
     with pytest.raises(ValueError, match=r"inputs: 'channel_gain' is .*'devices'.*, and must be .*\[10\]"):

@@ -15,20 +15,33 @@ _MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # as PyTorch's Adam calls them
 
 
 class Trainer:
-    """Steps of Adam on the mean binary cross-entropy; its moments are kept from step to step.
+    """Steps of Adam on the mean binary cross-entropy.
 
     The weights change in place: whoever holds the arrays sees them change.
     """
 
-    def __init__(self, actor: Actor, weights: Weights) -> None:
+    def __init__(self, actor: Actor, weights: Weights, weight_decay: float = 0.0, keeps_moments: bool = True) -> None:
+        """A trainer before its first step.
+
+        Args:
+            actor: the network's shape.
+            weights: its weights.
+            weight_decay: weight of half the weights' sum of squares in the loss.
+            keeps_moments: whether Adam keeps its moments from step to step; without them each weight moves by the
+                learning rate against the sign of its gradient.
+        """
         self._actor = actor
         self._weights = weights
+        self._weight_decay = weight_decay
+        self._keeps_moments = keeps_moments
         self._gradient = {name: np.zeros_like(values) for name, values in weights.items()}
         self._moments: dict[str, dict[str, NDArray[np.float32]]] = {}
 
     def step(self, batch: Batch, learning_rate: float) -> float:
         """One step on a batch; returns the loss before it."""
         loss = self._actor.gradient(self._weights, batch, self._gradient)
+        if not self._keeps_moments:
+            self._moments.clear()
         for name, weights in self._weights.items():
             self._descend(name, weights, learning_rate)
         return loss
@@ -57,6 +70,5 @@ class Trainer:
         step, mean, square = self._moments[name].values()
         step += np.float32(1.0)
         gradient = self._gradient[name]
-        adam(
-            weights.reshape(-1), gradient.reshape(-1), mean.reshape(-1), square.reshape(-1), float(step), learning_rate
-        )
+        flat = (array.reshape(-1) for array in (weights, gradient, mean, square))
+        adam(*flat, float(step), learning_rate, self._weight_decay)
