@@ -82,7 +82,8 @@ SUITES = Experiment(
         "321 cycles a byte on a Cortex-M4 (AES-256-GCM), the best published constant-time parts 329 in sum (-CT): at "
         "most 2 Mbit/s on the L4 and 2.4 on the F411. The policy offloads what that allows, and at λ = 3 Mbit/s queues "
         "grow. AES in assembly with tables and a GHASH with tables take 115 in sum (-ASM): at most 5.6 and 6.7 Mbit/s, "
-        "enough for λ = 3 Mbit/s, and not constant time where a cache lies before the tables.",
+        "more than arrives and less than a good channel would carry; tables are not constant time where a cache lies "
+        "before them. The sums are derived: docs/pqc.md has their parts.",
         "Cycles are counted at zero flash wait states and powers were measured while lattice code ran, so both are "
         "estimates; docs/pqc.md gives the sources.",
     ],
