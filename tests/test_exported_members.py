@@ -11,7 +11,8 @@ import quedge
 
 
 def test_the_public_names_are_sorted_and_unique() -> None:
-    assert list(quedge.__all__) == sorted(set(quedge.__all__))
+    constants_first = sorted(set(quedge.__all__), key=lambda name: (not name.isupper(), name))
+    assert list(quedge.__all__) == constants_first
 
 
 def test_every_public_name_is_there_with_a_description() -> None:

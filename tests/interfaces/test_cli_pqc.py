@@ -100,8 +100,19 @@ def test_people_get_tables_with_sources() -> None:
         assert text in done.stdout
     done = run("pqc", "list", "--sources")
     assert done.returncode == 0
-    for text in ("level5", "SLH-DSA-SHA2-128s", "stm32l4", "tls13-mutual", "FIPS 205", "wolfSSL"):
+    for text in ("level5", "SLH-DSA-SHA2-128s", "SLH-DSA-SHAKE-256f", "stm32l4", "tls13-mutual", "FIPS 205", "wolfSSL"):
         assert text in done.stdout
+
+
+def test_the_list_tells_builds_and_the_rates_they_allow() -> None:
+    lines = [" ".join(line.split()) for line in run("pqc", "list").stdout.splitlines()]
+    build = "wolfSSL 5.6.4, C without assembly, -Os, 4-bit GHASH table"
+    assert f"stm32f411 AES-256-GCM {build} 321.2 2.391" in lines  # 8 · 96e6 / 321.2 bit/s
+    assert f"stm32l4 AES-256-GCM {build} 321.2 1.993" in lines
+    assert any(line.startswith("stm32f411 AES-256-GCM-CT derived sum, constant time: ") for line in lines)
+    assert not any(line.startswith("rp2040 AES") for line in lines)  # no source gives it
+    done = run("pqc", "show", "level3", "--device", "stm32f411", "--aead", "aes-256-gcm")
+    assert build in " ".join(done.stdout.split())
 
 
 def test_the_list_as_json_has_every_row(tmp_path: Path) -> None:

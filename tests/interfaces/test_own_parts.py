@@ -102,7 +102,7 @@ def test_decide_and_sweep_take_a_policy_of_one_s_own(folder: Path) -> None:
         (["--policy", "mine:Fading"], "mine:Fading: gives Fading(), and must give an object with decide()"),
         (["--policy", "mine:MODULE"], "mine has no MODULE"),
         (["--policy", "quedge:__version__"], "is not allowed; it must be an object with decide()"),
-        (["--policy", "mine"], "--policy: 'mine' is not allowed; it must be one of exact, lydroo-noma"),
+        (["--policy", "mine"], "--policy: 'mine' is not allowed; it must be one of exact, equivariant"),
         (["--channel", "mine:Mine"], "--channel mine:Mine: gives Mine(most=1), and must give an object with sample()"),
         (["--channel", "mine:Fading", "--channel-trace", "x.csv"], "x.csv"),
     ],
@@ -123,7 +123,7 @@ def test_a_channel_and_a_recording_of_it_are_refused_together(folder: Path) -> N
 @pytest.mark.parametrize(
     ("policy", "complaint"),
     [
-        ("mine:Learning", "--policy mine:Learning: learns; of the learners only lydroo-noma"),
+        ("mine:Learning", "--policy mine:Learning: learns; of the learners only equivariant"),
         ("mine:Plain", "mine.Plain: is not allowed in an experiment or a service; it must be a dataclass"),
     ],
 )

@@ -30,7 +30,7 @@ clock_hz = 200_000_000
 active_power_w = 0.05
 cycles."Mine-1" = { encaps = 1000 }
 cycles.ML-DSA-65.sign = { cycles = 2e6, source = "measured" }
-cycles.ChaCha20-Poly1305.byte = 10
+cycles.ChaCha20-Poly1305.byte = { cycles = 10, build = "our own, -O3" }
 
 [pqc.framings.bare]
 fixed_bytes = 4
@@ -58,6 +58,7 @@ def test_a_scenario_with_rows_and_a_suite_reads_back_exactly(tmp_path: Path) -> 
     again = read_scenario(tmp_path / "written.toml").scenario
     for name in ("suite", "device", "kem", "framing", "rekey_frames", "aead", "profiles", "derived"):
         assert getattr(again, name) == getattr(scenario, name), name
+    assert [row.build for row in again.profiles.cycles if row.runs_on == "my board"] == ["", "", "our own, -O3"]
 
 
 def test_a_missing_number_of_a_known_device_can_be_filled_in(tmp_path: Path) -> None:

@@ -202,7 +202,9 @@ def test_exact_is_at_least_the_best_pair_within_its_tolerance(frame: Frame) -> N
 def test_the_tables_hold_every_policy_of_the_package() -> None:
     import quedge
 
-    kinds = [(name, getattr(quedge, name)) for name in quedge.__all__]
-    offered = {name for name, kind in kinds if hasattr(kind, "decide") or hasattr(kind, "begin")}
-    offered -= {"Policy", "Learner", "LydrooAgent", "TrainedLydroo"}  # protocols, and what a learner begins and leaves
-    assert offered == {type(policy).__name__ for policy in POLICIES}
+    public = {name: getattr(quedge, name) for name in quedge.__all__}
+    deciding = {name: each for name, each in public.items() if hasattr(each, "decide") or hasattr(each, "begin")}
+    kinds = {name for name, each in deciding.items() if isinstance(each, type)}
+    kinds -= {"Policy", "Learner", "LydrooAgent", "TrainedLydroo"}  # protocols, and what a learner begins and leaves
+    assert kinds == {type(policy).__name__ for policy in POLICIES}
+    assert all(each in POLICIES for each in deciding.values() if not isinstance(each, type))

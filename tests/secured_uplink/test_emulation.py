@@ -43,8 +43,9 @@ def test_the_predicted_payload_factor_is_that_of_the_bytes_on_the_wire(
         dataclasses.replace(QUICK, sign_every_frame=True),
         dataclasses.replace(QUICK, aead="AES-256-GCM-HW", record_bytes=1200),
         Suite("HQC-128", "SLH-DSA-SHA2-128f", rekey_frames=3),
+        Suite("ML-KEM-768", "SLH-DSA-SHA2-256f", "AES-256-GCM-CT", rekey_frames=3),  # the longest signature
     ],
-    ids=["every frame signed", "AES-GCM, small records", "HQC and SLH-DSA"],
+    ids=["every frame signed", "AES-GCM, small records", "HQC and SLH-DSA", "SLH-DSA-SHA2-256f"],
 )
 def test_frames_that_are_no_multiple_of_the_interval_are_predicted_too(suite: Suite) -> None:
     bits, frames = 80_008, 25 if suite.rekey_frames == 10 else 4

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 from quedge.pqc.costs import traffic_of
 from quedge.pqc.suite import SUITES
-from quedge.secured_uplink import algorithms, key_exchange
+from quedge.secured_uplink import algorithms, by_pqcrypto, key_exchange
 from quedge.secured_uplink.by_cryptography import hkdf_sha256
 from quedge.secured_uplink.live_suite import live_suite
 from quedge.secured_uplink.records import Direction, Position, Records
@@ -123,9 +123,8 @@ def test_no_two_suites_share_a_number() -> None:
     numbers = {
         live_suite(dataclasses.replace(SMALL, kem=kem, signature=signature, aead=aead, sign_every_frame=signs)).number
         for kem in ("ML-KEM-512", "ML-KEM-768", "ML-KEM-1024", "HQC-128", "HQC-192", "HQC-256")
-        for signature in ("ML-DSA-44", "ML-DSA-65", "ML-DSA-87", "SLH-DSA-SHA2-128s", "SLH-DSA-SHA2-128f",
-                          "SLH-DSA-SHA2-192s", "SLH-DSA-SHA2-256s")
+        for signature in by_pqcrypto.SIGNATURES
         for aead in ("AES-256-GCM", "ChaCha20-Poly1305")
         for signs in (False, True)
     }  # fmt: skip
-    assert len(numbers) == 6 * 7 * 2 * 2
+    assert len(numbers) == 6 * 15 * 2 * 2

@@ -80,6 +80,7 @@ def rows_as_toml(profiles: Profiles) -> list[str]:
                 f"[pqc.devices.{toml_text(count.runs_on)}.cycles.{toml_text(count.algorithm)}.{count.operation}]",
             ]
             lines += [f"cycles = {count.cycles!r}", f"source = {toml_text(count.source)}"]
+            lines += [f"build = {toml_text(count.build)}"] if count.build else []
     return lines
 
 
@@ -114,7 +115,7 @@ def _rows(
 
 
 def _cycles(place: str, device: str, table: Any, profiles: Profiles) -> Iterator[Cycles]:
-    """Cycles by algorithm and operation; each a number, or a table of `cycles` and `source`."""
+    """Cycles by algorithm and operation; each a number, or a table of `cycles`, `source` and `build`."""
     names = {row.name: row for row in profiles.algorithms}
     for algorithm, operations in _canonical(_table(place, table), list(names)).items():
         if algorithm not in names:
@@ -125,16 +126,21 @@ def _cycles(place: str, device: str, table: Any, profiles: Profiles) -> Iterator
                 raise ValueError(
                     f"{place}.{algorithm}: {operation}: unknown operation; it must be one of {', '.join(allowed)}"
                 )
-            count, source = value, "scenario file"
+            count, source, build = value, "scenario file", ""
             if isinstance(value, dict):
-                unknown = value.keys() - {"cycles", "source"}
+                unknown = value.keys() - {"cycles", "source", "build"}
                 if unknown or "cycles" not in value:
-                    raise ValueError(f"{place}.{algorithm}.{operation}: must be a number, or have cycles and source")
+                    raise ValueError(
+                        f"{place}.{algorithm}.{operation}: must be a number, or have cycles, and may have source and "
+                        "build"
+                    )
                 count = value["cycles"]
-                source = _checked(f"{place}.{algorithm}.{operation}", "source", value.get("source", source), "str")
-            yield Cycles(
-                device, algorithm, operation, _checked(f"{place}.{algorithm}", operation, count, "float"), source
-            )
+                source, build = (
+                    _checked(f"{place}.{algorithm}.{operation}", key, value.get(key, default), "str")
+                    for key, default in (("source", source), ("build", build))
+                )
+            count = _checked(f"{place}.{algorithm}", operation, count, "float")
+            yield Cycles(device, algorithm, operation, count, source, build)
 
 
 def _canonical(table: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:

@@ -264,10 +264,16 @@ def effort_of(suite: Suite, device: str, profiles: Profiles | None = None) -> Ef
         rekey_frames=suite.rekey_frames,
         static_power_w=suite.static_power_w,
         sources=(
-            *((f"{row.algorithm} {row.operation}", f"{row.source} ({row.runs_on})") for row in used),
+            *((f"{row.algorithm} {row.operation}", _provenance(row)) for row in used),
             (f"{runs.name} power", runs.source),
         ),
     )
+
+
+def _provenance(row: Cycles) -> str:
+    """Which code a count is of, where it comes from, and what it ran on."""
+    build = f"{row.build}; " if row.build else ""
+    return f"{build}{row.source} ({row.runs_on})"
 
 
 def check_bits(task_bits: float) -> None:

@@ -61,6 +61,7 @@ class Cycles:
         operation: one of its kind's `OPERATIONS`.
         cycles: clock cycles of one operation, of one byte for an AEAD and a hash; a mean where they vary.
         source: where the number comes from.
+        build: which code was counted, and how it was compiled; empty where the source does not tell.
     """
 
     runs_on: str
@@ -68,6 +69,7 @@ class Cycles:
     operation: str
     cycles: float
     source: str = ""
+    build: str = ""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,10 @@ from quedge.secured_uplink.primitives import KEY_BYTES, Aead, Kem, Signature, Un
 
 KEMS = {"ML-KEM-768": "MLKEM768", "ML-KEM-1024": "MLKEM1024"}
 SIGNATURES = {"ML-DSA-44": "MLDSA44", "ML-DSA-65": "MLDSA65", "ML-DSA-87": "MLDSA87"}
-AEADS = {"AES-256-GCM": "AESGCM", "AES-256-GCM-HW": "AESGCM", "ChaCha20-Poly1305": "ChaCha20Poly1305"}
+AEADS = {
+    **dict.fromkeys(("AES-256-GCM", "AES-256-GCM-ASM", "AES-256-GCM-CT", "AES-256-GCM-HW"), "AESGCM"),
+    "ChaCha20-Poly1305": "ChaCha20Poly1305",
+}
 """Names of the library's classes, by algorithm; of the first two they are completed by `PrivateKey` or `PublicKey`."""
 
 

@@ -35,6 +35,7 @@ def list_profiles(
     _print_suites()
     _print_algorithms(profiles)
     _print_devices(profiles)
+    _print_builds(profiles)
     _print_framings(profiles)
     if sources:
         _print_sources(profiles)
@@ -53,27 +54,30 @@ def _print_algorithms(profiles: Profiles) -> None:
     rows = []
     for row in profiles.algorithms:
         counts = [
-            None if row.kind == "aead" else _cycles(profiles, (_CORE,), row, operation, 1e6)
-            for operation in (OPERATIONS[row.kind] if row.kind != "aead" else OPERATIONS["kem"])
+            _cycles(profiles, (_CORE,), row, operation, 1e6) if OPERATIONS[row.kind] != ("byte",) else None
+            for operation in (OPERATIONS[row.kind] if OPERATIONS[row.kind] != ("byte",) else OPERATIONS["kem"])
         ]
         rows.append((row.name, row.kind, row.nist_level, row.public_key_bytes, row.output_bytes, *counts))
     _print(headings, 2, rows, f"cycles on a {_CORE}; `--json` has those of other devices")
 
 
 def _print_devices(profiles: Profiles) -> None:
-    aeads = [row for row in profiles.algorithms if row.kind == "aead"]
-    headings = ("device", "core", "clock\nMHz", "power\nmW", *(f"{row.name}\ncycles a byte" for row in aeads))
     rows = [
-        (
-            row.name,
-            row.core,
-            _scaled(row.clock_hz, 1e-6),
-            _scaled(row.active_power_w, 1e3),
-            *(_cycles(profiles, (row.name, row.core), aead, "byte", 1.0) for aead in aeads),
-        )
-        for row in profiles.devices
+        (row.name, row.core, _scaled(row.clock_hz, 1e-6), _scaled(row.active_power_w, 1e3)) for row in profiles.devices
     ]
-    _print(headings, 2, rows)
+    _print(("device", "core", "clock\nMHz", "power\nmW"), 2, rows)
+
+
+def _print_builds(profiles: Profiles) -> None:
+    """What goes by the byte, on each device that has it: its rate alone, and which code was counted."""
+    rows = []
+    for device in profiles.devices:
+        for algorithm in profiles.algorithms:
+            count = profiles.found((device.name, device.core), algorithm, "byte")
+            if count is not None:
+                rate = None if device.clock_hz is None else 8e-6 * device.clock_hz / count.cycles
+                rows.append((device.name, algorithm.name, count.build or None, count.cycles, rate))
+    _print(("device", "algorithm", "build", "cycles\na byte", "at most\nMbit/s"), 3, rows, folded=2)
 
 
 def _print_framings(profiles: Profiles) -> None:
@@ -115,15 +119,21 @@ def _scaled(value: float | None, factor: float) -> float | None:
     return None if value is None else value * factor
 
 
-def _print(headings: Sequence[str], texts: int, rows: Iterable[Sequence[object]], remark: str = "") -> None:
-    """A table whose first columns, `texts` of them, are no numbers."""
+def _print(
+    headings: Sequence[str],
+    texts: int,
+    rows: Iterable[Sequence[object]],
+    remark: str = "",
+    folded: int | None = None,
+) -> None:
+    """A table whose first columns, `texts` of them, are no numbers; the column `folded` may take several lines."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD)
     for column, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if column < texts else "right", no_wrap=True)
+        table.add_column(heading, justify="left" if column < texts else "right", no_wrap=column != folded)
     for row in rows:
         table.add_row(*(_text(value) for value in row))
     console = Console(width=max(Console().width, _LEAST_WIDTH) if sys.stdout.isatty() else 132, highlight=False)
@@ -135,4 +145,6 @@ def _print(headings: Sequence[str], texts: int, rows: Iterable[Sequence[object]]
 def _text(value: object) -> str:
     if value is None:
         return "-"
-    return f"{value:,.4g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:,.4g}"
