@@ -40,8 +40,8 @@ def device_features(frame: Frame) -> Floats32:
         An array of shape (devices, MODEL_FEATURES); the first STATE_FEATURES of them are the state itself.
 
         0. channel gain to noise, log scale;
-        1. data queue, log scale;
-        2. weighted energy queue ν Y, log scale;
+        1. data queue over the frame's length, log scale;
+        2. weighted energy queue over the frame's length, log scale;
         3. objective (17) of the device when it alone offloads, over the largest one that a device has in this frame;
         4. that minus its objective of local computing - its advantage -, on the same scale;
         5. ln(1 + SINR) when it alone offloads;
@@ -80,8 +80,8 @@ def _device_features(
         i = terms.device[k]
         advantage = alone[k] - terms.local_value[k]
         features[i, 0] = math.log10(channel_gain[i] / cell.noise_w) - 3.0
-        features[i, 1] = 0.5 * math.log1p(data_queue_mbit[i])
-        features[i, 2] = 0.25 * math.log1p(cell.nu * energy_queue[i])
+        features[i, 1] = 0.5 * math.log1p(data_queue_mbit[i] / cell.frame_s)
+        features[i, 2] = 0.25 * math.log1p(cell.nu * energy_queue[i] / cell.frame_s)
         features[i, 3] = alone[k] * unit
         features[i, 4] = advantage * unit
         features[i, 5] = 0.2 * math.log(level[k])
