@@ -148,7 +148,7 @@ def test_an_exported_policy_can_be_sent_to_another_process_and_is_named_by_its_c
 
 def test_a_graph_of_other_inputs_is_refused_with_what_is_missing() -> None:
     _, exported = both(dataclasses.replace(EQUIVARIANT, inputs=Inputs.STATE))
-    with pytest.raises(ValueError, match=r"inputs: 'frame_s' is absent, and must be tensor\(double\) of shape \[\]"):
+    with pytest.raises(ValueError, match=r"inputs: 'v' is absent, and must be tensor\(double\) of shape \[\]"):
         Forward(exported.model, Inputs.MODEL, None)
     with pytest.raises(ValueError, match=r"inputs: 'channel_gain' is .*'devices'.*, and must be .*\[10\]"):
         Forward(exported.model, Inputs.STATE, 10)

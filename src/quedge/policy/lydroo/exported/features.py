@@ -50,10 +50,11 @@ def feature_rows(g: Nodes, taken: Mapping[str, Value], inputs: Inputs) -> Value:
     """
     gain_to_noise = taken["channel_gain"] / taken["noise_w"]
     price = taken["nu"] * taken["energy_queue"]  # b of problem (17)
-    rows = [g.op("Log", gain_to_noise), g.op("Log", taken["data_queue_mbit"] + 1.0), g.op("Log", price + 1.0)]
+    queue_mbps, price_s = taken["data_queue_mbit"] / taken["frame_s"], price / taken["frame_s"]
+    rows = [g.op("Log", gain_to_noise), g.op("Log", queue_mbps + 1.0), g.op("Log", price_s + 1.0)]
     scale, offset = [1.0 / math.log(10.0), 0.5, 0.25], [-3.0, 0.0, 0.0]
     if inputs is Inputs.MODEL:
-        rows += _model_rows(g, taken, gain_to_noise, price)
+        rows += _model_rows(g, taken, gain_to_noise, queue_mbps, price)
         scale, offset = [*scale, 1.0, 1.0, 0.2, 1.0, 1.0, 1.0], [*offset, *[0.0] * 6]
     shape = g.constant("feature_shape", np.array([len(rows), -1]))
     raw = g.op("Reshape", g.op("Concat", *rows, axis=0), shape)
@@ -61,9 +62,10 @@ def feature_rows(g: Nodes, taken: Mapping[str, Value], inputs: Inputs) -> Value:
     return g.op("Cast", scaled + g.constant("feature_offset", np.array(offset)[:, np.newaxis]), to=1)  # float32
 
 
-def _model_rows(g: Nodes, taken: Mapping[str, Value], gain_to_noise: Value, price: Value) -> list[Value]:
+def _model_rows(
+    g: Nodes, taken: Mapping[str, Value], gain_to_noise: Value, queue_mbps: Value, price: Value
+) -> list[Value]:
     """Features 3 to 8, each of shape (devices,)."""
-    queue_mbps = taken["data_queue_mbit"] / taken["frame_s"]
     value = taken["data_queue_mbit"] + taken["v"] * taken["weight"]  # a of problem (17)
     local = _local_value(g, taken, queue_mbps, value, price)
     terms, alone = _terms(g, taken, gain_to_noise, queue_mbps, value, price)

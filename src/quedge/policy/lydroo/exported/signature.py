@@ -23,7 +23,7 @@ _UNSEEN = ("power_budget_w",)  # the energy queue stands for it
 def constants(inputs: Inputs) -> tuple[str, ...]:
     """The fields of `Cell` that the features depend on, in its order."""
     if inputs is Inputs.STATE:
-        return ("nu", "noise_w")
+        return ("frame_s", "nu", "noise_w")
     return tuple(name for name in Cell._fields if name not in _UNSEEN)
 
 
