@@ -52,9 +52,7 @@ OTHER_AGENTS = {
     "lydroo-public": LYDROO_PUBLIC,
     "lydroo-public, allocator=greedy, batch=32": dataclasses.replace(LYDROO_PUBLIC, allocator=NomaGreedy(), batch=32),
     "equivariant, inputs=state": dataclasses.replace(EQUIVARIANT, inputs=Inputs.STATE),
-    "equivariant, noisy_copy=logit": dataclasses.replace(
-        EQUIVARIANT, quantiser=NoisyOrderPreserving(copy=NoisyCopy.LOGIT)
-    ),
+    "equivariant, noisy_copy=sigmoid": dataclasses.replace(EQUIVARIANT, quantiser=NoisyOrderPreserving()),
 }
 
 

@@ -104,7 +104,8 @@ def test_books_advance_by_the_recursions_and_count_nothing_twice() -> None:
     assert after.next_frame == 5
     np.testing.assert_allclose(after.data_queue_mbit, [6.0, 3.0] - 0.5 * brought.rate_mbps, atol=1e-12)
     over_budget = brought.power_w - [0.1, 0.2]
-    np.testing.assert_allclose(after.energy_queue, np.maximum([0.2, 0.0] + 3.0 * over_budget, 0.0), atol=1e-12)
+    energy_queue = np.maximum([0.2, 0.0] + 3.0 * np.sqrt(0.5) * over_budget, 0.0)  # ν √T
+    np.testing.assert_allclose(after.energy_queue, energy_queue, atol=1e-12)
     np.testing.assert_array_equal(books.data_queue_mbit, [5.0, 1.0])  # what was, stays
 
 

@@ -75,11 +75,12 @@ def test_a_budget_that_nothing_keeps_is_told() -> None:
     assert found.best.power_w.mean <= found.baseline.power_w.mean
 
 
-def test_the_search_scales_with_what_arrives_in_a_frame() -> None:
-    assert search_ranges(Scenario()) == {"v": (0.1, 1000.0), "nu": (0.5, 600.0)}
-    short = search_ranges(Scenario(frame_s=1e-2))
-    assert short["v"] == pytest.approx((1e-3, 10.0))
-    assert short["nu"] == pytest.approx((0.05, 60.0))
+@pytest.mark.parametrize("frame_s", [1.0, 1e-2])
+def test_the_search_scales_with_what_arrives_in_a_second_whatever_the_frame(frame_s: float) -> None:
+    assert search_ranges(Scenario(frame_s=frame_s)) == {"v": (0.1, 1000.0), "nu": (0.5, 600.0)}
+    little = search_ranges(Scenario(frame_s=frame_s, arrival_rate_mbps=0.03))
+    assert little["v"] == pytest.approx((1e-3, 10.0))
+    assert little["nu"] == pytest.approx((0.05, 60.0))
 
 
 def test_a_setting_outside_the_ranges_is_still_the_baseline() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import numpy as np
 import pytest
@@ -89,6 +90,38 @@ def test_a_single_device_gets_the_closed_form(policy: Policy, frame: Frame) -> N
     assert abs(decision.objective - expected) <= rounding + (
         policy.tolerance * abs(expected) if isinstance(policy, Exact) else 0.0
     )
+
+
+def another_length(frame: Frame, factor: float) -> Frame:
+    """The same frame, `factor` times as long, as the cell of the longer one sees it; docs/model.md."""
+    cell = frame.cell._replace(
+        frame_s=frame.cell.frame_s * factor, v=frame.cell.v * factor, nu=frame.cell.nu * math.sqrt(factor)
+    )
+    return Frame(cell, frame.channel_gain, frame.data_queue_mbit * factor, frame.energy_queue * math.sqrt(factor))
+
+
+@every_policy
+@given(frame=frames())
+def test_a_frame_of_a_quarter_of_the_length_is_decided_alike_to_the_bit(policy: Policy, frame: Frame) -> None:
+    here, there = decide(policy, frame), decide(policy, another_length(frame, 0.25))
+    for name in ("offload", "transmit_power_w", "cpu_frequency_hz", "rate_mbps", "power_w"):
+        np.testing.assert_array_equal(getattr(there, name), getattr(here, name), err_msg=name)
+    assert there.objective == 0.25 * here.objective
+    assert there.upper_bound == (None if here.upper_bound is None else 0.25 * here.upper_bound)
+
+
+@pytest.mark.parametrize("policy", [AllOffload(), BestPair(), Exact()], ids=repr)
+@pytest.mark.parametrize("frame_s", [0.1, 0.01])
+def test_a_shorter_frame_of_the_paper_s_cell_is_decided_alike(policy: Policy, frame_s: float) -> None:
+    for seed in range(50):
+        second = drawn_frame(10, seed)
+        gain, queue, energy = second[1:]
+        here = decide(policy, second)
+        there = decide(policy, laid_frame(gain, queue * frame_s, energy * math.sqrt(frame_s), frame_s=frame_s))
+        np.testing.assert_array_equal(there.offload, here.offload)
+        for name in ("transmit_power_w", "cpu_frequency_hz", "rate_mbps", "power_w"):
+            np.testing.assert_allclose(getattr(there, name), getattr(here, name), rtol=1e-12, err_msg=name)
+        assert there.objective == pytest.approx(frame_s * here.objective, rel=1e-12)
 
 
 def test_the_fixed_policies_decide_what_they_are_called() -> None:

@@ -19,8 +19,8 @@ class Cell(NamedTuple):
 
     Attributes:
         frame_s: frame length T (s).
-        v: drift-plus-penalty weight V (Mbit).
-        nu: scaling ν of the energy queues.
+        v: drift-plus-penalty weight V·T of a frame (Mbit), with V the scenario's.
+        nu: scaling ν·√T of the energy queues, with ν the scenario's.
         noise_w: noise power N0 over the whole bandwidth (W).
         weight: rate weight c.
         power_budget_w: budget γ of the mean power (W).
@@ -65,13 +65,18 @@ class Cell(NamedTuple):
 
 
 def cell_of(scenario: Scenario) -> Cell:
-    """Unpack a scenario for the kernels."""
+    """Unpack a scenario for the kernels.
+
+    Its V and ν are meant for a frame of one second. With V·T and ν·√T the data queues of a frame of another length T
+    are T times and the energy queues √T times as long, objective (17) is T times as large, and the decisions are the
+    same; with T = 1 s nothing changes, to the bit.
+    """
     each = scenario.per_device
     noise_density_w_per_hz = WATTS_PER_MILLIWATT * math.pow(10.0, scenario.noise_density_dbm_per_hz / 10.0)
     return Cell(
         frame_s=scenario.frame_s,
-        v=scenario.v,
-        nu=scenario.nu,
+        v=scenario.v * scenario.frame_s,
+        nu=scenario.nu * math.sqrt(scenario.frame_s),
         noise_w=scenario.bandwidth_hz * noise_density_w_per_hz,
         weight=each("weight"),
         power_budget_w=each("power_budget_w"),

@@ -17,7 +17,8 @@ def advance_queues(
 ) -> None:
     """Advance both queues by one frame, in place.
 
-    Q(t+1) = Q − r T + A and Y(t+1) = max(Y + ν (e − γ), 0), with e the frame's mean power.
+    Q(t+1) = Q − r T + A and Y(t+1) = max(Y + ν (e − γ), 0), with e the frame's mean power and ν the cell's, which
+    goes with √T; and so does Y.
 
     Args:
         cell: constants of the cell.

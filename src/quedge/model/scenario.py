@@ -104,8 +104,22 @@ class Scenario:
 
     devices: int = _key(10, "system", "number of devices N", "", 1, 100_000, kind=Kind.INTEGER)
     frame_s: float = _key(1.0, "system", "length T of a frame", "s", 1e-9, 1e6)
-    v: float = _key(20.0, "control", "drift-plus-penalty weight V of the rate", "Mbit", 0.0, 1e9)
-    nu: float = _key(60.0, "control", "scaling ν of the virtual energy queue", "", 0.0, 1e9)
+    v: float = _key(
+        20.0,
+        "control",
+        "drift-plus-penalty weight V of the rate, in a frame of 1 s; in one of T it is V·T",
+        "Mbit",
+        0.0,
+        1e9,
+    )
+    nu: float = _key(
+        60.0,
+        "control",
+        "scaling ν of the virtual energy queue, in a frame of 1 s; in one of T it is ν·√T",
+        "",
+        0.0,
+        1e9,
+    )
     weight: PerDevice | None = _key(
         None, "control", "rate weight c; default 1.5 for the 1st, 3rd, 5th ... device, else 1", "", 0.0, 1e6, True
     )

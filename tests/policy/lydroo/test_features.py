@@ -112,7 +112,7 @@ def test_features_have_their_documented_shape_and_type(inputs: Inputs) -> None:
 
 
 def test_features_are_what_the_page_of_exported_networks_says() -> None:
-    frame = drawn_frame(6, seed=4, pqc_power_w=0.01)
+    frame = drawn_frame(6, seed=4, pqc_power_w=0.01, frame_s=0.25, nu=40.0)
     cell, gain, data, energy = frame
     local = AllLocal().decide(frame, np.random.default_rng(0))
     worth = (data + cell.v * cell.weight) * local.rate_mbps - cell.nu * energy * local.power_w  # L
@@ -125,8 +125,8 @@ def test_features_are_what_the_page_of_exported_networks_says() -> None:
     defined = np.column_stack(
         [
             np.log10(gain / cell.noise_w) - 3.0,
-            0.5 * np.log1p(data),
-            0.25 * np.log1p(cell.nu * energy),
+            0.5 * np.log1p(data / 0.25),
+            0.25 * np.log1p(40.0 * energy / 0.5),
             value / scale,
             advantage / scale,
             0.2 * np.log1p(power * gain / cell.noise_w),
@@ -137,5 +137,5 @@ def test_features_are_what_the_page_of_exported_networks_says() -> None:
     )
     np.testing.assert_allclose(quedge.device_features(frame, Inputs.MODEL), defined, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(quedge.device_features(frame, Inputs.STATE), defined[:, :3], rtol=1e-5)
-    linear = np.column_stack([gain * 1e10, data / 1e4, energy / 1e4])
+    linear = np.column_stack([gain * 1e10, data / 0.25 / 1e4, energy / 0.5 / 1e4])
     np.testing.assert_allclose(quedge.device_features(frame, Inputs.LINEAR), linear, rtol=1e-6)

@@ -122,7 +122,7 @@ def test_rewards_are_the_objective_or_drift_plus_penalty_in_the_scenario_s_unit(
             rate, power = stepped.rate_mbps[b], stepped.power_w[b]
             expected = frame_objective(cell, before.data_queue_mbit[b], before.energy_queue[b], rate, power)
             assert stepped.objective[b] == expected
-        paid += stepped.reward * unit - scenario.v * stepped.rate_mbps @ cell.weight
+        paid += stepped.reward * unit - cell.v * stepped.rate_mbps @ cell.weight
     left = by_drift.states()
     owed = (left.data_queue_mbit**2 / scenario.frame_s + left.energy_queue**2).sum(axis=1) / 2.0
     np.testing.assert_allclose(paid, -owed, rtol=1e-9)
@@ -131,6 +131,21 @@ def test_rewards_are_the_objective_or_drift_plus_penalty_in_the_scenario_s_unit(
 def test_the_unit_is_the_objective_of_carrying_away_what_arrives() -> None:
     assert reward_unit(Scenario()) == pytest.approx(sum((20.0 * c + 3.0) * 3.0 for c in (1.5, 1.0) * 5))
     assert reward_unit(Scenario(arrival_rate_mbps=0.0)) == 1.0
+
+
+@pytest.mark.parametrize("reward", list(Reward))
+def test_observations_and_rewards_do_not_know_the_frame_s_length(reward: Reward) -> None:
+    scenario = Scenario(devices=3, pqc_power_w=0.02)
+    second, quarter = (
+        SideBySide(dataclasses.replace(scenario, frame_s=length), 2, FRAMES, reward=reward) for length in (1.0, 0.25)
+    )
+    for cells in (second, quarter):
+        cells.restart([1, 2])
+    for _ in range(FRAMES):
+        action = RNG.random((2, 3)) < 0.3
+        (here, seen_here), (there, seen_there) = second.step(action), quarter.step(action)
+        np.testing.assert_array_equal(seen_there, seen_here)
+        np.testing.assert_array_equal(there.reward, here.reward)
 
 
 @pytest.mark.parametrize("estimate_error", [0.0, 0.3])

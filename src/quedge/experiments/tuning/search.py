@@ -85,11 +85,11 @@ def _clipped(pair: tuple[float, float], scenario: Scenario) -> tuple[float, ...]
 def search_ranges(scenario: Scenario) -> dict[str, tuple[float, float]]:
     """Lowest and highest V and ν of a search.
 
-    V is measured in data and ν goes with its root: at the paper's arrivals, 3 Mbit a frame, V is searched from 0.1 to
-    1,000 and ν from 0.5 to 600; where less arrives in a frame, as in shorter ones, both are as much smaller.
+    V is measured in data and ν goes with its root: at the paper's arrivals, 3 Mbit/s, V is searched from 0.1 to 1,000
+    and ν from 0.5 to 600; where less arrives, both are as much smaller. The frame's length is in what they mean.
     """
-    arrivals_mbit = float(scenario.per_device("arrival_rate_mbps").mean()) * scenario.frame_s
-    scale = max(arrivals_mbit / 3.0, 1e-9)
+    arrivals_mbps = float(scenario.per_device("arrival_rate_mbps").mean())
+    scale = max(arrivals_mbps / 3.0, 1e-9)
     ranges = {"v": (0.1 * scale, 1_000.0 * scale), "nu": (0.5 * math.sqrt(scale), 600.0 * math.sqrt(scale))}
     return {
         name: (max(low, PARAMETERS[name].low), min(high, PARAMETERS[name].high)) for name, (low, high) in ranges.items()

@@ -25,7 +25,7 @@ class Inputs(StrEnum):
     STATE = "state"
     """The frame's state alone: channel gain, data queue and energy queue, as in the paper."""
     LINEAR = "linear"
-    """The state as LyDROO's public code scales it: h · 1e10, Q / 1e4, Y / 1e4."""
+    """The state as LyDROO's public code scales it for frames of 1 s: h · 1e10, Q / 1e4, Y / 1e4."""
     MODEL = "model"
     """The state, and what the model gives without any search about the device alone and beside the best one."""
 
@@ -52,9 +52,10 @@ def device_features(frame: Frame, inputs: Inputs) -> Floats32:
 
 
 def _linear_state(frame: Frame) -> Floats32:
-    """The state on the linear scales of LyDROO's public code."""
-    columns = (frame.channel_gain * 1e10, frame.data_queue_mbit / 1e4, frame.energy_queue / 1e4)
-    return np.column_stack(columns).astype(np.float32)
+    """The state on the linear scales of LyDROO's public code; of frames of another length as of 1 s."""
+    length = frame.cell.frame_s
+    data, energy = frame.data_queue_mbit / length, frame.energy_queue / math.sqrt(length)
+    return np.column_stack((frame.channel_gain * 1e10, data / 1e4, energy / 1e4)).astype(np.float32)
 
 
 def model_features(frame: Frame) -> Floats32:
@@ -64,8 +65,8 @@ def model_features(frame: Frame) -> Floats32:
         An array of shape (devices, MODEL_FEATURES); the first STATE_FEATURES of them are the state itself.
 
         0. channel gain to noise, log scale;
-        1. data queue, log scale;
-        2. weighted energy queue ν Y, log scale;
+        1. data queue over the frame's length, log scale;
+        2. weighted energy queue over the frame's length, log scale;
         3. objective (17) of the device when it alone offloads, over the largest one that a device has in this frame;
         4. that minus its objective of local computing - its advantage -, on the same scale;
         5. ln(1 + SINR) when it alone offloads;
@@ -103,8 +104,8 @@ def _model_features(
         i = terms.device[k]
         advantage = alone[k] - terms.local_value[k]
         features[i, 0] = math.log10(channel_gain[i] / cell.noise_w) - 3.0
-        features[i, 1] = 0.5 * math.log1p(data_queue_mbit[i])
-        features[i, 2] = 0.25 * math.log1p(cell.nu * energy_queue[i])
+        features[i, 1] = 0.5 * math.log1p(data_queue_mbit[i] / cell.frame_s)
+        features[i, 2] = 0.25 * math.log1p(cell.nu * energy_queue[i] / cell.frame_s)
         features[i, 3] = alone[k] * unit
         features[i, 4] = advantage * unit
         features[i, 5] = 0.2 * math.log(level[k])

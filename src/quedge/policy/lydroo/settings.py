@@ -12,7 +12,7 @@ from quedge.allocation.tdma import Tdma
 from quedge.policy.lydroo.actor import Actor, MlpActor, SharedActor, Trainer, Weights, fresh_weights, wrong_devices
 from quedge.policy.lydroo.agent import AgentState, LydrooAgent
 from quedge.policy.lydroo.features import Inputs
-from quedge.policy.lydroo.quantiser import NoisyOrderPreserving, Quantiser
+from quedge.policy.lydroo.quantiser import NoisyCopy, NoisyOrderPreserving, Quantiser
 
 
 @dataclass(frozen=True)
@@ -120,11 +120,17 @@ class Lydroo:
 
 
 EQUIVARIANT = Lydroo(
-    actor=SharedActor(), inputs=Inputs.MODEL, update_every=8, learning_rate=2e-2, settled_learning_rate=1e-3
+    actor=SharedActor(),
+    inputs=Inputs.MODEL,
+    quantiser=NoisyOrderPreserving(copy=NoisyCopy.LOGIT),
+    update_every=8,
+    learning_rate=2e-2,
+    settled_learning_rate=1e-3,
 )
 """quedge's own agent: a permutation-equivariant network, the same for every device, on features of the model.
 
-It serves any number of devices; its settings are those that measured best (docs/lydroo.md).
+It serves any number of devices; its settings are those that measured best (docs/lydroo.md). Its features tell the
+decision well enough that it needs no exploration once it is sure, so its noise is on the logits.
 """
 
 LYDROO_PUBLIC = Lydroo(

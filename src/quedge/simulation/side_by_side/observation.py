@@ -32,8 +32,8 @@ def observe(
     """Fill in what is observed of a frame; arguments as in `Frame`.
 
     Three numbers a device, of order one in the paper's cell: first all gains, log10(h / N0) − 3, from −16 to 16; then
-    all data queues, ½ ln(1 + Q), and all energy queues, ¼ ln(1 + ν Y), both from 0 to 16, which a queue of 10¹³ Mbit
-    would reach.
+    all data queues, ½ ln(1 + Q / T), and all energy queues, ¼ ln(1 + b / T) with b = ν √T Y their price in (17), both
+    from 0 to 16, which 10¹³ Mbit in a frame of 1 s would reach. Over T, both are what they are in a frame of 1 s.
 
     Args:
         cell: constants of the cell.
@@ -46,5 +46,5 @@ def observe(
     for i in range(n):
         gain = math.log10(channel_gain[i] / cell.noise_w) - 3.0
         observation[i] = min(max(gain, -OBSERVATION_LIMIT), OBSERVATION_LIMIT)
-        observation[n + i] = min(0.5 * math.log1p(data_queue_mbit[i]), OBSERVATION_LIMIT)
-        observation[2 * n + i] = min(0.25 * math.log1p(cell.nu * energy_queue[i]), OBSERVATION_LIMIT)
+        observation[n + i] = min(0.5 * math.log1p(data_queue_mbit[i] / cell.frame_s), OBSERVATION_LIMIT)
+        observation[2 * n + i] = min(0.25 * math.log1p(cell.nu * energy_queue[i] / cell.frame_s), OBSERVATION_LIMIT)

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from quedge.model.cell import Cell
+from quedge.model.cell import Cell, cell_of
 from quedge.model.compiled import Floats, kernel
 from quedge.model.scenario import Scenario
 
@@ -18,18 +18,17 @@ class Reward(StrEnum):
     """Objective (17): what the paper's agent is rewarded by. Longer queues make it larger, so an agent that looks ahead
     can be rewarded for letting them grow."""
     DRIFT_PLUS_PENALTY = "drift-plus-penalty"
-    """V Σ c r less the growth of Σ (Q² / T + Y²) / 2 in the frame: what (17) bounds. The sum over an episode pays for
+    """V T Σ c r less the growth of Σ (Q² / T + Y²) / 2 in the frame: what (17) bounds. The sum over an episode pays for
     rate and charges for the queues that are left."""
 
 
 def reward_unit(scenario: Scenario) -> float:
-    """Σ (V c + λ T) λ: objective (17) of a frame that carries away what arrives, from queues that hold nothing else.
+    """Σ (V c + λ) T λ: objective (17) of a frame that carries away what arrives, from queues that hold nothing else.
 
-    One where nothing arrives. In Mbit²/s, as the objective.
+    One where nothing arrives. In Mbit²/s, as the objective; it goes with T as that does, so that rewards do not.
     """
-    each = scenario.per_device
-    rate = each("arrival_rate_mbps")
-    unit = float(((scenario.v * each("weight") + rate * scenario.frame_s) * rate).sum())
+    cell, rate = cell_of(scenario), scenario.per_device("arrival_rate_mbps")
+    unit = float(((cell.v * cell.weight + rate * cell.frame_s) * rate).sum())
     return unit if unit > 0.0 else 1.0
 
 
@@ -42,7 +41,7 @@ def drift_plus_penalty(
     next_data_queue_mbit: Floats,
     next_energy_queue: Floats,
 ) -> Floats:
-    """V Σ c r less the growth of Σ (Q² / T + Y²) / 2, of several cells: shape (cells,).
+    """V T Σ c r less the growth of Σ (Q² / T + Y²) / 2, of several cells: shape (cells,).
 
     With the frame of one second that the paper assumes, half the squares are its Lyapunov function; 1 / T keeps the
     part of the growth that a decision moves that of (17) for any T.

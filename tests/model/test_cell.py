@@ -1,0 +1,29 @@
+"""V and ν belong to a frame of one second; the cell has those of its own frame."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quedge.model.cell import cell_of
+from quedge.model.scenario import Scenario
+
+WEIGHTS = st.floats(0.0, 1e9)
+
+
+@given(v=WEIGHTS, nu=WEIGHTS)
+def test_a_frame_of_a_second_has_the_scenario_s_v_and_nu_to_the_bit(v: float, nu: float) -> None:
+    cell = cell_of(Scenario(v=v, nu=nu))
+    assert (cell.v, cell.nu) == (v, nu)
+
+
+@pytest.mark.parametrize(("frame_s", "v", "nu"), [(0.25, 5.0, 30.0), (0.01, 0.2, 6.0), (4.0, 80.0, 120.0)])
+def test_a_frame_of_another_length_has_v_times_it_and_nu_times_its_root(frame_s: float, v: float, nu: float) -> None:
+    scenario = Scenario(frame_s=frame_s)
+    cell = cell_of(scenario)
+    assert (cell.v, cell.nu) == pytest.approx((v, nu), rel=1e-15)
+    assert (scenario.v, scenario.nu) == (20.0, 60.0)  # the scenario's keep their meaning
+    assert math.isclose(cell.v * scenario.nu**2, scenario.v * cell.nu**2, rel_tol=1e-15)
