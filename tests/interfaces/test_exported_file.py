@@ -45,7 +45,7 @@ def test_the_model_says_how_it_is_to_be_run(folder: Path) -> None:
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     assert metadata["policy"] == "equivariant"
     settings = json.loads(metadata["settings"])
-    assert settings["quantiser"] == {"kind": "noisy-order-preserving", "noise": 1.0, "copy": "sigmoid"}
+    assert settings["quantiser"] == {"kind": "noisy-order-preserving", "noise": 1.0, "copy": "logit"}
     assert settings["candidates"] is None
     exported = read_exported(folder / "agent.onnx").lydroo
     assert exported.settings == read_agent(folder / "agent.pt").settings
