@@ -9,7 +9,7 @@ from quedge.experiments.reading.rows import label_of
 from quedge.experiments.schemes import EXACT
 from quedge.model.scenario import Scenario
 
-V_VALUES = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
+V_VALUES = (1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0)
 NU_VALUES = (3.0, 5.0, 10.0, 20.0, 60.0, 100.0)
 
 PAPER_V, PAPER_NU = Scenario().v, Scenario().nu

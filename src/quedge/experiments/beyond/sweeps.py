@@ -23,6 +23,7 @@ from quedge.experiments.paper.fig9 import NU_VALUES, UNSETTLED_NU
 from quedge.experiments.paper_numbers import figure7_marks, table3_marks, table4_marks
 from quedge.experiments.presentation import Presentation, Sweep, Table
 from quedge.experiments.schemes import BEST_PAIR, BEST_SINGLE, EXACT, LYDROO_NOMA
+from quedge.experiments.symbols import axis_label
 
 BEYOND = "Beyond the paper"
 COMPARED = (EXACT, LYDROO_NOMA, BEST_PAIR, BEST_SINGLE)
@@ -71,7 +72,7 @@ V = Experiment(
     caption="Means over the second half of a run; ν = 60. Beside the paper's Table IV.",
     grids=[Grid(COMPARED, vary(v=V_VALUES))],
     shown=Presentation(
-        Sweep("v", "weight V of the rate", [QUEUE, ENERGY_QUEUE, POWER], logarithmic=True, marks=table4_marks()),
+        Sweep("v", axis_label("v"), [QUEUE, ENERGY_QUEUE, POWER], logarithmic=True, marks=table4_marks()),
         Table([("v", "V")], [QUEUE_COLUMN, ENERGY_QUEUE_COLUMN, POWER_COLUMN, OBJECTIVE_RATIO_COLUMN], table4_marks()),
     ),
     remarks=[SETTLED, SMALL_V, NOT_THE_SHORTEST],
@@ -84,7 +85,7 @@ NU = Experiment(
     caption="Means over the second half of a run; V = 20. Beside the paper's Table III.",
     grids=[Grid(COMPARED, vary(nu=NU_VALUES))],
     shown=Presentation(
-        Sweep("nu", "scaling ν", [QUEUE, ENERGY_QUEUE, POWER], logarithmic=True, marks=table3_marks()),
+        Sweep("nu", axis_label("nu"), [QUEUE, ENERGY_QUEUE, POWER], logarithmic=True, marks=table3_marks()),
         Table([("nu", "ν")], [QUEUE_COLUMN, ENERGY_QUEUE_COLUMN, POWER_COLUMN, OBJECTIVE_RATIO_COLUMN], table3_marks()),
     ),
     remarks=[SETTLED, UNSETTLED_NU, NOT_THE_SHORTEST],

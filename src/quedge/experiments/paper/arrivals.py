@@ -9,14 +9,15 @@ from quedge.experiments.panels import POWER, QUEUE, RATE, RATE_TRAP
 from quedge.experiments.paper_numbers import arrival_rate_marks
 from quedge.experiments.presentation import Level, Presentation, Sweep
 from quedge.experiments.schemes import LYDROO_NOMA, LYDROO_SCA, LYDROO_TDMA
+from quedge.experiments.symbols import axis_label
 
-ARRIVAL_RATE_LABEL = "arrival rate λ (Mbit/s)"
+ARRIVAL_RATE_LABEL = axis_label("arrival_rate_mbps")
 
 
 def arrival_experiment(
-    name: str, title: str, rates: Sequence[float], queue_level: Level | None, remarks: Sequence[str]
+    name: str, title: str, figure: int, rates: Sequence[float], queue_level: Level | None, remarks: Sequence[str]
 ) -> Experiment:
-    """The three schemes at some arrival rates (Mbit/s)."""
+    """The three schemes at some arrival rates (Mbit/s), beside a figure of the paper's."""
     return Experiment(
         name=name,
         title=title,
@@ -27,7 +28,7 @@ def arrival_experiment(
                 "arrival_rate_mbps",
                 ARRIVAL_RATE_LABEL,
                 [QUEUE._replace(level=queue_level), POWER, RATE],
-                marks=arrival_rate_marks(rates[0], rates[-1]),
+                marks=arrival_rate_marks(figure),
             )
         ),
         remarks=[RATE_TRAP, *remarks],

@@ -5,9 +5,10 @@ from quedge.experiments.panels import OFFLOAD_RATIO, POWER, SETTLED
 from quedge.experiments.paper_numbers import figure7_marks
 from quedge.experiments.presentation import Presentation, Sweep
 from quedge.experiments.schemes import LYDROO_NOMA
+from quedge.experiments.symbols import axis_label
 
 PQC_POWERS_W = (0.0, 0.02, 0.04, 0.06, 0.08, 0.10)
-PQC_POWER_LABEL = "circuit power P_q of the PQC module (W)"
+PQC_POWER_LABEL = axis_label("pqc_power_w")
 
 EXPERIMENT = Experiment(
     name="fig7",
