@@ -2,10 +2,11 @@
 
 from quedge.experiments.beyond.sweeps import BEYOND
 from quedge.experiments.experiment import Experiment, Grid, vary
-from quedge.experiments.panels import POWER, QUEUE
+from quedge.experiments.panels import BUDGET, POWER, QUEUE
 from quedge.experiments.paper_numbers import table3_marks, table4_marks
 from quedge.experiments.presentation import Front, Presentation
 from quedge.experiments.reading.rows import label_of
+from quedge.experiments.results import Results, at, shortest_within_budget
 from quedge.experiments.schemes import EXACT
 from quedge.model.scenario import Scenario
 
@@ -17,6 +18,20 @@ MARKS = [
     *(mark._replace(x=PAPER_V, line=label_of(mark.x)) for mark in table3_marks()),
     *(mark._replace(line=label_of(PAPER_NU)) for mark in table4_marks()),
 ]
+
+
+def found_on_the_plane(found: Results) -> str:
+    """The shortest queue within the power budget, and what V does at the paper's ν."""
+    best = shortest_within_budget(found, EXACT.name, BUDGET.value)
+    queues = {v: found.mean("data_queue_mbit", EXACT.name, nu=PAPER_NU, v=v) for v in V_VALUES}
+    power = found.mean("power_w", EXACT.name, nu=PAPER_NU, v=PAPER_V)
+    least = min(queues, key=lambda v: queues[v])
+    within = "no setting" if best is None else f"{best[1]:.1f} Mbit at {at(**best[0])} ({best[2]:.4f} W)"
+    return (
+        f"Shortest data queue within the power budget: {within}; the paper's setting: {queues[PAPER_V]:.1f} Mbit "
+        f"({power:.4f} W). At ν = {PAPER_NU:g} the queue is shortest at V = {least:g} Mbit."
+    )
+
 
 EXPERIMENT = Experiment(
     name="beyond-front",
@@ -43,4 +58,5 @@ EXPERIMENT = Experiment(
         "the figure. Queues that have not settled by the end of a run (small ν) draw power that they still owe."
     ],
     chapter=BEYOND,
+    result=found_on_the_plane,
 )

@@ -13,8 +13,16 @@ from quedge.experiments.panels import (
     QUEUE_COLUMN,
 )
 from quedge.experiments.presentation import Presentation, Ranking, Table
+from quedge.experiments.results import Results, listed
 from quedge.experiments.schemes import BEST_PAIR, BEST_SINGLE, EXACT, LYDROO_NOMA, LYDROO_SCA, LYDROO_TDMA
 from quedge.simulation.munich_walk import MUNICH_FRAMES, MUNICH_SCENARIO, MunichWalk
+
+
+def found_on_the_walk(found: Results) -> str:
+    """Queues and powers."""
+    queues, powers = found.each("data_queue_mbit"), found.each("power_w")
+    return f"Data queue (Mbit): {listed(queues, '.1f')}; power (W): {listed(powers, '.3f')}."
+
 
 EXPERIMENT = Experiment(
     name="beyond-munich",
@@ -37,4 +45,5 @@ EXPERIMENT = Experiment(
         "The scene is built from OpenStreetMap data (© OpenStreetMap contributors, ODbL).",
     ],
     chapter=BEYOND,
+    result=found_on_the_walk,
 )

@@ -14,9 +14,18 @@ from quedge.experiments.panels import (
 from quedge.experiments.ppo.settings import Ppo
 from quedge.experiments.presentation import Column, Presentation, Ranking, Table
 from quedge.experiments.probes.learning_cost import LearningCost
+from quedge.experiments.results import Results, downwards, listed
 from quedge.experiments.schemes import BEST_PAIR, EXACT, LYDROO_NOMA
 
 SEEDS = 3
+
+
+def found_after_training(found: Results) -> str:
+    """What each reached, and after how much."""
+    ratios = listed(downwards(found.each("objective_ratio")), ".3f")
+    frames = found.mean("experience_frames", "ppo")
+    return f"Of each frame's optimum: {ratios}; PPO after {frames:,.0f} frames of training."
+
 
 EXPERIMENT = Experiment(
     name="beyond-ppo",
@@ -48,4 +57,5 @@ EXPERIMENT = Experiment(
         "PPO's processor time is that of its training, LyDROO's that of its whole run, decisions included.",
     ],
     chapter=BEYOND,
+    result=found_after_training,
 )

@@ -6,6 +6,7 @@ from quedge.experiments.panels import OFFLOAD_RATIO, OFFLOAD_RATIO_COLUMN, POWER
 from quedge.experiments.paper.fig7 import PQC_POWERS_W
 from quedge.experiments.presentation import Column, Level, Panel, Presentation, Sweep, Table
 from quedge.experiments.probes.secured_simulation import SecuredSimulation
+from quedge.experiments.results import NotMeasuredError, Results, at, listed
 from quedge.experiments.schemes import EXACT
 
 LEVELS = ("level1", "level3", "level5")
@@ -35,6 +36,21 @@ def cells(levels: tuple[str, ...], modules: tuple[tuple[str, str], ...]) -> list
         for device, aead in modules
         for rekey in REKEY_FRAMES
     ]
+
+
+def found_powers(found: Results) -> str:
+    """The modules that draw least and most at level 3."""
+    powers = {
+        f"{variant['device']} with {variant['aead']} ({at(rekey_frames=variant['rekey_frames'])})": found.mean(
+            "circuit_power_w", EXACT.name, **variant
+        )
+        for variant in found.variants(EXACT.name)
+        if variant["suite"] == "level3"
+    }
+    if not powers:
+        raise NotMeasuredError("circuit_power_w at level3: no cell ran")
+    least, most = min(powers, key=lambda name: powers[name]), max(powers, key=lambda name: powers[name])
+    return f"At level 3 a module draws from {powers[least]:.3f} W, {least}, to {powers[most]:.3f} W, {most}."
 
 
 SUITES = Experiment(
@@ -80,7 +96,19 @@ SUITES = Experiment(
         "estimates; docs/pqc.md gives the sources.",
     ],
     chapter=BEYOND,
+    result=found_powers,
 )
+
+
+def found_by_level(found: Results) -> str:
+    """Power of the module at each level where keys are exchanged in every frame."""
+    powers = {
+        variant["suite"]: found.mean("circuit_power_w", EXACT.name, **variant)
+        for variant in found.variants(EXACT.name)
+        if variant["rekey_frames"] == REKEY_FRAMES[0]
+    }
+    return f"P_q with a key exchange in every offloading frame (W): {listed(powers, '.3f')}."
+
 
 LEVELS_ALONE = Experiment(
     name="beyond-pqc-levels",
@@ -98,4 +126,5 @@ LEVELS_ALONE = Experiment(
         ),
     ),
     chapter=BEYOND,
+    result=found_by_level,
 )

@@ -22,6 +22,7 @@ from quedge.experiments.paper.fig8 import SMALL_V, V_VALUES
 from quedge.experiments.paper.fig9 import NU_VALUES, UNSETTLED_NU
 from quedge.experiments.paper_numbers import figure7_marks, table3_marks, table4_marks
 from quedge.experiments.presentation import Presentation, Sweep, Table
+from quedge.experiments.results import Results, at, change, listed
 from quedge.experiments.schemes import BEST_PAIR, BEST_SINGLE, EXACT, LYDROO_NOMA
 from quedge.experiments.symbols import axis_label
 
@@ -33,6 +34,12 @@ NOT_THE_SHORTEST = (
     "The exact policy maximises each frame's objective, which weighs queues against rate and power; that is not the "
     "same as the shortest queue, and at large V policies that miss a little of the objective have the shorter one."
 )
+
+
+def _queues_at(found: Results, **keys: float) -> str:
+    """All policies' mean data queues at a value of the key."""
+    return f"at {at(**keys)} (Mbit): {listed(found.each('data_queue_mbit', **keys), ',.1f')}"
+
 
 ARRIVALS = Experiment(
     name="beyond-arrivals",
@@ -47,7 +54,19 @@ ARRIVALS = Experiment(
         ),
     ),
     chapter=BEYOND,
+    result=lambda found: f"Data queue {_queues_at(found, arrival_rate_mbps=3.2)}.",
 )
+
+
+def found_ratios(found: Results) -> str:
+    """How each policy's offloading ratio changes with the power of the module."""
+    ends = {
+        policy: [found.mean("offload_ratio", policy, pqc_power_w=end) for end in (PQC_POWERS_W[0], PQC_POWERS_W[-1])]
+        for policy in found.policies()
+    }
+    told = "; ".join(f"{policy} {change(*ratios, '.1%')}" for policy, ratios in ends.items())
+    return f"Offloading ratio from P_q = {PQC_POWERS_W[0]:g} to {PQC_POWERS_W[-1]:g} W: {told}."
+
 
 CIRCUIT_POWER = Experiment(
     name="beyond-circuit-power",
@@ -64,6 +83,7 @@ CIRCUIT_POWER = Experiment(
     ),
     remarks=[SETTLED],
     chapter=BEYOND,
+    result=found_ratios,
 )
 
 V = Experiment(
@@ -77,6 +97,7 @@ V = Experiment(
     ),
     remarks=[SETTLED, SMALL_V, NOT_THE_SHORTEST],
     chapter=BEYOND,
+    result=lambda found: f"Data queue {_queues_at(found, v=V_VALUES[-1])}.",
 )
 
 NU = Experiment(
@@ -90,4 +111,5 @@ NU = Experiment(
     ),
     remarks=[SETTLED, UNSETTLED_NU, NOT_THE_SHORTEST],
     chapter=BEYOND,
+    result=lambda found: f"Data queue {_queues_at(found, nu=NU_VALUES[-1])}.",
 )

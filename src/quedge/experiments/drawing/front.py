@@ -20,7 +20,7 @@ from quedge.experiments.drawing.style import (
 )
 from quedge.experiments.presentation import Front
 from quedge.experiments.reading.rows import OURS, PAPER, Row, label_of
-from quedge.experiments.symbols import symbol_of
+from quedge.experiments.symbols import heading_of, symbol_of
 
 Points = dict[tuple[str, Any], tuple[float, float]]
 """Both measures by line and place along it."""
@@ -49,7 +49,9 @@ def draw_front(figure: Front, rows: Sequence[Row]) -> Any:
     styles, legend = styles_of(names, (figure.lines,)), Legend()
     for name in names:
         legend.add(name_with_symbols((figure.lines,), name), _draw_line(axis, ours, name, styles[name]))
-    legend.add("best of both", _draw_envelope(axis, ours.values()))
+    (number,) = axis.plot([], [], linestyle="none", color="0.3", marker="$5$", markersize=6.0)
+    legend.add(f"{heading_of(figure.points)} at a point", number)
+    legend.add("Pareto front", _draw_envelope(axis, ours.values()))
     at, line = figure.highlight
     if (label_of(line), at) in ours:
         (star,) = axis.plot(
@@ -69,7 +71,9 @@ def draw_front(figure: Front, rows: Sequence[Row]) -> Any:
         mark_level_on_x(axis, figure.x.level)
     style_axes(axis)
     legend.place(drawn)
-    own_names = [_Name(label_of(at), place, styles[line].color) for (line, at), place in _within(axis, ours).items()]
+    own_names = [
+        _Name(label_of(at), place, _darker(styles[line].color)) for (line, at), place in _within(axis, ours).items()
+    ]
     points, lines = symbol_of(figure.points), symbol_of(figure.lines)
     its_names = [
         _Name(f"{points} = {label_of(at)}, {lines} = {line}", place, "black") for (line, at), place in paper.items()
@@ -97,7 +101,14 @@ def _draw_envelope(axis: Any, points: Iterable[tuple[float, float]]) -> Any:
     for x, y in sorted(points):
         if not best or y < best[-1][1]:
             best.append((x, y))
-    return axis.plot(*zip(*best, strict=True), color="#F6D6A8", linewidth=9.0, solid_capstyle="round", zorder=0.5)[0]
+    return axis.plot(*zip(*best, strict=True), color="#F9E3C3", linewidth=7.0, solid_capstyle="round", zorder=0.5)[0]
+
+
+def _darker(color: str) -> str:
+    """A line's colour for small letters."""
+    from matplotlib.colors import to_hex, to_rgb
+
+    return to_hex([0.7 * part for part in to_rgb(color)])
 
 
 def _set_limits(axis: Any, figure: Front, points: Points) -> None:
@@ -139,7 +150,7 @@ def _write_names(drawn: Any, axis: Any, names: Sequence[_Name], points: Points, 
             middle = to_data.transform((box.left + 0.5 * size[0], box.bottom + 0.5 * size[1]))
             axis.annotate(
                 "", name.at, xytext=tuple(middle), zorder=2,
-                arrowprops={"arrowstyle": "-", "color": name.color, "linewidth": 0.5, "shrinkA": 0.55 * size[1], "shrinkB": 2},
+                arrowprops={"arrowstyle": "-", "color": name.color, "linewidth": 0.5, "shrinkA": 0.4 * size[1]},
             )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-_DISTANCES = (4.0, 8.0, 13.0, 19.0, 27.0, 37.0, 49.0)  # from a point to its name
+_DISTANCES = (6.0, 9.0, 13.0, 19.0, 27.0, 37.0, 49.0)  # from a point to its name
 _ANGLES = np.deg2rad([45, 135, 315, 225, 90, 270, 0, 180, 22, 158, 338, 202, 67, 113, 293, 247])  # best first
 _POINT = 5.0  # half a marker's width
 _STEP = 2.0  # between places of a line that a name should not cover
@@ -71,6 +71,7 @@ def place_labels(
 def _candidates(anchor: Floats, size: Floats) -> Floats:
     """Lower left corners of a name around its point, near ones first; shape (places, 2)."""
     around = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
+    around /= np.abs(around).max(axis=1, keepdims=True)  # on a square: a name has corners
     return np.concatenate([anchor + around * (0.5 * size + distance) - 0.5 * size for distance in _DISTANCES])
 
 

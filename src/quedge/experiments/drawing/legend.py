@@ -13,7 +13,7 @@ from quedge.experiments.symbols import SYMBOLS, assignment
 
 PAPER_POINT, PAPER_MEAN, PAPER_LEVEL = "the paper", "the paper's mean", "the paper's level"
 MEAN_MARKER = 4  # Matplotlib's CARETLEFT: its tip is the place
-LEVEL_DASHES: Any = (0, (1, 2))
+LEVEL_DASHES: Any = (0, (2.4, 1.6))
 _PAPER_LOOKS: dict[str, tuple[Any, Any]] = {
     PAPER_POINT: ("x", "none"), PAPER_MEAN: (MEAN_MARKER, "none"), PAPER_LEVEL: ("", LEVEL_DASHES),
 }  # fmt: skip

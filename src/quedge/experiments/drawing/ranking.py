@@ -22,7 +22,8 @@ def draw_ranking(figure: Ranking, rows: Sequence[Row]) -> Any:
     for axis, panel in zip(axes, figure.panels, strict=True):
         for row in (row for row in rows if row.measure == panel.measure):
             style = styles[row.line]
-            spread = np.nan_to_num([[row.value - row.low], [row.high - row.value]])
+            known = np.isfinite(row.high)
+            spread = [[row.value - row.low], [row.high - row.value]] if known else None
             axis.errorbar(
                 row.value, height[row.line], xerr=spread, color=style.color, marker=style.marker, markersize=6,
                 capsize=3, linestyle="none",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -33,16 +34,16 @@ class LineStyle(NamedTuple):
 
 DASHED, DOTTED, DASH_DOTTED, SHORT_DASHED = (0, (5, 2)), (0, (1.2, 1.4)), (0, (6, 1.5, 1.2, 1.5)), (0, (2.6, 1.6))
 
-# Okabe and Ito's colours stay apart for colour-blind readers; widths, dashes and markers do so in grey.
+# Colours of Okabe and Ito's and of Paul Tol's, for colour-blind readers, too; in grey, widths, dashes and markers.
 _NOMA, _SCA, _TDMA = "#0072B2", "#D55E00", "#009E73"
 SCHEME_STYLES = {
     # the paper's three: solid and strong
-    "lydroo-noma": LineStyle(_NOMA, "solid", 2.8, "o"),
+    "lydroo-noma": LineStyle(_NOMA, "solid", 2.6, "o"),
     "lydroo-sca": LineStyle(_SCA, "solid", 1.7, "s"),
     "lydroo-tdma": LineStyle(_TDMA, "solid", 2.2, "^"),
     # what stands beside them: quiet
     "equivariant": LineStyle("#7F7F7F", DASH_DOTTED, 1.3, "D"),
-    "exact": LineStyle("#3A3A3A", DASHED, 1.1, "."),
+    "exact": LineStyle("#3A3A3A", DASHED, 1.1, "d"),
     # the others
     "lydroo-public": LineStyle("#CC79A7", DASHED, 1.8, "P"),
     "best-pair": LineStyle("#E69F00", SHORT_DASHED, 1.6, "v"),
@@ -52,7 +53,7 @@ SCHEME_STYLES = {
     "random": LineStyle("#8A8A00", DOTTED, 1.6, "h"),
     "ppo": LineStyle("#AA3377", SHORT_DASHED, 1.6, "X"),
     # allocators: the colour of the scheme that they belong to
-    "NOMA, greedy": LineStyle(_NOMA, "solid", 2.8, "o"),
+    "NOMA, greedy": LineStyle(_NOMA, "solid", 2.6, "o"),
     "TDMA": LineStyle(_TDMA, "solid", 2.2, "^"),
     "SCA, compiled": LineStyle(_SCA, "solid", 1.7, "s"),
     "SCA, Clarabel": LineStyle(_SCA, DASH_DOTTED, 1.5, "D"),
@@ -71,8 +72,8 @@ _OWN_STYLES = tuple(
 
 _VALUE_DASHES = ("solid", DASHED, DASH_DOTTED, DOTTED, SHORT_DASHED)
 _VALUE_MARKERS = ("o", "s", "^", "D", "v", "P", "<", ">", "p", "h")
-_NAME_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A4A1E", "#666666")
-_LIGHTEST = 0.86  # of the colour map from dark blue to yellow: paler lines cannot be seen on white
+_NAME_COLORS = ("#332288", "#CC6677", "#44AA99", "#999933", "#AA4499", "#661100", "#88CCEE", "#666666")
+_LIGHTEST = 0.8  # of the colour map from dark blue to yellow: paler lines cannot be seen on white
 
 
 def styles_of(names: Sequence[str], keys: Sequence[str] = (POLICY,)) -> dict[str, LineStyle]:
@@ -162,12 +163,47 @@ def write_thousands(side: Any) -> None:
 
 
 def mark_level(axis: Any, level: Level) -> None:
-    """A thin line at a level that the values have to keep to, with its name at the right edge."""
+    """A thin line at a level that the values have to keep to, its name beside it where it covers least of the lines.
+
+    The axis must have its limits and its lines.
+    """
+    from matplotlib.patheffects import withStroke
+
     axis.axhline(level.value, color="0.45", linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
+    if not level.name:
+        return
+    right, above = min(itertools.product((True, False), (True, False)), key=lambda end: _covered(axis, level, *end))
     axis.annotate(
-        level.name, (1.0, level.value), xycoords=("axes fraction", "data"), xytext=(12, 0),
-        textcoords="offset points", va="center", fontsize=8, color="0.35",
+        level.name, (1.0 if right else 0.0, level.value), xycoords=("axes fraction", "data"),
+        xytext=(-3 if right else 3, 2 if above else -2), textcoords="offset points", fontsize=8, color="0.35",
+        ha="right" if right else "left", va="bottom" if above else "top", zorder=6,
+        path_effects=[withStroke(linewidth=2.0, foreground="white")],
     )  # fmt: skip
+
+
+def _covered(axis: Any, level: Level, right: bool, above: bool) -> int:
+    """How many places of the lines a level's name would cover at one of its ends."""
+    height, width = 0.11 * (1 + level.name.count("\n")), 0.035 * max(map(len, level.name.split("\n")))
+    to_axes = (axis.transData + axis.transAxes.inverted()).transform
+    y = to_axes((axis.get_xlim()[0], level.value))[1]
+    low, high = (y - 0.02, y + height) if above else (y - height, y + 0.02)
+    left, end = (1.0 - width, 1.0) if right else (0.0, width)
+    outside = 1_000 * (high > 1.08 or low < 0.0)
+    return outside + sum(
+        int(((places >= (left, low)) & (places <= (end, high))).all(axis=1).sum())
+        for places in (
+            _places_of(line.get_xydata(), to_axes)
+            for line in axis.lines
+            if line.get_transform().contains_branch(axis.transData)
+        )
+    )
+
+
+def _places_of(line: NDArray[np.float64], to_axes: Any) -> NDArray[np.float64]:
+    """Many places along a line, in shares of the axes."""
+    corners = to_axes(line)
+    at = np.linspace(0, len(corners) - 1, max(200, 4 * len(corners)))
+    return np.column_stack([np.interp(at, np.arange(len(corners)), corners[:, side]) for side in (0, 1)])
 
 
 def mark_level_on_x(axis: Any, level: Level) -> None:
@@ -196,9 +232,9 @@ def scale_panel(axis: Any, panel: Panel, values: NDArray[np.float64]) -> None:
 
 
 def scale_key(axis: Any, places: Sequence[float]) -> None:
-    """A logarithmic horizontal axis, with numbers such as 50 rather than powers where there are few decades."""
+    """A logarithmic horizontal axis, with numbers such as 50 rather than powers where that is short."""
     axis.set_xscale("log")
-    if places and max(places) <= 1e4 * min(places):
+    if places and min(places) >= 0.01 and max(places) <= 1e4 * min(places):
         _write_plain_numbers(axis.xaxis, min(places), max(places))
 
 

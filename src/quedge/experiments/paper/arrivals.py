@@ -8,6 +8,7 @@ from quedge.experiments.experiment import Experiment, Grid, vary
 from quedge.experiments.panels import POWER, QUEUE, RATE, RATE_TRAP
 from quedge.experiments.paper_numbers import arrival_rate_marks
 from quedge.experiments.presentation import Level, Presentation, Sweep
+from quedge.experiments.results import listed
 from quedge.experiments.schemes import LYDROO_NOMA, LYDROO_SCA, LYDROO_TDMA
 from quedge.experiments.symbols import axis_label
 
@@ -32,4 +33,8 @@ def arrival_experiment(
             )
         ),
         remarks=[RATE_TRAP, *remarks],
+        result=lambda found: (
+            f"Data queue at λ = {rates[-1]:g} Mbit/s (Mbit): "
+            f"{listed(found.each('data_queue_mbit', arrival_rate_mbps=rates[-1]), '.3g')}."
+        ),
     )

@@ -3,7 +3,15 @@
 from quedge.experiments.experiment import Experiment, Grid
 from quedge.experiments.panels import POWER, QUEUE, REWARD
 from quedge.experiments.presentation import Course, Level, Presentation
+from quedge.experiments.results import Results, listed
 from quedge.experiments.schemes import LYDROO_NOMA, LYDROO_SCA, LYDROO_TDMA
+
+
+def found_over_time(found: Results) -> str:
+    """Queues and powers of the second half."""
+    queues, powers = found.each("data_queue_mbit"), found.each("power_w")
+    return f"Data queue (Mbit): {listed(queues, '.1f')}; power (W): {listed(powers, '.4f')}."
+
 
 EXPERIMENT = Experiment(
     name="fig3",
@@ -21,4 +29,5 @@ EXPERIMENT = Experiment(
         "The paper's rewards are not given as numbers. The reward is an objective at the policy's own state: a policy "
         "with longer queues meets larger rewards, so a higher line is not a better policy.",
     ],
+    result=found_over_time,
 )

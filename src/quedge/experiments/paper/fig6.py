@@ -1,7 +1,7 @@
 """Figure 6: execution time by the number of devices."""
 
 from quedge.experiments.experiment import Experiment
-from quedge.experiments.paper.allocation_times import GRIDS, PROBE, REMARKS
+from quedge.experiments.paper.allocation_times import GRIDS, PROBE, REMARKS, found_times
 from quedge.experiments.paper_numbers import table2_marks
 from quedge.experiments.presentation import Panel, Presentation, Sweep
 
@@ -26,4 +26,5 @@ EXPERIMENT = Experiment(
         )
     ),
     remarks=REMARKS,
+    result=found_times,
 )

@@ -1,0 +1,121 @@
+"""What an experiment has found, for the sentence that says so: every number in it is read from the cells."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from quedge.experiments.symbols import assignment, value_text
+
+
+class Measured(Protocol):
+    """One variant under one policy."""
+
+    @property
+    def variant(self) -> Mapping[str, Any]:
+        """Values of the keys that vary."""
+
+    @property
+    def scheme(self) -> str:
+        """The policy's name."""
+
+    def values(self, measure: str) -> list[float]:
+        """A measure, seed by seed."""
+
+
+class NotMeasuredError(LookupError):
+    """A number that a sentence needs is not there, since cells failed or did not run."""
+
+
+class Results:
+    """An experiment's measures, as means over the seeds."""
+
+    def __init__(self, records: Sequence[Measured]) -> None:
+        """Of these cells."""
+        self._records = records
+
+    def mean(self, measure: str, policy: str, **keys: Any) -> float:
+        """A measure of a policy, in the only variant that has these values of its keys.
+
+        Raises:
+            NotMeasuredError: there is none.
+        """
+        found = [
+            record.values(measure)
+            for record in self._records
+            if record.scheme == policy and keys.items() <= record.variant.items()
+        ]
+        if len(found) != 1 or not found[0]:
+            raise NotMeasuredError(f"{measure} of {policy} at {keys}: {len(found)} variants, where one is needed")
+        return math.fsum(found[0]) / len(found[0])
+
+    def policies(self) -> list[str]:
+        """The policies, in order."""
+        return list(dict.fromkeys(record.scheme for record in self._records))
+
+    def variants(self, policy: str) -> list[dict[str, Any]]:
+        """The variants in which a policy ran, in order."""
+        return [dict(record.variant) for record in self._records if record.scheme == policy]
+
+    def each(self, measure: str, **keys: Any) -> dict[str, float]:
+        """A measure of all policies that have it in the variant with these values, the smallest first.
+
+        Raises:
+            NotMeasuredError: none has.
+        """
+        found = {}
+        for policy in self.policies():
+            if any(keys.items() <= variant.items() for variant in self.variants(policy)):
+                found[policy] = self.mean(measure, policy, **keys)
+        if not found:
+            raise NotMeasuredError(f"{measure} at {keys}: no policy ran there")
+        return dict(sorted(found.items(), key=lambda each: each[1]))
+
+
+Sentence = Callable[[Results], str]
+"""What an experiment has found, in a sentence; it raises `NotMeasuredError` where a number is missing."""
+
+
+def listed(values: Mapping[str, float], form: str) -> str:
+    """Numbers with whose they are, in their order; those that read alike together.
+
+    Args:
+        values: numbers by name.
+        form: format of a number, as `format` takes it.
+    """
+    names: dict[str, list[str]] = {}
+    for name, value in values.items():
+        names.setdefault(format(value, form), []).append(name)
+    return ", ".join(f"{' and '.join(whose)} {text}" for text, whose in names.items())
+
+
+def downwards(values: Mapping[str, float]) -> dict[str, float]:
+    """The same, the largest first."""
+    return dict(sorted(values.items(), key=lambda each: -each[1]))
+
+
+def change(first: float, last: float, form: str) -> str:
+    """How a number changes, as far as it can be read: falls, rises or stays."""
+    texts = format(first, form), format(last, form)
+    if texts[0] == texts[1]:
+        return f"stays at {texts[0]}"
+    return f"{'falls' if last < first else 'rises'} from {texts[0]} to {texts[1]}"
+
+
+def at(**keys: Any) -> str:
+    """Keys with their values, in words."""
+    return ", ".join(assignment(key, value_text(value)) for key, value in keys.items())
+
+
+def shortest_within_budget(found: Results, policy: str, budget_w: float) -> tuple[dict[str, Any], float, float] | None:
+    """Of a policy's variants whose mean power keeps the budget, that of the shortest queue: it, queue and power."""
+    kept = [
+        (found.mean("data_queue_mbit", policy, **variant), found.mean("power_w", policy, **variant), variant)
+        for variant in found.variants(policy)
+    ]
+    within = [each for each in kept if each[1] <= budget_w]
+    if not within:
+        return None
+    queue, power, variant = min(within, key=lambda each: each[:2])
+    return variant, queue, power
