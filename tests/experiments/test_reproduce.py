@@ -60,6 +60,7 @@ def test_an_experiment_leaves_its_files(experiment: Experiment, tmp_path: Path) 
     cells = list(csv.DictReader((tmp_path / f"{name}-cells.csv").read_text().splitlines()))
     assert {line["cell"] for line in cells} == {name_of(point.job) for point in points_of(experiment, TOY)}
     assert experiment.title.split(":")[0] in (tmp_path / "report.html").read_text()
+    assert json.loads((tmp_path / f"{name}.experiment.json").read_text())["result"]
 
 
 def test_a_second_run_writes_the_same_files(tmp_path: Path) -> None:

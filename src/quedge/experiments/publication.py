@@ -115,19 +115,19 @@ def _manifest(experiment: Experiment, size: Size, gathered: Gathered, store: Sto
         "versions": common_versions(
             metadata_of(store.folder / f"{cell}.parquet")["versions"] for cell in sorted(cells)
         ),
-        "result": _result(experiment, gathered.records),
+        "result": _result(experiment, gathered),
         "defaults": scenario_object(Scenario()),
         "figure": None,
         "table": None,
     }
 
 
-def _result(experiment: Experiment, records: Sequence[Records]) -> str | None:
-    """What was found, in a sentence; None where a number is missing, or nobody has said which to give."""
-    if experiment.result is None or not records:
-        return None
+def _result(experiment: Experiment, gathered: Gathered) -> str | None:
+    """What was found, in a sentence; None where a cell failed or a number is missing, or nobody has said what to say."""
+    if experiment.result is None or gathered.failed:
+        return None  # of what is left the sentence might not be true
     try:
-        return experiment.result(Results(records))
+        return experiment.result(Results(gathered.records))
     except NotMeasuredError:
         return None
 

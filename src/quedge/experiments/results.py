@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from quedge.experiments.symbols import assignment, value_text
@@ -51,12 +51,29 @@ class Results:
         return math.fsum(found[0]) / len(found[0])
 
     def policies(self) -> list[str]:
-        """The policies, in order."""
-        return list(dict.fromkeys(record.scheme for record in self._records))
+        """The policies, in order.
+
+        Raises:
+            NotMeasuredError: none ran.
+        """
+        return _some(dict.fromkeys(record.scheme for record in self._records), "no policy ran")
 
     def variants(self, policy: str) -> list[dict[str, Any]]:
-        """The variants in which a policy ran, in order."""
-        return [dict(record.variant) for record in self._records if record.scheme == policy]
+        """The variants in which a policy ran, in order.
+
+        Raises:
+            NotMeasuredError: it did not run.
+        """
+        return _some((dict(each.variant) for each in self._records if each.scheme == policy), f"{policy} did not run")
+
+    def largest(self, key: str) -> Any:
+        """The largest value of a key.
+
+        Raises:
+            NotMeasuredError: no variant has it.
+        """
+        values = (record.variant[key] for record in self._records if key in record.variant)
+        return max(_some(values, f"no variant has {key}"))
 
     def each(self, measure: str, **keys: Any) -> dict[str, float]:
         """A measure of all policies that have it in the variant with these values, the smallest first.
@@ -73,8 +90,21 @@ class Results:
         return dict(sorted(found.items(), key=lambda each: each[1]))
 
 
+def _some(values: Iterable[Any], otherwise: str) -> list[Any]:
+    """All of them, of which there must be one."""
+    found = list(values)
+    if not found:
+        raise NotMeasuredError(otherwise)
+    return found
+
+
 Sentence = Callable[[Results], str]
 """What an experiment has found, in a sentence; it raises `NotMeasuredError` where a number is missing."""
+
+
+def number(value: float, form: str) -> str:
+    """A number in a sentence; as `format` gives it, but for the space before a per cent sign."""
+    return format(value, form).replace("%", " %")
 
 
 def listed(values: Mapping[str, float], form: str) -> str:
@@ -86,8 +116,8 @@ def listed(values: Mapping[str, float], form: str) -> str:
     """
     names: dict[str, list[str]] = {}
     for name, value in values.items():
-        names.setdefault(format(value, form), []).append(name)
-    return ", ".join(f"{' and '.join(whose)} {text}" for text, whose in names.items())
+        names.setdefault(number(value, form), []).append(name.replace(",", ""))
+    return ", ".join(f"{' / '.join(whose)} {text}" for text, whose in names.items())
 
 
 def downwards(values: Mapping[str, float]) -> dict[str, float]:
@@ -97,7 +127,7 @@ def downwards(values: Mapping[str, float]) -> dict[str, float]:
 
 def change(first: float, last: float, form: str) -> str:
     """How a number changes, as far as it can be read: falls, rises or stays."""
-    texts = format(first, form), format(last, form)
+    texts = number(first, form), number(last, form)
     if texts[0] == texts[1]:
         return f"stays at {texts[0]}"
     return f"{'falls' if last < first else 'rises'} from {texts[0]} to {texts[1]}"

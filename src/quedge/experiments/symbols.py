@@ -87,7 +87,9 @@ def assignment(key: str, value: str) -> str:
 
 
 def value_text(value: Any) -> str:
-    """A value in a sentence or a list: thousands parted, nothing that says nothing."""
+    """A value in a sentence or a list, its thousands parted."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(value)
-    return f"{value:,.0f}" if float(value).is_integer() and 1e3 <= abs(value) < 1e6 else f"{value:.6g}"
+    if float(value).is_integer() and 1e3 <= abs(value) < 1e9:
+        return f"{value:,.0f}"
+    return f"{value:.6g}".replace("e+0", "e")

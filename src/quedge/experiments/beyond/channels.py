@@ -17,6 +17,7 @@ from quedge.experiments.panels import (
 from quedge.experiments.presentation import Presentation, Sweep, SweepsBeside, Table
 from quedge.experiments.results import Results, at, downwards, listed
 from quedge.experiments.schemes import BEST_PAIR, BEST_SINGLE, EXACT, LYDROO_NOMA
+from quedge.experiments.symbols import axis_label, heading_of
 
 AS_ASSUMED: Variant = {"doppler_hz": None, "shadowing_db": 0.0, "estimate_error": 0.0, "residual_sic_share": 0.0}
 LEVELS = {
@@ -27,12 +28,7 @@ LEVELS = {
 }
 """0.3827 Hz is where J0(2π f T) first vanishes: frames are as good as independent."""
 
-LABELS = {
-    "doppler_hz": "Doppler frequency (Hz)",
-    "shadowing_db": "shadowing (dB)",
-    "estimate_error": "error of the estimates",
-    "residual_sic_share": "share left by cancellation",
-}
+LABELS = {key: axis_label(key) for key in LEVELS}
 FRAMES = 4_000
 
 
@@ -60,9 +56,8 @@ EXPERIMENT = Experiment(
     name="beyond-channels",
     title="Correlated and imperfect channels",
     caption=(
-        "One departure from the paper's channel a column, the others off; λ = 3 Mbit/s, frames of 1 s, shadowing with "
-        "a decorrelation time of 10 s. Policies decide by the estimates and as if cancellation were perfect, and the "
-        "true channel delivers. lydroo-noma runs where what policies assume does not hold."
+        "One impairment per column, the others off. Policies decide by the channel estimates and assume perfect "
+        "cancellation; the true channel delivers. lydroo-noma runs where these assumptions fail."
     ),
     grids=[
         Grid([EXACT, BEST_PAIR, BEST_SINGLE], [AS_ASSUMED, *departures(*LEVELS)], frames=FRAMES),
@@ -76,7 +71,7 @@ EXPERIMENT = Experiment(
             ]
         ),
         Table(
-            list(LABELS.items()),
+            [(key, heading_of(key)) for key in LEVELS],
             [
                 QUEUE_COLUMN,
                 DELAY_P95_COLUMN,

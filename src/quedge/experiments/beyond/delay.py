@@ -20,8 +20,8 @@ EXPERIMENT = Experiment(
     name="beyond-delay",
     title="Delay, mean and 95th percentile",
     caption=(
-        "The mean by Little's law, mean queue over mean arrivals; the percentile over all bits that arrived in the "
-        "second half of a run, each queue served first come, first served."
+        "Mean delay by Little's law; the percentile is over all bits that arrive in the second half of a run, each "
+        "queue first come, first served."
     ),
     grids=[Grid(COMPARED, vary(arrival_rate_mbps=ARRIVAL_RATES))],
     shown=Presentation(

@@ -37,8 +37,8 @@ EXPERIMENT = Experiment(
     name="beyond-front",
     title="Queue against power: what V and ν can do",
     caption=(
-        "The exact policy at each pair of V and ν, a line a value of ν, V rising along it; means over the second half "
-        "of a run. `quedge tune` searches this plane."
+        "The exact policy at pairs of V and ν: one line per ν, the number beside a point is V. Means over the second "
+        "half of a run; `quedge tune` searches this plane."
     ),
     grids=[Grid([EXACT], vary(nu=NU_VALUES, v=V_VALUES))],
     shown=Presentation(

@@ -18,8 +18,8 @@ EXPERIMENT = Experiment(
     name="beyond-gap",
     title="The optimality gap of each frame, over time",
     caption=(
-        "What each policy reached of the best objective that its frame's state allowed, by the exact solver; means "
-        "over stretches of a hundredth of the run."
+        "Objective reached over the best that the frame's state allows, by the exact solver; means over stretches of "
+        "1 % of the run."
     ),
     grids=[Grid([EXACT, LYDROO_NOMA, LYDROO_SCA, LYDROO_TDMA, BEST_PAIR, BEST_SINGLE])],
     shown=Presentation(Course([OBJECTIVE_RATIO]), Table([], [OBJECTIVE_RATIO_COLUMN, QUEUE_COLUMN, POWER_COLUMN])),

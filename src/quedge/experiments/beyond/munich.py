@@ -27,7 +27,7 @@ def found_on_the_walk(found: Results) -> str:
 EXPERIMENT = Experiment(
     name="beyond-munich",
     title="A walk through Munich, on ray-traced channels",
-    caption="Ten devices on recorded channel gains, P_q = 0.02 W; seeds differ in the arrivals.",
+    caption="Ten devices on ray-traced channel gains; seeds differ in the arrivals only.",
     grids=[
         Grid(
             [EXACT, LYDROO_NOMA, LYDROO_SCA, LYDROO_TDMA, BEST_PAIR, BEST_SINGLE],

@@ -31,8 +31,8 @@ EXPERIMENT = Experiment(
     name="beyond-ppo",
     title="Model-free reinforcement learning",
     caption=(
-        "PPO of Stable-Baselines3, trained in worlds of its own for 80 times the frames of the run, then run without "
-        "learning; LyDROO learns in the run itself. Means over the second half of the run, in the paper's cell."
+        "PPO (Stable-Baselines3) trains in worlds of its own for 80 times the frames of the run, then runs without "
+        "learning; LyDROO learns during the run. Means over its second half."
     ),
     grids=[Grid([EXACT, LYDROO_NOMA, NamedTrainer("ppo", Ppo()), BEST_PAIR], seeds=SEEDS)],
     probe=LearningCost(),

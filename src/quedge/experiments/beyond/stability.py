@@ -25,7 +25,7 @@ def found_rates(found: Results) -> str:
 EXPERIMENT = Experiment(
     name="beyond-stability",
     title="The largest stable arrival rate of each policy",
-    caption="Bisection on λ, to half a per cent; the interval is over seeds.",
+    caption="Bisection on λ to 0.5 %.",
     grids=[Grid([EXACT, LYDROO_NOMA, LYDROO_SCA, LYDROO_TDMA, BEST_PAIR, BEST_SINGLE, ALL_LOCAL])],
     probe=LargestStableRate(),
     shown=Presentation(

@@ -71,7 +71,7 @@ def found_ratios(found: Results) -> str:
 CIRCUIT_POWER = Experiment(
     name="beyond-circuit-power",
     title="Power of the PQC module, with the exact optimum and the baselines",
-    caption="Means over the second half of a run at λ = 3 Mbit/s.",
+    caption="Means over the second half of a run; crosses are the paper's Figure 7.",
     grids=[Grid(COMPARED, vary(pqc_power_w=PQC_POWERS_W))],
     shown=Presentation(
         Sweep("pqc_power_w", PQC_POWER_LABEL, [OFFLOAD_RATIO, POWER, QUEUE, OBJECTIVE_RATIO], marks=figure7_marks()),
@@ -89,7 +89,7 @@ CIRCUIT_POWER = Experiment(
 V = Experiment(
     name="beyond-v",
     title="The weight V of the rate, with the exact optimum and the baselines",
-    caption="Means over the second half of a run; ν = 60. Beside the paper's Table IV.",
+    caption="Means over the second half of a run; crosses are the paper's Table IV.",
     grids=[Grid(COMPARED, vary(v=V_VALUES))],
     shown=Presentation(
         Sweep("v", axis_label("v"), [QUEUE, ENERGY_QUEUE, POWER], logarithmic=True, marks=table4_marks()),
@@ -103,7 +103,7 @@ V = Experiment(
 NU = Experiment(
     name="beyond-nu",
     title="The scaling ν of the virtual energy queue, with the exact optimum and the baselines",
-    caption="Means over the second half of a run; V = 20. Beside the paper's Table III.",
+    caption="Means over the second half of a run; crosses are the paper's Table III.",
     grids=[Grid(COMPARED, vary(nu=NU_VALUES))],
     shown=Presentation(
         Sweep("nu", axis_label("nu"), [QUEUE, ENERGY_QUEUE, POWER], logarithmic=True, marks=table3_marks()),

@@ -27,6 +27,7 @@ Points = dict[tuple[str, Any], tuple[float, float]]
 
 _LEADER_FROM = 12.0  # pixels: a name farther from its point is joined to it
 _FONT_SIZE = 7.5
+_ROOM = 2.0  # pixels on both sides of a name
 
 
 class _Name(NamedTuple):
@@ -140,11 +141,11 @@ def _write_names(drawn: Any, axis: Any, names: Sequence[_Name], points: Points, 
     marked = np.concatenate([anchors, to_pixels.transform(list(points.values()))])
     corners = [to_pixels.transform(np.column_stack(_line(points, line))) for line in lines]
     bounds = axis.get_window_extent(renderer)
-    sizes = np.array([(extent.width, extent.height) for extent in extents])
+    sizes = np.array([(extent.width + 2 * _ROOM, extent.height) for extent in extents])
     boxes = place_labels(anchors, sizes, marked, corners, (bounds.x0, bounds.y0, bounds.x1, bounds.y1))
     to_data = to_pixels.inverted()
     for name, text, box, size in zip(names, texts, boxes, sizes, strict=True):
-        text.xyann = tuple(to_data.transform((box.left, box.bottom)))
+        text.xyann = tuple(to_data.transform((box.left + _ROOM, box.bottom)))
         text.set_verticalalignment("bottom")
         if box.distance > _LEADER_FROM:
             middle = to_data.transform((box.left + 0.5 * size[0], box.bottom + 0.5 * size[1]))

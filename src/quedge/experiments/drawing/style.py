@@ -223,10 +223,8 @@ def scale_panel(axis: Any, panel: Panel, values: NDArray[np.float64]) -> None:
         _scale_in_decades(axis, values if panel.level is None else np.append(values, panel.level.value))
     elif panel.scale == "linear":
         axis.set_ylim(0.0, max(axis.get_ylim()[1], 0.0 if panel.level is None else 1.05 * panel.level.value))
-    elif panel.level is not None:
-        low, high = axis.get_ylim()
-        room = 0.06 * (max(high, panel.level.value) - min(low, panel.level.value))
-        axis.set_ylim(min(low, panel.level.value - room), max(high, panel.level.value + room))
+    else:
+        _scale_closely(axis, values, panel.level)
     if panel.level is not None:
         mark_level(axis, panel.level)
 
@@ -245,6 +243,17 @@ def scale_queue(axis: Any, values: NDArray[np.float64]) -> None:
         smallest = max(10.0 ** np.floor(np.log10(positive.min())), positive.max() * 1e-5)
         axis.set_yscale("symlog", linthresh=smallest, linscale=0.4)
     axis.set_ylim(0.0, max(axis.get_ylim()[1], values.max(initial=0.0)))
+
+
+def _scale_closely(axis: Any, values: NDArray[np.float64], level: Level | None) -> None:
+    """Around what is drawn and the level; intervals of what is never negative do not take the axis below zero."""
+    low, high = axis.get_ylim()
+    if level is not None:
+        room = 0.06 * (max(high, level.value) - min(low, level.value))
+        low, high = min(low, level.value - room), max(high, level.value + room)
+    if values.size and values.min() >= 0.0:
+        low = max(low, 0.0)
+    axis.set_ylim(low, high)
 
 
 def _scale_panel_of_queues(axis: Any, values: NDArray[np.float64]) -> None:

@@ -22,7 +22,7 @@ def arrival_experiment(
     return Experiment(
         name=name,
         title=title,
-        caption="Data queue and power a device and the weighted rate of the cell, means over the second half of a run.",
+        caption="Data queue and power per device, weighted rate of the cell; means over the second half of a run.",
         grids=[Grid([LYDROO_TDMA, LYDROO_NOMA, LYDROO_SCA], vary(arrival_rate_mbps=rates))],
         shown=Presentation(
             Sweep(

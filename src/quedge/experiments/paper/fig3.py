@@ -17,8 +17,8 @@ EXPERIMENT = Experiment(
     name="fig3",
     title="Figure 3: TDMA, NOMA with the heuristic and NOMA with SCA over time",
     caption=(
-        "Data queue and power a device, and the reward of the cell, as means over stretches of a hundredth of the run. "
-        "SCA runs all frames, by its compiled rounds."
+        "Data queue and power per device, reward of the cell; means over stretches of 1 % of the run. SCA runs all "
+        "frames, with its compiled solver."
     ),
     grids=[Grid(schemes=[LYDROO_TDMA, LYDROO_NOMA, LYDROO_SCA])],
     shown=Presentation(Course([QUEUE._replace(scale="log", level=Level(150.0, "paper:\nSCA's peak")), POWER, REWARD])),

@@ -9,8 +9,8 @@ EXPERIMENT = Experiment(
     name="fig6",
     title="Figure 6: execution time of one allocation",
     caption=(
-        "Mean over 30 frames, the band is one standard deviation; on the right the part of SCA's time that is spent "
-        "inside its solver, without the modelling around it."
+        "Mean over 30 frames; bands are one standard deviation. Right: the part of SCA's time spent inside its "
+        "solver, without the modelling around it."
     ),
     grids=GRIDS,
     probe=PROBE,

@@ -4,7 +4,7 @@ from quedge.experiments.experiment import Experiment, Grid, vary
 from quedge.experiments.panels import OFFLOAD_RATIO, POWER, SETTLED
 from quedge.experiments.paper_numbers import figure7_marks
 from quedge.experiments.presentation import Presentation, Sweep
-from quedge.experiments.results import Results, change
+from quedge.experiments.results import Results, change, number
 from quedge.experiments.schemes import LYDROO_NOMA
 from quedge.experiments.symbols import axis_label
 
@@ -21,7 +21,7 @@ def found_at_the_ends(found: Results) -> str:
     paper = [mark.value for mark in figure7_marks() if mark.measure == "offload_ratio"]
     return (
         f"From P_q = {PQC_POWERS_W[0]:g} to {PQC_POWERS_W[-1]:g} W the offloading ratio {change(*ratio, '.1%')} "
-        f"(the paper: {paper[0]:.1%} to {paper[-1]:.1%}), and power {change(*power, '.4f')} W."
+        f"(the paper: {number(paper[0], '.1%')} to {number(paper[-1], '.1%')}), and power {change(*power, '.4f')} W."
     )
 
 

@@ -24,7 +24,7 @@ def found_queues(found: Results) -> str:
 EXPERIMENT = Experiment(
     name="fig8",
     title="Figure 8: the weight V of the rate",
-    caption="Queues, power and weighted rate over time under lydroo-noma, a line a value of V; ν = 60.",
+    caption="Queues, power and weighted rate of lydroo-noma over time, one line per V.",
     grids=[Grid([LYDROO_NOMA], vary(v=V_VALUES))],
     shown=Presentation(Course([QUEUE, ENERGY_QUEUE, POWER, RATE], lines="v", marks=by_line(table4_marks()))),
     remarks=[f"The paper's marks at the right edge are those of Table IV. {SETTLED}", SMALL_V, RATE_TRAP],

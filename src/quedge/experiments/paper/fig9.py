@@ -23,7 +23,7 @@ def found_queues(found: Results) -> str:
 EXPERIMENT = Experiment(
     name="fig9",
     title="Figure 9: the scaling ν of the virtual energy queue",
-    caption="Queues, power and weighted rate over time under lydroo-noma, a line a value of ν; V = 20.",
+    caption="Queues, power and weighted rate of lydroo-noma over time, one line per ν.",
     grids=[Grid([LYDROO_NOMA], vary(nu=NU_VALUES))],
     shown=Presentation(Course([QUEUE, ENERGY_QUEUE, POWER, RATE], lines="nu", marks=by_line(table3_marks()))),
     remarks=[f"The paper's marks at the right edge are those of Table III. {SETTLED}", UNSETTLED_NU, RATE_TRAP],

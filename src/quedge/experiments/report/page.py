@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Collection
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -47,7 +48,8 @@ def write_report(folder: Path) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["symbols"] = with_subscripts
+    names = {experiment["name"] for experiment in experiments}
+    environment.filters["text"] = lambda text: _marked_up(text, names)
     page = environment.get_template("page.html").render(
         chapters=[(name, list(part)) for name, part in groupby(experiments, key=lambda each: each["chapter"])],
         common=common,
@@ -62,11 +64,17 @@ def write_report(folder: Path) -> Path:
     return path
 
 
-def with_subscripts(text: str) -> Any:
-    """A text as markup that is safe, its symbols' subscripts set as such: that of P_q, for instance."""
+def _marked_up(text: str, names: Collection[str]) -> Any:
+    """A text as safe markup: subscripts such as that of P_q, `code`, and links to experiments by their names."""
     from markupsafe import Markup, escape
 
-    return Markup(re.sub(r"\b([A-Zdfv])_([A-Za-z]+)\b", r"\1<sub>\2</sub>", str(escape(text))))
+    safe = re.sub(r"\b([A-Zdfv])_([A-Za-z]+)\b", r"\1<sub>\2</sub>", str(escape(text)))
+
+    def code(found: re.Match[str]) -> str:
+        shown = f"<code>{found[1]}</code>"
+        return f'<a href="#{found[1]}">{shown}</a>' if found[1] in names else shown
+
+    return Markup(re.sub("`([^`]+)`", code, safe))
 
 
 def manifests_in(folder: Path) -> list[Path]:

@@ -109,11 +109,17 @@ def _constants(defaults: Mapping[str, Any]) -> list[Constant]:
             SYMBOLS[key].symbol,
             SYMBOLS[key].words,
             key,
-            " ".join(part for part in (_shortened(value), PARAMETERS[key].unit) if part),
+            _with_unit(value, PARAMETERS[key].unit),
         )
         for key, value in defaults.items()
         if key in PARAMETERS and value is not None
     ]
+
+
+def _with_unit(value: Any, unit: str) -> str:
+    if unit == "Hz" and not isinstance(value, list) and value >= 1e6:
+        value, unit = value / 1e6, "MHz"
+    return f"{_shortened(value)} {unit}".rstrip()
 
 
 def _shortened(value: Any) -> str:
