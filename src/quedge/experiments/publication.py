@@ -123,7 +123,7 @@ def _manifest(experiment: Experiment, size: Size, gathered: Gathered, store: Sto
 
 
 def _result(experiment: Experiment, gathered: Gathered) -> str | None:
-    """What was found, in a sentence; None where a cell failed or a number is missing, or nobody has said what to say."""
+    """What was found, in a sentence; None where a cell failed, a number is missing, or there is none to say."""
     if experiment.result is None or gathered.failed:
         return None  # of what is left the sentence might not be true
     try:

@@ -9,6 +9,7 @@ import pytest
 
 from quedge.experiments.catalogue import EXPERIMENTS
 from quedge.experiments.drawing.style import SCHEME_STYLES, in_figure, styles_of
+from quedge.experiments.paper.allocation_times import GRIDS
 from quedge.experiments.presentation import POLICY
 from quedge.experiments.schemes import SCHEMES
 
@@ -59,14 +60,9 @@ def test_the_papers_schemes_are_strong_and_what_stands_beside_them_is_quiet() ->
 
 
 def test_an_allocator_has_the_colour_of_its_scheme() -> None:
-    schemes = {
-        "NOMA, greedy": "lydroo-noma",
-        "TDMA": "lydroo-tdma",
-        "SCA, compiled": "lydroo-sca",
-        "SCA, CVXPY": "lydroo-sca",
-    }
-    for allocator, scheme in schemes.items():
-        assert SCHEME_STYLES[allocator].color == SCHEME_STYLES[scheme].color
+    schemes = {"NOMA": "lydroo-noma", "TDMA": "lydroo-tdma", "SCA": "lydroo-sca"}
+    for allocator in (each.name for grid in GRIDS for each in grid.schemes):
+        assert SCHEME_STYLES[allocator].color == SCHEME_STYLES[schemes[allocator.partition(",")[0]]].color
 
 
 @pytest.mark.parametrize("seen", [np.eye(3), DEUTERANOPIA, PROTANOPIA], ids=["all", "deuteranopia", "protanopia"])
