@@ -51,7 +51,7 @@ SCHEME_STYLES = {
     "all-local": LineStyle("#7A4A1E", DOTTED, 1.6, ">"),
     "all-offload": LineStyle("#882255", DOTTED, 1.6, "p"),
     "random": LineStyle("#8A8A00", DOTTED, 1.6, "h"),
-    "ppo": LineStyle("#AA3377", SHORT_DASHED, 1.6, "X"),
+    "ppo": LineStyle("#AA3377", SHORT_DASHED, 1.6, "H"),
     # allocators: the colour of the scheme that they belong to
     "NOMA, greedy": LineStyle(_NOMA, "solid", 2.6, "o"),
     "TDMA": LineStyle(_TDMA, "solid", 2.2, "^"),
@@ -242,7 +242,7 @@ def scale_queue(axis: Any, values: NDArray[np.float64]) -> None:
     if positive.size and positive.max() > 30.0 * positive.min():
         smallest = max(10.0 ** np.floor(np.log10(positive.min())), positive.max() * 1e-5)
         axis.set_yscale("symlog", linthresh=smallest, linscale=0.4)
-    axis.set_ylim(0.0, max(axis.get_ylim()[1], values.max(initial=0.0)))
+    axis.set_ylim(0.0, max(axis.get_ylim()[1], 1.05 * values.max(initial=0.0)))
 
 
 def _scale_closely(axis: Any, values: NDArray[np.float64], level: Level | None) -> None:
