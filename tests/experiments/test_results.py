@@ -62,7 +62,7 @@ def test_numbers_are_listed_with_whose_they_are() -> None:
     ],
 )
 def test_a_change_is_called_what_it_is(first: float, last: float, words: str) -> None:
-    assert change(first, last, ".1%") == words
+    assert change((first, last), ".1%") == words
 
 
 def test_keys_are_named_by_their_symbols() -> None:

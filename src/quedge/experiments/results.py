@@ -125,8 +125,9 @@ def downwards(values: Mapping[str, float]) -> dict[str, float]:
     return dict(sorted(values.items(), key=lambda each: -each[1]))
 
 
-def change(first: float, last: float, form: str) -> str:
-    """How a number changes, as far as it can be read: falls, rises or stays."""
+def change(ends: Sequence[float], form: str) -> str:
+    """How a number changes from the first to the second, as far as it can be read: falls, rises or stays."""
+    first, last = ends
     texts = number(first, form), number(last, form)
     if texts[0] == texts[1]:
         return f"stays at {texts[0]}"

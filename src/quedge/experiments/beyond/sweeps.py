@@ -64,7 +64,7 @@ def found_ratios(found: Results) -> str:
         policy: [found.mean("offload_ratio", policy, pqc_power_w=end) for end in (PQC_POWERS_W[0], PQC_POWERS_W[-1])]
         for policy in found.policies()
     }
-    told = "; ".join(f"{policy} {change(*ratios, '.1%')}" for policy, ratios in ends.items())
+    told = "; ".join(f"{policy} {change(ratios, '.1%')}" for policy, ratios in ends.items())
     return f"Offloading ratio from P_q = {PQC_POWERS_W[0]:g} to {PQC_POWERS_W[-1]:g} W: {told}."
 
 

@@ -109,7 +109,8 @@ def _darker(color: str) -> str:
     """A line's colour for small letters."""
     from matplotlib.colors import to_hex, to_rgb
 
-    return to_hex([0.7 * part for part in to_rgb(color)])
+    red, green, blue = to_rgb(color)
+    return to_hex((0.7 * red, 0.7 * green, 0.7 * blue))
 
 
 def _set_limits(axis: Any, figure: Front, points: Points) -> None:

@@ -83,7 +83,7 @@ def _cost(
     outside = (place < (left, bottom)).sum(axis=1) + (place + size > (right, top)).sum(axis=1)
     distance = np.repeat(_DISTANCES, _ANGLES.size) + 0.15 * np.tile(np.arange(_ANGLES.size), len(_DISTANCES))
     covered = _within(place, size, points, _POINT), _within(place, size, on_lines, 1.0)
-    return distance + _OUTSIDE * outside + _OVER_A_POINT * covered[0] + _OVER_A_LINE * covered[1]
+    return np.asarray(distance + _OUTSIDE * outside + _OVER_A_POINT * covered[0] + _OVER_A_LINE * covered[1])
 
 
 def _within(place: Floats, size: Floats, points: Floats, room: float) -> Floats:

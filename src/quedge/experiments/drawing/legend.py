@@ -79,10 +79,8 @@ def name_with_symbols(keys: Sequence[str], name: str) -> str:
     if len(keys) == 1:
         key = keys[0]
         return name if key == POLICY or key not in SYMBOLS or not _is_number(name) else assignment(key, name)
-    for key in keys:
-        if key in SYMBOLS:
-            name = re.sub(rf"\b{key} = (\([^)]*\)|[^,]+)", lambda found, key=key: assignment(key, found[1]), name)
-    return name
+    symbols = "|".join(key for key in keys if key in SYMBOLS)
+    return re.sub(rf"\b({symbols}) = (\([^)]*\)|[^,]+)", lambda found: assignment(found[1], found[2]), name)
 
 
 def _is_number(name: str) -> bool:

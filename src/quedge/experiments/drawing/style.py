@@ -188,7 +188,7 @@ def _covered(axis: Any, level: Level, right: bool, above: bool) -> int:
     y = to_axes((axis.get_xlim()[0], level.value))[1]
     low, high = (y - 0.02, y + height) if above else (y - height, y + 0.02)
     left, end = (1.0 - width, 1.0) if right else (0.0, width)
-    outside = 1_000 * (high > 1.08 or low < 0.0)
+    outside = 1_000 if high > 1.08 or low < 0.0 else 0
     return outside + sum(
         int(((places >= (left, low)) & (places <= (end, high))).all(axis=1).sum())
         for places in (

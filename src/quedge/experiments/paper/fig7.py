@@ -20,8 +20,8 @@ def found_at_the_ends(found: Results) -> str:
     )
     paper = [mark.value for mark in figure7_marks() if mark.measure == "offload_ratio"]
     return (
-        f"From P_q = {PQC_POWERS_W[0]:g} to {PQC_POWERS_W[-1]:g} W the offloading ratio {change(*ratio, '.1%')} "
-        f"(the paper: {number(paper[0], '.1%')} to {number(paper[-1], '.1%')}), and power {change(*power, '.4f')} W."
+        f"From P_q = {PQC_POWERS_W[0]:g} to {PQC_POWERS_W[-1]:g} W the offloading ratio {change(ratio, '.1%')} "
+        f"(the paper: {number(paper[0], '.1%')} to {number(paper[-1], '.1%')}), and power {change(power, '.4f')} W."
     )
 
 
