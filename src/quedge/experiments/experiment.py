@@ -12,6 +12,7 @@ from quedge.allocation.allocator import Allocator
 from quedge.experiments.job import Job, Probe
 from quedge.experiments.presentation import Presentation
 from quedge.experiments.probes.simulation import Simulation
+from quedge.experiments.results import Sentence
 from quedge.experiments.schemes import Scheme
 from quedge.experiments.trainer import Trainer
 from quedge.model.scenario import Scenario
@@ -104,6 +105,8 @@ class Experiment:
         probe: what is found out about each cell.
         remarks: what a reader must know beside the numbers, such as where the paper contradicts itself.
         chapter: heading under which a report lists it.
+        result: what was found, a sentence from the numbers of the cells, such as
+            `lambda found: f"power is {found.mean('power_w', 'exact'):.3f} W"`.
     """
 
     name: str
@@ -114,6 +117,7 @@ class Experiment:
     probe: Probe = Simulation()
     remarks: Sequence[str] = ()
     chapter: str = "The paper"
+    result: Sentence | None = None
 
 
 class Point(NamedTuple):

@@ -15,7 +15,8 @@ class Mark(NamedTuple):
 
     Attributes:
         line: what it is about: a policy's name, or the value of the key that the lines stand for.
-        x: where it stands: the value of the key on the horizontal axis; None at the end of a run, or without an axis.
+        x: where it stands: the value of the key on the horizontal axis; None where the paper gives no place: a level at
+            every value of the key, or a mean over a run.
         measure: what it measures.
         value: the number.
     """
@@ -110,7 +111,7 @@ class Course:
     Attributes:
         panels: the measures, of which the course is kept as `..._over_time`.
         lines: the key that a line stands for.
-        marks: the paper's numbers, drawn at the end of the run.
+        marks: the paper's numbers, means over a run, drawn beside the panel.
     """
 
     panels: Sequence[Panel]

@@ -10,11 +10,12 @@ from typing import Any
 from quedge.experiments.engine.store import Store, metadata_of
 from quedge.experiments.engine.versions import common_versions
 from quedge.experiments.experiment import Experiment, Grid, Size
-from quedge.experiments.fingerprint import code_version
+from quedge.experiments.fingerprint import code_version, scenario_object
 from quedge.experiments.presentation import Figure
 from quedge.experiments.reading.markdown import grid_of, markdown_of
 from quedge.experiments.reading.records import Gathered, Records
 from quedge.experiments.reading.rows import cells_text, csv_text, figure_header, figure_rows, table_rows
+from quedge.experiments.results import NotMeasuredError, Results
 from quedge.experiments.whole_file import whole_file
 from quedge.model.scenario import PARAMETERS, Scenario
 
@@ -114,9 +115,21 @@ def _manifest(experiment: Experiment, size: Size, gathered: Gathered, store: Sto
         "versions": common_versions(
             metadata_of(store.folder / f"{cell}.parquet")["versions"] for cell in sorted(cells)
         ),
+        "result": _result(experiment, gathered),
+        "defaults": scenario_object(Scenario()),
         "figure": None,
         "table": None,
     }
+
+
+def _result(experiment: Experiment, gathered: Gathered) -> str | None:
+    """What was found, in a sentence; None where a cell failed, a number is missing, or there is none to say."""
+    if experiment.result is None or gathered.failed:
+        return None  # of what is left the sentence might not be true
+    try:
+        return experiment.result(Results(gathered.records))
+    except NotMeasuredError:
+        return None
 
 
 def _run(grid: Grid, size: Size) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from quedge.allocation.noma_sca import CvxpyClarabel, DirectClarabel, NomaSca
 from quedge.allocation.tdma import Tdma
 from quedge.experiments.experiment import Grid, NamedAllocator, vary
 from quedge.experiments.probes.allocation_time import AllocationTime
+from quedge.experiments.results import Results, listed
 
 DEVICES = (10, 15, 20, 25, 30, 35)
 REPEATS = 30
@@ -34,3 +35,9 @@ REMARKS = [
     "modelling overhead too; here the time inside the solver is given as well. CVXPY formulates our rounds once for "
     "each N, with parameters, so most of its overhead is left out already.",
 ]
+
+
+def found_times(found: Results) -> str:
+    """Times at the largest number of devices."""
+    times = found.each("time_us", devices=DEVICES[-1])
+    return f"Time of a call at N = {DEVICES[-1]} (µs): {listed(times, ',.0f')}."

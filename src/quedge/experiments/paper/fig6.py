@@ -1,7 +1,7 @@
 """Figure 6: execution time by the number of devices."""
 
 from quedge.experiments.experiment import Experiment
-from quedge.experiments.paper.allocation_times import GRIDS, PROBE, REMARKS
+from quedge.experiments.paper.allocation_times import GRIDS, PROBE, REMARKS, found_times
 from quedge.experiments.paper_numbers import table2_marks
 from quedge.experiments.presentation import Panel, Presentation, Sweep
 
@@ -9,8 +9,8 @@ EXPERIMENT = Experiment(
     name="fig6",
     title="Figure 6: execution time of one allocation",
     caption=(
-        "Mean over 30 frames, the band is one standard deviation; on the right the part of SCA's time that is spent "
-        "inside its solver, without the modelling around it."
+        "Mean over 30 frames; bands are one standard deviation. Right: the part of SCA's time spent inside its "
+        "solver, without the modelling around it."
     ),
     grids=GRIDS,
     probe=PROBE,
@@ -26,4 +26,5 @@ EXPERIMENT = Experiment(
         )
     ),
     remarks=REMARKS,
+    result=found_times,
 )

@@ -1,7 +1,7 @@
 """Table II: execution time by the number of devices."""
 
 from quedge.experiments.experiment import Experiment
-from quedge.experiments.paper.allocation_times import GRIDS, PROBE, REMARKS
+from quedge.experiments.paper.allocation_times import GRIDS, PROBE, REMARKS, found_times
 from quedge.experiments.paper_numbers import table2_marks
 from quedge.experiments.presentation import Column, Presentation, Table
 
@@ -23,4 +23,5 @@ EXPERIMENT = Experiment(
         )
     ),
     remarks=REMARKS,
+    result=found_times,
 )
