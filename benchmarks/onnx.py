@@ -19,6 +19,7 @@ from quedge.policy.lydroo import Inputs, TrainedLydroo
 from quedge.policy.lydroo.actor import fresh_weights
 from quedge.policy.lydroo.exported.graph import actor_model
 from quedge.policy.lydroo.exported.policy import ExportedLydroo
+from quedge.policy.lydroo.features import device_features
 
 FRAMES = 4000
 SETTINGS = {
@@ -39,7 +40,7 @@ def settled_frames(devices: int) -> list[Frame]:
 def both(settings: Lydroo, devices: int) -> tuple[TrainedLydroo, ExportedLydroo, int]:
     """The same actor, compiled and exported, and the number of the graph's nodes."""
     weights = fresh_weights(settings.actor.shapes(devices, settings.inputs.features), np.random.default_rng(0))
-    model = actor_model(settings.actor, settings.inputs, weights, devices, "0", {})
+    model = actor_model(settings.actor, settings.inputs.features, weights, devices, "0", {})
     exported = ExportedLydroo(settings, model.SerializeToString(), devices)
     return TrainedLydroo(settings, weights, devices), exported, len(model.graph.node)
 
@@ -56,7 +57,8 @@ def rows() -> Iterator[Row]:
             agent = exported.begin(devices, rng)
             times = microseconds(lambda t: agent.decide(frames[t], rng), FRAMES)  # noqa: B023
             forward = exported.forward()
-            graph = microseconds(lambda t: forward.logits(frames[t]), FRAMES)  # noqa: B023
+            seen = [device_features(frame, settings.inputs) for frame in frames]
+            graph = microseconds(lambda t: forward.logits(seen[t]), FRAMES)  # noqa: B023
             yield (
                 f"one decision by an exported actor ({name}, {nodes} nodes), N = {devices}, `decide` from Python (us)",
                 "<= 60" if devices == 10 else "-",
@@ -70,11 +72,13 @@ def part_rows() -> Iterator[Row]:
     rng, frames = np.random.default_rng(0), settled_frames(10)
     settings = EQUIVARIANT
     forward = both(settings, 10)[1].forward()
-    logits = [forward.logits(frame) for frame in frames]
+    logits = [forward.logits(device_features(frame, settings.inputs)) for frame in frames]
     offload = [settings.quantiser.quantise(each, 10, rng).offload for each in logits]
     quantise = microseconds(lambda t: settings.quantiser.quantise(logits[t], 10, rng), FRAMES)
     judge = microseconds(lambda t: allocate_best(settings.allocator, frames[t], offload[t]), FRAMES)
-    yield "beside the graph, N = 10: quantiser; critic (us)", "-", f"{spread(quantise)}; {spread(judge)}"
+    features = microseconds(lambda t: device_features(frames[t], settings.inputs), FRAMES)
+    parts = "; ".join(spread(each) for each in (features, quantise, judge))
+    yield "beside the graph, N = 10: features; quantiser; critic (us)", "-", parts
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from quedge.policy.lydroo import (
     SharedActor,
     TrainedLydroo,
 )
+from quedge.policy.lydroo.features import device_features
 from quedge.policy.policy import Learner, Policy
 from quedge.simulation.processes import (
     ArrivalProcess,
@@ -80,6 +81,7 @@ __all__ = [
     "Trace",
     "TrainedLydroo",
     "decide",
+    "device_features",
     "simulate",
 ]
 

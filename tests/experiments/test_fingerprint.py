@@ -11,15 +11,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from quedge.experiments import fingerprint
-from quedge.experiments.fingerprint import code_version, determinants, name_of
+from quedge.experiments.fingerprint import code_version, determinants, joint_version, name_of, scenario_object
 from quedge.experiments.job import Job
+from quedge.experiments.probes.secured_simulation import SecuredSimulation
 from quedge.experiments.probes.simulation import Simulation
 from quedge.model.frame import Decision, Frame
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import BestPair, BestSingle
 from quedge.policy.exact import Exact
 from quedge.policy.lydroo import Lydroo
+from quedge.pqc.profiles import Framing, known_profiles
 from quedge.simulation.munich_walk import MunichWalk
 from quedge.simulation.processes import Recorded
 from tests.experiments.jobs import job
@@ -132,18 +133,39 @@ def test_the_code_of_a_policy_of_ones_own_is_part_of_the_name(tmp_path: Path, mo
     assert len(names) == 2
 
 
-def test_the_code_version_changes_with_what_findings_depend_on_and_with_nothing_else(
-    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("model", "experiments/probes", "experiments/drawing"):
-        (tmp_path / name).mkdir(parents=True)
-        (tmp_path / name / "part.py").write_text("x = 1\n")
-    monkeypatch.setattr(fingerprint, "_PACKAGE", tmp_path)
-    seen = []
-    for name in ("model", "experiments/drawing", "experiments/probes"):
-        (tmp_path / name / "part.py").write_text(f"x = {name!r}\n")
-        code_version.cache_clear()
-        seen.append(code_version())
-    code_version.cache_clear()
-    assert seen[0] == seen[1]
-    assert seen[1] != seen[2]
+def test_suites_that_come_to_the_same_constants_but_send_other_records_are_different_cells() -> None:
+    names, constants = set(), []
+    for record_bytes, header, fixed in ((16_384, 6, 38), (32_768, 28, 16)):  # with the tag of 16 bytes, 22 and 44
+        profiles = known_profiles().with_rows(framings=[Framing("own", fixed, header)])
+        scenario = Scenario(
+            devices=2, suite="level3", device="stm32f411", framing="own", record_bytes=record_bytes, rekey_frames=1,
+            profiles=profiles,
+        )  # fmt: skip
+        names.add(name_of(dataclasses.replace(BASE, scenario=scenario, probe=SecuredSimulation())))
+        constants.append(scenario_object(scenario))
+    assert constants[0] == constants[1]
+    assert len(names) == 2
+
+
+def test_a_helper_of_a_policy_of_ones_own_is_part_of_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "helped.py").write_text(
+        "from dataclasses import dataclass\nimport helping\n@dataclass(frozen=True)\nclass Mine:\n"
+        "    def decide(self, *_):\n        return helping.x\n"
+    )
+    names = set()
+    for body in ("x = 1", "x = 2"):
+        (tmp_path / "helping.py").write_text(body)
+        mine = importlib.reload(importlib.import_module("helped")).Mine()
+        names.add(name_of(dataclasses.replace(BASE, policy=mine)))
+        (tmp_path / "helping.py").write_text("x = 3")  # what is changed later is not what runs here
+        names.add(name_of(dataclasses.replace(BASE, policy=mine)))
+    assert len(names) == 2
+
+
+def test_jobs_of_one_code_have_its_version_together_and_others_one_of_their_own() -> None:
+    versions = [
+        joint_version(jobs) for jobs in ([BASE], [BASE, job(1)], [BASE, dataclasses.replace(BASE, policy=Lydroo())])
+    ]
+    assert versions[0] == versions[1] == code_version(BASE)
+    assert versions[2] not in versions[:2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -96,7 +97,7 @@ def _changed(**replaced: str) -> Callable[[Any], object]:
 def _bias(number: float) -> Callable[[Any], object]:
     def change(model: Any) -> None:
         (held,) = (tensor for tensor in model.graph.initializer if tensor.name == "output.bias")
-        held.CopyFrom(onnx.numpy_helper.from_array(np.full((1, 1), number, np.float32), "output.bias"))
+        held.CopyFrom(onnx.numpy_helper.from_array(np.full(1, number, np.float32), "output.bias"))
 
     return change
 
@@ -105,7 +106,11 @@ def _bias(number: float) -> Callable[[Any], object]:
     ("damage", "complaint"),
     [
         (_changed(format="other"), "is an ONNX model, but no exported actor; `quedge export` makes one"),
-        (_changed(format_version="7"), "cannot be used: it is of version '7', and this quedge reads version 1"),
+        (_changed(format_version="7"), "cannot be used: it is of version '7', and this quedge reads version 2; "),
+        (
+            _changed(format_version="1"),
+            "version '1', and this quedge reads version 2; `quedge export` writes it anew from",
+        ),
         (_changed(policy="exact"), "policy: 'exact' is none of equivariant"),
         (_changed(devices="-1"), "devices: -1 is not allowed"),
         (_changed(devices="many"), "cannot be used: invalid literal"),
@@ -126,6 +131,20 @@ def test_a_model_that_is_no_exported_actor_is_refused_by_its_name(
         read_exported(tmp_path / "bad.onnx")
     assert complaint in str(refused.value)
     assert capfd.readouterr().err == ""  # ONNX Runtime adds nothing of its own
+
+
+def test_the_example_of_the_documentation_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "onnx.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```py\n(.*?)^```$", page, flags=re.DOTALL | re.MULTILINE)
+    (folder / "example").mkdir()
+    (folder / "example" / "actor.onnx").write_bytes((folder / "agent.onnx").read_bytes())
+    monkeypatch.chdir(folder / "example")
+    found: dict[str, Any] = {}
+    exec(compile(example, "docs/onnx.md", "exec"), found)
+    settings, frame = read_agent(folder / "agent.pt"), found["frame"]
+    features = quedge.device_features(frame, settings.settings.inputs)
+    expected = settings.settings.actor.logits(settings.state.weights, features)
+    np.testing.assert_allclose(found["logits"], expected, rtol=1e-5, atol=1e-5)
 
 
 def test_what_is_no_model_is_refused_wherever_it_ends(folder: Path, tmp_path: Path) -> None:

@@ -6,20 +6,18 @@ import dataclasses
 import functools
 import hashlib
 import json
-import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from quedge.experiments import sources
 from quedge.experiments.job import Job
 from quedge.model.scenario import PARAMETERS, Scenario
 from quedge.model.security import SUITE_KEYS
+from quedge.pqc.costs import traffic_of
 
-_PACKAGE = Path(__file__).parent.parent
-_DECIDING = ("model", "allocation", "policy", "simulation", "data", "experiments/probes", "experiments/ppo")
 _NAME_BYTES = 12
 
 
@@ -31,13 +29,14 @@ def determinants(job: Job) -> dict[str, Any]:
     """
     return {
         "scenario": scenario_object(job.scenario),
+        "sends": _sends(job.scenario),
         "policy": plain(job.policy),
         "seed": job.seed,
         "frames": job.frames,
         "probe": plain(job.probe),
         "channel": plain(job.channel),
         "arrivals": plain(job.arrivals),
-        "code": code_version(),
+        "code": code_version(job),
     }
 
 
@@ -61,16 +60,43 @@ def digest_of(determined_by: Mapping[str, Any]) -> str:
     return hashlib.blake2b(text.encode(), digest_size=_NAME_BYTES).hexdigest()
 
 
-@functools.cache
-def code_version() -> str:
-    """A digest of the sources and data that findings depend on; figures and commands can change without it."""
-    digest = hashlib.blake2b(digest_size=6)
-    for part in _DECIDING:
-        for path in sorted((_PACKAGE / part).rglob("*")):
-            if path.suffix in (".py", ".npz", ".mat"):
-                digest.update(path.relative_to(_PACKAGE).as_posix().encode())
-                digest.update(path.read_bytes())
-    return digest.hexdigest()
+def code_version(job: Job) -> str:
+    """A digest of the sources and data that a job's findings depend on; figures and commands can change without it.
+
+    They are the files of the classes that the job is made of, and of all that these import, as they were when this
+    process first asked for them.
+    """
+    made_of = {type(job), *_kinds((job.policy, job.probe, job.channel, job.arrivals))}
+    ours = {kind.__module__ for kind in made_of if sources.is_of_the_package(kind.__module__)}
+    own = [_own(kind) for kind in made_of if not sources.is_of_the_package(kind.__module__)]
+    for each in own:
+        ours |= each.imported
+    return " ".join((sources.package_digest(frozenset(ours), sources.PACKAGE), *sorted({each.digest for each in own})))
+
+
+def joint_version(jobs: Iterable[Job]) -> str:
+    """One version for the code of several jobs."""
+    versions = {code_version(job) for job in jobs}
+    return versions.pop() if len(versions) == 1 else digest_of({"code": sorted(versions)})
+
+
+def _kinds(value: Any) -> Iterator[type]:
+    """The classes of all objects in a value, wherever `plain` looks for them."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        yield type(value)
+        yield from _kinds([getattr(value, field.name) for field in dataclasses.fields(value)])
+    elif isinstance(value, (tuple, list)):
+        if hasattr(value, "_fields"):
+            yield type(value)
+        for each in value:
+            yield from _kinds(each)
+    elif isinstance(value, Mapping):
+        yield from _kinds(list(value.values()))
+
+
+def _sends(scenario: Scenario) -> Any:
+    """What a scenario's suite sends, record by record; a probe may count it, and the constants are affine in it."""
+    return None if scenario.secured_by is None else plain(traffic_of(scenario.secured_by, scenario.profiles))
 
 
 def _resolved(scenario: Scenario, name: str) -> Any:
@@ -113,13 +139,28 @@ def plain(value: Any) -> Any:
 
 
 def _class(kind: type) -> dict[str, str]:
-    """A class by its name, and by the file that it comes from where that is none of the package's."""
+    """A class by its name, and by the files that decide it where it is none of the package's."""
     name = {"class": f"{kind.__module__}.{kind.__qualname__}"}
-    if kind.__module__.partition(".")[0] == "quedge":
+    if sources.is_of_the_package(kind.__module__):
         return name  # its code is part of the code version
-    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
-    return name if file is None else name | {"source": _digest_of(Path(file))}
+    source = _own(kind).digest
+    return name | {"source": source} if source else name
 
 
-def _digest_of(path: Path) -> str:
-    return hashlib.blake2b(path.read_bytes(), digest_size=6).hexdigest()
+class _Own(NamedTuple):
+    """The files that decide a class of a user's own.
+
+    Attributes:
+        digest: of them; empty where there is none, as in a notebook.
+        imported: names that they import from the package.
+    """
+
+    digest: str
+    imported: frozenset[str]
+
+
+@functools.cache
+def _own(kind: type) -> _Own:
+    """Read once a class: a file that changes later is not what runs here."""
+    files, imported = sources.own_files(kind.__module__)
+    return _Own(sources.digest_of_files(files) if files else "", imported)

@@ -9,8 +9,8 @@ from typing import Any
 
 from quedge.experiments.engine.store import Store, metadata_of
 from quedge.experiments.engine.versions import common_versions
-from quedge.experiments.experiment import Experiment, Grid, Size
-from quedge.experiments.fingerprint import code_version, scenario_object
+from quedge.experiments.experiment import Experiment, Grid, Size, points_of
+from quedge.experiments.fingerprint import joint_version, scenario_object
 from quedge.experiments.presentation import Figure
 from quedge.experiments.reading.markdown import grid_of, markdown_of
 from quedge.experiments.reading.records import Gathered, Records
@@ -111,7 +111,7 @@ def _manifest(experiment: Experiment, size: Size, gathered: Gathered, store: Sto
         "runs": [_run(grid, size) for grid in experiment.grids],
         "cells": gathered.cells,
         "failed": gathered.failed,
-        "code": code_version(),
+        "code": joint_version(point.job for point in points_of(experiment, size)),
         "versions": common_versions(
             metadata_of(store.folder / f"{cell}.parquet")["versions"] for cell in sorted(cells)
         ),

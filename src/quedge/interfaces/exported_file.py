@@ -18,11 +18,12 @@ from quedge.model.extras import check_installed
 from quedge.model.frame import checked_frame
 from quedge.model.scenario import Scenario
 from quedge.policy.lydroo.exported.policy import ExportedLydroo
+from quedge.policy.lydroo.features import device_features
 
 SUFFIX = ".onnx"
 """By it an exported actor is told from an agent's file."""
 
-_FORMAT, _VERSION = "quedge-actor", "1"
+_FORMAT, _VERSION = "quedge-actor", "2"
 
 
 class Exported(NamedTuple):
@@ -38,7 +39,7 @@ class Exported(NamedTuple):
 
 
 def write_exported(path: Path, agent: AgentFile) -> None:
-    """Write an agent's actor as an ONNX model, as a whole or not at all.
+    """Write an agent's network as an ONNX model, as a whole or not at all.
 
     The model carries the settings that its policy needs to go on - critic, quantiser, K and when it adapts - and, as a
     record, those under which it learned; nothing of the training itself.
@@ -58,7 +59,7 @@ def write_exported(path: Path, agent: AgentFile) -> None:
         "devices": str(state.devices),
         "settings": json.dumps(settings_object(settings)),
     }
-    model = actor_model(settings.actor, settings.inputs, state.weights, state.devices, __version__, metadata)
+    model = actor_model(settings.actor, settings.inputs.features, state.weights, state.devices, __version__, metadata)
     with whole_file(path) as file:
         file.write(model.SerializeToString())
 
@@ -92,7 +93,10 @@ def read_exported(path: Path) -> Exported:
 def _checked(model: bytes, metadata: Mapping[str, str]) -> Exported:
     version = metadata["format_version"]
     if version != _VERSION:
-        raise ValueError(f"it is of version {version[:60]!r}, and this quedge reads version {_VERSION}")
+        raise ValueError(
+            f"it is of version {version[:60]!r}, and this quedge reads version {_VERSION}; `quedge export` writes "
+            "it anew from the agent's own file"
+        )
     policy = metadata["policy"]
     if policy not in LEARNERS:
         raise ValueError(f"policy: {policy[:60]!r} is none of {', '.join(LEARNERS)}")
@@ -100,7 +104,8 @@ def _checked(model: bytes, metadata: Mapping[str, str]) -> Exported:
     devices = Scenario(devices=int(metadata["devices"])).devices
     lydroo = ExportedLydroo(settings, model, devices)
     quiet = np.ones(devices)
-    logits = lydroo.forward().logits(checked_frame(cell_of(Scenario(devices=devices)), 1e-11 * quiet, quiet, quiet))
+    frame = checked_frame(cell_of(Scenario(devices=devices)), 1e-11 * quiet, quiet, quiet)
+    logits = lydroo.forward().logits(device_features(frame, settings.inputs))
     if logits.shape != (devices,) or not np.isfinite(logits).all():
         raise ValueError("its logits for a plain frame are not finite")
     return Exported(policy, lydroo)

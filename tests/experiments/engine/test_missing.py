@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -116,6 +117,31 @@ class NoWorkers(InProcess):
 
         executor.submit = broken  # type: ignore[method-assign, assignment]
         return executor
+
+
+class Elsewhere(InProcess):
+    """Workers on which one cell runs by other code."""
+
+    def start(self) -> Executor:
+        executor = super().start()
+        submit = executor.submit
+
+        def changed(fn: Any, /, sent: Job) -> Future[Any]:
+            future: Future[Any] = Future()
+            answer = submit(fn, sent).result()
+            future.set_result(answer._replace(code="other") if sent.seed == 1 else answer)
+            return future
+
+        executor.submit = changed  # type: ignore[method-assign, assignment]
+        return executor
+
+
+def test_what_a_worker_with_other_code_finds_is_not_kept(tmp_path: Path) -> None:
+    jobs = told(3)
+    ran = run_missing(jobs, Store(tmp_path), Elsewhere())
+    assert ran.failures == {name_of(jobs[1]): "the worker has another version of quedge, or of a file of your own"}
+    assert sorted(found["seed"] for found in ran.findings.values()) == [0.0, 2.0]
+    assert not Store(tmp_path).path(jobs[1]).exists()
 
 
 def test_where_there_are_no_workers_the_run_ends(tmp_path: Path) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import quedge
 from quedge.allocation.noma_greedy import NomaGreedy
+from quedge.model.cell import cell_of
 from quedge.model.frame import Frame
+from quedge.model.scenario import Scenario
 from quedge.policy.baselines import AllLocal
 from quedge.policy.lydroo.features import MODEL_FEATURES, Inputs, device_features, model_features
 from tests.frames import drawn_frame, laid_frame
@@ -90,3 +94,48 @@ def test_an_empty_cell_has_features_without_worth() -> None:
     frame = laid_frame([1e-11, 1e-12], 0.0, 0.0, v=0.0)
     assert decide(AllLocal(), frame).objective == 0.0
     assert (model_features(frame)[:, 3:5] == 0.0).all()
+
+
+def test_where_nobody_gains_but_for_rounding_nobody_leads() -> None:
+    frame = Frame(cell_of(Scenario(devices=4)), np.array([1e-9, 1e-10, 3e-11, 1e-12]), np.full(4, 3.0), np.zeros(4))
+    features = model_features(frame)
+    assert abs(features[:, 4].max()) < 1e-12  # energy is free, and the CPUs alone empty the queues
+    assert (features[:, 7] == -1.0).all()
+
+
+@pytest.mark.parametrize("inputs", Inputs)
+def test_features_have_their_documented_shape_and_type(inputs: Inputs) -> None:
+    features = quedge.device_features(drawn_frame(6, seed=4), inputs)
+    assert features.shape == (6, inputs.features)
+    assert features.dtype == np.float32
+    assert features.flags.c_contiguous
+
+
+def test_features_are_what_the_page_of_exported_networks_says() -> None:
+    frame = drawn_frame(6, seed=4, pqc_power_w=0.01, frame_s=0.25, nu=40.0)
+    cell, gain, data, energy = frame
+    local = AllLocal().decide(frame, np.random.default_rng(0))
+    worth = (data + cell.v * cell.weight) * local.rate_mbps - cell.nu * energy * local.power_w  # L
+    alone = [NomaGreedy().allocate(frame, only(6, i)) for i in range(6)]
+    value = np.array([decision.objective for decision in alone]) - worth.sum() + worth  # A
+    power = np.array([decision.transmit_power_w[i] for i, decision in enumerate(alone)])
+    scale, advantage = max(np.abs(value).max(), worth.max()), value - worth
+    lead = int(advantage.argmax())
+    pairs = np.array([NomaGreedy().allocate(frame, only(6, i, lead)).objective for i in range(6)])
+    defined = np.column_stack(
+        [
+            np.log10(gain / cell.noise_w) - 3.0,
+            0.5 * np.log1p(data / 0.25),
+            0.25 * np.log1p(40.0 * energy / 0.5),
+            value / scale,
+            advantage / scale,
+            0.2 * np.log1p(power * gain / cell.noise_w),
+            power / cell.max_transmit_power_w,
+            np.maximum(advantage / advantage.max(), -1.0),
+            np.where(np.arange(6) == lead, advantage, pairs - alone[lead].objective) / scale,
+        ]
+    )
+    np.testing.assert_allclose(quedge.device_features(frame, Inputs.MODEL), defined, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(quedge.device_features(frame, Inputs.STATE), defined[:, :3], rtol=1e-5)
+    linear = np.column_stack([gain * 1e10, data / 0.25 / 1e4, energy / 0.5 / 1e4])
+    np.testing.assert_allclose(quedge.device_features(frame, Inputs.LINEAR), linear, rtol=1e-6)

@@ -115,13 +115,13 @@ class _Queue:
     def _take(self, name: str, future: Future[Answer]) -> None:
         try:
             answer = future.result()
+            if answer.code != code_version(self._jobs[name]):
+                answer = _failed("the worker has another version of quedge, or of a file of your own")
         except BrokenExecutor:
             self._lost.append(name)
             return
         except Exception as error:  # it could not be sent there, or its answer not back; or a cluster's own trouble
             answer = _failed(" ".join(f"{type(error).__name__}: {error}".split()))
-        if answer.code != code_version():
-            answer = _failed("the worker has another version of quedge")
         self._keep(name, answer)
 
     def retry(self) -> None:
@@ -146,4 +146,4 @@ _PROOF = 2  # deaths of the only job's worker
 
 
 def _failed(reason: str) -> Answer:
-    return Answer(None, reason, 0.0, versions(), code_version())
+    return Answer(None, reason, 0.0, versions(), "")

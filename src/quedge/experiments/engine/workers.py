@@ -50,7 +50,7 @@ class Answer(NamedTuple):
         reason: why it failed.
         elapsed_s: how long it took (s).
         versions: of the libraries that it ran with.
-        code: the version of the code that ran.
+        code: the version of the code that ran; empty where none did.
     """
 
     findings: Findings | None
@@ -62,10 +62,10 @@ class Answer(NamedTuple):
 
 def run_job(job: Job) -> Answer:
     """Run a job where it is; an error becomes part of the answer."""
-    began = time.perf_counter()
-    findings, reason = None, ""
+    code = code_version(job)  # before it runs: a file may change meanwhile
+    findings, reason, began = None, "", time.perf_counter()
     try:
         findings = {name: found if isinstance(found, Series) else float(found) for name, found in job.run().items()}
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-    return Answer(findings, reason, time.perf_counter() - began, versions(), code_version())
+    return Answer(findings, reason, time.perf_counter() - began, versions(), code)

@@ -1,4 +1,4 @@
-"""`quedge export`: a trained agent's actor as an ONNX model."""
+"""`quedge export`: a trained agent's network as an ONNX model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def export_agent(
     agent: Annotated[Path, typer.Argument(metavar="AGENT", help="A trained agent, as `quedge train` keeps it.")],
     out: Annotated[Path, typer.Argument(parser=place_of, metavar="FILE", help="The ONNX model to be written (.onnx).")],
 ) -> None:
-    """Export a trained agent's actor as an ONNX model; `quedge run --agent FILE` runs it in ONNX Runtime."""
+    """Export a trained agent's network as an ONNX model; `quedge run --agent FILE` runs it in ONNX Runtime."""
     with refusing():
         if out.suffix != SUFFIX:
             raise ValueError(f"FILE: {out}: is not allowed; its name must end in {SUFFIX}")

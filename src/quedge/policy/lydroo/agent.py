@@ -57,7 +57,7 @@ class LydrooAgent:
         weights: Weights,
         devices: int,
         trainer: Trainer | None = None,
-        forward: Callable[[Frame], NDArray[np.float64]] | None = None,
+        forward: Callable[[NDArray[np.float32]], NDArray[np.float64]] | None = None,
     ) -> None:
         """An agent with given weights; without a trainer it never changes them.
 
@@ -66,8 +66,8 @@ class LydrooAgent:
             weights: the actor's weights; a trainer changes them in place.
             devices: number of devices that they were made for.
             trainer: what takes the learning steps on these weights.
-            forward: what gives a frame's logits, features and all, where the actor is none of weights; such an agent
-                has no trainer.
+            forward: what makes logits of features, as `Actor.logits` does, where the actor is none of weights; such an
+                agent has no trainer.
         """
         self.settings = settings
         self.devices = devices
@@ -88,7 +88,8 @@ class LydrooAgent:
 
     def choose(self, frame: Frame, rng: np.random.Generator) -> Decision:
         """Decide one frame; `learn` learns from it, and must be called before the next frame if at all."""
-        logits = self._forward(frame)
+        self._features = device_features(frame, self.settings.inputs)
+        logits = self._forward(self._features)
         count = self._count(frame.cell.devices)
         offload, place = self.settings.quantiser.quantise(logits, count, rng)
         candidate, decision = allocate_best(self.settings.allocator, frame, offload)
@@ -145,10 +146,8 @@ class LydrooAgent:
         self._winners.extend(state.winners)
         self._frames = state.frames
 
-    def _compiled_forward(self, frame: Frame) -> NDArray[np.float64]:
-        """The logits of a frame by the compiled kernels; what the actor saw is kept to be remembered."""
-        self._features = device_features(frame, self.settings.inputs)
-        return self.settings.actor.logits(self.weights, self._features)
+    def _compiled_forward(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        return self.settings.actor.logits(self.weights, features)
 
     def _count(self, devices: int) -> int:
         """K of this frame: at most N, as in the paper.

@@ -36,7 +36,15 @@ class Inputs(StrEnum):
 
 
 def device_features(frame: Frame, inputs: Inputs) -> Floats32:
-    """What an actor sees of each device, shape (devices, `inputs.features`)."""
+    """What an actor sees of each device; docs/onnx.md defines each feature.
+
+    Args:
+        frame: the frame.
+        inputs: which features.
+
+    Returns:
+        An array of shape (devices, `inputs.features`), float32.
+    """
     if inputs is Inputs.LINEAR:
         return _linear_state(frame)
     features = model_features(frame)

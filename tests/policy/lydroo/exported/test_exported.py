@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from quedge.model.frame import Frame
 from quedge.model.scenario import Scenario
 from quedge.policy.lydroo import EQUIVARIANT, Inputs, Lydroo, MlpActor, SharedActor, TrainedLydroo
 from quedge.policy.lydroo.actor import fresh_weights
-from quedge.policy.lydroo.features import device_features, model_features
+from quedge.policy.lydroo.features import device_features
 from quedge.simulation.simulate import simulate
 
 onnx = pytest.importorskip("onnx")
@@ -24,6 +26,7 @@ pytest.importorskip("onnxruntime")
 from quedge.policy.lydroo.exported.forward import Forward  # noqa: E402
 from quedge.policy.lydroo.exported.graph import actor_model  # noqa: E402
 from quedge.policy.lydroo.exported.policy import ExportedLydroo  # noqa: E402
+from quedge.policy.lydroo.exported.unread import unread  # noqa: E402
 
 DEVICES = 10
 SETTINGS = {
@@ -32,6 +35,8 @@ SETTINGS = {
     "other sizes": dataclasses.replace(EQUIVARIANT, actor=SharedActor(5, 7)),
     "mlp": Lydroo(inputs=Inputs.MODEL),
     "paper": Lydroo(),
+    "linear": Lydroo(inputs=Inputs.LINEAR),
+    "shared, linear": dataclasses.replace(EQUIVARIANT, inputs=Inputs.LINEAR),
 }
 CELLS = {
     "the paper's": Scenario(),
@@ -47,7 +52,7 @@ every_setting = pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTI
 def both(settings: Lydroo, seed: int = 0) -> tuple[TrainedLydroo, ExportedLydroo]:
     """The same untrained actor, compiled and exported."""
     weights = fresh_weights(settings.actor.shapes(DEVICES, settings.inputs.features), np.random.default_rng(seed))
-    model = actor_model(settings.actor, settings.inputs, weights, DEVICES, "0", {"format": "test"})
+    model = actor_model(settings.actor, settings.inputs.features, weights, DEVICES, "0", {"format": "test"})
     return TrainedLydroo(settings, weights, DEVICES), ExportedLydroo(settings, model.SerializeToString(), DEVICES)
 
 
@@ -87,16 +92,9 @@ def test_logits_equal_those_of_the_compiled_forward_pass_in_a_thousand_states(se
         devices = int(rng.integers(1, 41)) if isinstance(settings.actor, SharedActor) else DEVICES
         frame = random_frame(list(CELLS.values())[t % len(CELLS)], devices, rng)
         expected = compiled_logits(settings, trained, frame)
-        np.testing.assert_allclose(forward.logits(frame), expected, rtol=1e-5, atol=1e-5)
-
-
-def test_where_nobody_gains_but_for_rounding_nobody_leads() -> None:
-    frame = Frame(cell_of(Scenario(devices=4)), np.array([1e-9, 1e-10, 3e-11, 1e-12]), np.full(4, 3.0), np.zeros(4))
-    assert abs(model_features(frame)[:, 4].max()) < 1e-12  # energy is free, and the CPUs alone empty the queues
-    assert (model_features(frame)[:, 7] == -1.0).all()
-    trained, exported = both(EQUIVARIANT)
-    expected = compiled_logits(EQUIVARIANT, trained, frame)
-    np.testing.assert_allclose(exported.forward().logits(frame), expected, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(
+            forward.logits(device_features(frame, settings.inputs)), expected, rtol=1e-5, atol=1e-5
+        )
 
 
 @every_setting
@@ -146,21 +144,90 @@ def test_an_exported_policy_can_be_sent_to_another_process_and_is_named_by_its_c
     assert plain(exported) != plain(other)
 
 
-def test_a_graph_of_other_inputs_is_refused_with_what_is_missing() -> None:
+def test_every_kind_of_inputs_is_exported_by_some_setting() -> None:
+    assert {settings.inputs for settings in SETTINGS.values()} == set(Inputs)
+
+
+@every_setting
+def test_the_graph_holds_the_weights_alone_and_reads_every_input(settings: Lydroo) -> None:
+    trained, exported = both(settings)
+    model = onnx.load_from_string(exported.model)
+    assert [node.name for node in model.graph.input] == ["features"]
+    assert unread(exported.model, ["features"]) == []
+    held = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    del held["flat"]
+    assert held.keys() == trained.weights.keys()
+    for name, values in trained.weights.items():
+        np.testing.assert_array_equal(held[name], values)
+
+
+def test_a_graph_of_other_features_or_devices_is_refused_with_what_it_takes() -> None:
     _, exported = both(dataclasses.replace(EQUIVARIANT, inputs=Inputs.STATE))
-    with pytest.raises(ValueError, match=r"inputs: 'v' is absent, and must be tensor\(double\) of shape \[\]"):
-        Forward(exported.model, Inputs.MODEL, None)
-    with pytest.raises(ValueError, match=r"inputs: 'channel_gain' is .*'devices'.*, and must be .*\[10\]"):
-        Forward(exported.model, Inputs.STATE, 10)
+    complaint = r"inputs: 'features' is tensor\(float\) of shape \['devices', 3\], and must be .*"
+    with pytest.raises(ValueError, match=complaint + r"\['devices', 9\]"):
+        Forward(exported.model, 9, None)
+    with pytest.raises(ValueError, match=complaint + r"\[10, 3\]"):
+        Forward(exported.model, 3, 10)
+
+
+def declared(name: str) -> Any:
+    return onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["devices", 9])
+
+
+def _extra(graph: Any) -> None:
+    graph.input.append(declared("noise_w"))
+
+
+def _missing(graph: Any) -> None:
+    del graph.input[:]
+    graph.initializer.append(onnx.numpy_helper.from_array(np.zeros((10, 9), np.float32), "features"))
+
+
+def _renamed(graph: Any) -> None:
+    graph.input[0].name = graph.node[0].input[0] = "gains"
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (_extra, r"inputs: 'noise_w' is tensor\(float\) of shape \['devices', 9\], and must be absent"),
+        (_missing, r"inputs: 'features' is absent, and must be tensor\(float\) of shape \['devices', 9\]"),
+        (_renamed, r"inputs: 'gains' is .*, and must be absent"),
+    ],
+)
+def test_a_graph_with_an_input_too_many_too_few_or_of_another_name_is_refused(
+    change: Callable[[Any], None], complaint: str
+) -> None:
+    model = onnx.load_from_string(both(EQUIVARIANT)[1].model)
+    change(model.graph)
+    with pytest.raises(ValueError, match=complaint):
+        Forward(model.SerializeToString(), 9, None)
+
+
+def test_a_graph_that_does_not_read_its_input_is_refused() -> None:
+    model = onnx.load_from_string(both(Lydroo())[1].model)
+    Forward(model.SerializeToString(), 3, DEVICES)
+    model.graph.node[0].input[0] = "stored"
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.zeros((DEVICES, 3), np.float32), "stored"))
+    with pytest.raises(ValueError, match="inputs: 'features' is read by no node of the graph, and must be"):
+        Forward(model.SerializeToString(), 3, DEVICES)
+
+
+@pytest.mark.parametrize("content", [b"\x3f", b"\x3b\x00", b"\xff" * 20])
+def test_what_is_no_message_has_no_inputs_to_be_read(content: bytes) -> None:
+    with pytest.raises(ValueError, match="its graph cannot be read"):
+        unread(content, ["features"])
 
 
 def test_an_actor_of_a_user_s_own_has_no_graph() -> None:
     with pytest.raises(ValueError, match=r"actor: .* must be a SharedActor or an MlpActor"):
-        actor_model(object(), Inputs.MODEL, {}, 3, "0", {})  # type: ignore[arg-type]
+        actor_model(object(), 9, {}, 3, "0", {})  # type: ignore[arg-type]
 
 
 def test_mlp_weights_of_other_sizes_are_exported_too() -> None:
     trained, exported = both(Lydroo(actor=MlpActor((6, 4)), inputs=Inputs.STATE))
     frame = random_frame(Scenario(), DEVICES, np.random.default_rng(0))
     expected = compiled_logits(trained.settings, trained, frame)
-    np.testing.assert_allclose(exported.forward().logits(frame), expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(
+        exported.forward().logits(device_features(frame, Inputs.STATE)), expected, rtol=1e-5, atol=1e-5
+    )

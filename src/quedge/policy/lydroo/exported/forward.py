@@ -1,4 +1,4 @@
-"""An exported actor's forward pass, by ONNX Runtime on one thread."""
+"""An exported network's forward pass, by ONNX Runtime on one thread."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from quedge.model.cell import Cell
-from quedge.model.frame import Frame
 from quedge.policy.lydroo.actor import wrong_devices
-from quedge.policy.lydroo.exported.signature import DEVICES, LOGITS, SCALARS, STATE, constants, taken
-from quedge.policy.lydroo.features import Inputs
+from quedge.policy.lydroo.exported.signature import DEVICES, FEATURES, LOGITS
+from quedge.policy.lydroo.exported.unread import unread
 
 _FATAL = 4  # the lowest severity that is logged: what is wrong is told in our own words
 
@@ -18,61 +16,54 @@ _FATAL = 4  # the lowest severity that is logged: what is wrong is told in our o
 class Forward:
     """A graph, ready to run; what goes in and out has memory of its own, which stays while the devices do."""
 
-    def __init__(self, model: bytes, inputs: Inputs, devices: int | None) -> None:
+    def __init__(self, model: bytes, features: int, devices: int | None) -> None:
         """Load a graph.
 
         Args:
             model: the file's content.
-            inputs: what the actor sees, on which the graph's inputs depend.
+            features: number of features that the actor sees of a device.
             devices: the only number of devices that it serves; None where any will do.
 
         Raises:
             ValueError: it is no such graph; the message says what is wrong, and the caller knows of which file.
         """
         self._session = _session(model)
-        self._inputs, self._made_for = inputs, devices
-        self._check()
-        self._cell: Cell | None = None
-        self._reserve(1 if devices is None else devices)
+        self._made_for = devices
+        self._check(model, features)
+        self._reserve(1 if devices is None else devices, features)
 
-    def logits(self, frame: Frame) -> NDArray[np.float64]:
-        """The relaxed decision of a frame before the sigmoid, shape (devices,).
+    def logits(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """The relaxed decision before the sigmoid, shape (devices,); `features` of shape (devices, features).
 
         Raises:
             ValueError: the actor was made for another number of devices.
         """
-        if frame.cell is not self._cell:
-            self._enter(frame.cell)
-        for buffer, values in zip(self._state, frame[1:], strict=True):
-            buffer[:] = values
+        devices, count = features.shape
+        if devices != self._logits.size:
+            if self._made_for is not None:
+                raise wrong_devices(devices, self._made_for)
+            self._reserve(devices, count)
+        self._features[:] = features
         self._session.run_with_iobinding(self._binding)
         return self._logits.astype(np.float64)
 
-    def _enter(self, cell: Cell) -> None:
-        """Take the constants of a cell in."""
-        if cell.devices != self._logits.size:
-            if self._made_for is not None:
-                raise wrong_devices(cell.devices, self._made_for)
-            self._reserve(cell.devices)
-        for name in constants(self._inputs):
-            self._buffers[name][...] = getattr(cell, name)
-        self._cell = cell
-
-    def _reserve(self, devices: int) -> None:
+    def _reserve(self, devices: int, features: int) -> None:
         """Memory for a number of devices."""
-        self._buffers = {name: np.zeros(() if name in SCALARS else devices) for name in taken(self._inputs)}
-        self._state = [self._buffers[name] for name in STATE]
+        self._features = np.zeros((devices, features), dtype=np.float32)
         self._logits = np.zeros(devices, dtype=np.float32)
         self._binding = self._session.io_binding()
-        for name, buffer in self._buffers.items():
-            self._binding.bind_input(name, "cpu", 0, np.float64, buffer.shape, buffer.ctypes.data)
-        self._binding.bind_output(LOGITS, "cpu", 0, np.float32, self._logits.shape, self._logits.ctypes.data)
+        for bind, name, buffer in (
+            (self._binding.bind_input, FEATURES, self._features),
+            (self._binding.bind_output, LOGITS, self._logits),
+        ):
+            bind(name, "cpu", 0, np.float32, buffer.shape, buffer.ctypes.data)
 
-    def _check(self) -> None:
+    def _check(self, model: bytes, features: int) -> None:
+        """Refuse a graph that takes or gives anything else, or that takes what it does not read."""
         axis = DEVICES if self._made_for is None else self._made_for
-        expected = {name: ("tensor(double)", [] if name in SCALARS else [axis]) for name in taken(self._inputs)}
+        inputs = self._session.get_inputs()
         for what, nodes, wanted in (
-            ("inputs", self._session.get_inputs(), expected),
+            ("inputs", inputs, {FEATURES: ("tensor(float)", [axis, features])}),
             ("outputs", self._session.get_outputs(), {LOGITS: ("tensor(float)", [axis])}),
         ):
             found = {node.name: (node.type, list(node.shape)) for node in nodes}
@@ -80,6 +71,8 @@ class Forward:
                 if found.get(name) != wanted.get(name):
                     told = [_told(each.get(name)) for each in (found, wanted)]
                     raise ValueError(f"{what}: {name[:60]!r} is {told[0]}, and must be {told[1]}")
+        for name in unread(model, [node.name for node in inputs]):
+            raise ValueError(f"inputs: {name!r} is read by no node of the graph, and must be")
 
 
 def metadata_of(model: bytes) -> dict[str, str]:

@@ -1,33 +1,29 @@
-"""The whole of an actor as an ONNX graph: from a frame's state and its cell to the logits."""
+"""An actor's network as an ONNX graph: from the features to the logits."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from quedge.policy.lydroo.actor import Actor, MlpActor, SharedActor, Weights
-from quedge.policy.lydroo.exported.features import feature_rows
-from quedge.policy.lydroo.exported.nodes import Nodes, Value
-from quedge.policy.lydroo.exported.signature import DEVICES, LOGITS, SCALARS, taken
-from quedge.policy.lydroo.features import Inputs
+from quedge.policy.lydroo.exported.signature import DEVICES, FEATURES, LOGITS
 
 OPSET, IR_VERSION = 17, 8  # as old as the graph allows, so that old runtimes run it
 
 
 def actor_model(
-    actor: Actor, inputs: Inputs, weights: Weights, devices: int, version: str, metadata: Mapping[str, str]
+    actor: Actor, features: int, weights: Weights, devices: int, version: str, metadata: Mapping[str, str]
 ) -> onnx.ModelProto:
-    """An actor with what it has learned, as a checked ONNX model; `taken` and `LOGITS` name what goes in and out.
-
-    Features are computed in float64 and the network in float32, as the compiled forward pass has them.
+    """An actor with what it has learned, as a checked ONNX model; `signature.py` says what goes in and out.
 
     Args:
         actor: the network's shape.
-        inputs: what the actor sees.
-        weights: what it has learned.
+        features: number of features that it sees of a device.
+        weights: what it has learned; the graph holds them under their names.
         devices: number of devices that it was trained with; an `MlpActor` serves no other.
         version: the package's version.
         metadata: what the model is to carry beside the graph.
@@ -35,26 +31,20 @@ def actor_model(
     Raises:
         ValueError: an actor that is not of this package.
     """
-    g = Nodes()
-    features = feature_rows(g, {name: Value(g, name) for name in taken(inputs)}, inputs)
     axis: str | int
     if isinstance(actor, SharedActor):
-        logits, axis = _shared(g, weights, features), DEVICES
+        nodes, axis = _shared(), DEVICES
     elif isinstance(actor, MlpActor):
-        logits, axis = _mlp(g, weights, features, devices, inputs.features), devices
+        nodes, axis = _mlp(), devices
     else:
         raise ValueError(f"actor: {actor!r} is not allowed; it must be a SharedActor or an MlpActor")
-    flat = g.constant("flat", np.array([-1]))
-    g.nodes.append(helper.make_node("Reshape", [logits.name, flat.name], [LOGITS], LOGITS))
+    flat = numpy_helper.from_array(np.array([-1]), _FLAT)
     graph = helper.make_graph(
-        g.nodes,
+        [*nodes, helper.make_node("Reshape", ["output", _FLAT], [LOGITS], LOGITS)],
         "lydroo_actor",
-        [
-            helper.make_tensor_value_info(name, TensorProto.DOUBLE, [] if name in SCALARS else [axis])
-            for name in taken(inputs)
-        ],
+        [helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, [axis, features])],
         [helper.make_tensor_value_info(LOGITS, TensorProto.FLOAT, [axis])],
-        list(g.constants.values()),
+        [flat, *(numpy_helper.from_array(values, name) for name, values in weights.items())],
     )
     model = helper.make_model(
         graph,
@@ -68,24 +58,40 @@ def actor_model(
     return model
 
 
-def _shared(g: Nodes, weights: Weights, features: Value) -> Value:
-    """`SharedActor`, with the devices as columns; shape (1, devices)."""
-    columns = {name: values if values.ndim == 2 else values[:, np.newaxis] for name, values in weights.items()}
-    layer = {name: g.constant(name, values) for name, values in columns.items()}
-    embedded = g.op("Relu", g.op("Gemm", layer["embed.weight"], features, layer["embed.bias"]))
-    pooled = [g.op(kind, embedded, axes=[1]) for kind in ("ReduceMean", "ReduceMax")]
-    context = g.op("Gemm", layer["context.weight"], g.op("Concat", *pooled, axis=0), layer["context.bias"])
-    hidden = g.op("Relu", g.op("Gemm", layer["own.weight"], embedded, context))
-    return g.op("Gemm", layer["output.weight"], hidden, layer["output.bias"])
+_FLAT = "flat"
 
 
-def _mlp(g: Nodes, weights: Weights, features: Value, devices: int, count: int) -> Value:
-    """`MlpActor`; shape (devices, 1). Its first layer takes all of the first feature, then of the second, ..."""
-    first = weights["first.weight"].reshape(-1, devices, count).transpose(0, 2, 1).reshape(-1, devices * count)
-    hidden = g.op("Reshape", features, g.constant("column", np.array([-1, 1])))
-    for name, matrix in (("first", first), ("second", weights["second.weight"]), ("output", weights["output.weight"])):
-        bias = g.constant(f"{name}.bias", weights[f"{name}.bias"][:, np.newaxis])
-        hidden = g.op("Gemm", g.constant(f"{name}.weight", np.ascontiguousarray(matrix)), hidden, bias)
-        if name != "output":
-            hidden = g.op("Relu", hidden)
-    return hidden
+def _shared() -> list[onnx.NodeProto]:
+    """`SharedActor`, a device a row; `output` has shape (devices, 1)."""
+    return [
+        _layer("embed", FEATURES),
+        _node("Relu", ["embed"], "embedded"),
+        _node("ReduceMean", ["embedded"], "mean", axes=[0]),
+        _node("ReduceMax", ["embedded"], "maximum", axes=[0]),
+        _node("Concat", ["mean", "maximum"], "pooled", axis=1),
+        _layer("context", "pooled"),
+        _node("Gemm", ["embedded", "own.weight", "context"], "own", transB=1),
+        _node("Relu", ["own"], "hidden"),
+        _layer("output", "hidden"),
+    ]
+
+
+def _mlp() -> list[onnx.NodeProto]:
+    """`MlpActor`, all devices' features in one row; `output` has shape (1, devices)."""
+    return [
+        _node("Flatten", [FEATURES], "row", axis=0),
+        _layer("first", "row"),
+        _node("Relu", ["first"], "first_hidden"),
+        _layer("second", "first_hidden"),
+        _node("Relu", ["second"], "second_hidden"),
+        _layer("output", "second_hidden"),
+    ]
+
+
+def _layer(name: str, given: str) -> onnx.NodeProto:
+    """What a layer of the network makes of rows; its weights are called after it."""
+    return _node("Gemm", [given, f"{name}.weight", f"{name}.bias"], name, transB=1)
+
+
+def _node(kind: str, given: list[str], gives: str, **attributes: Any) -> onnx.NodeProto:
+    return helper.make_node(kind, given, [gives], gives, **attributes)

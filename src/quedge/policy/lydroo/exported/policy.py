@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ExportedLydroo:
-    """What `TrainedLydroo` is, but that its actor is an ONNX graph, run by ONNX Runtime.
+    """What `TrainedLydroo` is, but that its actor's network is an ONNX graph, run by ONNX Runtime.
 
     Attributes:
         settings: the agent's settings, with its critic.
@@ -54,7 +54,7 @@ class ExportedLydroo:
         check_installed("onnxruntime", "an exported actor", "ONNX Runtime", "onnx")
         from quedge.policy.lydroo.exported.forward import Forward
 
-        return Forward(self.model, self.settings.inputs, self.devices if self._serves_one else None)
+        return Forward(self.model, self.settings.inputs.features, self.devices if self._serves_one else None)
 
     def check_devices(self, devices: int) -> None:
         """Refuse a number of devices that the actor does not serve.
