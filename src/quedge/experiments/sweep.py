@@ -74,6 +74,7 @@ def sweep_experiment(
         shown=Presentation(_figure(scenario, varied, schemes), Table([(key, key) for key in varied], columns)),
         probe=Simulation(warmup),
         chapter="Sweeps",
+        full=None,
     )
 
 
