@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -8,6 +10,7 @@ from quedge.allocation.noma_greedy import NomaGreedy
 from quedge.allocation.noma_sca import NomaSca
 from quedge.experiments.findings import Series
 from quedge.experiments.job import Job, Together, found_of
+from quedge.experiments.probes import allocation_time
 from quedge.experiments.probes.allocation_time import AllocationTime
 from quedge.model.frame import Decision, Frame
 from quedge.model.scenario import Scenario
@@ -48,12 +51,21 @@ class Logged:
         return NomaGreedy().allocate(frame, offload)
 
 
-def test_several_allocators_are_timed_in_turn_each_after_a_call_of_the_frame_before() -> None:
+@pytest.mark.parametrize("short", [True, False])
+def test_several_allocators_are_timed_in_turn_short_calls_after_one_of_the_frame_before(
+    short: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(allocation_time, "_SHORT_US", math.inf if short else 0.0)
     log: list[tuple[str, float]] = []
     together = Together((("a", Logged("a", log)), ("b", Logged("b", log)), ("c", Logged("c", log))))
     found = Job(Scenario(devices=3), together, 0, 4, PROBE).run()
     gains = simulate(Scenario(devices=3), Exact(), 10, 0).channel_gain[5:, 0]
-    assert log == [(name, gain) for frame in range(4) for name in "abc" for gain in gains[frame : frame + 2]]
+    assert log == [
+        (name, gains[frame + later])
+        for frame in range(4)
+        for name in "abc"
+        for later in ((0, 1) if short or frame == 0 else (1,))
+    ]
     for name in "abc":
         own = found_of(name, found)
         assert {"time_us", "time_us_p25", "time_us_p75", "rounds", "fallbacks", "time_us_of_call"} == own.keys()

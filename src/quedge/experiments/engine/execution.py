@@ -23,7 +23,9 @@ def in_turn(jobs: Mapping[str, Job]) -> list[str]:
     One of each kind comes first, so that it is soon known how long the others will take; then the large ones, lest one
     is left over at the end. What measures times waits until nothing else runs.
     """
-    first = {kind_of(job): name for name, job in reversed(jobs.items())}
+    first: dict[str, str] = {}
+    for name, job in jobs.items():
+        first.setdefault(kind_of(job), name)
 
     def place(name: str) -> tuple[bool, bool, int]:
         return jobs[name].probe.alone, first[kind_of(jobs[name])] != name, -jobs[name].scenario.devices

@@ -30,7 +30,7 @@ GRIDS = [
 
 REMARKS = [
     "Every device offloads. Times are of single calls from Python, one thread, nothing else running; in each frame the "
-    "allocators are timed in turn, each after a call that is not counted. Ours are medians, the paper's are means, "
+    "allocators are timed in turn, short calls after one that is not counted. Ours are medians, the paper's are means, "
     "which a few slow calls raise.",
     "In the text the "
     "paper speaks of 2,534 µs at N = 10 and of more than 8,000 µs at N = 35 for SCA; its Table II has 2,344 and 7,211.",

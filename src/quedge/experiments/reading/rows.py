@@ -6,6 +6,7 @@ import csv
 import io
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -219,7 +220,7 @@ def _rows(record: Records, x: Any, line: str, shown: Sequence[Panel | Column], r
         row = row._replace(settled=trend_of(record, each.measure))
         if isinstance(each, Column) and each.better is not None and row.settled in ("", SETTLED):
             row = row._replace(best=rivals.beaten_by(record, each.measure, each.better))
-        yield _compared(row, record, rivals, lambda other, measure=each.measure: other.by_seed(measure))
+        yield _compared(row, record, rivals, partial(Records.by_seed, measure=each.measure))
 
 
 def _course(figure: Course, record: Records, rivals: Rivals) -> Iterator[Row]:
@@ -232,7 +233,7 @@ def _course(figure: Course, record: Records, rivals: Rivals) -> Iterator[Row]:
             mean, low, high, seeds = estimate([float(course.value[point]) for course in courses])
             interval = _interval(seeds)
             row = Row(float(at), line, panel.measure, mean, low, high, interval, seeds, record.frames, OURS)
-            yield _compared(row, record, rivals, lambda other, place=(name, point): other.by_seed_at(*place))
+            yield _compared(row, record, rivals, partial(Records.by_seed_at, measure=name, point=point))
 
 
 def _compared(row: Row, record: Records, rivals: Rivals, values: Callable[[Records], dict[int, float]]) -> Row:

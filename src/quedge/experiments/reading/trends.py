@@ -11,11 +11,13 @@ GROWTH = 0.10
 """A drift of less, over the frames that a mean is of, moves the mean by less than 5 % from where the queue ends: about
 what seeds leave uncertain."""
 
+_PERCENT = f"{GROWTH:.0%}".replace("%", " %")
+
 GROWS, FALLS, SETTLED = "grows", "falls", "settled"
 
 SETTLED_RULE = (
     f"A queue {GROWS} ({FALLS}) where the 95 % interval of its least-squares drift, over the frames that its mean is "
-    f"of, lies wholly above {GROWTH:.0%} of that mean (below -{GROWTH:.0%}); else it has settled, as far as these runs "
+    f"of, lies wholly above {_PERCENT} of that mean (below -{_PERCENT}); else it has settled, as far as these runs "
     "can tell."
 )
 """What the words of a column `settled` mean."""
