@@ -24,9 +24,9 @@ BOTH = f"{UNSETTLED}, and {ALONE}"
 @pytest.mark.parametrize(
     ("name", "size", "told"),
     [
-        ("fig7", QUICK, f"2,000 frames instead of 10,000, as in the paper, and one seed instead of 5; {BOTH}."),
+        ("fig7", QUICK, f"2,000 frames instead of the paper's 10,000 and one seed instead of 5; {BOTH}."),
         ("fig7", Size(10_000, 2), "2 seeds instead of 5."),
-        ("fig7", Size(500, 5), f"500 frames instead of 10,000, as in the paper; {UNSETTLED}."),
+        ("fig7", Size(500, 5), f"500 frames instead of the paper's 10,000; {UNSETTLED}."),
         ("beyond-ppo", QUICK, f"2,000 frames instead of 10,000 and one seed instead of 3; {BOTH}."),
         ("beyond-devices", Size(500, 5), f"500 frames instead of 1,000 to 2,000; {UNSETTLED}."),
     ],

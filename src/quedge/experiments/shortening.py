@@ -24,8 +24,8 @@ def shortened(experiment: Experiment, size: Size) -> str:
     warnings: list[str] = []
     if frames:
         meant = _range(meant for _, meant in frames)
-        by_paper = ", as in the paper," if experiment.chapter == "The paper" and meant == f"{FULL.frames:,}" else ""
-        parts.append(f"{_range(ran for ran, _ in frames)} frames instead of {meant}{by_paper}")
+        whose = "the paper's " if experiment.chapter == "The paper" and meant == f"{FULL.frames:,}" else ""
+        parts.append(f"{_range(ran for ran, _ in frames)} frames instead of {whose}{meant}")
         warnings.append("queues may not have settled")
     if seeds:
         fewest = min(ran for ran, _ in seeds)
@@ -35,7 +35,7 @@ def shortened(experiment: Experiment, size: Size) -> str:
             warnings.append("one seed gives no interval")
     if not parts:
         return ""
-    told = f"Shortened: {' and '.join(parts)}".removesuffix(",")
+    told = f"Shortened: {' and '.join(parts)}"
     return f"{told}; {', and '.join(warnings)}." if warnings else f"{told}."
 
 
