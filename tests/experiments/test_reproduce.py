@@ -53,7 +53,7 @@ def test_an_experiment_leaves_its_files(experiment: Experiment, tmp_path: Path) 
         stem = name if figure is None else f"{name}-table"
         expected |= {f"{stem}.csv", f"{stem}.md"}
         text = (tmp_path / f"{stem}.md").read_text()
-        assert ("the paper" in text) == bool(table.marks)
+        assert ("| the paper" in text) == bool(table.marks)
         schemes = {scheme.name for grid in experiment.grids for scheme in grid.schemes}
         assert all(f"| {scheme} |" in text for scheme in schemes)
     assert names == expected

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 POLICY = "policy"
 """Stands for a key where each policy has a line of its own."""
 
+LOWER, HIGHER = "lower", "higher"
+
 
 class Mark(NamedTuple):
     """A number that the paper gives.
@@ -42,14 +44,14 @@ class Panel(NamedTuple):
         label: of its axis, with the unit.
         scale: "linear" from zero, "log", "queue" (decades where values differ by decades), or "close" (not from zero).
         level: a value with a line of its own.
-        deviation: name of the measure of its standard deviation, drawn instead of the interval over the seeds.
+        quartiles: whether it is a time, of which the median is drawn, with the quartiles as a band; see `Column`.
     """
 
     measure: str
     label: str
     scale: str = "linear"
     level: Level | None = None
-    deviation: str | None = None
+    quartiles: bool = False
 
 
 class Column(NamedTuple):
@@ -59,13 +61,16 @@ class Column(NamedTuple):
         measure: its name.
         heading: with the unit.
         digits: after the point.
-        deviation: name of the measure of its standard deviation, given instead of the interval over the seeds.
+        better: `LOWER` or `HIGHER`, where one is better than the other.
+        quartiles: whether it is a time, of which the median over the seeds is given, with its quartiles: `..._p25` and
+            `..._p75` where the probe finds them of each run, else those over the seeds.
     """
 
     measure: str
     heading: str
     digits: int
-    deviation: str | None = None
+    better: str | None = None
+    quartiles: bool = False
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,7 @@ def sweep_experiment(
         ),
         probe=Simulation(warmup),
         chapter="Sweeps",
+        full=None,
     )
 
 

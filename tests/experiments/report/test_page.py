@@ -15,6 +15,7 @@ import pytest
 
 from quedge.experiments.catalogue import EXPERIMENTS
 from quedge.experiments.experiment import Size
+from quedge.experiments.reading.rivals import BOLD_RULE
 from quedge.experiments.report.page import write_report
 from quedge.experiments.reproduce import reproduce
 from tests.workers import InProcess
@@ -113,6 +114,35 @@ def test_code_is_set_as_such_and_experiments_are_linked(folder: Path, tmp_path: 
     (tmp_path / "mine.experiment.json").write_text(json.dumps(manifest))
     page = write_report(tmp_path).read_text()
     assert 'see <a href="#table3"><code>table3</code></a>, <code>fig7</code> and P<sub>q</sub>' in page
+
+
+def test_a_shortened_run_says_so_on_the_page_and_in_each_file(folder: Path) -> None:
+    told = "Shortened: 4 frames instead of the paper's 10,000 and 2 seeds instead of 5; queues may not have settled."
+    page = (folder / "report.html").read_text()
+    assert "A quick look, not the whole experiments" in page[: page.index("<nav>")]
+    assert page.count(told) == 1 + 2  # the banner, Figure 7 and Table III
+    assert told in (folder / "table3.md").read_text()
+    assert json.loads((folder / "fig7.experiment.json").read_text())["shortened"] == told
+
+
+def test_a_page_of_full_runs_has_no_banner(folder: Path, tmp_path: Path) -> None:
+    manifest = json.loads((folder / "table3.experiment.json").read_text())
+    for full in (manifest | {"shortened": ""}, {key: value for key, value in manifest.items() if key != "shortened"}):
+        (tmp_path / "mine.experiment.json").write_text(json.dumps(full))
+        assert "quick look" not in write_report(tmp_path).read_text()
+
+
+def test_what_is_best_is_bold_and_the_rule_is_told(folder: Path, tmp_path: Path) -> None:
+    manifest = json.loads((folder / "table3.experiment.json").read_text())
+    table = {"heading": ["ν", "policy", "queue"], "lines": [["1", "a", "5.0"], ["1", "b", "6.0"]], "keys": 1}
+    (tmp_path / "mine.experiment.json").write_text(json.dumps(manifest | {"table": table | {"bold": [[0, 2]]}}))
+    page = write_report(tmp_path).read_text()
+    elements(page)
+    assert "<strong>5.0</strong>" in page
+    assert "<strong>6.0</strong>" not in page
+    assert BOLD_RULE.replace("'", "&#39;") in page
+    (tmp_path / "mine.experiment.json").write_text(json.dumps(manifest | {"table": table}))  # as an older one wrote it
+    assert "<strong>5.0</strong>" not in write_report(tmp_path).read_text()
 
 
 def test_what_experiments_say_is_never_markup(folder: Path, tmp_path: Path) -> None:

@@ -49,13 +49,18 @@ EXPERIMENT = Experiment(
                 QUEUE,
                 POWER,
                 OBJECTIVE_RATIO,
-                Panel("decision_us_p50", "median time of a decision (µs)", "log"),
+                Panel("decision_us_p50", "median time of a decision (µs)", "log", quartiles=True),
             ],
             logarithmic=True,
         ),
         Table(
             [("devices", "N")],
-            [QUEUE_COLUMN, POWER_COLUMN, OBJECTIVE_RATIO_COLUMN, Column("decision_us_p50", "decision, median (µs)", 0)],
+            [
+                QUEUE_COLUMN,
+                POWER_COLUMN,
+                OBJECTIVE_RATIO_COLUMN,
+                Column("decision_us_p50", "decision, median (µs)", 0, quartiles=True),
+            ],
         ),
     ),
     remarks=[

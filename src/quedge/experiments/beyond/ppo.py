@@ -46,7 +46,7 @@ EXPERIMENT = Experiment(
                 POWER_COLUMN,
                 OFFLOAD_RATIO_COLUMN,
                 Column("experience_frames", "frames of experience", 0),
-                Column("learning_cpu_s", "learning, CPU time (s)", 1),
+                Column("learning_cpu_s", "learning, CPU time (s), median", 1, quartiles=True),
             ],
         ),
     ),

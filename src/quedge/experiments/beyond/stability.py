@@ -2,7 +2,7 @@
 
 from quedge.experiments.beyond.sweeps import BEYOND
 from quedge.experiments.experiment import Experiment, Grid
-from quedge.experiments.presentation import Column, Panel, Presentation, Ranking, Table
+from quedge.experiments.presentation import HIGHER, Column, Panel, Presentation, Ranking, Table
 from quedge.experiments.probes.largest_stable_rate import LargestStableRate
 from quedge.experiments.results import Results, downwards, listed
 from quedge.experiments.schemes import (
@@ -30,7 +30,7 @@ EXPERIMENT = Experiment(
     probe=LargestStableRate(),
     shown=Presentation(
         Ranking([Panel("largest_stable_rate_mbps", "largest stable arrival rate λ (Mbit/s)", "close")]),
-        Table([], [Column("largest_stable_rate_mbps", "largest stable λ (Mbit/s)", 3)]),
+        Table([], [Column("largest_stable_rate_mbps", "largest stable λ (Mbit/s)", 3, HIGHER)]),
     ),
     remarks=[
         "A run is stable if over its second half the mean data queue grows by no more than 1 % of what arrives (least "

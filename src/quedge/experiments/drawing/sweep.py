@@ -25,7 +25,7 @@ from quedge.experiments.reading.rows import OURS, PAPER, Row
 
 
 def draw_sweep(figure: Sweep, rows: Sequence[Row]) -> Any:
-    """A panel a measure; error bars are 95 % confidence intervals over the seeds, bands standard deviations."""
+    """A panel a measure; error bars are 95 % confidence intervals over the seeds, bands quartiles."""
     columns = len(figure.panels) if len(figure.panels) <= 3 else math.ceil(len(figure.panels) / 2)
     lines = math.ceil(len(figure.panels) / columns)
     drawn = new_figure(0.4 + 4.1 * columns, 0.7 + 3.1 * lines)
@@ -104,12 +104,11 @@ def _draw_line(axis: Any, line: Sequence[Row], style: LineStyle, panel: Panel) -
         "color": style.color, "linestyle": style.dashes, "linewidth": style.width, "marker": style.marker,
         "markersize": style.marker_size, "zorder": style.order,
     }  # fmt: skip
+    if panel.quartiles:
+        axis.fill_between(x, low, high, color=style.color, alpha=0.18, linewidth=0.0)
+        return axis.plot(x, value, **look)[0]
     if panel.scale in ("linear", "log", "queue"):
         low = np.maximum(low, 0.0)  # of what cannot be less; on a logarithmic axis, down to its lower end
-    if panel.deviation is not None:
-        lowest = value * 1e-2 if panel.scale == "log" else low
-        axis.fill_between(x, np.maximum(low, lowest), high, color=style.color, alpha=0.18, linewidth=0.0)
-        return axis.plot(x, value, **look)[0]
     if np.isfinite(high).any():
         return axis.errorbar(x, value, (value - low, high - value), capsize=2.5, elinewidth=1.0, **look)
     return axis.plot(x, value, **look)[0]

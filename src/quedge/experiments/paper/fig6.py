@@ -9,8 +9,8 @@ EXPERIMENT = Experiment(
     name="fig6",
     title="Figure 6: execution time of one allocation",
     caption=(
-        "Mean over 30 frames; bands are one standard deviation. Right: the part of SCA's time spent inside its "
-        "solver, without the modelling around it."
+        "Median over 30 frames; bands are the quartiles. Right: the part of SCA's time spent inside its solver, "
+        "without the modelling around it."
     ),
     grids=GRIDS,
     probe=PROBE,
@@ -19,8 +19,8 @@ EXPERIMENT = Experiment(
             "devices",
             "number of devices N",
             [
-                Panel("time_us", "time of a call (µs)", "log", deviation="time_us_sd"),
-                Panel("solver_us", "inside the solver (µs)", "log"),
+                Panel("time_us", "time of a call (µs)", "log", quartiles=True),
+                Panel("solver_us", "inside the solver (µs)", "log", quartiles=True),
             ],
             marks=table2_marks(),
         )

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 from quedge.experiments.engine.versions import common_versions
 from quedge.experiments.publication import MANIFEST
+from quedge.experiments.reading.rivals import BOLD_RULE
+from quedge.experiments.reading.trends import SETTLED_RULE
 from quedge.experiments.report.settings import common_settings, own_settings, seeds_text
 from quedge.experiments.whole_file import whole_file
 from quedge.model.extras import check_installed
@@ -56,6 +58,8 @@ def write_report(folder: Path) -> Path:
         seeds=seeds_text(common.seeds),
         versions=common_versions(experiment["versions"] for experiment in experiments),
         codes=sorted({experiment["code"] for experiment in experiments}),
+        shortened=sorted({experiment.get("shortened", "") for experiment in experiments} - {""}),
+        rules=(BOLD_RULE, SETTLED_RULE),
         failed={cell for experiment in experiments for cell in experiment["failed"]},
     )
     path = folder / REPORT
