@@ -92,7 +92,7 @@ def test_the_page_begins_with_what_each_experiment_found(folder: Path) -> None:
 def test_what_experiments_share_is_said_once_and_the_rest_where_it_differs(folder: Path) -> None:
     page = (folder / "report.html").read_text()
     settings = page.index('id="settings"')
-    assert page.count("NoisyOrderPreserving") == 3  # one for each of the three that learn
+    assert page.count("NoisyOrderPreserving") == 4  # one for each of those that learn
     assert page.index("NoisyOrderPreserving") > settings
     assert page.count("4 frames a run") == 1
     walk = page[page.index('id="beyond-munich"') : settings]
