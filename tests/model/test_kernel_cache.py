@@ -188,37 +188,32 @@ def test_signatures_and_what_a_factory_makes_are_kept_side_by_side(folder: Path)
     assert len(kept(folder, "outer.made")) == 4
 
 
-def emptied(path: Path) -> None:
-    path.write_bytes(b"")
+def emptied(held: bytes, other: bytes) -> bytes:
+    return b""
 
 
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+def cut(held: bytes, other: bytes) -> bytes:
+    return held[: len(held) // 2]
 
 
-def turned(path: Path) -> None:
-    held = bytearray(path.read_bytes())
-    held[len(held) // 2] ^= 1
-    path.write_bytes(bytes(held))
+def turned(held: bytes, other: bytes) -> bytes:
+    place = len(held) // 2
+    return held[:place] + bytes([held[place] ^ 1]) + held[place + 1 :]
 
 
-def foreign(path: Path) -> None:
-    other = next(each for each in path.parent.glob("*.nbc") if each != path)
-    path.write_bytes(other.read_bytes())
-
-
-def folder_instead(path: Path) -> None:
-    path.unlink()
-    path.mkdir()
+def foreign(held: bytes, other: bytes) -> bytes:
+    return other
 
 
 @pytest.mark.parametrize("damage", [emptied, cut, turned, foreign])
 def test_damaged_code_is_dropped_compiled_anew_and_kept_again_with_one_warning(
-    folder: Path, caplog: pytest.LogCaptureFixture, damage: Callable[[Path], None]
+    folder: Path, caplog: pytest.LogCaptureFixture, damage: Callable[[bytes, bytes], bytes]
 ) -> None:
     called()
-    for path in kept(folder):
-        damage(path)
+    paths = kept(folder)
+    held = [path.read_bytes() for path in paths]
+    for path, own, other in zip(paths, held, [*held[1:], held[0]], strict=True):
+        path.write_bytes(damage(own, other))
     assert called() == (VALUE, False)
     (warning,) = warnings_of(caplog)
     assert "compiled anew" in warning
@@ -233,7 +228,8 @@ def test_code_that_can_neither_be_read_nor_replaced_is_no_reason_to_stop(
 ) -> None:
     called()
     for path in kept(folder):
-        folder_instead(path)
+        path.unlink()
+        path.mkdir()
     assert called() == (VALUE, False)
     assert len(warnings_of(caplog)) == 2  # it is damaged, and cannot be kept
 

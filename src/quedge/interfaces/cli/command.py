@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
-import select
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, TextIO
 
 import typer
@@ -33,6 +33,7 @@ from quedge.interfaces.cli.tune import tune_scenario
 from quedge.model.extras import MissingExtraError
 
 _FAILED, _MISUSED, _INTERRUPTED, _BROKEN_PIPE = 1, 2, 130, 141
+_OUTPUT = "output"
 
 # Older versions of typer stand on click, newer ones on a copy of it; both have this base of all usage errors.
 _ParserError: Any = typer.BadParameter.__mro__[2]
@@ -112,11 +113,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal that cannot show 'µ'
-    try:
-        return _status_of(arguments)
-    finally:
-        for stream in (sys.stdout, sys.stderr):
-            _let_go(stream)
+    with _named_output():
+        try:
+            return _status_of(arguments)
+        finally:
+            for stream in (sys.stdout, sys.stderr):
+                _let_go(stream)
 
 
 def _status_of(arguments: list[str]) -> int:
@@ -159,29 +161,37 @@ def _failed(error: BaseException | None) -> int:
     """
     if not isinstance(error, OSError):
         raise error or RuntimeError
-    reason = error.strerror or str(error) or type(error).__name__
-    if error.filename is not None:
-        return _complain(f"{error.filename}: {reason}", _FAILED)
-    if not _is_of_output(error):
-        return _complain(f"{type(error).__name__}: {reason}", _FAILED)
-    return _BROKEN_PIPE if isinstance(error, BrokenPipeError) else _complain(f"output: {reason}", _FAILED)
+    if isinstance(error, BrokenPipeError) and error.filename == _OUTPUT:
+        return _BROKEN_PIPE
+    reason = error.strerror or str(error)
+    return _complain(f"{error.filename or type(error).__name__}: {reason}", _FAILED)
 
 
-def _is_of_output(error: OSError) -> bool:
-    """Whether an error without a name is standard output's: what could not be written still waits, or nobody reads."""
+@contextlib.contextmanager
+def _named_output() -> Iterator[None]:
+    """Have errors of standard output, and no others, say that they are."""
+    given = sys.stdout
+    if type(given) is io.TextIOWrapper:
+        with contextlib.suppress(OSError):
+            given.flush()
+        raw = _Output(given.fileno(), "wb", closefd=False)
+        sys.stdout = io.TextIOWrapper(
+            raw if given.write_through else io.BufferedWriter(raw),  # type: ignore[arg-type]  # as Python does it
+            given.encoding, given.errors, line_buffering=given.line_buffering, write_through=given.write_through,
+        )  # fmt: skip
     try:
-        sys.stdout.flush()
-    except OSError as again:
-        return again.errno == error.errno
-    except ValueError:
-        return False
-    if not isinstance(error, BrokenPipeError):
-        return False
-    with contextlib.suppress(OSError, ValueError):
-        poll = select.poll()
-        poll.register(sys.stdout.fileno(), 0)
-        return any(found & select.POLLERR for _, found in poll.poll(0))
-    return False
+        yield
+    finally:
+        sys.stdout = given
+
+
+class _Output(io.FileIO):
+    def write(self, data: Any, /) -> Any:
+        try:
+            return super().write(data)
+        except OSError as error:
+            error.filename = _OUTPUT
+            raise
 
 
 def _is_interruption(error: BaseException | None) -> bool:
@@ -194,7 +204,8 @@ def _is_interruption(error: BaseException | None) -> bool:
 
 
 def _complain(message: str, status: int) -> int:
-    print(f"quedge: {' '.join(message.split())}", file=sys.stderr)
+    with contextlib.suppress(OSError):  # nobody reads
+        print(f"quedge: {' '.join(message.split())}", file=sys.stderr)
     return status
 
 
