@@ -11,17 +11,18 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import llvmlite
 import numba
-from numba.core.caching import _Cache
-from numba.core.compiler import CompileResult
+import numba.core.compiler
+import numba.core.serialize
+import numba.core.sigutils
 from numba.core.dispatcher import Dispatcher
-from numba.core.serialize import dumps
-from numba.core.sigutils import normalize_signature
 
 from quedge.model.kernel_sources import closure_digest, described, source_digest
+
+K = TypeVar("K")
 
 SUFFIX = ".nbc"
 _SEAL_BYTES = 16
@@ -29,11 +30,12 @@ _NAME_BYTES = 10
 _LONGEST_NAME = 120
 _PROBE_BYTES = 1 << 16
 
+_numba: Any = numba  # of some versions only are types published
 _log = logging.getLogger("quedge")
 _told: set[str] = set()
 
 
-def kept_on_disk(kernel: Any) -> Any:
+def kept_on_disk(kernel: K) -> K:
     """A kernel of Numba's that keeps its machine code on disk; itself, where Numba is told not to compile.
 
     Numba's own cache knows one file for each kernel; it leaves old code in force where a kernel that was compiled into
@@ -41,12 +43,13 @@ def kept_on_disk(kernel: Any) -> Any:
     that a dispatcher asks its `_cache` before it compiles and tells it afterwards, and that a `CompileResult` goes to
     bytes and back (Numba 0.60 to 0.68).
     """
+    compiled: Any = kernel
     if isinstance(kernel, Dispatcher):
-        kernel._cache = KernelCache(kernel.py_func, kernel.targetoptions)
+        compiled._cache = KernelCache(compiled.py_func, compiled.targetoptions)
     return kernel
 
 
-class KernelCache(_Cache):  # type: ignore[misc]  # numba publishes no types
+class KernelCache:
     """The kept machine code of one kernel: a file a signature, in the first folder that takes it.
 
     The name of a file has two digests: of all that the kernel is compiled from (`source_digest`), and of what it is
@@ -92,7 +95,7 @@ class KernelCache(_Cache):  # type: ignore[misc]  # numba publishes no types
             path = folder / name
             try:
                 payload = _opened(name, path.read_bytes())
-                return CompileResult._rebuild(target_context, *pickle.loads(payload))
+                return _numba.core.compiler.CompileResult._rebuild(target_context, *pickle.loads(payload))
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except Exception as error:  # whatever a damaged file leads to: it is compiled anew
@@ -106,7 +109,7 @@ class KernelCache(_Cache):  # type: ignore[misc]  # numba publishes no types
         if not self._enabled or not _can_be_kept(data):
             return
         name = self._name(sig, data.codegen)
-        held = _sealed(name, dumps(data._reduce()))
+        held = _sealed(name, _numba.core.serialize.dumps(data._reduce()))
         tried = []
         for folder in _folders(self._function.__code__.co_filename):
             try:
@@ -120,7 +123,7 @@ class KernelCache(_Cache):  # type: ignore[misc]  # numba publishes no types
         _tell("unkept", f"machine code cannot be kept, every process compiles anew (NUMBA_CACHE_DIR): {where}")
 
     def _name(self, sig: Any, codegen: Any) -> str:
-        arguments, returned = normalize_signature(sig)
+        arguments, returned = _numba.core.sigutils.normalize_signature(sig)
         compiled_for = (
             *(described(kind) for kind in arguments),
             "" if returned is None else described(returned),
@@ -163,8 +166,8 @@ def _folders(source: str) -> Iterator[Path]:
     """Where the code of a source file may be kept: where NUMBA_CACHE_DIR says, or beside it, else with the user."""
     place = os.path.dirname(os.path.abspath(source))
     own = f"{os.path.basename(place)}_{hashlib.blake2b(place.encode(), digest_size=_NAME_BYTES).hexdigest()}"
-    if numba.config.CACHE_DIR:
-        yield Path(numba.config.CACHE_DIR, own)
+    if _numba.config.CACHE_DIR:
+        yield Path(_numba.config.CACHE_DIR, own)
         return
     if os.path.isfile(source):
         yield Path(place, "__pycache__")

@@ -12,9 +12,10 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+import numba.core.types
 import numpy as np
-from numba.core import types
 
+types: Any = numba.core.types
 _OF_THEIR_VERSION = {"builtins", "llvmlite", "math", "numba", "numpy"}
 _CODE = ("co_code", "co_names", "co_varnames", "co_freevars", "co_cellvars", "co_argcount", "co_kwonlyargcount")
 _BYTES = 10

@@ -176,7 +176,7 @@ def _named_output() -> Iterator[None]:
             given.flush()
         raw = _Output(given.fileno(), "wb", closefd=False)
         sys.stdout = io.TextIOWrapper(
-            raw if given.write_through else io.BufferedWriter(raw),  # type: ignore[arg-type]  # as Python does it
+            raw if given.write_through else io.BufferedWriter(raw),  # as Python does it
             given.encoding, given.errors, line_buffering=given.line_buffering, write_through=given.write_through,
         )  # fmt: skip
     try:

@@ -8,7 +8,7 @@ import socketserver
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from email.message import Message
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -252,7 +252,7 @@ def _refusal(status: HTTPStatus) -> Reply:
 _BUSY = b"HTTP/1.0 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
-def _is_from_elsewhere(headers: Mapping[str, str]) -> bool:
+def _is_from_elsewhere(headers: Message) -> bool:
     """Whether a browser asks on behalf of a page that is none of ours, on another port of this machine, say."""
     origin, host = headers.get("Origin"), headers.get("Host")
     if headers.get("Sec-Fetch-Site", "none") not in _OWN_SITES:
