@@ -62,6 +62,12 @@ def test_the_command_serves_until_sigterm(command: list[str], tmp_path: Path) ->
         process.communicate()
 
 
+def test_whatever_ends_the_service_systemd_starts_it_again() -> None:
+    lines = lines_of(UNIT)
+    assert "Restart=always" in lines  # on-failure takes SIGPIPE and SIGHUP for clean ends
+    assert "StartLimitIntervalSec=0" in lines
+
+
 def test_what_the_container_copies_is_there() -> None:
     for line in lines_of(CONTAINER):
         if line.startswith("COPY ") and "--from" not in line:

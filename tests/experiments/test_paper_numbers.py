@@ -29,9 +29,11 @@ def test_what_figure_7_does_not_give_has_no_mark() -> None:
     ]
 
 
-def test_marks_of_arrival_rates_are_those_within_the_figure() -> None:
-    assert {mark.x for mark in arrival_rate_marks(2.0, 3.0)} == {2.0}
-    assert {mark.x for mark in arrival_rate_marks(3.0, 3.5)} == {3.25}
+def test_what_the_text_says_of_all_of_figure_5_has_no_place() -> None:
+    assert {(mark.line, mark.x) for mark in arrival_rate_marks(4)} == {
+        ("lydroo-noma", 2.0), ("lydroo-sca", 2.0), ("lydroo-tdma", 2.0)
+    }  # fmt: skip
+    assert arrival_rate_marks(5) == [Mark("lydroo-noma", None, "weighted_rate_mbps", 40.0)]
 
 
 def test_marks_can_belong_to_a_line_by_their_key() -> None:

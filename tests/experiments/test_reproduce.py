@@ -53,13 +53,14 @@ def test_an_experiment_leaves_its_files(experiment: Experiment, tmp_path: Path) 
         stem = name if figure is None else f"{name}-table"
         expected |= {f"{stem}.csv", f"{stem}.md"}
         text = (tmp_path / f"{stem}.md").read_text()
-        assert ("the paper" in text) == bool(table.marks)
+        assert ("| the paper" in text) == bool(table.marks)
         schemes = {scheme.name for grid in experiment.grids for scheme in grid.schemes}
         assert all(f"| {scheme} |" in text for scheme in schemes)
     assert names == expected
     cells = list(csv.DictReader((tmp_path / f"{name}-cells.csv").read_text().splitlines()))
     assert {line["cell"] for line in cells} == {name_of(point.job) for point in points_of(experiment, TOY)}
     assert experiment.title.split(":")[0] in (tmp_path / "report.html").read_text()
+    assert json.loads((tmp_path / f"{name}.experiment.json").read_text())["result"]
 
 
 def test_a_second_run_writes_the_same_files(tmp_path: Path) -> None:
@@ -75,7 +76,7 @@ def failing(seeds: set[int]) -> Experiment:
     grid = Grid([BEST_SINGLE], vary(nu=[1.0, 2.0]), Scenario(devices=2))
     sweep = sweep_experiment("mine", Scenario(devices=2), {"nu": [1.0, 2.0]}, [BEST_SINGLE])
     probe = Told(failing=min(seeds))
-    return Experiment("sweep", "Mine", "", [grid], sweep.shown, probe)
+    return Experiment("sweep", "Mine", "", [grid], sweep.shown, probe, result=lambda found: "as was to be shown")
 
 
 def test_a_failed_cell_is_named_and_the_rest_is_shown(tmp_path: Path) -> None:
@@ -86,6 +87,7 @@ def test_a_failed_cell_is_named_and_the_rest_is_shown(tmp_path: Path) -> None:
     ]
     told = json.loads((tmp_path / "sweep.experiment.json").read_text())["failed"]
     assert [f"sweep: {why}" for why in told.values()] == done.failed
+    assert json.loads((tmp_path / "sweep.experiment.json").read_text())["result"] is None
     assert "2 cells failed" in (tmp_path / "report.html").read_text()
     cells = list(csv.DictReader((tmp_path / "sweep-cells.csv").read_text().splitlines()))
     assert [line["seed"] for line in cells] == ["0", "2", "0", "2"]

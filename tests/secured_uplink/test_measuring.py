@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 
 import pytest
 
@@ -31,10 +30,42 @@ def test_every_operation_is_timed(name: str, operations: list[tuple[str, int | N
     assert found.mismatches == ()
 
 
-def test_short_calls_are_timed_many_at_a_time() -> None:
-    short, _ = measure(ROWS["ChaCha20-Poly1305"], repeat=3, aead_bytes=(1,)).timings
-    assert short.calls > 1
-    assert short.median_us < 20.0
+class Clock:
+    """A clock that only calls move: the next one by the next of some times, then each by the last (ns)."""
+
+    def __init__(self, *takes_ns: int) -> None:
+        self.now = 0
+        self.calls = 0
+        self._takes_ns = takes_ns
+
+    def thread_time_ns(self) -> int:
+        return self.now
+
+    def call(self) -> None:
+        self.now += self._takes_ns[min(self.calls, len(self._takes_ns) - 1)]
+        self.calls += 1
+
+
+def timed(clock: Clock, monkeypatch: pytest.MonkeyPatch, repeat: int = 3) -> measuring.Timing:
+    monkeypatch.setattr(measuring, "time", clock)
+    return measuring._timed("keygen", clock.call, repeat)
+
+
+def test_short_calls_are_timed_many_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    timing = timed(Clock(4_000), monkeypatch)
+    assert (timing.calls, timing.median_us, timing.runs) == (5, 4.0, 3)
+
+
+def test_a_batch_is_sized_by_the_least_of_a_few_warm_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    for slow_at_first in ((2_000_000,), (42_000, 30_000, 4_000, 50_000)):
+        timing = timed(Clock(*slow_at_first, 4_000), monkeypatch)
+        assert (timing.calls, timing.p95_us) == (5, 4.0)
+
+
+def test_a_long_call_is_timed_alone_after_two_that_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(3_000_000)
+    assert timed(clock, monkeypatch).calls == 1
+    assert clock.calls == 2 + 3
 
 
 def test_a_slow_operation_is_repeated_less_often_yet_three_times(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,16 +74,8 @@ def test_a_slow_operation_is_repeated_less_often_yet_three_times(monkeypatch: py
     assert {timing.runs for timing in measure(ROWS["ML-DSA-44"], repeat=2).timings} == {2}
 
 
-def test_the_first_run_is_not_counted() -> None:
-    def slow_at_first() -> None:
-        if not calls:
-            while time.thread_time_ns() < until:
-                pass
-        calls.append(1)
-
-    calls: list[int] = []
-    until = time.thread_time_ns() + 20_000_000
-    assert measuring._timed("keygen", slow_at_first, 3).p95_us < 10_000
+def test_the_first_run_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert timed(Clock(20_000_000, 30_000), monkeypatch).p95_us == 30.0
 
 
 def test_another_size_than_the_profiles_is_told() -> None:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from quedge.allocation.allocator import Allocator
-from quedge.experiments.job import Job, Probe
+from quedge.experiments.job import Job, Probe, Together
 from quedge.experiments.presentation import Presentation
 from quedge.experiments.probes.simulation import Simulation
+from quedge.experiments.results import Sentence
 from quedge.experiments.schemes import Scheme
 from quedge.experiments.trainer import Trainer
 from quedge.model.scenario import Scenario
@@ -73,6 +74,7 @@ class Grid:
         seeds: number of seeds where it is fewer than the size's.
         channel: where channel gains come from.
         arrivals: where arrivals come from.
+        together: whether each cell measures all of the policies, allocators, in turn; for times.
     """
 
     schemes: Sequence[Scheme | NamedAllocator | NamedTrainer]
@@ -82,6 +84,7 @@ class Grid:
     seeds: int | None = None
     channel: ChannelProcess = RicianFading()
     arrivals: ArrivalProcess = ExponentialArrivals()
+    together: bool = False
 
     def sized(self, size: Size) -> Size:
         """How much of it runs at most."""
@@ -104,6 +107,9 @@ class Experiment:
         probe: what is found out about each cell.
         remarks: what a reader must know beside the numbers, such as where the paper contradicts itself.
         chapter: heading under which a report lists it.
+        result: what was found, a sentence from the numbers of the cells, such as
+            `lambda found: f"power is {found.mean('power_w', 'exact'):.3f} W"`.
+        full: how much of it has to run to be more than a quick look; None where that is for the user to say.
     """
 
     name: str
@@ -114,6 +120,8 @@ class Experiment:
     probe: Probe = Simulation()
     remarks: Sequence[str] = ()
     chapter: str = "The paper"
+    result: Sentence | None = None
+    full: Size | None = FULL
 
 
 class Point(NamedTuple):
@@ -135,8 +143,13 @@ def points_of(experiment: Experiment, size: Size) -> Iterator[Point]:
         for variant, scheme in itertools.product(grid.variants, grid.schemes):
             scenario = dataclasses.replace(grid.base, **variant)
             kept = {key: getattr(scenario, key) for key in variant}
-            job = Job(scenario, scheme.policy, seed, frames, experiment.probe, grid.channel, grid.arrivals)
+            policy = _together(grid.schemes) if grid.together else scheme.policy
+            job = Job(scenario, policy, seed, frames, experiment.probe, grid.channel, grid.arrivals)
             yield Point(kept, scheme.name, seed, job)
+
+
+def _together(schemes: Sequence[Scheme | NamedAllocator | NamedTrainer]) -> Together:
+    return Together(tuple((scheme.name, scheme.policy) for scheme in schemes if isinstance(scheme, NamedAllocator)))
 
 
 def vary(**values: Iterable[Any]) -> list[Variant]:

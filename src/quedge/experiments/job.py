@@ -32,13 +32,29 @@ class Probe(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Together:
+    """Allocators that one cell measures in turn, so that what disturbs the machine meets all of them alike.
+
+    Attributes:
+        members: each with its name.
+    """
+
+    members: tuple[tuple[str, Allocator], ...]
+
+
+def found_of(name: str, findings: Findings) -> Findings:
+    """What a cell found of one of those that it measured together."""
+    return {measure[len(name) + 2 :]: found for measure, found in findings.items() if measure.startswith(f"{name}: ")}
+
+
 @dataclass(frozen=True, eq=False)
 class Job:
     """A cell: all that its findings depend on, besides the code.
 
     Attributes:
         scenario: the radio cell and its devices.
-        policy: who decides; for some probes an allocator, or a training.
+        policy: who decides; for some probes an allocator, several of them, or a training.
         seed: seed of the random streams.
         frames: number of frames.
         probe: what is found out.
@@ -47,7 +63,7 @@ class Job:
     """
 
     scenario: Scenario
-    policy: Policy | Learner | Allocator | Trainer
+    policy: Policy | Learner | Allocator | Together | Trainer
     seed: int
     frames: int
     probe: Probe

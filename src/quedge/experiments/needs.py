@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
+from typing import Any
 
 from quedge.allocation.noma_sca import CvxpyClarabel, DirectClarabel, NomaSca
-from quedge.experiments.job import Job
+from quedge.experiments.job import Job, Together
 from quedge.experiments.ppo.settings import Ppo
 from quedge.model.extras import check_installed
 
@@ -32,7 +34,8 @@ def check_extras(jobs: Iterable[Job]) -> None:
     Raises:
         MissingExtraError: naming the policy, the library and the extra.
     """
-    for policy in {repr(job.policy): job.policy for job in jobs}.values():
+    chosen = {repr(job.policy): job.policy for job in jobs}.values()
+    for policy in itertools.chain.from_iterable(map(_each, chosen)):
         if isinstance(policy, Ppo):
             check_installed("stable_baselines3", "PPO", "Stable-Baselines3", "ppo")
         solver = policy.solver if isinstance(policy, NomaSca) else None
@@ -40,3 +43,7 @@ def check_extras(jobs: Iterable[Job]) -> None:
             check_installed("clarabel", "the timing of SCA", "Clarabel", "sca")
         if isinstance(solver, CvxpyClarabel):
             check_installed("cvxpy", "the timing of SCA", "CVXPY", "sca")
+
+
+def _each(policy: Any) -> list[Any]:
+    return [member for _, member in policy.members] if isinstance(policy, Together) else [policy]

@@ -41,12 +41,17 @@ def figure7_marks() -> list[Mark]:
     ]
 
 
-def arrival_rate_marks(low: float, high: float) -> list[Mark]:
-    """What the text gives of Figures 4 and 5 for arrival rates from `low` to `high` (Mbit/s)."""
+def arrival_rate_marks(figure: int) -> list[Mark]:
+    """What the text gives of Figure 4 or 5: rates where they start, and a level that is kept at every arrival rate."""
     return [
-        Mark(line["policy"], float(line["arrival_rate_mbps"]), "weighted_rate_mbps", float(line["weighted_rate_mbps"]))
+        Mark(
+            line["policy"],
+            float(line["arrival_rate_mbps"]) if line["arrival_rate_mbps"] else None,
+            "weighted_rate_mbps",
+            float(line["weighted_rate_mbps"]),
+        )
         for line in _lines("text_arrival_rates.csv")
-        if low <= float(line["arrival_rate_mbps"]) <= high
+        if int(line["figure"]) == figure
     ]
 
 

@@ -9,13 +9,16 @@ from typing import Any, NamedTuple
 POLICY = "policy"
 """Stands for a key where each policy has a line of its own."""
 
+LOWER, HIGHER = "lower", "higher"
+
 
 class Mark(NamedTuple):
     """A number that the paper gives.
 
     Attributes:
         line: what it is about: a policy's name, or the value of the key that the lines stand for.
-        x: where it stands: the value of the key on the horizontal axis; None at the end of a run, or without an axis.
+        x: where it stands: the value of the key on the horizontal axis; None where the paper gives no place: a level at
+            every value of the key, or a mean over a run.
         measure: what it measures.
         value: the number.
     """
@@ -41,14 +44,14 @@ class Panel(NamedTuple):
         label: of its axis, with the unit.
         scale: "linear" from zero, "log", "queue" (decades where values differ by decades), or "close" (not from zero).
         level: a value with a line of its own.
-        deviation: name of the measure of its standard deviation, drawn instead of the interval over the seeds.
+        quartiles: whether it is a time, of which the median is drawn, with the quartiles as a band; see `Column`.
     """
 
     measure: str
     label: str
     scale: str = "linear"
     level: Level | None = None
-    deviation: str | None = None
+    quartiles: bool = False
 
 
 class Column(NamedTuple):
@@ -58,13 +61,16 @@ class Column(NamedTuple):
         measure: its name.
         heading: with the unit.
         digits: after the point.
-        deviation: name of the measure of its standard deviation, given instead of the interval over the seeds.
+        better: `LOWER` or `HIGHER`, where one is better than the other.
+        quartiles: whether it is a time, of which the median over the seeds is given, with its quartiles: `..._p25` and
+            `..._p75` where the probe finds them of each run, else those over the seeds.
     """
 
     measure: str
     heading: str
     digits: int
-    deviation: str | None = None
+    better: str | None = None
+    quartiles: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,7 +116,7 @@ class Course:
     Attributes:
         panels: the measures, of which the course is kept as `..._over_time`.
         lines: the key that a line stands for.
-        marks: the paper's numbers, drawn at the end of the run.
+        marks: the paper's numbers, means over a run, drawn beside the panel.
     """
 
     panels: Sequence[Panel]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,19 @@ from typing import Any
 from quedge.experiments.engine.store import Store, metadata_of
 from quedge.experiments.engine.versions import common_versions
 from quedge.experiments.experiment import Experiment, Grid, Size, points_of
-from quedge.experiments.fingerprint import joint_version
+from quedge.experiments.fingerprint import joint_version, scenario_object
 from quedge.experiments.presentation import Figure
-from quedge.experiments.reading.markdown import grid_of, markdown_of
+from quedge.experiments.reading.markdown import markdown_of, text_of
 from quedge.experiments.reading.records import Gathered, Records
 from quedge.experiments.reading.rows import cells_text, csv_text, figure_header, figure_rows, table_rows
+from quedge.experiments.results import NotMeasuredError, Results
+from quedge.experiments.shortening import shortened
 from quedge.experiments.whole_file import whole_file
 from quedge.model.scenario import PARAMETERS, Scenario
 
 MANIFEST = ".experiment.json"
+
+_LETTERS_PER_INCH = 16  # of a note below a figure
 
 
 def publish(
@@ -53,15 +58,15 @@ def publish(
     _remove_old(folder, name)
     written: dict[str, list[str]] = {}
     if gathered.records and figure is not None:
-        written[f"{name}.png"] = _publish_figure(figure, gathered.records, folder, name)
+        written[f"{name}.png"] = _publish_figure(figure, gathered.records, folder, name, manifest["shortened"])
         manifest["figure"] = f"{name}.png"
     if gathered.records and table is not None:
         stem = name if figure is None else f"{name}-table"
         rows = table_rows(table, gathered.records)
-        heading, lines = grid_of(table, rows)
-        manifest["table"] = {"heading": heading, "lines": lines, "keys": len(table.keys)}
+        notes = [experiment.caption, manifest["shortened"]]
+        manifest["table"] = {**text_of(table, rows)._asdict(), "keys": len(table.keys)}
         _write_text(folder / f"{stem}.csv", csv_text([*(key for key, _ in table.keys), "policy"], rows))
-        _write_text(folder / f"{stem}.md", markdown_of(table, rows))
+        _write_text(folder / f"{stem}.md", markdown_of(table, rows, list(filter(None, notes))))
         written[f"{stem}.md"] = [f"{stem}.csv", f"{stem}.md"]
     if gathered.records:
         _write_text(folder / f"{name}-cells.csv", cells_text(gathered.records))
@@ -70,12 +75,14 @@ def publish(
     return list(written)
 
 
-def _publish_figure(figure: Figure, records: Sequence[Records], folder: Path, name: str) -> list[str]:
-    """Draw a figure and write it with its numbers; the names of its files."""
+def _publish_figure(figure: Figure, records: Sequence[Records], folder: Path, name: str, note: str) -> list[str]:
+    """Draw a figure, with a note below it, and write it with its numbers; the names of its files."""
     from quedge.experiments.drawing.figures import draw_figure, save_figure
 
     rows = figure_rows(figure, records)
     drawn = draw_figure(figure, rows)
+    if note:
+        drawn.supxlabel(textwrap.fill(note, int(_LETTERS_PER_INCH * drawn.get_figwidth())), fontsize=8, color="#a40000")
     for kind in ("png", "pdf"):
         with whole_file(folder / f"{name}.{kind}") as file:
             save_figure(drawn, file, kind)
@@ -105,6 +112,7 @@ def _manifest(experiment: Experiment, size: Size, gathered: Gathered, store: Sto
         "chapter": experiment.chapter,
         "position": position,
         "caption": experiment.caption,
+        "shortened": shortened(experiment, size),
         "remarks": list(experiment.remarks),
         "probe": repr(experiment.probe),
         "runs": [_run(grid, size) for grid in experiment.grids],
@@ -114,9 +122,21 @@ def _manifest(experiment: Experiment, size: Size, gathered: Gathered, store: Sto
         "versions": common_versions(
             metadata_of(store.folder / f"{cell}.parquet")["versions"] for cell in sorted(cells)
         ),
+        "result": _result(experiment, gathered),
+        "defaults": scenario_object(Scenario()),
         "figure": None,
         "table": None,
     }
+
+
+def _result(experiment: Experiment, gathered: Gathered) -> str | None:
+    """What was found, in a sentence; None where a cell failed, a number is missing, or there is none to say."""
+    if experiment.result is None or gathered.failed:
+        return None  # of what is left the sentence might not be true
+    try:
+        return experiment.result(Results(gathered.records))
+    except NotMeasuredError:
+        return None
 
 
 def _run(grid: Grid, size: Size) -> dict[str, Any]:

@@ -22,7 +22,8 @@ from quedge.experiments.panels import (
 from quedge.experiments.presentation import POLICY, Level, Presentation, Sweep, Table
 from quedge.experiments.probes.simulation import Simulation
 from quedge.experiments.schemes import Scheme
-from quedge.model.scenario import PARAMETERS, Scenario
+from quedge.experiments.symbols import axis_label, heading_of, symbol_of
+from quedge.model.scenario import Scenario
 from quedge.simulation.processes import ExponentialArrivals, Recorded, RicianFading
 
 _MOST_LINES = 10
@@ -60,7 +61,7 @@ def sweep_experiment(
         columns += [DELIVERED_COLUMN, UNSUPPORTED_COLUMN]
     return Experiment(
         name="sweep",
-        title=f"Sweep of {title} over {' and '.join(varied)}",
+        title=f"Sweep of {title} over {' and '.join(map(symbol_of, varied))}",
         caption=f"Means over the frames after the first {warmup:.0%}.",
         grids=[
             Grid(
@@ -71,9 +72,12 @@ def sweep_experiment(
                 arrivals=ExponentialArrivals() if arrivals is None else arrivals,
             )
         ],
-        shown=Presentation(_figure(scenario, varied, schemes), Table([(key, key) for key in varied], columns)),
+        shown=Presentation(
+            _figure(scenario, varied, schemes), Table([(key, heading_of(key)) for key in varied], columns)
+        ),
         probe=Simulation(warmup),
         chapter="Sweeps",
+        full=None,
     )
 
 
@@ -88,6 +92,5 @@ def _figure(scenario: Scenario, varied: Mapping[str, Sequence[Any]], schemes: Se
         return None
     budget = Level(float(scenario.per_device("power_budget_w").mean()), "budget")
     power = POWER._replace(level=None if "power_budget_w" in varied else budget)
-    unit = PARAMETERS[x].unit
     keys = (POLICY, *others) if len(schemes) > 1 or not others else tuple(others)
-    return Sweep(x, f"{x} ({unit})" if unit else x, [QUEUE, power, OFFLOAD_RATIO], keys)
+    return Sweep(x, axis_label(x), [QUEUE, power, OFFLOAD_RATIO], keys)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from quedge.model.kernel_cache import kept_on_disk
 
 Floats = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
@@ -21,8 +22,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 def kernel(function: F) -> F:
     """Compile `function` to machine code on its first call and keep the result on disk.
 
-    Where nothing can be kept on disk, every process compiles anew; the environment variable NUMBA_CACHE_DIR names a
-    folder that can be written.
+    It is kept in the folder that the environment variable NUMBA_CACHE_DIR names, else beside the source, else in the
+    user's cache; where none of them can be written, every process compiles anew. It is compiled again when anything
+    changes that it is compiled from, in whatever file (`kernel_cache`).
 
     Division follows IEEE 754 (x / 0 is infinite) instead of raising, as NumPy's does; the plain Python
     function stays reachable as `.py_func`.
@@ -49,27 +51,4 @@ def inner_kernel(function: F) -> F:
 
 
 def _compiled(function: F, **options: Any) -> F:
-    try:
-        return cast(F, numba.njit(cache=True, error_model="numpy", **options)(function))
-    except RuntimeError:  # nowhere to keep it: neither the package's folder nor the user's cache can be written
-        return cast(F, numba.njit(error_model="numpy", **options)(function))
-
-
-def discard_stale_kernels(package: Path) -> None:
-    """Delete kept machine code that is older than any source file of the floors that have kernels.
-
-    Numba compares a kernel with its own file only, but kernels are compiled into their callers: without
-    this, a change to one file would leave the old code in force in all the others.
-    """
-    kept_code = list(package.rglob("__pycache__/*.nb[ic]"))
-    floors = {kept.relative_to(package).parts[0] for kept in kept_code}
-    newest = max((file.stat().st_mtime_ns for floor in floors for file in (package / floor).rglob("*.py")), default=0)
-    for kept in kept_code:
-        try:
-            if kept.stat().st_mtime_ns < newest:
-                kept.unlink()
-        except OSError:  # another process was faster, or the folder is read-only and Numba keeps its code elsewhere
-            continue
-
-
-discard_stale_kernels(Path(__file__).parent.parent)
+    return cast(F, kept_on_disk(numba.njit(error_model="numpy", **options)(function)))

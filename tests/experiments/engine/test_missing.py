@@ -66,11 +66,18 @@ def test_a_damaged_file_is_told_and_its_cell_runs_again(tmp_path: Path) -> None:
     assert store.load(jobs[1]) is not None
 
 
-def test_jobs_that_measure_times_come_last_and_large_cells_first(tmp_path: Path) -> None:
-    jobs = [job(0, Told(alone=True)), job(1, Told()), job(2, Told(), devices=5)]
+def test_one_of_each_kind_comes_first_then_large_cells_and_what_measures_times_last(tmp_path: Path) -> None:
+    slow = Told(takes_s=1e-6)
+    jobs = [
+        job(0, Told(alone=True)),
+        job(1, Told()),
+        job(2, Told()),
+        job(3, Told(), devices=5),
+        job(4, slow, devices=3),
+    ]
     workers = InProcess()
     run_missing(jobs, Store(tmp_path), workers)
-    assert [each.seed for each in workers.jobs] == [2, 1, 0]
+    assert [each.seed for each in workers.jobs] == [4, 1, 3, 2, 0]
 
 
 def test_progress_counts_what_was_missing(tmp_path: Path) -> None:
@@ -165,7 +172,7 @@ def test_processes_find_what_this_process_finds(tmp_path: Path) -> None:
     jobs = [job(seed, frames=30) for seed in range(4)]
     here = run_missing(jobs, Store(tmp_path / "here"), InProcess()).findings
     there = run_missing(jobs, Store(tmp_path / "there"), ProcessPool(2)).findings
-    timed = {"decision_us_p50", "decision_us_p99", "wall_s"}
+    timed = {"decision_us_p25", "decision_us_p50", "decision_us_p75", "decision_us_p99", "wall_s"}
     for name, found in here.items():
         for measure, value in found.items():
             if measure not in timed:

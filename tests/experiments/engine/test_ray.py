@@ -36,7 +36,7 @@ def test_ray_finds_what_the_process_pool_finds(tmp_path: Path) -> None:
     jobs = [job(seed, frames=30, nu=nu) for seed in range(3) for nu in (20.0, 60.0)]
     pool = run_missing(jobs, Store(tmp_path / "pool"), ProcessPool(2)).findings
     ray = run_missing(jobs, Store(tmp_path / "ray"), RayCluster(workers=2)).findings
-    timed = {"decision_us_p50", "decision_us_p99", "wall_s"}
+    timed = {"decision_us_p25", "decision_us_p50", "decision_us_p75", "decision_us_p99", "wall_s"}
     assert ray.keys() == pool.keys()
     for name, found in pool.items():
         for measure, value in found.items():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from quedge.experiments.findings import Series
+from quedge.experiments.probes.drift import drift_of
 from quedge.experiments.probes.simulation import Simulation
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import BestSingle
@@ -13,6 +14,7 @@ from quedge.simulation.measures import objective_ratios, summarise
 from quedge.simulation.simulate import simulate
 from tests.experiments.jobs import job
 
+QUEUES = ("data_queue_mbit", "energy_queue")
 TIMED = {"decision_us_p50", "decision_us_p99", "wall_s"}
 
 
@@ -44,3 +46,20 @@ def test_a_course_holds_the_means_of_consecutive_stretches(frames: int, points: 
         means = [part.mean() for part in np.split(values, ends[:-1])]
         np.testing.assert_allclose(series.value, means, rtol=1e-12)
         assert series.value.size == min(points, frames)
+
+
+def test_queues_have_a_drift_over_the_frames_that_means_are_of() -> None:
+    found = job(frames=200, probe=Simulation(warmup=0.25)).run()
+    trace = simulate(Scenario(devices=2), BestSingle(), 200, 0)
+    for name in QUEUES:
+        drift = drift_of(getattr(trace, name)[50:].mean(axis=1))
+        assert drift == (found[f"{name}_drift"], found[f"{name}_drift_margin"])
+
+
+def test_a_run_too_short_for_a_drift_has_none() -> None:
+    assert not {f"{name}_drift" for name in QUEUES} & job(frames=98).run().keys()
+
+
+def test_times_of_decisions_have_quartiles() -> None:
+    found = job(frames=60).run()
+    assert 0.0 < found["decision_us_p25"] <= found["decision_us_p50"] <= found["decision_us_p75"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from quedge.experiments.reading.estimates import estimate
+from quedge.experiments.reading.estimates import estimate, paired_difference
 
 
 def test_the_interval_is_students() -> None:
@@ -31,3 +31,17 @@ def test_a_single_value_has_no_interval() -> None:
     assert found.mean == 3.0
     assert math.isnan(found.low)
     assert math.isnan(found.high)
+
+
+def test_a_difference_is_paired_over_the_seeds() -> None:
+    one, other = {0: 10.0, 1: 20.0, 2: 30.5}, {2: 29.0, 1: 19.0, 0: 8.0}
+    found = paired_difference(one, other)
+    assert found is not None
+    low, high = stats.ttest_rel([10.0, 20.0, 30.5], [8.0, 19.0, 29.0]).confidence_interval()
+    assert found == pytest.approx((1.5, low, high, 3))
+    assert found.low > 0.0 > estimate([10.0, 20.0, 30.5]).low - estimate([8.0, 19.0, 29.0]).high
+
+
+def test_a_difference_is_over_the_seeds_that_both_have() -> None:
+    assert paired_difference({0: 1.0, 1: 5.0}, {1: 2.0, 2: 9.0})[0] == 3.0  # type: ignore[index]
+    assert paired_difference({0: 1.0}, {1: 2.0}) is None

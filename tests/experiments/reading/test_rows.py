@@ -10,9 +10,22 @@ import numpy as np
 import pytest
 
 from quedge.experiments.findings import Series
-from quedge.experiments.presentation import Column, Course, Front, Mark, Panel, Ranking, Sweep, SweepsBeside, Table
+from quedge.experiments.presentation import (
+    HIGHER,
+    LOWER,
+    Column,
+    Course,
+    Front,
+    Mark,
+    Panel,
+    Ranking,
+    Sweep,
+    SweepsBeside,
+    Table,
+)
 from quedge.experiments.reading.markdown import markdown_of
 from quedge.experiments.reading.records import Records, Run
+from quedge.experiments.reading.rivals import BOLD_RULE
 from quedge.experiments.reading.rows import (
     OURS,
     PAPER,
@@ -23,6 +36,7 @@ from quedge.experiments.reading.rows import (
     label_of,
     table_rows,
 )
+from quedge.experiments.reading.trends import SETTLED_RULE
 
 QUEUE, POWER = Panel("queue", "queue (Mbit)"), Panel("power", "power (W)")
 
@@ -30,7 +44,7 @@ QUEUE, POWER = Panel("queue", "queue (Mbit)"), Panel("power", "power (W)")
 def record(scheme: str, nu: float, *queues: float, frames: int = 100) -> Records:
     course = Series(np.array([50.0, 100.0]), np.array([1.0, nu]))
     runs = [
-        Run(seed, f"cell{seed}", {"queue": queue, "power": queue / 100.0, "sd": 0.5, "queue_over_time": course})
+        Run(seed, f"cell{seed}", {"queue": queue, "power": queue / 100.0, "queue_over_time": course})
         for seed, queue in enumerate(queues)
     ]
     return Records({"nu": nu}, scheme, frames, runs)
@@ -80,9 +94,32 @@ def test_names_stand_for_themselves_in_the_names_of_lines_and_numbers_with_their
     assert row.line == "level3, nu = 50"
 
 
-def test_a_deviation_is_shown_instead_of_the_interval_where_it_is_asked_for() -> None:
-    (row, *_) = figure_rows(Sweep("nu", "nu", [QUEUE._replace(deviation="sd")]), RECORDS)
-    assert (row.low, row.high, row.interval) == (8.5, 9.5, "sd")
+def timed(*runs: dict[str, float]) -> Records:
+    return Records({"nu": 1.0}, "exact", 30, [Run(seed, f"cell{seed}", run) for seed, run in enumerate(runs)])
+
+
+def test_times_are_medians_with_the_quartiles_of_their_runs() -> None:
+    records = [timed(*({"us": us, "us_p25": us - 1.0, "us_p75": us + 40.0} for us in (9.0, 5.0, 90.0)))]
+    (row,) = figure_rows(Sweep("nu", "nu", [Panel("us", "time (µs)", quartiles=True)]), records)
+    assert (row.value, row.low, row.high, row.interval, row.seeds) == (9.0, 8.0, 49.0, "quartiles", 3)
+    assert (math.isnan(row.difference), row.reference) == (True, "")
+    table = Table([("nu", "ν")], [Column("us", "time (µs)", 1, quartiles=True)])
+    assert markdown_of(table, table_rows(table, records)).splitlines()[2] == "| 1 | exact | 9.0 (8.0 to 49.0) |"
+    assert "quartiles" in csv_text(("nu", "policy"), table_rows(table, records))
+
+
+def test_the_quartiles_of_a_median_are_found_by_its_own_name() -> None:
+    records = [timed({"us_p50": 5.0, "us_p25": 4.0, "us_p75": 7.0})]
+    (row,) = figure_rows(Sweep("nu", "nu", [Panel("us_p50", "time (µs)", quartiles=True)]), records)
+    assert (row.value, row.low, row.high) == (5.0, 4.0, 7.0)
+
+
+def test_times_without_quartiles_of_their_own_have_those_over_the_seeds() -> None:
+    sweep = Sweep("nu", "nu", [Panel("s", "time (s)", quartiles=True)])
+    (row,) = figure_rows(sweep, [timed({"s": 1.0}, {"s": 2.0}, {"s": 9.0})])
+    assert (row.value, row.low, row.high, row.interval) == (2.0, 1.5, 5.5, "quartiles")
+    (row,) = figure_rows(sweep, [timed({"s": 1.0})])
+    assert (row.value, math.isnan(row.high), row.interval) == (1.0, True, "")
 
 
 def test_lines_can_stand_for_several_keys() -> None:
@@ -145,6 +182,97 @@ def test_csv_of_a_table_has_a_column_a_key() -> None:
     table = Table([("nu", "ν")], [Column("queue", "queue", 1)])
     text = csv_text(("nu", "policy"), table_rows(table, RECORDS))
     assert text.splitlines()[1].startswith("50.0,exact,queue,9.0,")
+
+
+def test_csv_has_the_difference_to_the_reference_at_the_same_setting() -> None:
+    pair = record("pair", 50.0, 7.0, 9.5)
+    lines = list(
+        csv.DictReader(
+            io.StringIO(csv_text(("nu", "policy"), figure_rows(Sweep("nu", "nu", [QUEUE]), [pair, *RECORDS[:2]])))
+        )
+    )
+    assert [line["reference"] for line in lines] == ["exact", "", ""]
+    # -1 and -0.5: half the interval is t(0.975, 1) = 12.706 times the standard error, 0.25
+    found = [float(lines[0][name]) for name in ("difference", "difference_low", "difference_high")]
+    assert found == pytest.approx([-0.75, -0.75 - 3.17655, -0.75 + 3.17655], abs=1e-4)
+    assert lines[1]["difference"] == ""
+
+
+def test_the_first_policy_is_the_reference_where_exact_is_missing_and_one_seed_has_no_interval() -> None:
+    first, second = figure_rows(Sweep("nu", "nu", [QUEUE]), [record("one", 1.0, 5.0), record("two", 1.0, 7.0)])
+    assert (first.reference, second.reference, second.difference) == ("", "one", 2.0)
+    assert math.isnan(second.difference_low)
+
+
+def test_runs_of_other_lengths_are_not_compared() -> None:
+    shorter = record("pair", 50.0, 1.0, 1.1, frames=50)
+    rows = table_rows(COMPARED, [RECORDS[0], shorter])
+    assert [(row.reference, row.best) for row in rows] == [("", False)] * 4
+
+
+def test_a_course_has_its_differences_place_by_place() -> None:
+    rows = figure_rows(Course([QUEUE]), [record("exact", 5.0, 1.0, 1.0), record("pair", 5.0, 1.0, 1.0)])
+    assert [(row.line, row.reference, row.difference) for row in rows[2:]] == [("pair", "exact", 0.0)] * 2
+
+
+COMPARED = Table([("nu", "ν")], [Column("queue", "queue", 1, LOWER), Column("power", "power", 3)])
+
+
+def bold(*records: Records, table: Table = COMPARED) -> list[str]:
+    return [line for line in markdown_of(table, table_rows(table, records)).splitlines() if "**" in line]
+
+
+def test_bold_is_what_is_better_than_all_others_seed_by_seed() -> None:
+    """Means 15.0, 15.3 and 25: the intervals overlap by far, those of the differences exclude 0."""
+    first = record("one", 1.0, 5.0, 15.0, 25.0)
+    second = record("two", 1.0, 5.31, 15.3, 25.29)
+    assert bold(first, second, record("three", 1.0, 10.0, 25.0, 40.0)) == []  # -5, -10, -15 ± 12.4
+    assert bold(first, second, record("three", 1.0, 15.0, 25.0, 36.0)) == [
+        "| 1 | one | **15.0 ± 24.8** | 0.150 ± 0.248 |"
+    ]
+    higher = Table([("nu", "ν")], [Column("queue", "queue", 1, HIGHER)])
+    assert bold(first, second, table=higher) == ["| 1 | two | **15.3 ± 24.8** |"]
+
+
+def test_the_least_mean_alone_is_not_bold() -> None:
+    assert bold(record("one", 1.0, 5.0, 15.0), record("two", 1.0, 6.0, 15.5)) == []
+
+
+def test_with_one_seed_or_one_policy_nothing_is_bold() -> None:
+    assert bold(record("one", 1.0, 5.0), record("two", 1.0, 50.0)) == []
+    assert bold(record("one", 1.0, 5.0, 5.0)) == []
+    assert bold(record("one", 1.0, 5.0, 5.0), record("one", 2.0, 50.0, 50.0)) == []  # another setting
+
+
+def test_policies_that_are_alike_share_no_prize() -> None:
+    assert bold(record("one", 1.0, 5.0, 6.0), record("two", 1.0, 5.0, 6.0)) == []
+
+
+def test_what_bold_means_stands_below_a_table_that_has_some() -> None:
+    with_bold = [record("one", 1.0, 5.0, 6.0), record("two", 1.0, 15.0, 16.0)]
+    assert BOLD_RULE in markdown_of(COMPARED, table_rows(COMPARED, with_bold))
+    assert BOLD_RULE not in markdown_of(COMPARED, table_rows(COMPARED, with_bold[:1]))
+    assert markdown_of(COMPARED, table_rows(COMPARED, with_bold), ["A note."]).index("A note.") > 0
+
+
+def test_a_queue_is_followed_by_whether_it_has_settled() -> None:
+    def drifting(scheme: str, queue: float, share: float) -> Records:
+        runs = [
+            Run(seed, "", {"queue": queue + seed, "queue_drift": share + 0.001 * seed, "queue_drift_margin": 0.01})
+            for seed in range(3)
+        ]
+        return Records({"nu": 1.0}, scheme, 100, runs)
+
+    grows, settled = drifting("one", 1.0, 0.3), drifting("two", 9.0, 0.02)
+    lines = markdown_of(COMPARED, table_rows(COMPARED, [grows, settled])).splitlines()
+    assert lines[0] == "| ν | policy | queue | settled | power |"
+    assert lines[1] == "| --- | --- | ---: | --- | ---: |"
+    assert [line.split(" | ")[3] for line in lines[2:4]] == ["grows", "settled"]
+    assert SETTLED_RULE in lines
+    assert bold(grows, settled) == []  # a queue that grows is not the best, however short it is so far
+    assert bold(settled._replace(scheme="three"), drifting("two", 19.0, 0.3))[0].startswith("| 1 | three | **10.0")
+    written = list(csv.DictReader(io.StringIO(csv_text(("nu", "policy"), table_rows(COMPARED, [grows, settled])))))
+    assert [line["settled"] for line in written] == ["grows", "settled"]
 
 
 def test_every_cell_has_a_line_with_all_its_numbers() -> None:

@@ -2,14 +2,15 @@
 
 from quedge.experiments.beyond.sweeps import BEYOND
 from quedge.experiments.experiment import Experiment, Grid, vary
-from quedge.experiments.panels import POWER, QUEUE
+from quedge.experiments.panels import BUDGET, POWER, QUEUE
 from quedge.experiments.paper_numbers import table3_marks, table4_marks
 from quedge.experiments.presentation import Front, Presentation
 from quedge.experiments.reading.rows import label_of
+from quedge.experiments.results import Results, at, shortest_within_budget
 from quedge.experiments.schemes import EXACT
 from quedge.model.scenario import Scenario
 
-V_VALUES = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
+V_VALUES = (1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0)
 NU_VALUES = (3.0, 5.0, 10.0, 20.0, 60.0, 100.0)
 
 PAPER_V, PAPER_NU = Scenario().v, Scenario().nu
@@ -18,12 +19,26 @@ MARKS = [
     *(mark._replace(line=label_of(PAPER_NU)) for mark in table4_marks()),
 ]
 
+
+def found_on_the_plane(found: Results) -> str:
+    """The shortest queue within the power budget, and what V does at the paper's ν."""
+    best = shortest_within_budget(found, EXACT.name, BUDGET.value)
+    queues = {v: found.mean("data_queue_mbit", EXACT.name, nu=PAPER_NU, v=v) for v in V_VALUES}
+    power = found.mean("power_w", EXACT.name, nu=PAPER_NU, v=PAPER_V)
+    least = min(queues, key=lambda v: queues[v])
+    within = "no setting" if best is None else f"{best[1]:.1f} Mbit at {at(**best[0])} ({best[2]:.4f} W)"
+    return (
+        f"Shortest data queue within the power budget: {within}; the paper's setting: {queues[PAPER_V]:.1f} Mbit "
+        f"({power:.4f} W). At ν = {PAPER_NU:g} the queue is shortest at V = {least:g} Mbit."
+    )
+
+
 EXPERIMENT = Experiment(
     name="beyond-front",
     title="Queue against power: what V and ν can do",
     caption=(
-        "The exact policy at each pair of V and ν, a line a value of ν, V rising along it; means over the second half "
-        "of a run. `quedge tune` searches this plane."
+        "The exact policy at pairs of V and ν: one line per ν, the number beside a point is V. Means over the second "
+        "half of a run; `quedge tune` searches this plane."
     ),
     grids=[Grid([EXACT], vary(nu=NU_VALUES, v=V_VALUES))],
     shown=Presentation(
@@ -43,4 +58,5 @@ EXPERIMENT = Experiment(
         "the figure. Queues that have not settled by the end of a run (small ν) draw power that they still owe."
     ],
     chapter=BEYOND,
+    result=found_on_the_plane,
 )

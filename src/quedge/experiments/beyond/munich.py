@@ -13,13 +13,21 @@ from quedge.experiments.panels import (
     QUEUE_COLUMN,
 )
 from quedge.experiments.presentation import Presentation, Ranking, Table
+from quedge.experiments.results import Results, listed
 from quedge.experiments.schemes import BESIDE, BEST_PAIR, BEST_SINGLE, PAPER_SCHEMES
 from quedge.simulation.munich_walk import MUNICH_FRAMES, MUNICH_SCENARIO, MunichWalk
+
+
+def found_on_the_walk(found: Results) -> str:
+    """Queues and powers."""
+    queues, powers = found.each("data_queue_mbit"), found.each("power_w")
+    return f"Data queue (Mbit): {listed(queues, '.1f')}; power (W): {listed(powers, '.3f')}."
+
 
 EXPERIMENT = Experiment(
     name="beyond-munich",
     title="A walk through Munich, on ray-traced channels",
-    caption="Ten devices on recorded channel gains, P_q = 0.02 W; seeds differ in the arrivals.",
+    caption="Ten devices on ray-traced channel gains; seeds differ in the arrivals only.",
     grids=[
         Grid(
             [*PAPER_SCHEMES, *BESIDE, BEST_PAIR, BEST_SINGLE],
@@ -37,4 +45,5 @@ EXPERIMENT = Experiment(
         "The scene is built from OpenStreetMap data (© OpenStreetMap contributors, ODbL).",
     ],
     chapter=BEYOND,
+    result=found_on_the_walk,
 )

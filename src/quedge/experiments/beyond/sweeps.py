@@ -22,7 +22,9 @@ from quedge.experiments.paper.fig8 import SMALL_V, V_VALUES
 from quedge.experiments.paper.fig9 import NU_VALUES, UNSETTLED_NU
 from quedge.experiments.paper_numbers import figure7_marks, table3_marks, table4_marks
 from quedge.experiments.presentation import Presentation, Sweep, Table
+from quedge.experiments.results import Results, at, change, listed
 from quedge.experiments.schemes import BEST_PAIR, BEST_SINGLE, EQUIVARIANT, EXACT, LYDROO_NOMA
+from quedge.experiments.symbols import axis_label
 
 BEYOND = "Beyond the paper"
 COMPARED = (EXACT, EQUIVARIANT, LYDROO_NOMA, BEST_PAIR, BEST_SINGLE)
@@ -32,6 +34,12 @@ NOT_THE_SHORTEST = (
     "The exact policy maximises each frame's objective, which weighs queues against rate and power; that is not the "
     "same as the shortest queue, and at large V policies that miss a little of the objective have the shorter one."
 )
+
+
+def _queues_at(found: Results, **keys: float) -> str:
+    """All policies' mean data queues at a value of the key."""
+    return f"at {at(**keys)} (Mbit): {listed(found.each('data_queue_mbit', **keys), ',.1f')}"
+
 
 ARRIVALS = Experiment(
     name="beyond-arrivals",
@@ -46,12 +54,24 @@ ARRIVALS = Experiment(
         ),
     ),
     chapter=BEYOND,
+    result=lambda found: f"Data queue {_queues_at(found, arrival_rate_mbps=3.2)}.",
 )
+
+
+def found_ratios(found: Results) -> str:
+    """How each policy's offloading ratio changes with the power of the module."""
+    ends = {
+        policy: [found.mean("offload_ratio", policy, pqc_power_w=end) for end in (PQC_POWERS_W[0], PQC_POWERS_W[-1])]
+        for policy in found.policies()
+    }
+    told = "; ".join(f"{policy} {change(ratios, '.1%')}" for policy, ratios in ends.items())
+    return f"Offloading ratio from P_q = {PQC_POWERS_W[0]:g} to {PQC_POWERS_W[-1]:g} W: {told}."
+
 
 CIRCUIT_POWER = Experiment(
     name="beyond-circuit-power",
     title="Power of the PQC module, with the exact optimum and the baselines",
-    caption="Means over the second half of a run at λ = 3 Mbit/s.",
+    caption="Means over the second half of a run; crosses are the paper's Figure 7.",
     grids=[Grid(COMPARED, vary(pqc_power_w=PQC_POWERS_W))],
     shown=Presentation(
         Sweep("pqc_power_w", PQC_POWER_LABEL, [OFFLOAD_RATIO, POWER, QUEUE, OBJECTIVE_RATIO], marks=figure7_marks()),
@@ -63,30 +83,33 @@ CIRCUIT_POWER = Experiment(
     ),
     remarks=[SETTLED],
     chapter=BEYOND,
+    result=found_ratios,
 )
 
 V = Experiment(
     name="beyond-v",
     title="The weight V of the rate, with the exact optimum and the baselines",
-    caption="Means over the second half of a run; ν = 60. Beside the paper's Table IV.",
+    caption="Means over the second half of a run; crosses are the paper's Table IV.",
     grids=[Grid(COMPARED, vary(v=V_VALUES))],
     shown=Presentation(
-        Sweep("v", "weight V of the rate", [QUEUE, ENERGY_QUEUE, POWER], logarithmic=True, marks=table4_marks()),
+        Sweep("v", axis_label("v"), [QUEUE, ENERGY_QUEUE, POWER], logarithmic=True, marks=table4_marks()),
         Table([("v", "V")], [QUEUE_COLUMN, ENERGY_QUEUE_COLUMN, POWER_COLUMN, OBJECTIVE_RATIO_COLUMN], table4_marks()),
     ),
     remarks=[SETTLED, SMALL_V, NOT_THE_SHORTEST],
     chapter=BEYOND,
+    result=lambda found: f"Data queue {_queues_at(found, v=V_VALUES[-1])}.",
 )
 
 NU = Experiment(
     name="beyond-nu",
     title="The scaling ν of the virtual energy queue, with the exact optimum and the baselines",
-    caption="Means over the second half of a run; V = 20. Beside the paper's Table III.",
+    caption="Means over the second half of a run; crosses are the paper's Table III.",
     grids=[Grid(COMPARED, vary(nu=NU_VALUES))],
     shown=Presentation(
-        Sweep("nu", "scaling ν", [QUEUE, ENERGY_QUEUE, POWER], logarithmic=True, marks=table3_marks()),
+        Sweep("nu", axis_label("nu"), [QUEUE, ENERGY_QUEUE, POWER], logarithmic=True, marks=table3_marks()),
         Table([("nu", "ν")], [QUEUE_COLUMN, ENERGY_QUEUE_COLUMN, POWER_COLUMN, OBJECTIVE_RATIO_COLUMN], table3_marks()),
     ),
     remarks=[SETTLED, UNSETTLED_NU, NOT_THE_SHORTEST],
     chapter=BEYOND,
+    result=lambda found: f"Data queue {_queues_at(found, nu=NU_VALUES[-1])}.",
 )

@@ -7,47 +7,63 @@ from typing import Any
 
 import numpy as np
 
-from quedge.experiments.drawing.legend import Legend, lines_of, shown_name
-from quedge.experiments.drawing.style import dress, new_figure, scale_panel, styles_of
+from quedge.experiments.drawing.legend import MEAN_MARKER, PAPER_MEAN, Legend, lines_of, shown_name
+from quedge.experiments.drawing.style import (
+    LineStyle,
+    in_figure,
+    new_figure,
+    scale_panel,
+    style_axes,
+    styles_of,
+    write_thousands,
+)
 from quedge.experiments.presentation import Course
 from quedge.experiments.reading.rows import OURS, PAPER, Row
 
 
 def draw_course(figure: Course, rows: Sequence[Row]) -> Any:
-    """A panel a measure; bands are 95 % confidence intervals over the seeds; the paper's marks at the right edge."""
+    """A panel a measure; bands are 95 % confidence intervals over the seeds.
+
+    The paper's means stand outside the right edge: they belong to no frame.
+    """
     height = 0.8 + (3.4 if len(figure.panels) == 1 else 2.3 * len(figure.panels))
     drawn = new_figure(7.4, height)
     axes = drawn.subplots(len(figure.panels), 1, squeeze=False, sharex=True)[:, 0]
     names = lines_of(rows)
-    styles, legend = styles_of(names), Legend()
+    styles, legend = styles_of(names, (figure.lines,)), Legend()
     last = max((row.x for row in rows if row.source == OURS), default=1.0)
     for axis, panel in zip(axes, figure.panels, strict=True):
         own = [row for row in rows if row.measure == panel.measure]
         for name in names:
-            style = styles[name]
             line = [row for row in own if row.line == name and row.source == OURS]
             if line:
-                x, value, low, high = (np.array([getattr(row, end) for row in line]) for end in _DRAWN)
-                if np.isfinite(high).any():
-                    axis.fill_between(x, low, high, color=style.color, alpha=0.16, linewidth=0.0)
-                shape = {"color": style.color, "linestyle": style.dashes, "linewidth": style.width}
-                marker = "o" if len(line) == 1 else None
-                (artist,) = axis.plot(x, value, marker=marker, **shape)
-                legend.add(shown_name((figure.lines,), name, line, rows), artist)
+                legend.add(shown_name((figure.lines,), name, line, rows), _draw_line(axis, line, styles[name]))
             for row in (row for row in own if row.line == name and row.source == PAPER):
-                axis.plot(
-                    last, row.value, color=style.color, linestyle="none", marker="x", markersize=9.0,
-                    markeredgewidth=2.0, clip_on=False, zorder=5,
-                )  # fmt: skip
-                legend.add_paper()
-        axis.set_ylabel(panel.label)
+                _draw_mean(axis, row.value, styles[name])
+                legend.add_paper(PAPER_MEAN)
+        axis.set_ylabel(in_figure(panel.label))
         axis.set_xlim(0, last)
-        dress(axis)
+        style_axes(axis)
         scale_panel(axis, panel, np.array([row.value for row in own]))
     axes[-1].set_xlabel("frame")
+    write_thousands(axes[-1].xaxis)
     drawn.align_ylabels()
     legend.place(drawn)
     return drawn
 
 
-_DRAWN = ("x", "value", "low", "high")
+def _draw_line(axis: Any, line: Sequence[Row], style: LineStyle) -> Any:
+    x, value, low, high = (np.array([getattr(row, end) for row in line]) for end in ("x", "value", "low", "high"))
+    if np.isfinite(high).any():
+        axis.fill_between(x, low, high, color=style.color, alpha=0.16, linewidth=0.0)
+    return axis.plot(
+        x, value, color=style.color, linestyle=style.dashes, linewidth=style.width, zorder=style.order,
+        marker="o" if len(line) == 1 else None,
+    )[0]  # fmt: skip
+
+
+def _draw_mean(axis: Any, value: float, style: LineStyle) -> None:
+    axis.plot(
+        1.006, value, transform=axis.get_yaxis_transform(), color=style.color, linestyle="none",
+        marker=MEAN_MARKER, markersize=8.0, clip_on=False, zorder=5,
+    )  # fmt: skip

@@ -2,81 +2,157 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from quedge.experiments.drawing.legend import Legend
+from quedge.experiments.drawing.labels import place_labels
+from quedge.experiments.drawing.legend import Legend, name_with_symbols
 from quedge.experiments.drawing.style import (
-    dress,
+    LineStyle,
+    in_figure,
     mark_level_on_x,
     new_figure,
-    set_log_scale_in_plain_numbers,
+    scale_panel,
+    style_axes,
     styles_of,
 )
 from quedge.experiments.presentation import Front
 from quedge.experiments.reading.rows import OURS, PAPER, Row, label_of
+from quedge.experiments.symbols import heading_of, symbol_of
 
 Points = dict[tuple[str, Any], tuple[float, float]]
 """Both measures by line and place along it."""
 
-_ROOM = 16.0  # pixels between points that both have their value written beside them
+_LEADER_FROM = 12.0  # pixels: a name farther from its point is joined to it
+_FONT_SIZE = 7.5
+_ROOM = 2.0  # pixels on both sides of a name
+
+
+class _Name(NamedTuple):
+    """What is written beside a point."""
+
+    text: str
+    at: tuple[float, float]
+    color: str
 
 
 def draw_front(figure: Front, rows: Sequence[Row]) -> Any:
-    """A line a value of one key, its points a value of the other, with their values beside them."""
-    drawn = new_figure(7.4, 5.4)
+    """A line a value of one key, its points a value of the other, with their values beside them.
+
+    What no other point betters in both measures lies on a pale band.
+    """
+    drawn = new_figure(8.2, 6.4)
     axis = drawn.subplots()
     ours = _pairs(figure, [row for row in rows if row.source == OURS])
     names = list(dict.fromkeys(line for line, _ in ours))
-    styles, legend = styles_of(names), Legend()
+    styles, legend = styles_of(names, (figure.lines,)), Legend()
     for name in names:
-        points = [(at, *pair) for (line, at), pair in ours.items() if line == name]
-        style = styles[name]
-        (line,) = axis.plot(
-            [x for _, x, _ in points], [y for _, _, y in points], color=style.color, linestyle=style.dashes,
-            linewidth=style.width, marker=style.marker, markersize=4.5,
-        )  # fmt: skip
-        legend.add(f"{figure.lines} = {name}", line)
+        legend.add(name_with_symbols((figure.lines,), name), _draw_line(axis, ours, name, styles[name]))
+    (number,) = axis.plot([], [], linestyle="none", color="0.3", marker="$5$", markersize=6.0)
+    legend.add(f"{heading_of(figure.points)} at a point", number)
+    legend.add("Pareto front", _draw_envelope(axis, ours.values()))
     at, line = figure.highlight
     if (label_of(line), at) in ours:
-        x, y = ours[label_of(line), at]
-        (star,) = axis.plot(x, y, linestyle="none", marker="*", markersize=15, color="#D55E00", markeredgecolor="black")
+        (star,) = axis.plot(
+            *ours[label_of(line), at], linestyle="none", marker="*", markersize=15, color="#D55E00",
+            markeredgecolor="black", zorder=4,
+        )  # fmt: skip
         legend.add(figure.highlight_name, star)
-    highest = 1.25 * max((y for _, y in ours.values()), default=1.0)
-    for x, y in _pairs(figure, [row for row in rows if row.source == PAPER]).values():
-        if y <= highest:
-            axis.plot(x, y, linestyle="none", marker="x", markersize=9, markeredgewidth=2, color="black")
-            legend.add_paper()
-    axis.set_xlabel(figure.x.label)
-    axis.set_ylabel(figure.y.label)
-    if figure.y.scale == "log":
-        set_log_scale_in_plain_numbers(axis)
-    axis.set_ylim(top=highest)
-    least, most = figure.x_limits
-    places = [x for x, _ in ours.values() if least <= x <= most] or [least, most]
-    room = 0.06 * (max(places) - min(places)) + 1e-6
-    axis.set_xlim(min(places) - room, max(places) + room)
+    _set_limits(axis, figure, ours)
+    paper = _within(axis, _pairs(figure, [row for row in rows if row.source == PAPER]))
+    for x, y in paper.values():
+        axis.plot(x, y, linestyle="none", marker="x", markersize=8, markeredgewidth=1.8, color="black", zorder=5)
+    if paper:
+        legend.add_paper()
+    axis.set_xlabel(in_figure(figure.x.label))
+    axis.set_ylabel(in_figure(figure.y.label))
     if figure.x.level is not None:
         mark_level_on_x(axis, figure.x.level)
-    dress(axis)
+    style_axes(axis)
     legend.place(drawn)
-    _name_points(drawn, axis, {(line, at): styles[line].color for line, at in ours}, ours)
+    own_names = [
+        _Name(label_of(at), place, _darker(styles[line].color)) for (line, at), place in _within(axis, ours).items()
+    ]
+    points, lines = symbol_of(figure.points), symbol_of(figure.lines)
+    its_names = [
+        _Name(f"{points} = {label_of(at)}, {lines} = {line}", place, "black") for (line, at), place in paper.items()
+    ]
+    _write_names(drawn, axis, own_names + its_names, ours, names)
     return drawn
 
 
-def _name_points(drawn: Any, axis: Any, colors: Mapping[tuple[str, Any], str], points: Points) -> None:
-    """Write the value of the key beside each point, as far as there is room."""
-    drawn.draw_without_rendering()  # only now is it known where the points lie
-    taken: list[Any] = []
-    for (line, at), (x, y) in points.items():
-        place = axis.transData.transform((x, y))
-        if all(np.hypot(*(place - other)) > _ROOM for other in taken):
-            taken.append(place)
+def _draw_line(axis: Any, points: Points, name: str, style: LineStyle) -> Any:
+    x, y = _line(points, name)
+    return axis.plot(
+        x, y, color=style.color, linestyle=style.dashes, linewidth=style.width, marker=style.marker, markersize=4.5,
+        zorder=style.order,
+    )[0]  # fmt: skip
+
+
+def _line(points: Points, name: str) -> tuple[list[float], list[float]]:
+    along = [place for (line, _), place in points.items() if line == name]
+    return [x for x, _ in along], [y for _, y in along]
+
+
+def _draw_envelope(axis: Any, points: Iterable[tuple[float, float]]) -> Any:
+    """The points that none betters in both measures, joined by a pale band."""
+    best: list[tuple[float, float]] = []
+    for x, y in sorted(points):
+        if not best or y < best[-1][1]:
+            best.append((x, y))
+    return axis.plot(*zip(*best, strict=True), color="#F9E3C3", linewidth=7.0, solid_capstyle="round", zorder=0.5)[0]
+
+
+def _darker(color: str) -> str:
+    """A line's colour for small letters."""
+    from matplotlib.colors import to_hex, to_rgb
+
+    red, green, blue = to_rgb(color)
+    return to_hex((0.7 * red, 0.7 * green, 0.7 * blue))
+
+
+def _set_limits(axis: Any, figure: Front, points: Points) -> None:
+    """Around our points, as far as the figure reaches."""
+    least, most = figure.x_limits
+    shown = [(x, y) for x, y in points.values() if least <= x <= most] or [(least, 1.0), (most, 1.0)]
+    places = [x for x, _ in shown]
+    room = 0.06 * (max(places) - min(places)) + 1e-6
+    axis.set_xlim(min(places) - room, max(places) + room)
+    scale_panel(axis, figure.y._replace(level=None), np.array([y for _, y in shown]))
+
+
+def _within(axis: Any, points: Points) -> Points:
+    (left, right), (bottom, top) = axis.get_xlim(), axis.get_ylim()
+    return {key: (x, y) for key, (x, y) in points.items() if left <= x <= right and bottom <= y <= top}
+
+
+def _write_names(drawn: Any, axis: Any, names: Sequence[_Name], points: Points, lines: Sequence[str]) -> None:
+    """Write the names where there is room, joined to their points where that is not close by."""
+    texts = [
+        axis.annotate(name.text, name.at, xytext=name.at, fontsize=_FONT_SIZE, color=name.color, zorder=6)
+        for name in names
+    ]
+    drawn.draw_without_rendering()  # only now is it known where the points lie, and how wide the names are
+    drawn.set_layout_engine("none")
+    to_pixels, renderer = axis.transData, drawn.canvas.get_renderer()
+    extents = [text.get_window_extent(renderer) for text in texts]
+    anchors = to_pixels.transform([name.at for name in names])
+    marked = np.concatenate([anchors, to_pixels.transform(list(points.values()))])
+    corners = [to_pixels.transform(np.column_stack(_line(points, line))) for line in lines]
+    bounds = axis.get_window_extent(renderer)
+    sizes = np.array([(extent.width + 2 * _ROOM, extent.height) for extent in extents])
+    boxes = place_labels(anchors, sizes, marked, corners, (bounds.x0, bounds.y0, bounds.x1, bounds.y1))
+    to_data = to_pixels.inverted()
+    for name, text, box, size in zip(names, texts, boxes, sizes, strict=True):
+        text.xyann = tuple(to_data.transform((box.left + _ROOM, box.bottom)))
+        text.set_verticalalignment("bottom")
+        if box.distance > _LEADER_FROM:
+            middle = to_data.transform((box.left + 0.5 * size[0], box.bottom + 0.5 * size[1]))
             axis.annotate(
-                label_of(at), (x, y), xytext=(4, 3), textcoords="offset points", fontsize=7, color=colors[line, at],
-                annotation_clip=True,
+                "", name.at, xytext=tuple(middle), zorder=2,
+                arrowprops={"arrowstyle": "-", "color": name.color, "linewidth": 0.5, "shrinkA": 0.4 * size[1]},
             )  # fmt: skip
 
 

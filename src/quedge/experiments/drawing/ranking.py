@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from quedge.experiments.drawing.legend import lines_of, shown_name
-from quedge.experiments.drawing.style import dress, mark_level_on_x, new_figure, styles_of
+from quedge.experiments.drawing.style import in_figure, mark_level_on_x, new_figure, style_axes, styles_of
 from quedge.experiments.presentation import POLICY, Ranking
 from quedge.experiments.reading.rows import Row
 
@@ -22,13 +22,14 @@ def draw_ranking(figure: Ranking, rows: Sequence[Row]) -> Any:
     for axis, panel in zip(axes, figure.panels, strict=True):
         for row in (row for row in rows if row.measure == panel.measure):
             style = styles[row.line]
-            spread = np.nan_to_num([[row.value - row.low], [row.high - row.value]])
+            known = np.isfinite(row.high)
+            spread = [[row.value - row.low], [row.high - row.value]] if known else None
             axis.errorbar(
                 row.value, height[row.line], xerr=spread, color=style.color, marker=style.marker, markersize=6,
                 capsize=3, linestyle="none",
             )  # fmt: skip
-        axis.set_xlabel(panel.label)
-        dress(axis)
+        axis.set_xlabel(in_figure(panel.label))
+        style_axes(axis)
         axis.spines["left"].set_visible(False)
         axis.tick_params(axis="y", length=0)
         axis.margins(x=0.12, y=0.12)

@@ -9,7 +9,16 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.experiments.drawing.style import LineStyle, dress, mark_level, new_figure, scale_queue, styles_of
+from quedge.experiments.drawing.legend import Legend
+from quedge.experiments.drawing.style import (
+    LineStyle,
+    mark_level,
+    new_figure,
+    scale_queue,
+    style_axes,
+    styles_of,
+    write_thousands,
+)
 from quedge.experiments.presentation import Level
 from quedge.simulation.trace import Trace
 
@@ -68,15 +77,16 @@ def draw_runs(columns: Sequence[Runs], target: str | Path | IO[bytes]) -> None:
     for c, column in enumerate(columns):
         axes[0, c].set_title(column.title, fontsize=11)
         axes[-1, c].set_xlabel("frame")
+        write_thousands(axes[-1, c].xaxis)
         for r, quantity in enumerate(_QUANTITIES):
             lines |= _draw_panel(axes[r, c], quantity, column.traces, styles)
             if c == 0:
                 axes[r, c].set_ylabel(quantity.label)
     figure.align_ylabels()
-    figure.legend(
-        [lines[name] for name in names], names, loc="outside upper center",
-        ncols=min(len(names), 6 if len(columns) > 1 else 3), frameon=False, handlelength=3.2,
-    )  # fmt: skip
+    legend = Legend()
+    for name in names:
+        legend.add(name, lines[name])
+    legend.place(figure)
     figure.savefig(target, dpi=150, format="png")
 
 
@@ -102,12 +112,17 @@ def _draw_panel(
         style = styles[name]
         at, mean = moving_average(quantity.values(trace), int(trace.frames * _WINDOW_SHARE))
         marker = "o" if at.size == 1 else None  # a single point is no line
-        # Later lines lie on top: dashes over a thick line show both where two policies agree.
         (lines[name],) = axis.plot(
-            at, mean, color=style.color, linestyle=style.dashes, linewidth=style.width, marker=marker
+            at,
+            mean,
+            color=style.color,
+            linestyle=style.dashes,
+            linewidth=style.width,
+            marker=marker,
+            zorder=style.order,
         )
     axis.set_xlim(0, max(trace.frames for trace in traces.values()))
-    dress(axis)
+    style_axes(axis)
     if quantity.kind == "queue":
         scale_queue(axis, np.concatenate([line.get_ydata() for line in lines.values()]))
     elif quantity.kind == "power":

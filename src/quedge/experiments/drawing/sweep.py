@@ -9,24 +9,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.experiments.drawing.legend import Legend, lines_of, shown_name
-from quedge.experiments.drawing.style import LineStyle, dress, mark_level, new_figure, scale_panel, styles_of
+from quedge.experiments.drawing.legend import LEVEL_DASHES, PAPER_LEVEL, PAPER_POINT, Legend, lines_of, shown_name
+from quedge.experiments.drawing.style import (
+    LineStyle,
+    in_figure,
+    mark_level,
+    new_figure,
+    scale_key,
+    scale_panel,
+    style_axes,
+    styles_of,
+)
 from quedge.experiments.presentation import Panel, Sweep, SweepsBeside
 from quedge.experiments.reading.rows import OURS, PAPER, Row
 
 
 def draw_sweep(figure: Sweep, rows: Sequence[Row]) -> Any:
-    """A panel a measure; error bars are 95 % confidence intervals over the seeds, bands standard deviations."""
+    """A panel a measure; error bars are 95 % confidence intervals over the seeds, bands quartiles."""
     columns = len(figure.panels) if len(figure.panels) <= 3 else math.ceil(len(figure.panels) / 2)
     lines = math.ceil(len(figure.panels) / columns)
     drawn = new_figure(0.4 + 4.1 * columns, 0.7 + 3.1 * lines)
     axes = drawn.subplots(lines, columns, squeeze=False).ravel()
-    styles, legend = styles_of(lines_of(rows)), Legend()
+    styles, legend = styles_of(lines_of(rows), figure.lines), Legend()
     for axis, panel in zip(axes, figure.panels, strict=False):
         own = [row for row in rows if row.measure == panel.measure]
         _draw_panel(axis, figure, panel, own, rows, styles, legend)
-        axis.set_xlabel(figure.x_label)
-        axis.set_ylabel(panel.label)
+        axis.set_xlabel(in_figure(figure.x_label))
+        axis.set_ylabel(in_figure(panel.label))
         scale_panel(axis, panel, np.array([row.value for row in own]))
     for axis in axes[len(figure.panels) :]:
         axis.set_visible(False)
@@ -39,15 +48,15 @@ def draw_sweeps_beside(figure: SweepsBeside, rows: Sequence[Row]) -> Any:
     columns, lines = len(figure.columns), len(figure.columns[0].panels)
     drawn = new_figure(0.8 + 2.7 * columns, 0.9 + 2.1 * lines)
     axes = drawn.subplots(lines, columns, squeeze=False, sharex="col", sharey="row")
-    styles, legend = styles_of(lines_of(rows)), Legend()
+    styles, legend = styles_of(lines_of(rows), figure.columns[0].lines), Legend()
     for column, sweep in enumerate(figure.columns):
         here = [row._replace(x=row.x[1]) for row in rows if row.x[0] == sweep.x]
         for axis, panel in zip(axes[:, column], sweep.panels, strict=True):
             own = [row for row in here if row.measure == panel.measure]
             _draw_panel(axis, sweep, panel, own, rows, styles, legend)
-        axes[-1, column].set_xlabel(sweep.x_label)
+        axes[-1, column].set_xlabel(in_figure(sweep.x_label))
     for line, panel in zip(axes, figure.columns[0].panels, strict=True):
-        line[0].set_ylabel(panel.label)
+        line[0].set_ylabel(in_figure(panel.label))
         for axis in line[:-1]:
             scale_panel(axis, panel._replace(level=None), _values(panel, rows))
             if panel.level is not None:
@@ -72,35 +81,43 @@ def _draw_panel(
 ) -> None:
     """A panel's lines, from its own rows of all that the figure shows."""
     for name in lines_of(own):
-        line = sorted((row for row in own if row.line == name), key=lambda row: row.x)
-        ours = [row for row in line if row.source == OURS]
-        paper = [row for row in line if row.source == PAPER]
+        line = [row for row in own if row.line == name]
+        ours = sorted((row for row in line if row.source == OURS), key=lambda row: row.x)
+        points = sorted((row for row in line if row.source == PAPER and row.x is not None), key=lambda row: row.x)
         if ours:
             legend.add(shown_name(figure.lines, name, ours, rows), _draw_line(axis, ours, styles[name], panel))
-        if paper:
-            _draw_marks(axis, paper, styles[name])
-            legend.add_paper()
+        if points:
+            _draw_points(axis, points, styles[name])
+            legend.add_paper(PAPER_POINT)
+        for row in (row for row in line if row.source == PAPER and row.x is None):
+            axis.axhline(row.value, color=styles[name].color, linestyle=LEVEL_DASHES, linewidth=1.6, zorder=1.5)
+            legend.add_paper(PAPER_LEVEL)
     if figure.logarithmic:
-        axis.set_xscale("log")
-    dress(axis)
+        scale_key(axis, [row.x for row in own if row.x is not None])
+    style_axes(axis)
 
 
 def _draw_line(axis: Any, line: Sequence[Row], style: LineStyle, panel: Panel) -> Any:
     x, value = [row.x for row in line], np.array([row.value for row in line])
     low, high = (np.array([getattr(row, end) for row in line]) for end in ("low", "high"))
-    look = {"color": style.color, "linestyle": style.dashes, "linewidth": style.width, "marker": style.marker}
-    if panel.deviation is not None:
-        lowest = value * 1e-2 if panel.scale == "log" else low
-        axis.fill_between(x, np.maximum(low, lowest), high, color=style.color, alpha=0.18, linewidth=0.0)
-        return axis.plot(x, value, markersize=4.5, **look)[0]
+    look = {
+        "color": style.color, "linestyle": style.dashes, "linewidth": style.width, "marker": style.marker,
+        "markersize": style.marker_size, "zorder": style.order,
+    }  # fmt: skip
+    if panel.quartiles:
+        axis.fill_between(x, low, high, color=style.color, alpha=0.18, linewidth=0.0)
+        return axis.plot(x, value, **look)[0]
+    if panel.scale in ("linear", "log", "queue"):
+        low = np.maximum(low, 0.0)  # of what cannot be less; on a logarithmic axis, down to its lower end
     if np.isfinite(high).any():
-        return axis.errorbar(x, value, (value - low, high - value), markersize=4.5, capsize=2.5, elinewidth=1.0, **look)
-    return axis.plot(x, value, markersize=4.5, **look)[0]
+        return axis.errorbar(x, value, (value - low, high - value), capsize=2.5, elinewidth=1.0, **look)
+    return axis.plot(x, value, **look)[0]
 
 
-def _draw_marks(axis: Any, marks: Sequence[Row], style: LineStyle) -> None:
+def _draw_points(axis: Any, points: Sequence[Row], style: LineStyle) -> None:
     """The paper's points, joined by a thin line where they are many."""
     axis.plot(
-        [row.x for row in marks], [row.value for row in marks],
+        [row.x for row in points], [row.value for row in points],
         color=style.color, linestyle=(0, (1, 2)), linewidth=0.8, marker="x", markersize=8.0, markeredgewidth=1.8,
+        zorder=4,
     )  # fmt: skip

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from types import TracebackType
 
+from quedge.experiments.engine.time_left import kind_of
 from quedge.experiments.engine.versions import versions
 from quedge.experiments.engine.workers import Answer, Workers, WorkersError, run_job
 from quedge.experiments.fingerprint import code_version
@@ -14,6 +15,22 @@ from quedge.experiments.job import Job
 
 Keep = Callable[[str, Answer], None]
 """What is done with each answer, by the job's name."""
+
+
+def in_turn(jobs: Mapping[str, Job]) -> list[str]:
+    """Names of jobs in the order in which they are given out.
+
+    One of each kind comes first, so that it is soon known how long the others will take; then the large ones, lest one
+    is left over at the end. What measures times waits until nothing else runs.
+    """
+    first: dict[str, str] = {}
+    for name, job in jobs.items():
+        first.setdefault(kind_of(job), name)
+
+    def place(name: str) -> tuple[bool, bool, int]:
+        return jobs[name].probe.alone, first[kind_of(jobs[name])] != name, -jobs[name].scenario.devices
+
+    return sorted(jobs, key=place)
 
 
 class Execution:
@@ -47,19 +64,20 @@ class Execution:
         else:
             self._workers.abandon(self._executor)
 
-    def run(self, jobs: Mapping[str, Job], keep: Keep) -> None:
+    def run(self, jobs: Mapping[str, Job], keep: Keep, began: Callable[[str], None] = lambda name: None) -> None:
         """Run jobs to the end.
 
         Args:
             jobs: the jobs by name.
             keep: called with each answer, as soon as it is there.
+            began: called with a job's name when a worker is given it.
 
         Raises:
             WorkersError: there are no workers to be had.
         """
         if jobs and self._executor is None:
             self._executor = self._workers.start()
-        queue = _Queue(jobs, self._workers, keep)
+        queue = _Queue(jobs, self._workers, keep, began)
         while queue.waiting or queue.running:
             assert self._executor is not None
             if not queue.submit(self._executor) or queue.collect():
@@ -71,14 +89,13 @@ class Execution:
 class _Queue:
     """Which jobs wait, and which are being run."""
 
-    def __init__(self, jobs: Mapping[str, Job], workers: Workers, keep: Keep) -> None:
+    def __init__(self, jobs: Mapping[str, Job], workers: Workers, keep: Keep, began: Callable[[str], None]) -> None:
         self._jobs = jobs
         self._workers = workers
         self._keep = keep
+        self._began = began
         self._alone = {name for name, job in jobs.items() if job.probe.alone}
-        # What measures times waits until nothing else runs; large cells come first, lest one is left over at the end.
-        order = sorted(jobs, key=lambda name: (name in self._alone, -jobs[name].scenario.devices))
-        self.waiting = deque(order)
+        self.waiting = deque(in_turn(jobs))
         self.running: dict[Future[Answer], str] = {}
         self._lost: list[str] = []
         self._deaths: Counter[str] = Counter()
@@ -93,6 +110,7 @@ class _Queue:
             name = self.waiting[0]
             if self.running and (name in self._alone or not self._alone.isdisjoint(self.running.values())):
                 break
+            self._began(name)
             try:
                 self.running[executor.submit(run_job, self._jobs[name])] = name
             except BrokenExecutor:

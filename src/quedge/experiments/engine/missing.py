@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from quedge.experiments.engine.execution import Execution
+from quedge.experiments.engine.execution import Execution, in_turn
 from quedge.experiments.engine.store import Store
 from quedge.experiments.engine.time_left import TimeLeft
 from quedge.experiments.engine.workers import Answer, Workers
@@ -82,7 +82,7 @@ def run_missing(
     reused = len(findings)
     missing = {name: job for name, job in wanted.items() if name not in findings}
     failures: dict[str, str] = {}
-    time_left = TimeLeft(missing)
+    time_left = TimeLeft({name: missing[name] for name in in_turn(missing)})
 
     def keep(name: str, answer: Answer) -> None:
         if answer.findings is None:
@@ -90,11 +90,11 @@ def run_missing(
         else:
             store.save(missing[name], answer.findings, answer.elapsed_s, answer.versions)
             findings[name] = answer.findings
-        time_left.ended(name, answer.elapsed_s)
+        time_left.ended(name, None if answer.findings is None else answer.elapsed_s)
         if progress is not None:
             done = len(findings) - reused + len(failures)
             progress(Progress(done, len(missing), time_left.seconds(workers.slots)))
 
     with Execution(workers) as execution:
-        execution.run(missing, keep)
+        execution.run(missing, keep, time_left.began)
     return Ran(findings, failures, reused, tuple(damaged))

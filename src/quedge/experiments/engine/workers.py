@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 from typing import NamedTuple, Protocol
 
 from quedge.experiments.engine.versions import versions
+from quedge.experiments.engine.warming import warm_up
 from quedge.experiments.findings import Findings, Series
 from quedge.experiments.fingerprint import code_version
 from quedge.experiments.job import Job
@@ -48,7 +49,7 @@ class Answer(NamedTuple):
     Attributes:
         findings: what was found; None where the job failed.
         reason: why it failed.
-        elapsed_s: how long it took (s).
+        elapsed_s: how long it took (s), once what it needs had been loaded or compiled.
         versions: of the libraries that it ran with.
         code: the version of the code that ran; empty where none did.
     """
@@ -63,6 +64,7 @@ class Answer(NamedTuple):
 def run_job(job: Job) -> Answer:
     """Run a job where it is; an error becomes part of the answer."""
     code = code_version(job)  # before it runs: a file may change meanwhile
+    warm_up(job)
     findings, reason, began = None, "", time.perf_counter()
     try:
         findings = {name: found if isinstance(found, Series) else float(found) for name, found in job.run().items()}

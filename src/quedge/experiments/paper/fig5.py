@@ -5,6 +5,7 @@ from quedge.experiments.paper.arrivals import arrival_experiment
 EXPERIMENT = arrival_experiment(
     "fig5",
     "Figure 5: high load, arrival rates from 3.0 to 3.5 Mbit/s",
+    5,
     (3.0, 3.1, 3.2, 3.3, 3.4, 3.5),
     None,
     [

@@ -4,10 +4,26 @@ from quedge.experiments.experiment import Experiment, Grid, vary
 from quedge.experiments.panels import OFFLOAD_RATIO, POWER, QUEUE, SETTLED
 from quedge.experiments.paper_numbers import figure7_marks
 from quedge.experiments.presentation import Presentation, Sweep
+from quedge.experiments.results import Results, change, number
 from quedge.experiments.schemes import BESIDE, LYDROO_NOMA
+from quedge.experiments.symbols import axis_label
 
 PQC_POWERS_W = (0.0, 0.02, 0.04, 0.06, 0.08, 0.10)
-PQC_POWER_LABEL = "circuit power P_q of the PQC module (W)"
+PQC_POWER_LABEL = axis_label("pqc_power_w")
+
+
+def found_at_the_ends(found: Results) -> str:
+    """What the largest power does to the ratio and the power."""
+    ratio, power = (
+        [found.mean(measure, LYDROO_NOMA.name, pqc_power_w=at) for at in (PQC_POWERS_W[0], PQC_POWERS_W[-1])]
+        for measure in ("offload_ratio", "power_w")
+    )
+    paper = [mark.value for mark in figure7_marks() if mark.measure == "offload_ratio"]
+    return (
+        f"From P_q = {PQC_POWERS_W[0]:g} to {PQC_POWERS_W[-1]:g} W the offloading ratio {change(ratio, '.1%')} "
+        f"(the paper: {number(paper[0], '.1%')} to {number(paper[-1], '.1%')}), and power {change(power, '.4f')} W."
+    )
+
 
 EXPERIMENT = Experiment(
     name="fig7",
@@ -21,4 +37,5 @@ EXPERIMENT = Experiment(
         "devices offloading gains next to nothing over computing locally, so policies of nearly the same objective "
         "differ in their ratio (see `beyond-circuit-power` and `beyond-arrivals`).",
     ],
+    result=found_at_the_ends,
 )

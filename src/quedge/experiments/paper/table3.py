@@ -9,7 +9,7 @@ from quedge.experiments.panels import (
     RATE_TRAP,
     SETTLED,
 )
-from quedge.experiments.paper.fig9 import NU_VALUES, UNSETTLED_NU
+from quedge.experiments.paper.fig9 import NU_VALUES, UNSETTLED_NU, found_queues
 from quedge.experiments.paper_numbers import table3_marks
 from quedge.experiments.presentation import Presentation, Table
 from quedge.experiments.schemes import BESIDE, LYDROO_NOMA
@@ -23,4 +23,5 @@ EXPERIMENT = Experiment(
         table=Table([("nu", "ν")], [QUEUE_COLUMN, ENERGY_QUEUE_COLUMN, RATE_COLUMN, POWER_COLUMN], table3_marks())
     ),
     remarks=[SETTLED, UNSETTLED_NU, RATE_TRAP],
+    result=found_queues,
 )

@@ -9,7 +9,7 @@ from quedge.experiments.panels import (
     RATE_TRAP,
     SETTLED,
 )
-from quedge.experiments.paper.fig8 import SMALL_V, V_VALUES
+from quedge.experiments.paper.fig8 import SMALL_V, V_VALUES, found_queues
 from quedge.experiments.paper_numbers import table4_marks
 from quedge.experiments.presentation import Presentation, Table
 from quedge.experiments.schemes import BESIDE, LYDROO_NOMA
@@ -23,4 +23,5 @@ EXPERIMENT = Experiment(
         table=Table([("v", "V")], [QUEUE_COLUMN, ENERGY_QUEUE_COLUMN, RATE_COLUMN, POWER_COLUMN], table4_marks())
     ),
     remarks=[SETTLED, SMALL_V, RATE_TRAP],
+    result=found_queues,
 )

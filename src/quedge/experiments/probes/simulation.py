@@ -11,18 +11,25 @@ from numpy.typing import NDArray
 
 from quedge.experiments.findings import Findings, Series
 from quedge.experiments.job import Job
+from quedge.experiments.probes.drift import drift_of
+from quedge.experiments.probes.stretches import means_of_stretches
 from quedge.model.frame import Status
-from quedge.simulation.measures import frame_optima, objective_ratios, summarise
+from quedge.simulation.measures import first_settled_frame, frame_optima, objective_ratios, summarise
 from quedge.simulation.trace import Trace
+
+QUEUES = ("data_queue_mbit", "energy_queue")
+"""Measures that may have settled or not."""
 
 
 @dataclass(frozen=True)
 class Simulation:
     """Measures of one run.
 
-    It finds every field of `Summary`; the number of frames in which a solver failed, `fallbacks`; and means over
-    consecutive stretches of frames, named `..._over_time`, of the queues, the power, the reward (objective (17)), the
-    weighted rate, the offloading ratio and the objective over its optimum, at the last frame of each stretch.
+    It finds every field of `Summary`; the quartiles of the times of decisions, `decision_us_p25` and `decision_us_p75`;
+    the number of frames in which a solver failed, `fallbacks`; means over consecutive stretches of frames, named
+    `..._over_time`, of the queues, the power, the reward (objective (17)), the weighted rate, the offloading ratio and
+    the objective over its optimum, at the last frame of each stretch; and of both queues `..._drift` and
+    `..._drift_margin`, see `Drift`, over the frames that the means are of, unless these are too few.
 
     Attributes:
         warmup: share of the frames that means leave out at the start.
@@ -42,18 +49,17 @@ class Simulation:
         """What is found in a run."""
         optimum = frame_optima(trace)
         summary = dataclasses.asdict(summarise(trace, self.warmup, optimum))
-        return {
-            **{name: float(value) for name, value in summary.items()},
-            "fallbacks": float(trace.status.count(Status.FALLBACK)),
-            **{f"{name}_over_time": self._series(values) for name, values in over_time(trace).items()},
-            "objective_ratio_over_time": self._series(objective_ratios(trace, optimum)),
-        }
-
-    def _series(self, values: NDArray[np.float64]) -> Series:
-        """Means over consecutive stretches of the frames, as equally long as can be."""
-        ends = np.unique(np.linspace(0, values.size, self.points + 1).astype(np.int64))[1:]
-        starts = np.concatenate(([0], ends[:-1]))
-        return Series(ends.astype(np.float64), np.add.reduceat(values, starts) / (ends - starts))
+        courses = over_time(trace) | {"objective_ratio": objective_ratios(trace, optimum)}
+        settled = first_settled_frame(trace.frames, self.warmup)
+        found: dict[str, float | Series] = {name: float(value) for name, value in summary.items()}
+        found["fallbacks"] = float(trace.status.count(Status.FALLBACK))
+        for quartile in (25, 75):
+            found[f"decision_us_p{quartile}"] = float(np.percentile(trace.decision_us[settled:], quartile))
+        for queue in QUEUES:
+            drift = drift_of(courses[queue][settled:])
+            if drift is not None:
+                found[f"{queue}_drift"], found[f"{queue}_drift_margin"] = drift
+        return found | {f"{name}_over_time": means_of_stretches(each, self.points) for name, each in courses.items()}
 
 
 def over_time(trace: Trace) -> dict[str, NDArray[np.float64]]:

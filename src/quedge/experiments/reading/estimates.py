@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-_CONFIDENCE = 0.95
+from quedge.experiments.probes.student import student_quantile
 
 
 class Estimate(NamedTuple):
@@ -34,31 +33,21 @@ def estimate(values: Sequence[float]) -> Estimate:
     mean = math.fsum(values) / count
     if count == 1:
         return Estimate(mean, math.nan, math.nan, 1)
-    half = _quantile(count - 1) * float(np.std(values, ddof=1)) / math.sqrt(count)
+    half = student_quantile(count - 1) * float(np.std(values, ddof=1)) / math.sqrt(count)
     return Estimate(mean, mean - half, mean + half, count)
 
 
-@functools.cache
-def _quantile(freedom: int) -> float:
-    """The t that Student's distribution of so many degrees of freedom, 1 or more, exceeds in absolute value in 5 %."""
-    low, high = 0.0, 0.5 * math.pi
-    while low < (angle := 0.5 * (low + high)) < high:
-        if _share_within(angle, freedom) < _CONFIDENCE:
-            low = angle
-        else:
-            high = angle
-    return math.sqrt(freedom) * math.tan(high)
+def paired_difference(values: Mapping[int, float], others: Mapping[int, float]) -> Estimate | None:
+    """The mean of the differences over the seeds that both have, and its interval.
 
+    Policies of a seed meet the same world, so what the world does to both of them drops out.
 
-def _share_within(angle: float, freedom: int) -> float:
-    """Probability that |t| ≤ √freedom tan(angle).
+    Args:
+        values: by seed.
+        others: what is taken off, by seed.
 
-    Source: M. Abramowitz and I. A. Stegun, Handbook of Mathematical Functions, 1964, 26.7.3 and 26.7.4.
+    Returns:
+        The estimate; None where they have no seed in common.
     """
-    sine, cosine = math.sin(angle), math.cos(angle)
-    odd = freedom % 2
-    total, term = 0.0, cosine if odd else 1.0
-    for k in range(freedom // 2):
-        total += term
-        term *= cosine * cosine * (2 * k + 1 + odd) / (2 * k + 2 + odd)
-    return 2.0 / math.pi * (angle + sine * total) if odd else sine * total
+    common = [seed for seed in values if seed in others]
+    return estimate([values[seed] - others[seed] for seed in common]) if common else None

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from quedge.experiments.experiment import Experiment, Point, Size, Variant, points_of
 from quedge.experiments.findings import Findings, Series
 from quedge.experiments.fingerprint import name_of
+from quedge.experiments.job import Together, found_of
 
 
 class Run(NamedTuple):
@@ -43,6 +44,20 @@ class Records(NamedTuple):
         """A measure, seed by seed; of the runs that have it."""
         found = (run.findings.get(measure) for run in self.runs)
         return [value for value in found if isinstance(value, float)]
+
+    def by_seed(self, measure: str) -> dict[int, float]:
+        """A measure by seed; of the runs that have it."""
+        found = ((run.seed, run.findings.get(measure)) for run in self.runs)
+        return {seed: value for seed, value in found if isinstance(value, float)}
+
+    def by_seed_at(self, measure: str, point: int) -> dict[int, float]:
+        """One of the places at which a measure was taken, by seed; of the runs that have it."""
+        found = ((run.seed, run.findings.get(measure)) for run in self.runs)
+        return {
+            seed: float(value.value[point])
+            for seed, value in found
+            if isinstance(value, Series) and point < value.value.size
+        }
 
     def courses(self, measure: str) -> list[Series]:
         """A measure that was taken at several places, seed by seed; of the runs that have it."""
@@ -86,7 +101,9 @@ def gathered(
         if name in findings:
             key = repr(sorted(point.variant.items())), point.scheme
             record = parts.setdefault(key, Records(point.variant, point.scheme, point.job.frames, []))
-            record.runs.append(Run(point.seed, name, findings[name]))
+            found = findings[name]
+            own = found_of(point.scheme, found) if isinstance(point.job.policy, Together) else found
+            record.runs.append(Run(point.seed, name, own))
     return Gathered(in_order(experiment, parts.values()), cells, failed)
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from quedge.experiments.presentation import (
     POLICY,
@@ -21,11 +24,13 @@ from quedge.experiments.presentation import (
     SweepsBeside,
     Table,
 )
-from quedge.experiments.reading.estimates import estimate
+from quedge.experiments.reading.estimates import estimate, paired_difference
 from quedge.experiments.reading.records import Records
+from quedge.experiments.reading.rivals import Rivals
+from quedge.experiments.reading.trends import SETTLED, trend_of
 
 OURS, PAPER = "quedge", "paper"
-CI95, SD, NONE = "ci95", "sd", ""
+CI95, QUARTILES, NONE = "ci95", "quartiles", ""
 
 
 class Row(NamedTuple):
@@ -35,13 +40,19 @@ class Row(NamedTuple):
         x: its place on the horizontal axis, or in the table; None where there is none.
         line: the line that it belongs to.
         measure: what it measures.
-        value: the number; a mean over seeds where it is ours.
+        value: the number; where it is ours, a mean over seeds, or a median of times.
         low: lower end of its interval; NaN where there is none.
         high: upper end.
-        interval: what it is: `CI95`, `SD` (a standard deviation on either side) or `NONE`.
+        interval: what it is: `CI95`, `QUARTILES` or `NONE`.
         seeds: number of seeds; 0 where it is the paper's.
         frames: number of frames of each run; 0 where it is the paper's.
         source: whose it is, `OURS` or `PAPER`.
+        difference: mean over the seeds of the difference to the reference at the same setting; NaN where there is none.
+        difference_low: lower end of its 95 % interval, paired over the seeds; NaN where there is none.
+        difference_high: upper end.
+        reference: the policy that `difference` is to.
+        settled: of a queue, whether it has; see `trend_of`.
+        best: whether it is better than every other policy's; see `BOLD_RULE`.
     """
 
     x: Any
@@ -54,12 +65,21 @@ class Row(NamedTuple):
     seeds: int
     frames: int
     source: str
+    difference: float = math.nan
+    difference_low: float = math.nan
+    difference_high: float = math.nan
+    reference: str = ""
+    settled: str = ""
+    best: bool = False
 
 
 def figure_rows(figure: Figure, records: Sequence[Records]) -> list[Row]:
     """What a figure shows."""
     if isinstance(figure, Course):
-        return [row for record in records for row in _course(figure, record)] + _paper(figure.marks, figure.panels)
+        rivals = Rivals(records)
+        return [row for record in records for row in _course(figure, record, rivals)] + _paper(
+            figure.marks, figure.panels
+        )
     if isinstance(figure, SweepsBeside):
         return [row._replace(x=(sweep.x, row.x)) for sweep in figure.columns for row in figure_rows(sweep, records)]
     if isinstance(figure, Sweep):
@@ -69,10 +89,11 @@ def figure_rows(figure: Figure, records: Sequence[Records]) -> list[Row]:
         x, panels, lines = None, figure.panels, (POLICY,)
     else:
         x, panels, lines = figure.points, (figure.x, figure.y), (figure.lines,)
+    rivals = Rivals(records)
     rows = [
         row
         for record in records
-        for row in _rows(record, None if x is None else record.variant[x], _line(record, lines), panels)
+        for row in _rows(record, None if x is None else record.variant[x], _line(record, lines), panels, rivals)
     ]
     return rows + _paper(() if isinstance(figure, Ranking) else figure.marks, panels)
 
@@ -86,9 +107,10 @@ def _has_a_place(figure: Sweep, record: Records) -> bool:
 def table_rows(table: Table, records: Sequence[Records]) -> list[Row]:
     """What a table shows; `x` holds the values of its keys."""
     rows = [row._replace(x=(row.x,)) for row in _paper(table.marks, table.columns)]
+    rivals = Rivals(records)
     for record in records:
         place = tuple(record.variant[key] for key, _ in table.keys)
-        rows += _rows(record, place, record.scheme, table.columns)
+        rows += _rows(record, place, record.scheme, table.columns, rivals)
     order = {place: number for number, place in enumerate(_places(table, records))}
     return sorted(rows, key=lambda row: order[row.x])
 
@@ -103,13 +125,24 @@ def csv_text(header: Sequence[str], rows: Sequence[Row]) -> str:
     keys = len(header) - 1
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([*header, "measure", "value", "low", "high", "interval", "seeds", "frames", "source"])
+    writer.writerow([*header, *_COLUMNS])
     for row in rows:
         place = list(row.x) if isinstance(row.x, tuple) else [row.x] * keys
-        numbers = ["" if math.isnan(number) else repr(float(number)) for number in (row.value, row.low, row.high)]
+        numbers = _texts(row.value, row.low, row.high)
         rest = [row.line, row.measure, *numbers, row.interval, row.seeds or "", row.frames or "", row.source]
+        rest += [*_texts(row.difference, row.difference_low, row.difference_high), row.reference, row.settled]
         writer.writerow([*("" if each is None else each for each in place), *rest])
     return file.getvalue()
+
+
+_COLUMNS = (
+    "measure", "value", "low", "high", "interval", "seeds", "frames", "source", "difference", "difference_low",
+    "difference_high", "reference", "settled",
+)  # fmt: skip
+
+
+def _texts(*numbers: float) -> list[str]:
+    return ["" if math.isnan(number) else repr(float(number)) for number in numbers]
 
 
 def cells_text(records: Sequence[Records]) -> str:
@@ -173,29 +206,60 @@ def label_of(value: Any) -> str:
     return f"{value:.12g}" if isinstance(value, (int, float)) else str(value)
 
 
-def _rows(record: Records, x: Any, line: str, shown: Sequence[Panel | Column]) -> Iterator[Row]:
+def _rows(record: Records, x: Any, line: str, shown: Sequence[Panel | Column], rivals: Rivals) -> Iterator[Row]:
     """The measures of one record, as far as they were found."""
     for each in shown:
         values = record.values(each.measure)
         if not values:
             continue
+        if each.quartiles:
+            yield Row(x, line, each.measure, *_quartiles(record, each.measure), len(values), record.frames, OURS)
+            continue
         mean, low, high, seeds = estimate(values)
-        if each.deviation is not None:
-            deviation = estimate(record.values(each.deviation)).mean
-            low, high = mean - deviation, mean + deviation
-        interval = SD if each.deviation is not None else _interval(seeds)
-        yield Row(x, line, each.measure, mean, low, high, interval, seeds, record.frames, OURS)
+        row = Row(x, line, each.measure, mean, low, high, _interval(seeds), seeds, record.frames, OURS)
+        row = row._replace(settled=trend_of(record, each.measure))
+        if isinstance(each, Column) and each.better is not None and row.settled in ("", SETTLED):
+            row = row._replace(best=rivals.beaten_by(record, each.measure, each.better))
+        yield _compared(row, record, rivals, partial(Records.by_seed, measure=each.measure))
 
 
-def _course(figure: Course, record: Records) -> Iterator[Row]:
+def _course(figure: Course, record: Records, rivals: Rivals) -> Iterator[Row]:
     """The course of each measure, mean over the seeds at each place."""
     line = _line(record, (figure.lines,))
     for panel in figure.panels:
-        courses = record.courses(f"{panel.measure}_over_time")
+        name = f"{panel.measure}_over_time"
+        courses = record.courses(name)
         for point, at in enumerate(courses[0].at if courses else ()):
             mean, low, high, seeds = estimate([float(course.value[point]) for course in courses])
             interval = _interval(seeds)
-            yield Row(float(at), line, panel.measure, mean, low, high, interval, seeds, record.frames, OURS)
+            row = Row(float(at), line, panel.measure, mean, low, high, interval, seeds, record.frames, OURS)
+            yield _compared(row, record, rivals, partial(Records.by_seed_at, measure=name, point=point))
+
+
+def _compared(row: Row, record: Records, rivals: Rivals, values: Callable[[Records], dict[int, float]]) -> Row:
+    """A row with its difference to the reference, where that is another record."""
+    reference = rivals.reference_of(record)
+    if reference is None or (found := paired_difference(values(record), values(reference))) is None:
+        return row
+    return row._replace(
+        difference=found.mean, difference_low=found.low, difference_high=found.high, reference=reference.scheme
+    )
+
+
+def _quartiles(record: Records, measure: str) -> tuple[float, float, float, str]:
+    """Median and quartiles of a time, and what kind of interval they are.
+
+    Where each run has its own quartiles, they are medians over the seeds, as the median is.
+    """
+    values = record.values(measure)
+    stem = measure.removesuffix("_p50")
+    low, high = record.values(f"{stem}_p25"), record.values(f"{stem}_p75")
+    if low and high:
+        return float(np.median(values)), float(np.median(low)), float(np.median(high)), QUARTILES
+    if len(values) == 1:
+        return values[0], math.nan, math.nan, NONE
+    first, median, third = np.percentile(values, (25.0, 50.0, 75.0))
+    return float(median), float(first), float(third), QUARTILES
 
 
 def _interval(seeds: int) -> str:

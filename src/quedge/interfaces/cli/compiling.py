@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 from collections.abc import Collection, Iterator
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 
 from numba.core import event
 
+from quedge.model.kernel_cache import keeps_machine_code
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import BestSingle
 from quedge.policy.decide import decide
@@ -20,6 +22,7 @@ from quedge.simulation.simulate import simulate
 
 _PATIENCE_S = 1.0
 _EXPLANATION = "Compiling the solvers: this happens once and takes up to a minute ..."
+_EXPLANATION_UNKEPT = "Compiling the solvers, which takes up to a minute ..."
 
 
 def compile_run(policies: Collection[Policy | Learner]) -> None:
@@ -53,13 +56,20 @@ def _devices_for(policy: Policy | Learner) -> int:
 @contextmanager
 def explained_pause() -> Iterator[None]:
     """Tell the user on standard error what is going on, should compiling last; loading what was kept tells nothing."""
-    timer = threading.Timer(_PATIENCE_S, lambda: print(_EXPLANATION, file=sys.stderr, flush=True))
+    timer = threading.Timer(_PATIENCE_S, _explain)
     timer.daemon = True
     with event.install_listener("numba:compile", _Starter(timer)):
         try:
             yield
         finally:
             timer.cancel()
+
+
+def _explain() -> None:
+    """That it happens once is told only where it does: where nothing can be kept, the cache itself says so."""
+    explanation = _EXPLANATION if keeps_machine_code() else _EXPLANATION_UNKEPT
+    with contextlib.suppress(OSError, ValueError):  # nobody reads
+        print(explanation, file=sys.stderr, flush=True)
 
 
 class _Starter(event.Listener):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -58,7 +57,6 @@ def workers_for(workers: int | None, ray: str | None) -> Workers:
         UsageError: both a number of processes and the address of a cluster.
         MissingExtraError: Ray is asked for and not installed.
     """
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # writing to a worker that has died is an error, not our end
     if ray is None:
         return ProcessPool(workers)
     if ray != LOCAL and workers is not None:

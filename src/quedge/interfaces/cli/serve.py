@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -135,7 +136,8 @@ def serve(
 ) -> None:
     """Serve decisions over gRPC: a base station or its devices report each frame, and are told what to do.
 
-    Ends on SIGTERM or Ctrl-C, with the state kept. Without --late-ms a report is late after half a frame.
+    Ends on SIGTERM or Ctrl-C, with the state kept, and not on SIGHUP. Without --late-ms a report is late after half a
+    frame.
     """
     for module, library in _LIBRARIES.items():
         check_installed(module, "quedge serve", library, "serve")
@@ -169,7 +171,7 @@ def serve(
         rendering=log,
     )
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    with awake:
+    with awake, _hangups_ignored():
         with explained_pause():
             warm_up(service.fresh)
         try:
@@ -178,13 +180,24 @@ def serve(
             raise UsageError(str(error)) from None
 
 
+@contextlib.contextmanager
+def _hangups_ignored() -> Iterator[None]:
+    """Whoever started the service may go: a terminal that closes does not end it, nor does who would have it reload."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def _tell_ready(service: Service, running: Running) -> None:
     kept = "nothing survives: no --state"
     if service.state is not None:
         kept = f"state in {service.state} ({service.durability.value})"
     secured = "plain text" if service.tls is None else f"mutual TLS, key exchange {running.group}"
     seen = f"; seen at {running.seen_at}" if running.seen_at else ""
-    print(f"Serving {service.policy} on {running.address}; {secured}; {kept}{seen}.", flush=True)
+    with contextlib.suppress(OSError):  # a service serves, whoever reads
+        print(f"Serving {service.policy} on {running.address}; {secured}; {kept}{seen}.", flush=True)
 
 
 def _secured(

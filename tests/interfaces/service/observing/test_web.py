@@ -174,6 +174,15 @@ def test_a_foreign_page_whose_name_leads_here_gets_nothing(site: Site) -> None:
         assert site.ask("/live.json", headers={"Host": host})[0].status == status, host
 
 
+@pytest.mark.parametrize("site_asking", ["cross-site", "same-site", "elsewhere"])
+def test_a_page_of_another_origin_gets_nothing(site: Site, site_asking: str) -> None:
+    for path in ("/", "/metrics", "/live.json", "/nothing"):
+        assert site.ask(path, headers={"Sec-Fetch-Site": site_asking})[0].status == 403
+    for origin in ("http://127.0.0.1:1", "http://evil.example", "null"):
+        assert site.ask("/live.json", headers={"Origin": origin})[0].status == 403
+    assert site.ask("/live.json", headers={"Sec-Fetch-Site": "same-origin"})[0].status == 200
+
+
 def test_a_mistake_of_ours_is_a_500_and_the_next_request_is_answered() -> None:
     def broken() -> Reply:
         raise RuntimeError("a secret")
@@ -240,6 +249,35 @@ def test_others_are_answered_while_many_clients_hang(site: Site) -> None:
     finally:
         for each in hanging:
             each.close()
+
+
+def test_one_client_more_than_are_answered_is_turned_away_and_no_answer_is_cut() -> None:
+    goes_on, asked, big = threading.Event(), threading.Semaphore(0), b"x" * 3_000_000
+    replies: list[tuple[int, int]] = []
+
+    def slow() -> Reply:
+        asked.release()
+        assert goes_on.wait(10.0)
+        return Reply(200, "text/plain", big)
+
+    with WebServer("127.0.0.1", 0, {"/": slow}) as server:
+
+        def client() -> None:
+            reply, text = ask(server, "/")
+            replies.append((reply.status, len(text)))
+
+        clients = [threading.Thread(target=client) for _ in range(MOST_CLIENTS)]
+        for each in clients:
+            each.start()
+        for _ in clients:
+            assert asked.acquire(timeout=10.0)
+        reply, text = ask(server, "/")
+        assert (reply.status, reply.headers["Retry-After"], text) == (503, "1", "")
+        goes_on.set()
+        for each in clients:
+            each.join()
+        assert replies == [(200, len(big))] * MOST_CLIENTS
+        assert ask(server, "/")[0].status == 200
 
 
 def test_closing_ends_it_promptly_though_a_client_hangs() -> None:

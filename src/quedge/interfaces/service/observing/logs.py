@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 from quedge.controller.answer import ServedBy
 from quedge.controller.books import Books
@@ -43,7 +44,7 @@ class Logs:
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._lines = _Lines(sys.stderr if stream is None else stream, self._tell_counts)
+        self._lines = _Lines(_standard_error() if stream is None else stream, self._tell_counts)
         self._log = _logger(self._lines, rendering)
         self._clock = clock
         self._lock = threading.Lock()
@@ -131,10 +132,43 @@ class _Count:
         self.more = 0
 
 
+class _Unbuffered:
+    """A stream past Python's buffer, whose lock would keep the process from its end while nobody reads."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def write(self, text: str) -> None:
+        data = text.encode("utf-8", "replace")
+        while data:
+            data = data[os.write(self._descriptor, data) :]
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+    def isatty(self) -> bool:
+        return os.isatty(self._descriptor)
+
+
+class _Stream(Protocol):
+    def write(self, text: str, /) -> object: ...
+
+    def flush(self) -> object: ...
+
+    def isatty(self) -> bool: ...
+
+
+def _standard_error() -> _Stream:
+    try:
+        return _Unbuffered(sys.stderr.fileno())
+    except (OSError, ValueError):  # it stands for something that is no file
+        return sys.stderr
+
+
 class _Lines:
     """Writes lines in a thread; it is what structlog calls a logger."""
 
-    def __init__(self, stream: TextIO, look: Callable[[], None]) -> None:
+    def __init__(self, stream: _Stream, look: Callable[[], None]) -> None:
         self.stream, self._look = stream, look
         self._queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="quedge-log", daemon=True)

@@ -8,6 +8,7 @@ import socketserver
 import sys
 import threading
 import time
+from email.message import Message
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -15,9 +16,13 @@ from typing import Any
 from quedge.interfaces.service.observing.endpoints import TEXT, Endpoints, Reply
 
 MOST_CLIENTS = 8
-"""Clients that are answered at the same time; where one more comes, the one that has taken longest must go."""
+"""Clients at the same time; one more is turned away, unless another has had time to ask and has not asked yet."""
 MOST_S = 4.0
 """Time that a client may take, from its connection to the last byte of its answer (s)."""
+ASKING_S = 0.25
+"""Time that a client has to ask where others wait, and that one more waits for its turn (s)."""
+_LINGER_S = 0.05  # for the request of a client that is turned away: with it unread, the answer would be lost
+_OWN_SITES = ("same-origin", "none")
 
 
 class WebServer:
@@ -96,25 +101,31 @@ class _Server(ThreadingHTTPServer):
         self.endpoints, self.anywhere = endpoints, anywhere
         self._free = threading.BoundedSemaphore(MOST_CLIENTS)
         self._lock = threading.Lock()
-        self._until: dict[socket.socket, float] = {}  # the oldest first
+        self._since: dict[socket.socket, float] = {}  # when they came, the oldest first
+        self._asking: set[socket.socket] = set()
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
         socketserver.TCPServer.server_bind(self)  # HTTPServer's asks the network for the host's name
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        if not self._free.acquire(blocking=False):
-            self._end(before=None)
-            if not self._free.acquire(timeout=0.5):
-                self.shutdown_request(request)
-                return
+        if not self._has_room():
+            self._turn_away(request)
+            return
         with self._lock:
-            self._until[request] = time.monotonic() + MOST_S
+            self._since[request] = time.monotonic()
+            self._asking.add(request)
         try:
             super().process_request(request, client_address)
         except BaseException:
             self._free.release()  # no thread could be started
             raise
+
+    def answers(self, request: Any) -> bool:
+        """Whether a client that has asked is answered: it has not been ended before, and is not for others now."""
+        with self._lock:
+            self._asking.discard(request)
+            return request in self._since
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
@@ -124,35 +135,61 @@ class _Server(ThreadingHTTPServer):
 
     def shutdown_request(self, request: Any) -> None:
         with self._lock:
-            self._until.pop(request, None)
+            self._since.pop(request, None)
+            self._asking.discard(request)
         super().shutdown_request(request)
 
     def service_actions(self) -> None:
         """Called ten times a second: who has taken too long must go."""
-        self._end(before=time.monotonic())
+        self._end(came_before=time.monotonic() - MOST_S)
 
     def server_close(self) -> None:
         super().server_close()
-        self._end(before=float("inf"))
+        self._end(came_before=float("inf"))
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away or was sent away is no error; a mistake of ours has been answered with a 500."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
-    def _end(self, before: float | None) -> None:
-        """End the connections whose time is over before a moment; None ends the oldest."""
+    def _has_room(self) -> bool:
+        """Whether one more client can be taken, once another is answered or has not asked for too long."""
         with self._lock:
-            if before is None:
-                ending = list(self._until)[:1]
-            else:
-                ending = [request for request, until in self._until.items() if until < before]
-            for request in ending:
-                del self._until[request]
+            oldest = next((since for request, since in self._since.items() if request in self._asking), None)
+        patience = ASKING_S if oldest is None else max(0.0, oldest + ASKING_S - time.monotonic())
+        if self._free.acquire(timeout=patience):
+            return True
+        ended = self._end(came_before=time.monotonic() - ASKING_S, only_asking=True)
+        return ended and self._free.acquire(timeout=ASKING_S)
+
+    def _turn_away(self, request: Any) -> None:
+        """Say that there are too many, to a client that is not listened to."""
+        try:
+            request.settimeout(_LINGER_S)
+            request.sendall(_BUSY)
+            request.shutdown(socket.SHUT_WR)
+            request.recv(65_536)
+        except OSError:
+            pass
+        finally:
+            self.shutdown_request(request)
+
+    def _end(self, came_before: float, only_asking: bool = False) -> bool:
+        """End the connections that came before a moment; whether there were any. Of those that ask, one is enough."""
+        with self._lock:
+            ending = [
+                request
+                for request, since in self._since.items()
+                if since <= came_before and (request in self._asking or not only_asking)
+            ]
+            for request in ending[: 1 if only_asking else None]:
+                del self._since[request]
+                self._asking.discard(request)
                 try:
                     request.shutdown(socket.SHUT_RDWR)  # its thread wakes up, and closes it
                 except OSError:
                     continue
+        return bool(ending)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -163,21 +200,24 @@ class _Handler(BaseHTTPRequestHandler):
     default_request_version = "HTTP/1.0"  # a line that names none is answered with a status line, too
 
     def do_GET(self) -> None:
-        self._send(self._reply())
+        if self.server.answers(self.request):
+            self._send(self._reply())
 
     do_HEAD = do_GET  # noqa: N815  (likewise)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """What http.server itself refuses, in the same form as all else."""
         status = HTTPStatus.METHOD_NOT_ALLOWED if code == HTTPStatus.NOT_IMPLEMENTED else HTTPStatus(code)
-        self._send(_refusal(status))
+        if self.server.answers(self.request):
+            self._send(_refusal(status))
 
     def log_message(self, format: str, *args: Any) -> None:
         """Requests are not logged."""
 
     def _reply(self) -> Reply:
         path = self.path.partition("?")[0]
-        if not self.server.anywhere and not _is_local(self.headers.get("Host")):
+        is_named_well = self.server.anywhere or _is_local(self.headers.get("Host"))
+        if not is_named_well or _is_from_elsewhere(self.headers):
             return _refusal(HTTPStatus.FORBIDDEN)
         make = self.server.endpoints.get(path)
         if make is None:
@@ -207,6 +247,17 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _refusal(status: HTTPStatus) -> Reply:
     return Reply(status, TEXT, f"{status.phrase}\n".encode())
+
+
+_BUSY = b"HTTP/1.0 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+def _is_from_elsewhere(headers: Message) -> bool:
+    """Whether a browser asks on behalf of a page that is none of ours, on another port of this machine, say."""
+    origin, host = headers.get("Origin"), headers.get("Host")
+    if headers.get("Sec-Fetch-Site", "none") not in _OWN_SITES:
+        return True
+    return origin is not None and origin not in (f"http://{host}", f"https://{host}")
 
 
 def _is_local(host: str | None) -> bool:
