@@ -70,5 +70,7 @@ class Trainer:
         step, mean, square = self._moments[name].values()
         step += np.float32(1.0)
         gradient = self._gradient[name]
-        flat = (array.reshape(-1) for array in (weights, gradient, mean, square))
-        adam(*flat, float(step), learning_rate, self._weight_decay)
+        adam(
+            weights.reshape(-1), gradient.reshape(-1), mean.reshape(-1), square.reshape(-1),
+            float(step), learning_rate, self._weight_decay,
+        )  # fmt: skip
