@@ -16,10 +16,10 @@ import numpy as np
 import quedge.gymnasium  # noqa: F401 - registers the environments
 from benchmarks.measuring import FRAMES, Row, print_rows
 from quedge import Scenario, simulate
-from quedge.experiments.ppo.settings import Ppo
+from quedge.experiments.model_free.ppo import Ppo
 from quedge.simulation.measures import summarise
 from quedge.simulation.processes import ExponentialArrivals, RicianFading
-from quedge.simulation.side_by_side.reward import Reward
+from quedge.simulation.vector_cells.observation import Reward
 
 ID = "quedge/Offloading-v0"
 CELLS, DEVICES, EPISODE = (1, 8, 16, 32, 64, 128, 256), 10, 500

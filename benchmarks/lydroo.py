@@ -38,7 +38,7 @@ from quedge.model.cell import cell_of
 from quedge.model.frame import Frame
 from quedge.policy.lydroo import TrainedLydroo
 from quedge.simulation.measures import Summary, objective_ratios, summarise
-from quedge.simulation.recording import read_recording
+from quedge.simulation.recordings.recording import read_recording
 
 SEEDS = (0, 1, 2)
 WINDOW = 200  # frames of the running mean

@@ -16,10 +16,10 @@ from quedge.allocation.allocator import allocate_best
 from quedge.model.cell import cell_of
 from quedge.model.frame import Frame
 from quedge.policy.lydroo import Inputs, TrainedLydroo
-from quedge.policy.lydroo.actor import fresh_weights
-from quedge.policy.lydroo.exported.graph import actor_model
-from quedge.policy.lydroo.exported.policy import ExportedLydroo
 from quedge.policy.lydroo.features import device_features
+from quedge.policy.lydroo.network import fresh_weights
+from quedge.policy.lydroo.onnx.graph import actor_model
+from quedge.policy.lydroo.onnx.policy import ExportedLydroo
 
 FRAMES = 4000
 SETTINGS = {

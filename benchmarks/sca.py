@@ -12,10 +12,10 @@ import numpy as np
 
 from benchmarks.measuring import Row, paper_times_us, print_rows, settled_run
 from quedge.allocation.allocator import Allocator
-from quedge.allocation.noma_greedy import NomaGreedy, greedy_objectives
-from quedge.allocation.noma_sca import CvxpyClarabel, DirectClarabel, NomaSca
-from quedge.allocation.noma_sca.problem import chain_of, chain_value, levels_of
-from quedge.allocation.noma_sca.rounds import begin, climb, share_of_greedy
+from quedge.allocation.greedy import NomaGreedy, greedy_objectives
+from quedge.allocation.sca import CvxpyClarabel, DirectClarabel, NomaSca
+from quedge.allocation.sca.problem import chain_of, chain_value, levels_of
+from quedge.allocation.sca.sca import begin, climb, share_of_greedy
 from quedge.model.cell import cell_of
 from quedge.model.frame import Frame, Status, checked_frame
 from quedge.model.scenario import Scenario

@@ -13,10 +13,10 @@ import numpy as np
 from benchmarks import exact_vs_enumeration, experiments, gymnasium, lydroo, onnx, sca, tdma
 from benchmarks.measuring import FRAMES, Row, microseconds, paper_times_us, print_rows, settled_run, spread
 from quedge import Scenario
-from quedge.allocation.noma_greedy import greedy_objectives
+from quedge.allocation.greedy import greedy_objectives
 from quedge.model.cell import cell_of
 from quedge.model.terms import frame_terms
-from quedge.policy.exact.search import solve_chain, solve_frames
+from quedge.policy.exact.exact import solve_chain, solve_frames
 
 SAMPLE = 2_000  # frames whose solution is timed one by one
 REPEATS = 10  # of each frame within one compiled call, so that the call itself does not count

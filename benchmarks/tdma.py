@@ -12,8 +12,7 @@ import numba
 import numpy as np
 
 from benchmarks.measuring import Row, paper_times_us, print_rows
-from quedge.allocation.tdma import Tdma
-from quedge.allocation.tdma.tdma import allocate_in_turn
+from quedge.allocation.tdma import Tdma, allocate_in_turn
 from quedge.model.cell import cell_of
 from quedge.model.frame import Frame
 from quedge.model.scenario import Scenario

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import quedge
-from quedge.model.objective import frame_objective
-from quedge.model.uplink import AT_ONCE, charge
+from quedge.model.uplink import AT_ONCE, charge, frame_objective
 
 
 @dataclass(frozen=True)

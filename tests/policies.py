@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from quedge.allocation.noma_greedy import NomaGreedy
-from quedge.allocation.noma_sca import NomaSca
+from quedge.allocation.greedy import NomaGreedy
+from quedge.allocation.sca import NomaSca
 from quedge.allocation.tdma import Tdma
 from quedge.model.frame import Decision, Frame
 from quedge.policy.baselines import AllLocal, AllOffload, BestPair, BestSingle, Random

@@ -15,14 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quedge.allocation.noma_greedy import greedy_levels
-from quedge.model.compiled import Floats
+from quedge.allocation.greedy import greedy_levels
 from quedge.model.frame import Frame
-from quedge.model.objective import frame_objective
-from quedge.model.queues import advance_queues
+from quedge.model.kernels import Floats, uncounted
 from quedge.model.terms import frame_terms
-from quedge.model.uncounted import uncounted
-from quedge.model.uplink import AT_ONCE, charge, deliver, interference_w
+from quedge.model.uplink import AT_ONCE, advance_queues, charge, deliver, frame_objective, interference_w
 from tests import oracle
 from tests.frames import drawn_frame
 from tests.policies import POLICIES, charged, decide

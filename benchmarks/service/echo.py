@@ -11,8 +11,8 @@ from typing import Any
 
 import grpc
 
-from quedge.interfaces.service import methods
-from quedge.interfaces.service import quedge_pb2 as pb
+from quedge.service import methods
+from quedge.service import quedge_pb2 as pb
 
 
 def answer(request: pb.FrameReport) -> pb.FrameAnswer:

@@ -33,17 +33,16 @@ from benchmarks.service.disks import Disk, Fault, FaultyJournal
 from benchmarks.service.flaws import FLAWS
 from benchmarks.service.reference import Model
 from quedge import EQUIVARIANT, Decision, Exact, Learner, Policy, Scenario
-from quedge.controller.answer import ServedBy
 from quedge.controller.assembly import Assembly
 from quedge.controller.controller import Controller
 from quedge.controller.engine import Engine, Pace, Served
 from quedge.controller.journal import Entry, Journal
-from quedge.controller.refused import Reason, Refused
-from quedge.controller.report import MOST_FRAME, NEXT_FRAME, Report
-from quedge.interfaces.service import quedge_pb2 as pb
-from quedge.interfaces.service import translate
+from quedge.controller.outcome import ServedBy
+from quedge.controller.report import MOST_FRAME, NEXT_FRAME, Reason, Refused, Report
 from quedge.model.cell import cell_of
 from quedge.model.frame import Frame
+from quedge.service import quedge_pb2 as pb
+from quedge.service import translate
 
 STEPS = 250
 PACE = Pace(late_s=0.05, most_waiting=4, checkpoint_frames=20)

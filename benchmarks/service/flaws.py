@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from quedge.controller.refused import Reason
-from quedge.interfaces.service import quedge_pb2 as pb
+from quedge.controller.report import Reason
+from quedge.service import quedge_pb2 as pb
 
 
 class Flaw(NamedTuple):

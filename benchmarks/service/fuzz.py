@@ -25,9 +25,9 @@ from quedge import Exact, Scenario
 from quedge.controller.assembly import Assembly
 from quedge.controller.controller import Controller
 from quedge.controller.engine import Engine, Served
-from quedge.controller.refused import Refused
-from quedge.interfaces.service import methods, translate
-from quedge.interfaces.service import quedge_pb2 as pb
+from quedge.controller.report import Refused
+from quedge.service import methods, translate
+from quedge.service import quedge_pb2 as pb
 
 DEVICES = 4
 WAITING_S = 30.0

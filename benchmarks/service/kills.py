@@ -23,8 +23,8 @@ from benchmarks.service.processes import ServiceProcess, runner_process
 from benchmarks.service.runner import fresh_controller
 from benchmarks.service.worlds import BASE_STATION, drawn_reports
 from quedge.controller.engine import Served
-from quedge.interfaces.service import methods, translate
-from quedge.interfaces.service import quedge_pb2 as pb
+from quedge.service import methods, translate
+from quedge.service import quedge_pb2 as pb
 
 DEVICES = 10
 CHECKPOINT_FRAMES = 200

@@ -22,8 +22,8 @@ import numpy as np
 from benchmarks.measuring import Row, print_rows
 from benchmarks.service.processes import EXACT, LEARNING, ServiceProcess, begun, quedge_serve
 from benchmarks.service.worlds import drawn_reports
-from quedge.interfaces.service import methods
-from quedge.interfaces.service.awake import LATENCY_DEVICE
+from quedge.service import methods
+from quedge.service.settings import LATENCY_DEVICE
 
 
 class Case(NamedTuple):

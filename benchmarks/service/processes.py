@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from quedge.interfaces.service.polling import poll_directly
+from quedge.service.settings import poll_directly
 
 ROOT = Path(__file__).resolve().parents[2]
 EXACT, LEARNING = ("--policy", "exact"), ("--policy", "equivariant", "--learn")

@@ -15,9 +15,8 @@ from quedge import EQUIVARIANT, Exact, Learner, Policy, Scenario
 from quedge.controller.controller import Controller
 from quedge.controller.engine import Pace
 from quedge.controller.journal import Durability
-from quedge.interfaces.service.cells import Cells, StateFolder
-from quedge.interfaces.service.server import Listening, serve
-from quedge.interfaces.service.warm_up import warm_up
+from quedge.service.cells import Cells, StateFolder
+from quedge.service.server import Listening, serve, warm_up
 
 POLICIES: dict[str, Policy | Learner] = {"exact": Exact(), "equivariant": EQUIVARIANT}
 NEVER_S = 1e6

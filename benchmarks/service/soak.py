@@ -18,8 +18,8 @@ import numpy as np
 
 from benchmarks.service.processes import LEARNING, quedge_serve
 from benchmarks.service.worlds import drawn_reports
-from quedge.interfaces.service import methods
-from quedge.interfaces.service import quedge_pb2 as pb
+from quedge.service import methods
+from quedge.service import quedge_pb2 as pb
 
 DEVICES = 10
 RECURRING = 5000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from quedge import Scenario
-from quedge.interfaces.service import quedge_pb2 as pb
+from quedge.service import quedge_pb2 as pb
 from quedge.simulation.world import draw_world
 
 BASE_STATION = "north"

@@ -16,9 +16,9 @@ import quedge
 from quedge.model.cell import cell_of
 from quedge.model.terms import Terms, frame_terms, highest_level
 from quedge.policy.exact.bound import Bound, bound_from_above
+from quedge.policy.exact.exact import highest_useful_level, solve_chain, steepest_values
 from quedge.policy.exact.lattice import Lattice, full_lattice
 from quedge.policy.exact.prune import living_cells
-from quedge.policy.exact.search import highest_useful_level, solve_chain, steepest_values
 
 DEVICES, COARSE, FINE = 6, 14, 4_000  # cells of the drawn lattice, and of one that stands for the truth
 INK, PALE, LIVING, PATH, BOUND = "#333333", "#d9dde3", "#9ecae1", "#c2410c", "#1d4ed8"

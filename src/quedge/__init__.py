@@ -3,8 +3,8 @@
 import typing as _typing
 
 from quedge.allocation.allocator import Allocator
-from quedge.allocation.noma_greedy import NomaGreedy
-from quedge.allocation.noma_sca import NomaSca
+from quedge.allocation.greedy import NomaGreedy
+from quedge.allocation.sca import NomaSca
 from quedge.allocation.tdma import Tdma
 from quedge.model.frame import Decision, Frame, Status
 from quedge.model.scenario import Scenario
@@ -34,14 +34,14 @@ from quedge.simulation.processes import (
     Recorded,
     RicianFading,
 )
-from quedge.simulation.simulate import simulate
+from quedge.simulation.run import simulate
 from quedge.simulation.trace import Trace
 
 if _typing.TYPE_CHECKING:  # else they are loaded when they are asked for: see __getattr__
-    from quedge.interfaces.service.asking.failures import ReportRefused as ReportRefused
-    from quedge.interfaces.service.asking.failures import ServiceUnavailable as ServiceUnavailable
-    from quedge.interfaces.service.async_client import AsyncClient as AsyncClient
-    from quedge.interfaces.service.client import Client as Client
+    from quedge.service.client.async_client import AsyncClient as AsyncClient
+    from quedge.service.client.client import Client as Client
+    from quedge.service.client.conversation import ReportRefused as ReportRefused
+    from quedge.service.client.conversation import ServiceUnavailable as ServiceUnavailable
 
 __version__ = "0.1.0"
 
@@ -99,7 +99,7 @@ def __getattr__(name: str) -> _typing.Any:
         raise AttributeError(f"module 'quedge' has no attribute {name!r}")
     from importlib import import_module
 
-    from quedge.model.extras import check_installed
+    from quedge.errors import check_installed
 
     check_installed("grpc", f"quedge.{name}", "grpcio", "serve")
-    return getattr(import_module(f"quedge.interfaces.service.{_OF_THE_SERVICE[name]}"), name)
+    return getattr(import_module(f"quedge.service.{_OF_THE_SERVICE[name]}"), name)

@@ -2,7 +2,7 @@
 
 import sys
 
-from quedge.interfaces.cli import main
+from quedge.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

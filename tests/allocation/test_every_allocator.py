@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quedge.allocation.allocator import Allocator, allocate_best
-from quedge.allocation.noma_greedy import NomaGreedy
-from quedge.allocation.noma_sca import DirectClarabel, NomaSca
+from quedge.allocation.greedy import NomaGreedy
+from quedge.allocation.sca import DirectClarabel, NomaSca
 from quedge.model.frame import Decision, Frame
 from tests import oracle
 from tests.frames import drawn_frame, laid_frame

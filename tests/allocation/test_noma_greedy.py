@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from quedge.allocation.noma_greedy import NomaGreedy, greedy_levels, greedy_objectives
+from quedge.allocation.greedy import NomaGreedy, greedy_levels, greedy_objectives
 from quedge.model.frame import Frame
 from quedge.model.terms import frame_terms
 from tests import oracle

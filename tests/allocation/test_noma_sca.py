@@ -19,11 +19,11 @@ import pytest
 from hypothesis import given
 from scipy.optimize import linprog
 
-from quedge.allocation.noma_greedy import NomaGreedy
-from quedge.allocation.noma_sca import BarrierNewton, CvxpyClarabel, DirectClarabel, NomaSca, cvxpy_clarabel
-from quedge.allocation.noma_sca.problem import Answer, Chain, Round, RoundSolver, keep_limits, levels_of, linearise
-from quedge.allocation.noma_sca.rounds import begin
-from quedge.model.extras import MissingExtraError
+from quedge.allocation.greedy import NomaGreedy
+from quedge.allocation.sca import BarrierNewton, CvxpyClarabel, DirectClarabel, NomaSca, cvxpy
+from quedge.allocation.sca.problem import Answer, Chain, Round, RoundSolver, keep_limits, levels_of, linearise
+from quedge.allocation.sca.sca import begin
+from quedge.errors import MissingExtraError
 from quedge.model.frame import Frame, Status
 from quedge.model.terms import chain_objective, frame_terms
 from tests import oracle
@@ -297,9 +297,9 @@ def test_threads_that_share_the_cvxpy_problem_do_not_disturb_each_other() -> Non
 
 @pytest.mark.parametrize("devices", [1, 6])
 def test_the_cvxpy_problem_is_formulated_once(devices: int) -> None:
-    first = cvxpy_clarabel._formulated(devices)
+    first = cvxpy._formulated(devices)
     assert first.problem.is_dcp(dpp=True)
-    assert cvxpy_clarabel._formulated(devices) is first
+    assert cvxpy._formulated(devices) is first
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -382,7 +382,7 @@ def test_a_missing_library_and_an_interrupt_are_no_failures_of_a_solver(rounds: 
 def test_cvxpy_sets_up_anew_where_new_numbers_on_old_scaling_raise(
     error: BaseException, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    formulated = cvxpy_clarabel.ParametrisedRound(6)
+    formulated = cvxpy.ParametrisedRound(6)
     solve = formulated.problem.solve
 
     def raise_if_warm(**settings: Any) -> object:
@@ -410,7 +410,7 @@ def test_a_missing_library_is_named(
     solver: RoundSolver, name: str, library: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, library.lower(), None)
-    cvxpy_clarabel._formulated.cache_clear()
+    cvxpy._formulated.cache_clear()
     message = rf"NomaSca through {name} needs {library}, which is not installed: pip install 'quedge\[sca\]'"
     with pytest.raises(MissingExtraError, match=message):
         NomaSca(solver=solver).allocate(drawn_frame(3, seed=0), np.ones(3, dtype=np.bool_))
@@ -418,7 +418,7 @@ def test_a_missing_library_is_named(
 
 def test_the_compiled_solver_loads_no_other() -> None:
     program = (
-        "import sys, quedge.allocation.noma_sca; "
+        "import sys, quedge.allocation.sca; "
         "print([name for name in ('cvxpy', 'clarabel', 'scipy.sparse') if name in sys.modules])"
     )
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from quedge.allocation.noma_greedy import NomaGreedy
-from quedge.allocation.tdma import Tdma, tdma
-from quedge.allocation.tdma.efficiency import efficiency_saving, saved_by_time
+from quedge.allocation import tdma
+from quedge.allocation.greedy import NomaGreedy
+from quedge.allocation.tdma import Tdma, efficiency_saving, saved_by_time
 from quedge.model.frame import Decision, Frame, Status
 from tests import oracle
 from tests.frames import drawn_frame, laid_frame

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from quedge.allocation.tdma import Tdma
-from quedge.controller import answer as answers
-from quedge.controller.answer import Answer, ServedBy
+from quedge.controller import outcome as answers
+from quedge.controller.outcome import Answer, ServedBy
 from quedge.policy.exact import Exact
 from quedge.policy.lydroo import Lydroo
 from quedge.policy.policy import Learner, Policy

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from quedge.controller.assembly import Assembly
-from quedge.controller.refused import Reason, Refused
-from quedge.controller.report import NEXT_FRAME
+from quedge.controller.report import NEXT_FRAME, Reason, Refused
 
 
 def assembly_of(*devices: int, deadline_s: float = 0.5) -> Assembly:

@@ -9,19 +9,17 @@ import numpy as np
 import pytest
 
 from quedge.allocation.tdma import Tdma
-from quedge.controller.books import Books
-from quedge.controller.brought import brought_by
+from quedge.controller.outcome import brought_by
 from quedge.controller.report import checked_report
+from quedge.controller.state import Books
 from quedge.model.cell import cell_of
 from quedge.model.frame import Decision, Frame
-from quedge.model.objective import frame_objective
-from quedge.model.queues import advance_queues
 from quedge.model.scenario import Scenario
-from quedge.model.uplink import AT_ONCE, charge
+from quedge.model.uplink import AT_ONCE, advance_queues, charge, frame_objective
 from quedge.policy.baselines import AllLocal, BestPair
 from quedge.policy.exact import Exact
 from quedge.policy.policy import Learner, Policy
-from quedge.simulation.simulate import simulate
+from quedge.simulation.run import simulate
 from quedge.simulation.world import World, draw_world
 from tests.controller.reports import LEARNING, SMALL, drawn_reports, fresh, reports_of
 

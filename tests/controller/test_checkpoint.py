@@ -16,7 +16,7 @@ from quedge.controller import checkpoint
 from quedge.policy.baselines import Random
 from quedge.policy.exact import Exact
 from quedge.policy.lydroo import EQUIVARIANT, Lydroo, MlpActor, TrainedLydroo
-from quedge.policy.lydroo.actor import SharedActor, fresh_weights
+from quedge.policy.lydroo.network import SharedActor, fresh_weights
 from quedge.policy.policy import Learner, Policy
 from tests.controller.reports import LEARNING, SMALL, drawn_reports, fresh, served, standing_of
 

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from quedge.controller.answer import ServedBy
 from quedge.controller.controller import Controller
-from quedge.controller.refused import Reason, Refused
-from quedge.controller.report import Report
+from quedge.controller.outcome import ServedBy
+from quedge.controller.report import Reason, Refused, Report
 from quedge.model.frame import Decision, Frame, Status
 from quedge.policy.baselines import AllLocal, BestSingle, Random
 from quedge.policy.exact import Exact

@@ -14,13 +14,11 @@ import pytest
 
 from benchmarks.service.disks import Disk, Fault, FaultyJournal
 from quedge.controller import checkpoint
-from quedge.controller.answer import ServedBy
 from quedge.controller.controller import Controller
 from quedge.controller.engine import Engine, Pace, Served
 from quedge.controller.journal import Journal
-from quedge.controller.refused import Reason, Refused
-from quedge.controller.remark import NO_REMARK
-from quedge.controller.report import NEXT_FRAME, Report
+from quedge.controller.outcome import NO_REMARK, ServedBy
+from quedge.controller.report import NEXT_FRAME, Reason, Refused, Report
 from quedge.policy.lydroo import LydrooAgent
 from quedge.policy.policy import Learner, Policy
 from tests.controller.reports import (

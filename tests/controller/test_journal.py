@@ -11,12 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quedge.controller import checkpoint, witness
+from quedge.controller import checkpoint, journal
 from quedge.controller.controller import Controller
-from quedge.controller.journal import Durability, Entry, Journal, StateError
-from quedge.controller.witness import Witness
-from quedge.interfaces.service.cells import Cells, StateFolder
+from quedge.controller.journal import Durability, Entry, Journal, StateError, Witness
 from quedge.policy.policy import Learner, Policy
+from quedge.service.cells import Cells, StateFolder
 from tests.controller.reports import EXACT, LEARNING, as_killed, drawn_reports, fresh, standing_of
 
 UNDER = "scenario, policy, seed"
@@ -219,7 +218,7 @@ def test_after_a_loss_of_power_only_frames_that_were_on_the_disk_must_be_there(
     assert again.last == 7
     again.close()
     (tmp_path / "boot").write_text("another boot")
-    monkeypatch.setattr(witness, "_BOOT", tmp_path / "boot")
+    monkeypatch.setattr(journal, "_BOOT", tmp_path / "boot")
     after = Witness(tmp_path / "w", survives_power)
     assert after.last == known
     after.close()

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from quedge.controller.answer import ServedBy
-from quedge.controller.remark import MOST_CHARACTERS, NO_REMARK, Remark
+from quedge.controller.outcome import MOST_CHARACTERS, NO_REMARK, Remark, ServedBy
 from quedge.model.frame import Decision, Frame
 from quedge.policy.lydroo import Lydroo
 from tests.controller.reports import Sometimes, drawn_reports, fresh

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quedge.controller.refused import Reason, Refused
-from quedge.controller.report import MOST_FRAME, NEXT_FRAME, Report, checked_report, unpacked
+from quedge.controller.report import MOST_FRAME, NEXT_FRAME, Reason, Refused, Report, checked_report, unpacked
 
 GOOD: dict[str, Any] = {"frame": 3, "channel_gain": [1e-11, 2e-11, 3e-11], "arrived_mbit": [0.0, 1.0, 2.0]}
 NAN, INF = float("nan"), float("inf")

@@ -14,11 +14,11 @@ import grpc
 import numpy as np
 import pytest
 
-from quedge.interfaces.service import methods, server
-from quedge.interfaces.service import quedge_pb2 as pb
-from quedge.interfaces.service.cells import Cells
-from quedge.interfaces.service.servicer import Servicer
-from quedge.interfaces.service.warm_up import warm_up
+from quedge.service import methods, server
+from quedge.service import quedge_pb2 as pb
+from quedge.service.cells import Cells
+from quedge.service.server import warm_up
+from quedge.service.servicer import Servicer
 from tests.controller.reports import fresh
 
 PATIENCE_S = 10.0

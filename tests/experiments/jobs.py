@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from quedge.experiments.findings import Findings, Series
-from quedge.experiments.job import Job
+from quedge.experiments.job import Findings, Job, Series
 from quedge.experiments.probes.simulation import Simulation
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import BestSingle

@@ -3,12 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from quedge.experiments.comparison import compare
 from quedge.model.frame import Decision, Frame
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import AllLocal, BestPair, Random
 from quedge.simulation.processes import Recorded
-from quedge.simulation.simulate import simulate
+from quedge.simulation.run import compare, simulate
 
 SCENARIO = Scenario(devices=3)
 

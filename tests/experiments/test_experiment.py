@@ -6,9 +6,9 @@ from quedge.experiments.catalogue import EXPERIMENTS, NAMES, chosen
 from quedge.experiments.experiment import Experiment, Grid, Size, points_of, vary
 from quedge.experiments.fingerprint import name_of
 from quedge.experiments.presentation import Presentation
-from quedge.experiments.schemes import ALL_LOCAL, BEST_SINGLE, SCHEMES
-from quedge.interfaces.policies import POLICIES
+from quedge.files.policies import POLICIES
 from quedge.model.scenario import Scenario
+from quedge.policy.registry import ALL_LOCAL, BEST_SINGLE, SCHEMES
 
 
 def experiment(*grids: Grid) -> Experiment:

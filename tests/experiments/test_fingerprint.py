@@ -13,7 +13,7 @@ import pytest
 
 from quedge.experiments.fingerprint import code_version, determinants, joint_version, name_of, scenario_object
 from quedge.experiments.job import Job
-from quedge.experiments.probes.secured_simulation import SecuredSimulation
+from quedge.experiments.probes.largest_stable_rate import SecuredSimulation
 from quedge.experiments.probes.simulation import Simulation
 from quedge.model.frame import Decision, Frame
 from quedge.model.scenario import Scenario
@@ -21,8 +21,8 @@ from quedge.policy.baselines import BestPair, BestSingle
 from quedge.policy.exact import Exact
 from quedge.policy.lydroo import Lydroo
 from quedge.pqc.profiles import Framing, known_profiles
-from quedge.simulation.munich_walk import MunichWalk
 from quedge.simulation.processes import Recorded
+from quedge.simulation.recordings.recording import MunichWalk
 from tests.experiments.jobs import job
 
 BASE = job()
@@ -83,7 +83,7 @@ def test_what_determines_a_cell_is_plain_json() -> None:
     assert found["scenario"]["weight"] == [1.5, 1.0]
     assert found["scenario"]["power_budget_w"] == 0.08
     assert found["policy"]["class"] == "quedge.policy.lydroo.settings.Lydroo"
-    assert found["policy"]["allocator"]["class"] == "quedge.allocation.noma_greedy.NomaGreedy"
+    assert found["policy"]["allocator"]["class"] == "quedge.allocation.greedy.NomaGreedy"
 
 
 class Nameless:

@@ -10,20 +10,18 @@ from pathlib import Path
 import matplotlib.image
 import pytest
 
-from quedge.experiments.catalogue import EXPERIMENTS
+from quedge import errors
+from quedge.errors import MissingExtraError
+from quedge.experiments.catalogue import EXPERIMENTS, check_extras
 from quedge.experiments.engine import workers
 from quedge.experiments.experiment import Experiment, Grid, Size, points_of, vary
 from quedge.experiments.fingerprint import name_of
-from quedge.experiments.needs import check_extras
-from quedge.experiments.panels import QUEUE_COLUMN
-from quedge.experiments.presentation import POLICY, Presentation, Sweep, Table
+from quedge.experiments.presentation import POLICY, QUEUE_COLUMN, Presentation, Sweep, Table
 from quedge.experiments.reading.rows import figure_header
 from quedge.experiments.reproduce import reproduce
-from quedge.experiments.schemes import BEST_SINGLE, LYDROO_NOMA
 from quedge.experiments.sweep import sweep_experiment
-from quedge.model import extras
-from quedge.model.extras import MissingExtraError
 from quedge.model.scenario import Scenario
+from quedge.policy.registry import BEST_SINGLE, LYDROO_NOMA
 from tests.experiments.jobs import Told
 from tests.workers import InProcess
 
@@ -153,7 +151,7 @@ def test_where_every_cell_fails_what_stood_there_stays(tmp_path: Path) -> None:
 
 
 def test_runs_that_were_shorter_say_so_in_the_figure(tmp_path: Path) -> None:
-    from quedge.experiments.drawing.figures import draw_figure
+    from quedge.experiments.figures import draw_figure
     from quedge.experiments.presentation import Panel
     from quedge.experiments.reading.rows import OURS, Row
 
@@ -195,6 +193,6 @@ def test_a_sweep_over_several_keys_has_a_line_a_combination() -> None:
 def test_what_cannot_run_is_refused_before_anything_does(
     name: str, missing: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(extras, "_is_installed", lambda module: module != missing)
+    monkeypatch.setattr(errors, "_is_installed", lambda module: module != missing)
     with pytest.raises(MissingExtraError, match=rf"quedge\[{extra}\]"):
         check_extras(point.job for point in points_of(EXPERIMENTS[name], TOY))

@@ -8,7 +8,7 @@ import pytest
 
 from quedge.experiments.catalogue import EXPERIMENTS
 from quedge.experiments.experiment import FULL, QUICK, Size
-from quedge.experiments.shortening import shortened
+from quedge.experiments.publication import shortened
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS.values(), ids=EXPERIMENTS.keys())

@@ -15,23 +15,21 @@ from pathlib import Path
 
 import pytest
 
-from quedge.allocation.noma_sca import NomaSca
+from quedge.allocation.sca import NomaSca
 from quedge.allocation.tdma import Tdma
-from quedge.experiments import sources
+from quedge.experiments import fingerprint
 from quedge.experiments.catalogue import EXPERIMENTS
 from quedge.experiments.experiment import QUICK, points_of
-from quedge.experiments.fingerprint import _kinds, name_of
+from quedge.experiments.fingerprint import PACKAGE, OwnFiles, _kinds, deciding_files, imported_names, name_of, own_files
 from quedge.experiments.job import Job
 from quedge.experiments.probes import AllocationTime, LargestStableRate, Simulation
-from quedge.experiments.probes.learning_cost import LearningCost
-from quedge.experiments.probes.queue_and_power import QueueAndPower
-from quedge.experiments.probes.secured_simulation import SecuredSimulation
-from quedge.experiments.sources import PACKAGE, OwnFiles, deciding_files, imported_names, own_files
+from quedge.experiments.probes.largest_stable_rate import SecuredSimulation
+from quedge.experiments.probes.simulation import LearningCost, QueueAndPower
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import BestPair, BestSingle
 from quedge.policy.exact import Exact
 from quedge.policy.lydroo import Lydroo
-from quedge.simulation.munich_walk import MunichWalk
+from quedge.simulation.recordings.recording import MunichWalk
 
 SMALL = Scenario(devices=3)
 JOBS = {
@@ -217,7 +215,7 @@ def test_a_byte_changes_the_names_of_the_cells_that_it_decides(
     package = copied(tmp_path)
     with (package / file).open("ab") as end:
         end.write(b"\n")
-    monkeypatch.setattr(sources, "PACKAGE", package)
+    monkeypatch.setattr(fingerprint, "PACKAGE", package)
     assert {name for name, job in JOBS.items() if name_of(job) != before[name]} == changes
 
 
@@ -315,7 +313,7 @@ def test_a_script_s_own_policy_is_named_by_the_script_and_what_it_imports(tmp_pa
         "import dataclasses, helper\n"
         "from quedge.experiments.fingerprint import name_of\n"
         "from quedge.experiments.job import Job\n"
-        "from quedge.experiments.probes.queue_and_power import QueueAndPower\n"
+        "from quedge.experiments.probes.simulation import QueueAndPower\n"
         "from quedge.model.scenario import Scenario\n"
         "@dataclasses.dataclass(frozen=True)\n"
         "class Mine:\n"

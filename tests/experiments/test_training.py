@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from quedge.experiments.training import begin_training, train, world_digest
 from quedge.model.scenario import Scenario
 from quedge.policy.lydroo import Lydroo
-from quedge.simulation.simulate import simulate
+from quedge.simulation.run import simulate
 from quedge.simulation.trace import joined
+from quedge.simulation.training import begin_training, train, world_digest
 from quedge.simulation.world import draw_world
 
 pytest.importorskip("torch")

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from quedge.experiments.probes.queue_and_power import QueueAndPower
-from quedge.experiments.schemes import ALL_LOCAL, BEST_SINGLE, LYDROO_NOMA, Scheme
+from quedge import errors
+from quedge.errors import MissingExtraError
+from quedge.experiments.probes.simulation import QueueAndPower
 from quedge.experiments.tuning import GOALS, Tuned, Tuning, TuningError, search_ranges, tune
-from quedge.model import extras
-from quedge.model.extras import MissingExtraError
 from quedge.model.frame import Decision, Frame
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import BestSingle
+from quedge.policy.registry import ALL_LOCAL, BEST_SINGLE, LYDROO_NOMA, Scheme
 from quedge.simulation.measures import summarise
-from quedge.simulation.simulate import simulate
+from quedge.simulation.run import simulate
 from tests.experiments.jobs import job
 from tests.workers import InProcess
 
@@ -108,7 +108,7 @@ def test_an_unknown_goal_is_refused() -> None:
 
 
 def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extras, "_is_installed", lambda module: module != "optuna")
+    monkeypatch.setattr(errors, "_is_installed", lambda module: module != "optuna")
     with pytest.raises(MissingExtraError, match=r"quedge\[tune\]"):
         tune(CELL, LYDROO_NOMA, SHORT, InProcess())
 

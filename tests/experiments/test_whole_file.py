@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from quedge.experiments.whole_file import check_folder_takes_files, whole_file
+from quedge.files.atomic import check_folder_takes_files, whole_file
 
 
 def test_a_file_appears_only_once_it_is_whole(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def _compiled(x):
 ''',
     "inner": '''
 """Of the file."""
-from quedge.model.compiled import kernel, summing_kernel
+from quedge.model.kernels import kernel, summing_kernel
 import numbers_
 from numbers_ import OFFSET, TABLE, NESTED
 from extension import extended
@@ -62,7 +62,7 @@ def unused(x):
 from __future__ import annotations
 import inner as innermost
 from fields import Level
-from quedge.model.compiled import kernel
+from quedge.model.kernels import kernel
 @kernel
 def outer(x, pair):
     return innermost.inner(x) + 100.0 * pair.left + Level.HIGH.value
@@ -94,9 +94,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def loaded() -> ModuleType:
     """The modules as another process would find them."""
-    from quedge.model import kernel_sources
+    from quedge.model import kernel_cache
 
-    kernel_sources._content.cache_clear()
+    kernel_cache._content.cache_clear()
     importlib.invalidate_caches()
     for name in NAMES:
         sys.modules.pop(name, None)

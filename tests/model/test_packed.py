@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from quedge.model.cell import Cell, cell_of
-from quedge.model.compiled import Floats, kernel
-from quedge.model.frame import Frame
-from quedge.model.packed import packed_frame, unpacked_cell
+from quedge.model.frame import Frame, packed_frame, unpacked_cell
+from quedge.model.kernels import Floats, kernel
 from quedge.model.scenario import Scenario
 
 ONE = cell_of(Scenario(devices=3, weight=[1.0, 2.0, 3.0], pqc_power_w=[0.0, 0.1, 0.2], v=7.0, nu=3.0))

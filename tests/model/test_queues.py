@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from quedge.model.cell import cell_of
-from quedge.model.objective import frame_objective
-from quedge.model.queues import advance_queues
 from quedge.model.scenario import Scenario
+from quedge.model.uplink import advance_queues, frame_objective
 
 
 def advanced(scenario: Scenario, queue: float, energy: float, rate: float, power: float, arrival: float) -> tuple:

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from quedge.model.cell import cell_of
-from quedge.model.channel import path_gain
+from quedge.model.cell import cell_of, path_gain
 from quedge.model.scenario import PARAMETERS, Scenario
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quedge.allocation.noma_greedy import NomaGreedy
+from quedge.allocation.greedy import NomaGreedy
 from quedge.model.frame import Frame, Status
 from quedge.policy.exact import Exact
 from tests import oracle

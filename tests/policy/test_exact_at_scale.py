@@ -12,13 +12,12 @@ import numpy as np
 import pytest
 
 from quedge import BestPair, Exact, Scenario, Status, simulate
-from quedge.model.cell import cell_of
-from quedge.model.channel import path_gain
+from quedge.model.cell import cell_of, path_gain
 from quedge.model.frame import Frame
 from quedge.model.terms import Terms, frame_terms, highest_level
 from quedge.policy.exact.bound import bound_from_above
+from quedge.policy.exact.exact import solve_chain
 from quedge.policy.exact.lattice import full_lattice
-from quedge.policy.exact.search import solve_chain
 
 RNG = np.random.default_rng
 

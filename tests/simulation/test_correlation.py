@@ -7,10 +7,9 @@ import pytest
 from scipy.integrate import quad
 from scipy.special import j0
 
-from quedge.model.channel import path_gain
+from quedge.model.cell import path_gain
 from quedge.model.scenario import Scenario
-from quedge.simulation.correlation import bessel_j0, fading_correlation, gauss_markov, shadowing_correlation
-from quedge.simulation.processes import RicianFading
+from quedge.simulation.processes import RicianFading, bessel_j0, fading_correlation, gauss_markov, shadowing_correlation
 
 MANY = 40_000  # devices: each is a draw of its own
 SURE = 5.0  # standard errors

@@ -7,9 +7,8 @@ import pytest
 
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import AllLocal, BestSingle
-from quedge.simulation.delay import delay_histogram, delay_percentile
-from quedge.simulation.measures import summarise
-from quedge.simulation.simulate import simulate
+from quedge.simulation.measures import delay_histogram, delay_percentile, summarise
+from quedge.simulation.run import simulate
 
 
 def column(*values: float) -> np.ndarray:

@@ -13,7 +13,7 @@ from quedge.policy.baselines import BestPair
 from quedge.policy.exact import Exact
 from quedge.policy.policy import Learner, Policy
 from quedge.simulation.measures import summarise
-from quedge.simulation.simulate import simulate
+from quedge.simulation.run import simulate
 from quedge.simulation.trace import Trace
 from tests.policies import every_policy
 

@@ -10,16 +10,14 @@ import pytest
 
 from quedge.model.cell import cell_of
 from quedge.model.frame import Decision, Frame
-from quedge.model.objective import frame_objective
 from quedge.model.scenario import Scenario
-from quedge.model.uplink import AT_ONCE, charge, deliver
+from quedge.model.uplink import AT_ONCE, charge, deliver, frame_objective
 from quedge.policy.baselines import AllOffload, BestPair, Random
 from quedge.policy.exact import Exact
 from quedge.policy.policy import Policy
-from quedge.simulation.estimation import estimated_gain
 from quedge.simulation.measures import summarise
-from quedge.simulation.processes import Recorded
-from quedge.simulation.simulate import run_in_world, simulate
+from quedge.simulation.processes import Recorded, estimated_gain
+from quedge.simulation.run import run_in_world, simulate
 from quedge.simulation.world import World, draw_world, random_streams
 from tests.policies import every_policy
 

@@ -14,7 +14,7 @@ from quedge.policy.baselines import AllLocal, Random
 from quedge.policy.exact import Exact
 from quedge.simulation.measures import Summary, summarise
 from quedge.simulation.processes import Recorded
-from quedge.simulation.simulate import simulate
+from quedge.simulation.run import simulate
 from quedge.simulation.trace import RunState, Trace
 
 SCENARIO = Scenario(devices=2, weight=(2.0, 1.0), frame_s=0.5)

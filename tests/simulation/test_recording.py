@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.io import savemat
 
-from quedge.model import extras
-from quedge.model.extras import MissingExtraError
-from quedge.simulation.recording import Recording, read_recording
+from quedge import errors
+from quedge.errors import MissingExtraError
+from quedge.simulation.recordings.recording import Recording, read_recording
 
 # Two frames, numbered from 3, of two devices, numbered from 1.
 FRAME, DEVICE = [3, 3, 4, 4], [1, 2, 1, 2]
@@ -166,7 +166,7 @@ def test_a_numpy_archive_holds_arrays_of_frames_and_devices(tmp_path: Path) -> N
 def test_a_file_that_needs_a_missing_library_names_the_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, complaint: str
 ) -> None:
-    monkeypatch.setattr(extras, "_is_installed", lambda module: False)
+    monkeypatch.setattr(errors, "_is_installed", lambda module: False)
     (tmp_path / name).touch()
     with pytest.raises(MissingExtraError, match=complaint):
         read_recording(tmp_path / name)

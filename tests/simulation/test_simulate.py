@@ -8,16 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from quedge.allocation.noma_greedy import NomaGreedy
-from quedge.model.cell import cell_of
-from quedge.model.channel import path_gain
+from quedge.allocation.greedy import NomaGreedy
+from quedge.model.cell import cell_of, path_gain
 from quedge.model.frame import Decision, Frame
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import AllLocal, AllOffload, BestSingle, Random
 from quedge.policy.exact import Exact
 from quedge.policy.policy import Policy
 from quedge.simulation.processes import ExponentialArrivals, Recorded, RicianFading
-from quedge.simulation.simulate import simulate
+from quedge.simulation.run import simulate
 from quedge.simulation.trace import Trace
 from quedge.simulation.world import draw_world, random_streams
 from tests import oracle

@@ -6,8 +6,7 @@ import math
 
 import numpy as np
 
-from quedge.controller.refused import Reason, Refused
-from quedge.controller.report import NEXT_FRAME, Report, checked_report
+from quedge.controller.report import NEXT_FRAME, Reason, Refused, Report, checked_report
 
 
 class Assembly:

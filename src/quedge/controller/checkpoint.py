@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.controller.books import Books
 from quedge.controller.controller import Standing
+from quedge.controller.state import Books
 from quedge.policy.lydroo import AgentState
 
 _AGENT_ARRAYS = ("weights", "moments", "replay")

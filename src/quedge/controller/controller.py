@@ -8,12 +8,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.controller.answer import Answer, ServedBy, bound_of
-from quedge.controller.books import Books
-from quedge.controller.brought import brought_by
-from quedge.controller.refused import Reason, Refused
-from quedge.controller.remark import NO_REMARK, Remark, remark_on, remark_on_failure
-from quedge.controller.report import Report
+from quedge.controller.outcome import (
+    NO_REMARK,
+    Answer,
+    Remark,
+    ServedBy,
+    bound_of,
+    brought_by,
+    remark_on,
+    remark_on_failure,
+)
+from quedge.controller.report import Reason, Refused, Report
+from quedge.controller.state import Books
 from quedge.model.cell import cell_of
 from quedge.model.frame import Decision, Frame, Status
 from quedge.model.limits import check_decision

@@ -17,13 +17,11 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from quedge.controller import checkpoint
-from quedge.controller.answer import Answer, ServedBy
-from quedge.controller.books import Books
 from quedge.controller.controller import Controller
 from quedge.controller.journal import Entry, Journal, StateError
-from quedge.controller.refused import Reason, Refused
-from quedge.controller.remark import NO_REMARK, Remark
-from quedge.controller.report import NEXT_FRAME, Report
+from quedge.controller.outcome import NO_REMARK, Answer, Remark, ServedBy
+from quedge.controller.report import NEXT_FRAME, Reason, Refused, Report
+from quedge.controller.state import Books
 
 T = TypeVar("T")
 

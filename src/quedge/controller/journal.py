@@ -1,30 +1,87 @@
-"""The journal of a cell on disk: a checkpoint, and every report served since with its answer.
-
-A SQLite database in WAL mode. What has been committed survives the end of the process, however it ends; with
-`Durability.POWER` also a loss of power. On a restart the reports since the checkpoint are served once more, which
-gives the same answers bit for bit, or the journal is not what it says. Whatever is damaged is refused, never repaired
-nor begun anew: every row has a digest, each frame must follow the one before it, and the last one that was acknowledged
-must be there.
-"""
+"""The journal of a cell on disk: a checkpoint, every report since with its answer, and which was acknowledged last."""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import sqlite3
+import struct
+import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from quedge.controller import answer as answers
 from quedge.controller import checkpoint
+from quedge.controller import outcome as answers
 from quedge.controller import report as reports
-from quedge.controller.answer import Answer
 from quedge.controller.controller import Controller
+from quedge.controller.outcome import Answer
 from quedge.controller.report import Report
-from quedge.controller.witness import Witness
+
+_RECORD = struct.Struct("<q?16s")
+_DIGEST_BYTES = 16
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Witness:
+    """The number of one cell's last acknowledged frame, in a file.
+
+    What is told survives the end of the process. After a loss of power it holds only if each frame was on the disk by
+    then; otherwise it is forgotten, as the frames may be.
+
+    Args:
+        path: the file; made where it does not exist.
+        survives_power: whether frames that are told of are on the disk.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+
+    def __init__(self, path: Path, survives_power: bool) -> None:
+        self._survives_power, self._boot = survives_power, _boot()
+        self._file = io.FileIO(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), "r+")
+        self._last = self._read()
+
+    @property
+    def last(self) -> int:
+        """The last frame that was acknowledged; -1 where none is known to have been."""
+        return self._last
+
+    def tell(self, frame: int) -> None:
+        """A frame is about to be acknowledged.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        record = _RECORD.pack(frame, self._survives_power, self._boot)
+        os.pwrite(self._file.fileno(), record + _digest(record), 0)
+        self._last = frame
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _read(self) -> int:
+        held = os.pread(self._file.fileno(), _RECORD.size + _DIGEST_BYTES, 0)
+        record, digest = held[: _RECORD.size], held[_RECORD.size :]
+        if len(record) < _RECORD.size or digest != _digest(record):
+            return -1
+        frame, survived_power, boot = _RECORD.unpack(record)
+        return int(frame) if survived_power or boot == self._boot else -1
+
+
+def _boot() -> bytes:
+    """What tells this boot of the machine from others; of a system that does not say, each time another."""
+    name = _BOOT.read_bytes() if _BOOT.exists() else uuid.uuid4().bytes
+    return hashlib.blake2b(name, digest_size=16).digest()
+
+
+def _digest(record: bytes) -> bytes:
+    return hashlib.blake2b(record, digest_size=_DIGEST_BYTES).digest()
+
 
 APPLICATION_ID = 0x71656467  # "qedg": by it a file is known as ours
 VERSION = 1

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from quedge.allocation.allocator import Allocator
-from quedge.experiments.job import Job, Probe, Together
+from quedge.experiments.job import Job, Probe, Together, Trainer
 from quedge.experiments.presentation import Presentation
 from quedge.experiments.probes.simulation import Simulation
 from quedge.experiments.results import Sentence
-from quedge.experiments.schemes import Scheme
-from quedge.experiments.trainer import Trainer
 from quedge.model.scenario import Scenario
+from quedge.policy.registry import Scheme
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess, ExponentialArrivals, RicianFading
 
 Variant = Mapping[str, Any]

@@ -1,18 +1,72 @@
-"""One cell of an experiment's grid: what determines it, and its execution."""
+"""What is found out about one cell of an experiment."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from quedge.allocation.allocator import Allocator
-from quedge.experiments.findings import Findings
-from quedge.experiments.trainer import Trainer
 from quedge.model.scenario import Scenario
 from quedge.policy.policy import Learner, Policy
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess, ExponentialArrivals, RicianFading
-from quedge.simulation.simulate import simulate
+from quedge.simulation.run import simulate
 from quedge.simulation.trace import Trace
+
+
+class Series(NamedTuple):
+    """A measure that was taken at several places of a run.
+
+    Attributes:
+        at: the places, such as frames; shape (points,).
+        value: the measure there, shape (points,).
+    """
+
+    at: NDArray[np.float64]
+    value: NDArray[np.float64]
+
+
+Findings = Mapping[str, float | Series]
+"""Measures by name: a number, or a series of them."""
+
+
+class Trained(NamedTuple):
+    """What a training has brought.
+
+    Attributes:
+        policy: what was learned; it learns no more.
+        frames: frames of experience.
+        cpu_s: processor time of the training (s).
+    """
+
+    policy: Policy
+    frames: int
+    cpu_s: float
+
+
+@runtime_checkable
+class Trainer(Protocol):
+    """Settings of a training; a frozen value, as policies are."""
+
+    def train(
+        self, scenario: Scenario, frames: int, seed: int, channel: ChannelProcess, arrivals: ArrivalProcess
+    ) -> Trained:
+        """Train from nothing.
+
+        Args:
+            scenario: the cell.
+            frames: length of the run that follows, to which the experience is in proportion.
+            seed: of all that is drawn; the same one gives the same policy.
+            channel: where the channel gains of its worlds come from.
+            arrivals: where their arrivals come from.
+
+        Raises:
+            MissingExtraError: a library that it needs is not installed.
+        """
+        ...
 
 
 class Probe(Protocol):

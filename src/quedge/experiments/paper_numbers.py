@@ -8,7 +8,7 @@ from importlib.resources import files
 
 from quedge.experiments.presentation import Mark
 from quedge.experiments.reading.rows import label_of
-from quedge.experiments.schemes import LYDROO_NOMA
+from quedge.policy.registry import LYDROO_NOMA
 
 _TABLE2_POLICIES = {"tdma": "TDMA", "noma_heuristic": "NOMA, greedy", "noma_sca": "SCA, CVXPY"}
 """What we call the paper's schemes: TDMA, NOMA_Heuristic and NOMA_SCA, which it solves by CVXPY."""

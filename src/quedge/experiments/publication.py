@@ -1,25 +1,62 @@
-"""The files that an experiment leaves: figure, tables, the numbers in them, and what was run."""
+"""The files that an experiment leaves, and what they say of shortened runs."""
 
 from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from quedge.experiments.engine.store import Store, metadata_of
-from quedge.experiments.engine.versions import common_versions
-from quedge.experiments.experiment import Experiment, Grid, Size, points_of
+from quedge.experiments.engine.workers import common_versions
+from quedge.experiments.experiment import FULL, Experiment, Grid, Size, points_of
 from quedge.experiments.fingerprint import joint_version, scenario_object
 from quedge.experiments.presentation import Figure
 from quedge.experiments.reading.markdown import markdown_of, text_of
 from quedge.experiments.reading.records import Gathered, Records
 from quedge.experiments.reading.rows import cells_text, csv_text, figure_header, figure_rows, table_rows
 from quedge.experiments.results import NotMeasuredError, Results
-from quedge.experiments.shortening import shortened
-from quedge.experiments.whole_file import whole_file
+from quedge.files.atomic import whole_file
 from quedge.model.scenario import PARAMETERS, Scenario
+
+
+def shortened(experiment: Experiment, size: Size) -> str:
+    """A sentence for whoever sees the numbers; empty where all of the experiment ran.
+
+    Args:
+        experiment: the experiment.
+        size: how much of it was run.
+    """
+    full = experiment.full
+    if full is None:
+        return ""
+    sizes = [(grid.sized(size), grid.sized(full)) for grid in experiment.grids]
+    frames = [(ran.frames, meant.frames) for ran, meant in sizes if ran.frames < meant.frames]
+    seeds = [(ran.seeds, meant.seeds) for ran, meant in sizes if ran.seeds < meant.seeds]
+    parts: list[str] = []
+    warnings: list[str] = []
+    if frames:
+        meant = _range(meant for _, meant in frames)
+        whose = "the paper's " if experiment.chapter == "The paper" and meant == f"{FULL.frames:,}" else ""
+        parts.append(f"{_range(ran for ran, _ in frames)} frames instead of {whose}{meant}")
+        warnings.append("queues may not have settled")
+    if seeds:
+        fewest = min(ran for ran, _ in seeds)
+        ran = "one seed" if fewest == 1 else f"{_range(ran for ran, _ in seeds)} seeds"
+        parts.append(f"{ran} instead of {_range(meant for _, meant in seeds)}")
+        if fewest == 1:
+            warnings.append("one seed gives no interval")
+    if not parts:
+        return ""
+    told = f"Shortened: {' and '.join(parts)}"
+    return f"{told}; {', and '.join(warnings)}." if warnings else f"{told}."
+
+
+def _range(numbers: Iterable[int]) -> str:
+    different = sorted(set(numbers))
+    return " to ".join(f"{number:,}" for number in different[:: max(len(different) - 1, 1)])
+
 
 MANIFEST = ".experiment.json"
 
@@ -77,7 +114,7 @@ def publish(
 
 def _publish_figure(figure: Figure, records: Sequence[Records], folder: Path, name: str, note: str) -> list[str]:
     """Draw a figure, with a note below it, and write it with its numbers; the names of its files."""
-    from quedge.experiments.drawing.figures import draw_figure, save_figure
+    from quedge.experiments.figures import draw_figure, save_figure
 
     rows = figure_rows(figure, records)
     drawn = draw_figure(figure, rows)

@@ -8,18 +8,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from quedge.experiments.catalogue import EXPERIMENTS
-from quedge.experiments.engine.missing import Progress, run_missing
+from quedge.experiments.catalogue import EXPERIMENTS, check_extras, check_shown
+from quedge.experiments.engine.execution import Progress, run_missing
 from quedge.experiments.engine.store import Store
 from quedge.experiments.engine.workers import Workers
 from quedge.experiments.experiment import Experiment, Size, points_of
 from quedge.experiments.fingerprint import determinants
 from quedge.experiments.job import Job
-from quedge.experiments.needs import check_extras, check_shown
 from quedge.experiments.publication import publish
 from quedge.experiments.reading.records import gathered
-from quedge.experiments.report.page import write_report
-from quedge.experiments.whole_file import remove_leftovers
+from quedge.experiments.report import write_report
+from quedge.files.atomic import remove_leftovers
 from quedge.simulation.processes import Recorded
 
 CELLS = "cells"

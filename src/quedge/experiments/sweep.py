@@ -6,24 +6,28 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from quedge.experiments.experiment import Experiment, Grid, vary
-from quedge.experiments.panels import (
+from quedge.experiments.presentation import (
     DELAY_COLUMN,
     DELAY_P95_COLUMN,
     DELIVERED_COLUMN,
     OBJECTIVE_RATIO_COLUMN,
     OFFLOAD_RATIO,
     OFFLOAD_RATIO_COLUMN,
+    POLICY,
     POWER,
     POWER_COLUMN,
     QUEUE,
     QUEUE_COLUMN,
     UNSUPPORTED_COLUMN,
+    Level,
+    Presentation,
+    Sweep,
+    Table,
 )
-from quedge.experiments.presentation import POLICY, Level, Presentation, Sweep, Table
 from quedge.experiments.probes.simulation import Simulation
-from quedge.experiments.schemes import Scheme
 from quedge.experiments.symbols import axis_label, heading_of, symbol_of
 from quedge.model.scenario import Scenario
+from quedge.policy.registry import Scheme
 from quedge.simulation.processes import ExponentialArrivals, Recorded, RicianFading
 
 _MOST_LINES = 10

@@ -1,7 +1,8 @@
-"""The state that a controller sees at the start of a frame, and what it decides."""
+"""A frame: the state that a policy sees, what it decides, and both as plain arrays for kernels."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
@@ -11,7 +12,62 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.model.cell import Cell
-from quedge.model.ranges import CHANNEL_GAIN, DATA_QUEUE_MBIT, ENERGY_QUEUE, Range
+from quedge.model.kernels import Bools, Floats, inner_kernel, kernel, uncounted
+
+
+class Range(NamedTuple):
+    """Numbers from 0 up.
+
+    Attributes:
+        highest: the largest allowed; infinity where any finite number is.
+        positive: whether 0 itself is excluded.
+    """
+
+    highest: float
+    positive: bool
+
+    @property
+    def allowed(self) -> str:
+        """The allowed values in words, as error messages give them."""
+        low = "above 0" if self.positive else "at least 0"
+        return f"{low} and at most {self.highest:g}" if math.isfinite(self.highest) else f"finite and {low}"
+
+    def excludes(self, values: Floats) -> Bools:
+        """Where a value is no number or lies outside."""
+        excluded = _excluded(np.ascontiguousarray(values).reshape(-1), self.highest, self.positive)
+        return excluded.reshape(np.shape(values))
+
+    def first_excluded(self, values: Floats) -> int:
+        """Place of the first value that is excluded, of shape (values,); -1 where none is."""
+        return _first_excluded(values, self.highest, self.positive)
+
+
+@kernel
+def _first_excluded(values: Floats, highest: float, positive: bool) -> int:
+    for i in range(values.size):
+        if _is_excluded(values[i], highest, positive):
+            return i
+    return -1
+
+
+@kernel
+def _excluded(values: Floats, highest: float, positive: bool) -> Bools:
+    excluded = np.empty(values.size, np.bool_)
+    for i in range(values.size):
+        excluded[i] = _is_excluded(values[i], highest, positive)
+    return excluded
+
+
+@kernel
+def _is_excluded(value: float, highest: float, positive: bool) -> bool:
+    inside = value > 0.0 if positive else value >= 0.0
+    return not (inside and value <= highest and math.isfinite(value))
+
+
+CHANNEL_GAIN = Range(1e6, positive=True)
+ARRIVAL_MBIT = Range(1e12, positive=False)
+DATA_QUEUE_MBIT = Range(1e12, positive=False)
+ENERGY_QUEUE = Range(1e15, positive=False)
 
 
 class Frame(NamedTuple):
@@ -111,3 +167,35 @@ def _checked_array(name: str, values: Any, devices: int, allowed: Range) -> NDAr
     if device >= 0:
         raise ValueError(f"{name}[{device}]: {array[device]} is not allowed; it must be {allowed.allowed}")
     return array
+
+
+_NUMBERS = 4  # of a cell, in the order of its fields; its arrays follow
+_last: tuple[Cell, Floats, Floats] | None = None
+
+
+def packed_frame(frame: Frame) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    """What a kernel takes of a frame; arrays that must not be changed.
+
+    Those of the last cell are kept: frames of one cell follow each other. A call with a `Cell` takes 2.5 µs longer, and
+    to pack one that was not the last takes 5 µs.
+
+    Returns:
+        Numbers of the cell, shape (4,), and of its devices, shape (11, devices), for `unpacked_cell`; then the frame's
+        channel gains, data queues and energy queues.
+    """
+    global _last
+    last = _last
+    if last is None or last[0] is not frame.cell:
+        cell = frame.cell
+        _last = last = cell, np.array(cell[:_NUMBERS]), np.array(cell[_NUMBERS:])
+    return last[1], last[2], frame.channel_gain, frame.data_queue_mbit, frame.energy_queue
+
+
+@inner_kernel
+def unpacked_cell(numbers: Floats, each: Floats) -> Cell:
+    """The cell of a packed frame, for as long as the kernel's caller holds the arrays."""
+    own = uncounted(each)
+    return Cell(
+        numbers[0], numbers[1], numbers[2], numbers[3],
+        own[0], own[1], own[2], own[3], own[4], own[5], own[6], own[7], own[8], own[9], own[10],
+    )  # fmt: skip

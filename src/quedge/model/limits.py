@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.model.cell import Cell
-from quedge.model.compiled import Bools, Floats, kernel
 from quedge.model.frame import Decision
+from quedge.model.kernels import Bools, Floats, kernel
 
 _ROUNDING = 1e-9  # relative; a power may exceed its limit by no more than this
 

@@ -27,7 +27,7 @@ from typing import NamedTuple
 import numpy as np
 
 from quedge.model.cell import Cell
-from quedge.model.compiled import Bools, Floats, Ints, inner_kernel, kernel
+from quedge.model.kernels import Bools, Floats, Ints, inner_kernel, kernel
 
 _HIGHEST_LOG_GROWTH = 300.0  # e^300 is beyond any received power, and still far from overflow
 

@@ -1,4 +1,4 @@
-"""The uplink with successive interference cancellation: what powers and frequencies really bring."""
+"""A frame's physics: rates and powers of what is decided, the objective, and the queues of the next frame."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from quedge.model.cell import Cell
-from quedge.model.compiled import Bools, Floats, Ints, inner_kernel, kernel
+from quedge.model.kernels import Bools, Floats, Ints, inner_kernel, kernel
 from quedge.model.terms import Terms, best_local_frequency, decoding_order
 
 AT_ONCE = np.empty(0)
@@ -229,3 +229,142 @@ def powers_of_levels(
             rate[i] = min(rate[i], data_queue_mbit[i] / cell.frame_s)
             power[i] = cell.energy_coefficient[i] * frequency[i] ** 3
     return decided, transmit, frequency, rate, power
+
+
+@inner_kernel
+def frame_objective(
+    cell: Cell, data_queue_mbit: Floats, energy_queue: Floats, rate_mbps: Floats, power_w: Floats
+) -> float:
+    """Σ (Q + V c) r − ν Y e, in Mbit²/s: the part of the drift-plus-penalty bound that a decision moves.
+
+    The factor ν on Y is not printed in the paper; with it, and only with it, the stationary values of
+    Tables III and IV come out.
+
+    Source: problem (17).
+    """
+    total = 0.0
+    for i in range(rate_mbps.size):
+        value = data_queue_mbit[i] + cell.v * cell.weight[i]
+        total += value * rate_mbps[i] - cell.nu * energy_queue[i] * power_w[i]
+    return total
+
+
+@inner_kernel
+def advance_queues(
+    cell: Cell,
+    data_queue_mbit: Floats,
+    energy_queue: Floats,
+    rate_mbps: Floats,
+    power_w: Floats,
+    arrival_mbit: Floats,
+) -> None:
+    """Advance both queues by one frame, in place.
+
+    Q(t+1) = Q − r T + A and Y(t+1) = max(Y + ν (e − γ), 0), with e the frame's mean power and ν the cell's, which
+    goes with √T; and so does Y.
+
+    Args:
+        cell: constants of the cell.
+        data_queue_mbit: data queues Q (Mbit), shape (devices,); overwritten.
+        energy_queue: virtual energy queues Y, shape (devices,); overwritten.
+        rate_mbps: rate r of each device, r T ≤ Q (Mbit/s).
+        power_w: mean power e of each device over the frame (W).
+        arrival_mbit: data that arrived during the frame (Mbit).
+
+    Source: Section III; causality keeps Q from falling below zero.
+    """
+    for i in range(data_queue_mbit.size):
+        left = data_queue_mbit[i] - rate_mbps[i] * cell.frame_s
+        data_queue_mbit[i] = max(left, 0.0) + arrival_mbit[i]
+        over_budget = cell.nu * (power_w[i] - cell.power_budget_w[i])
+        energy_queue[i] = max(energy_queue[i] + over_budget, 0.0)
+
+
+@inner_kernel
+def promise(
+    cell: Cell,
+    order: Ints,
+    told_gain: Floats,
+    data_queue_mbit: Floats,
+    energy_queue: Floats,
+    offload: Bools,
+    transmit_power_w: Floats,
+    cpu_frequency_hz: Floats,
+    time_share: Floats,
+    rate_mbps: Floats,
+    power_w: Floats,
+) -> float:
+    """Fill in what a decision brings if the gains that were told are true and cancellation is perfect.
+
+    Args:
+        cell: constants of the cell.
+        order: devices as they are decoded, by the gains that were told; shape (devices,), like all that follow.
+        told_gain: power gains as they were told (W/W).
+        data_queue_mbit: data queues Q (Mbit).
+        energy_queue: virtual energy queues Y.
+        offload: true where a device offloads.
+        transmit_power_w: transmit powers (W).
+        cpu_frequency_hz: CPU frequencies (Hz).
+        time_share: as in `charge`.
+        rate_mbps: filled with rates (Mbit/s).
+        power_w: filled with powers (W).
+
+    Returns:
+        Objective (17) of it.
+    """
+    fill_brought(
+        cell, order, told_gain, 0.0, data_queue_mbit, offload, transmit_power_w, cpu_frequency_hz, time_share,
+        rate_mbps, power_w,
+    )  # fmt: skip
+    return frame_objective(cell, data_queue_mbit, energy_queue, rate_mbps, power_w)
+
+
+@inner_kernel
+def carry_out(
+    cell: Cell,
+    order: Ints,
+    channel_gain: Floats,
+    residual_sic_share: float,
+    arrival_mbit: Floats,
+    data_queue_mbit: Floats,
+    energy_queue: Floats,
+    offload: Bools,
+    transmit_power_w: Floats,
+    cpu_frequency_hz: Floats,
+    time_share: Floats,
+    rate_mbps: Floats,
+    power_w: Floats,
+) -> float:
+    """Fill in what a decision brings in truth, and advance both queues in place; returns objective (17).
+
+    Arguments as in `promise`, but `channel_gain` are the true gains, `residual_sic_share` is what cancellation leaves,
+    and `arrival_mbit` arrives during the frame (Mbit).
+    """
+    fill_brought(
+        cell, order, channel_gain, residual_sic_share, data_queue_mbit, offload, transmit_power_w, cpu_frequency_hz,
+        time_share, rate_mbps, power_w,
+    )  # fmt: skip
+    objective = frame_objective(cell, data_queue_mbit, energy_queue, rate_mbps, power_w)
+    advance_queues(cell, data_queue_mbit, energy_queue, rate_mbps, power_w, arrival_mbit)
+    return objective
+
+
+@kernel
+def carry_out_as_assumed(
+    cell: Cell,
+    channel_gain: Floats,
+    arrival_mbit: Floats,
+    data_queue_mbit: Floats,
+    energy_queue: Floats,
+    offload: Bools,
+    transmit_power_w: Floats,
+    cpu_frequency_hz: Floats,
+    time_share: Floats,
+    rate_mbps: Floats,
+    power_w: Floats,
+) -> float:
+    """As `carry_out`, where policies were told the true gains and cancellation leaves nothing."""
+    return carry_out(
+        cell, decoding_order(channel_gain), channel_gain, 0.0, arrival_mbit, data_queue_mbit, energy_queue,
+        offload, transmit_power_w, cpu_frequency_hz, time_share, rate_mbps, power_w,
+    )  # fmt: skip

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quedge.allocation.noma_greedy import NomaGreedy, greedy_levels
-from quedge.model.compiled import Bools, Floats, kernel
-from quedge.model.frame import Decision, Frame
-from quedge.model.packed import packed_frame, unpacked_cell
+from quedge.allocation.greedy import NomaGreedy, greedy_levels
+from quedge.model.frame import Decision, Frame, packed_frame, unpacked_cell
+from quedge.model.kernels import Bools, Floats, kernel
 from quedge.model.terms import frame_terms
 from quedge.model.uplink import powers_of_levels
 

@@ -8,10 +8,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.model.ranges import Range
+from quedge.model.frame import Range
 from quedge.model.scenario import Scenario
-from quedge.simulation.estimation import estimated_gain
-from quedge.simulation.processes import ArrivalProcess, ChannelProcess, ExponentialArrivals, RicianFading
+from quedge.simulation.processes import (
+    ArrivalProcess,
+    ChannelProcess,
+    ExponentialArrivals,
+    RicianFading,
+    estimated_gain,
+)
 
 
 class World(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from quedge.experiments.engine.missing import Progress, run_missing
+from quedge.experiments.engine.execution import Progress, run_missing
 from quedge.experiments.engine.process_pool import ProcessPool
 from quedge.experiments.engine.store import Store
 from quedge.experiments.engine.workers import WorkersError

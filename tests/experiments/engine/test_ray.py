@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from quedge.experiments.engine.missing import run_missing
+from quedge.experiments.engine.execution import run_missing
 from quedge.experiments.engine.process_pool import ProcessPool
 from quedge.experiments.engine.store import Store
 from quedge.experiments.fingerprint import name_of
+from tests.cli.test_cli import QUEDGE, remarks
+from tests.cli.test_cli_experiments import alive, descendants, outputs
 from tests.experiments.jobs import Threads, Told, job
-from tests.interfaces.test_cli import QUEDGE, remarks
-from tests.interfaces.test_cli_experiments import alive, descendants, outputs
 
 pytest.importorskip("ray")
 from quedge.experiments.engine.ray_cluster import RayCluster

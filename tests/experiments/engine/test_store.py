@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from quedge.experiments.engine.store import Store, metadata_of
-from quedge.experiments.findings import Findings, Series
-from quedge.experiments.whole_file import remove_leftovers
+from quedge.experiments.job import Findings, Series
+from quedge.files.atomic import remove_leftovers
 from tests.experiments.jobs import job
 
 VERSIONS = {"numpy": "1.2.3"}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from quedge.experiments.engine.time_left import TimeLeft, told
+from quedge.experiments.engine.workers import TimeLeft, told
 from tests.experiments.jobs import Told, job
 
 

@@ -11,10 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quedge.experiments.engine import warming, workers
+from quedge.experiments.engine import workers
 from quedge.experiments.engine.workers import run_job
-from quedge.experiments.findings import Findings
-from quedge.experiments.job import Job
+from quedge.experiments.job import Findings, Job
 from quedge.experiments.probes.simulation import Simulation
 from quedge.model.frame import Decision, Frame
 from quedge.model.scenario import Scenario
@@ -25,7 +24,7 @@ from tests.experiments.jobs import Told, job
 @pytest.fixture(autouse=True)
 def cold(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a fresh process."""
-    monkeypatch.setattr(warming, "_warm", set())
+    monkeypatch.setattr(workers, "_warm", set())
 
 
 @pytest.fixture
@@ -79,7 +78,7 @@ def test_what_goes_wrong_before_is_told_by_the_job_itself() -> None:
 FRESH = """
 import gc
 from numba.core.dispatcher import Dispatcher
-from quedge.experiments.engine.warming import warm_up
+from quedge.experiments.engine.workers import warm_up
 from quedge.experiments.job import Job
 from quedge.experiments.probes import Simulation
 from quedge.model.scenario import Scenario

@@ -6,16 +6,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from quedge.allocation.noma_greedy import NomaGreedy
-from quedge.allocation.noma_sca import NomaSca
-from quedge.experiments.findings import Series
-from quedge.experiments.job import Job, Together, found_of
+from quedge.allocation.greedy import NomaGreedy
+from quedge.allocation.sca import NomaSca
+from quedge.experiments.job import Job, Series, Together, found_of
 from quedge.experiments.probes import allocation_time
 from quedge.experiments.probes.allocation_time import AllocationTime
 from quedge.model.frame import Decision, Frame
 from quedge.model.scenario import Scenario
 from quedge.policy.exact import Exact
-from quedge.simulation.simulate import simulate
+from quedge.simulation.run import simulate
 
 PROBE = AllocationTime(settle=5)
 

@@ -10,7 +10,7 @@ from quedge.experiments.probes.largest_stable_rate import LargestStableRate, gro
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import AllLocal
 from quedge.simulation.processes import Recorded
-from quedge.simulation.simulate import simulate
+from quedge.simulation.run import simulate
 
 STEADY = Scenario(devices=3)
 

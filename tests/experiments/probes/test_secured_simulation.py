@@ -5,12 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from quedge.experiments.probes.largest_stable_rate import LargestStableRate
-from quedge.experiments.probes.secured_simulation import SecuredSimulation, costs_of_security
+from quedge.experiments.probes.largest_stable_rate import LargestStableRate, SecuredSimulation, costs_of_security
 from quedge.experiments.probes.simulation import Simulation
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import AllLocal, BestSingle
-from quedge.simulation.simulate import simulate
+from quedge.simulation.run import simulate
 from tests.experiments.jobs import job
 
 SUITE = {"suite": "level3", "device": "stm32f411", "rekey_frames": 2, "record_bytes": 1200}

@@ -5,13 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from quedge.experiments.findings import Series
+from quedge.experiments.job import Series
 from quedge.experiments.probes.drift import drift_of
 from quedge.experiments.probes.simulation import Simulation
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import BestSingle
 from quedge.simulation.measures import objective_ratios, summarise
-from quedge.simulation.simulate import simulate
+from quedge.simulation.run import simulate
 from tests.experiments.jobs import job
 
 QUEUES = ("data_queue_mbit", "energy_queue")

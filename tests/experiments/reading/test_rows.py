@@ -9,7 +9,7 @@ import math
 import numpy as np
 import pytest
 
-from quedge.experiments.findings import Series
+from quedge.experiments.job import Series
 from quedge.experiments.presentation import (
     HIGHER,
     LOWER,
@@ -23,9 +23,9 @@ from quedge.experiments.presentation import (
     SweepsBeside,
     Table,
 )
+from quedge.experiments.reading.estimates import BOLD_RULE, SETTLED_RULE
 from quedge.experiments.reading.markdown import markdown_of
 from quedge.experiments.reading.records import Records, Run
-from quedge.experiments.reading.rivals import BOLD_RULE
 from quedge.experiments.reading.rows import (
     OURS,
     PAPER,
@@ -36,7 +36,6 @@ from quedge.experiments.reading.rows import (
     label_of,
     table_rows,
 )
-from quedge.experiments.reading.trends import SETTLED_RULE
 
 QUEUE, POWER = Panel("queue", "queue (Mbit)"), Panel("power", "power (W)")
 

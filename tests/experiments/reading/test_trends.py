@@ -6,11 +6,10 @@ import dataclasses
 
 import pytest
 
-from quedge.experiments.findings import Findings
-from quedge.experiments.job import Job
+from quedge.experiments.job import Findings, Job
 from quedge.experiments.probes.simulation import Simulation
+from quedge.experiments.reading.estimates import FALLS, GROWS, SETTLED, trend_of
 from quedge.experiments.reading.records import Records, Run
-from quedge.experiments.reading.trends import FALLS, GROWS, SETTLED, trend_of
 from quedge.model.scenario import Scenario
 from quedge.policy.exact import Exact
 

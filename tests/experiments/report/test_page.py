@@ -15,8 +15,8 @@ import pytest
 
 from quedge.experiments.catalogue import EXPERIMENTS
 from quedge.experiments.experiment import Size
-from quedge.experiments.reading.rivals import BOLD_RULE
-from quedge.experiments.report.page import write_report
+from quedge.experiments.reading.estimates import BOLD_RULE
+from quedge.experiments.report import write_report
 from quedge.experiments.reproduce import reproduce
 from tests.workers import InProcess
 

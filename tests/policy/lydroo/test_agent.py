@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from quedge.allocation.noma_greedy import NomaGreedy
+from quedge.allocation.greedy import NomaGreedy
 from quedge.model.cell import cell_of
 from quedge.model.frame import Decision, Frame
 from quedge.model.scenario import Scenario
@@ -17,7 +17,7 @@ from quedge.policy.exact import Exact, exact_objectives
 from quedge.policy.lydroo import EQUIVARIANT, LYDROO_PUBLIC, Inputs, Lydroo, LydrooAgent, MlpActor, SharedActor
 from quedge.policy.lydroo.quantiser import OrderPreserving
 from quedge.policy.lydroo.replay import Batch
-from quedge.simulation.simulate import run_in_world, simulate
+from quedge.simulation.run import run_in_world, simulate
 from quedge.simulation.world import World, draw_world
 from tests.frames import drawn_frame
 from tests.policies import assert_keeps_limits

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import quedge
-from quedge.allocation.noma_greedy import NomaGreedy
+from quedge.allocation.greedy import NomaGreedy
 from quedge.model.cell import cell_of
 from quedge.model.frame import Frame
 from quedge.model.scenario import Scenario

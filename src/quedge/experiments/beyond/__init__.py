@@ -1,10 +1,10 @@
 """What the paper lacks, one file an experiment."""
 
-from quedge.experiments.beyond import channels, delay, devices, front, gap, munich, ppo, pqc, stability, sweeps
+from quedge.experiments.beyond import channels, devices, front, gap, munich, ppo, pqc, stability, sweeps
 
 EXPERIMENTS = (
     sweeps.ARRIVALS,
-    delay.EXPERIMENT,
+    sweeps.DELAY,
     stability.EXPERIMENT,
     sweeps.CIRCUIT_POWER,
     pqc.SUITES,

@@ -2,7 +2,7 @@
 
 from quedge.experiments.beyond.sweeps import BEYOND
 from quedge.experiments.experiment import Experiment, Grid, Variant
-from quedge.experiments.panels import (
+from quedge.experiments.presentation import (
     DELAY_P95_COLUMN,
     DELIVERED,
     DELIVERED_COLUMN,
@@ -13,11 +13,14 @@ from quedge.experiments.panels import (
     QUEUE,
     QUEUE_COLUMN,
     UNSUPPORTED_COLUMN,
+    Presentation,
+    Sweep,
+    SweepsBeside,
+    Table,
 )
-from quedge.experiments.presentation import Presentation, Sweep, SweepsBeside, Table
 from quedge.experiments.results import Results, at, downwards, listed
-from quedge.experiments.schemes import BEST_PAIR, BEST_SINGLE, EQUIVARIANT, EXACT
 from quedge.experiments.symbols import axis_label, heading_of
+from quedge.policy.registry import BEST_PAIR, BEST_SINGLE, EQUIVARIANT, EXACT
 
 AS_ASSUMED: Variant = {"doppler_hz": None, "shadowing_db": 0.0, "estimate_error": 0.0, "residual_sic_share": 0.0}
 LEVELS = {

@@ -2,17 +2,21 @@
 
 from quedge.experiments.beyond.sweeps import BEYOND
 from quedge.experiments.experiment import Experiment, Grid
-from quedge.experiments.panels import (
+from quedge.experiments.presentation import (
     OBJECTIVE_RATIO,
     OBJECTIVE_RATIO_COLUMN,
     POWER,
     POWER_COLUMN,
     QUEUE,
     QUEUE_COLUMN,
+    Column,
+    Panel,
+    Presentation,
+    Sweep,
+    Table,
 )
-from quedge.experiments.presentation import Column, Panel, Presentation, Sweep, Table
 from quedge.experiments.results import Results, downwards, listed
-from quedge.experiments.schemes import BEST_PAIR, BEST_SINGLE, EQUIVARIANT, EXACT
+from quedge.policy.registry import BEST_PAIR, BEST_SINGLE, EQUIVARIANT, EXACT
 
 BANDWIDTH_OF_A_DEVICE_HZ = 0.2e6
 

@@ -2,13 +2,12 @@
 
 from quedge.experiments.beyond.sweeps import BEYOND
 from quedge.experiments.experiment import Experiment, Grid, vary
-from quedge.experiments.panels import BUDGET, POWER, QUEUE
 from quedge.experiments.paper_numbers import table3_marks, table4_marks
-from quedge.experiments.presentation import Front, Presentation
+from quedge.experiments.presentation import BUDGET, POWER, QUEUE, Front, Presentation
 from quedge.experiments.reading.rows import label_of
 from quedge.experiments.results import Results, at, shortest_within_budget
-from quedge.experiments.schemes import EXACT
 from quedge.model.scenario import Scenario
+from quedge.policy.registry import EXACT
 
 V_VALUES = (1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0)
 NU_VALUES = (3.0, 5.0, 10.0, 20.0, 60.0, 100.0)

@@ -2,10 +2,17 @@
 
 from quedge.experiments.beyond.sweeps import BEYOND
 from quedge.experiments.experiment import Experiment, Grid
-from quedge.experiments.panels import OBJECTIVE_RATIO, OBJECTIVE_RATIO_COLUMN, POWER_COLUMN, QUEUE_COLUMN
-from quedge.experiments.presentation import Course, Presentation, Table
+from quedge.experiments.presentation import (
+    OBJECTIVE_RATIO,
+    OBJECTIVE_RATIO_COLUMN,
+    POWER_COLUMN,
+    QUEUE_COLUMN,
+    Course,
+    Presentation,
+    Table,
+)
 from quedge.experiments.results import Results, downwards, listed
-from quedge.experiments.schemes import BESIDE, BEST_PAIR, BEST_SINGLE, EXACT, LYDROO_PUBLIC, PAPER_SCHEMES
+from quedge.policy.registry import BESIDE, BEST_PAIR, BEST_SINGLE, EXACT, LYDROO_PUBLIC, PAPER_SCHEMES
 
 
 def found_ratios(found: Results) -> str:

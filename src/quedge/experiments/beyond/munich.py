@@ -2,7 +2,7 @@
 
 from quedge.experiments.beyond.sweeps import BEYOND
 from quedge.experiments.experiment import Experiment, Grid
-from quedge.experiments.panels import (
+from quedge.experiments.presentation import (
     DELAY_P95_COLUMN,
     OBJECTIVE_RATIO,
     OBJECTIVE_RATIO_COLUMN,
@@ -11,11 +11,13 @@ from quedge.experiments.panels import (
     POWER_COLUMN,
     QUEUE,
     QUEUE_COLUMN,
+    Presentation,
+    Ranking,
+    Table,
 )
-from quedge.experiments.presentation import Presentation, Ranking, Table
 from quedge.experiments.results import Results, listed
-from quedge.experiments.schemes import BESIDE, BEST_PAIR, BEST_SINGLE, PAPER_SCHEMES
-from quedge.simulation.munich_walk import MUNICH_FRAMES, MUNICH_SCENARIO, MunichWalk
+from quedge.policy.registry import BESIDE, BEST_PAIR, BEST_SINGLE, PAPER_SCHEMES
+from quedge.simulation.recordings.recording import MUNICH_FRAMES, MUNICH_SCENARIO, MunichWalk
 
 
 def found_on_the_walk(found: Results) -> str:

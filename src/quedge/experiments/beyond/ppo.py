@@ -2,7 +2,8 @@
 
 from quedge.experiments.beyond.sweeps import BEYOND
 from quedge.experiments.experiment import Experiment, Grid, NamedTrainer
-from quedge.experiments.panels import (
+from quedge.experiments.model_free.ppo import Ppo
+from quedge.experiments.presentation import (
     OBJECTIVE_RATIO,
     OBJECTIVE_RATIO_COLUMN,
     OFFLOAD_RATIO_COLUMN,
@@ -10,12 +11,14 @@ from quedge.experiments.panels import (
     POWER_COLUMN,
     QUEUE,
     QUEUE_COLUMN,
+    Column,
+    Presentation,
+    Ranking,
+    Table,
 )
-from quedge.experiments.ppo.settings import Ppo
-from quedge.experiments.presentation import Column, Presentation, Ranking, Table
-from quedge.experiments.probes.learning_cost import LearningCost
+from quedge.experiments.probes.simulation import LearningCost
 from quedge.experiments.results import Results, downwards, listed
-from quedge.experiments.schemes import BEST_PAIR, EQUIVARIANT, EXACT, LYDROO_NOMA
+from quedge.policy.registry import BEST_PAIR, EQUIVARIANT, EXACT, LYDROO_NOMA
 
 SEEDS = 3
 

@@ -2,13 +2,25 @@
 
 from quedge.experiments.beyond.sweeps import BEYOND
 from quedge.experiments.experiment import Experiment, Grid
-from quedge.experiments.panels import OFFLOAD_RATIO, OFFLOAD_RATIO_COLUMN, POWER, POWER_COLUMN, QUEUE, QUEUE_COLUMN
 from quedge.experiments.paper.fig7 import PQC_POWERS_W
-from quedge.experiments.presentation import Column, Level, Panel, Presentation, Sweep, Table
-from quedge.experiments.probes.secured_simulation import SecuredSimulation
+from quedge.experiments.presentation import (
+    OFFLOAD_RATIO,
+    OFFLOAD_RATIO_COLUMN,
+    POWER,
+    POWER_COLUMN,
+    QUEUE,
+    QUEUE_COLUMN,
+    Column,
+    Level,
+    Panel,
+    Presentation,
+    Sweep,
+    Table,
+)
+from quedge.experiments.probes.largest_stable_rate import SecuredSimulation
 from quedge.experiments.results import Results, at, listed
-from quedge.experiments.schemes import EXACT
 from quedge.experiments.symbols import axis_label
+from quedge.policy.registry import EXACT
 
 LEVELS = ("level1", "level3", "level5")
 REKEY_FRAMES = (1, 10, 100)

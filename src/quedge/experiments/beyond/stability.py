@@ -5,7 +5,7 @@ from quedge.experiments.experiment import Experiment, Grid
 from quedge.experiments.presentation import HIGHER, Column, Panel, Presentation, Ranking, Table
 from quedge.experiments.probes.largest_stable_rate import LargestStableRate
 from quedge.experiments.results import Results, downwards, listed
-from quedge.experiments.schemes import (
+from quedge.policy.registry import (
     ALL_LOCAL,
     BEST_PAIR,
     BEST_SINGLE,

@@ -1,9 +1,18 @@
-"""The paper's sweeps, with the exact optimum and the learning-free baselines beside its agent."""
+"""The paper's sweeps with the exact optimum and the learning-free baselines, and the delay."""
 
 from __future__ import annotations
 
 from quedge.experiments.experiment import Experiment, Grid, vary
-from quedge.experiments.panels import (
+from quedge.experiments.paper.arrivals import ARRIVAL_RATE_LABEL
+from quedge.experiments.paper.fig7 import PQC_POWER_LABEL, PQC_POWERS_W
+from quedge.experiments.paper.scaling_nu import NU_VALUES, UNSETTLED_NU
+from quedge.experiments.paper.weight_v import SMALL_V, V_VALUES
+from quedge.experiments.paper_numbers import figure7_marks, table3_marks, table4_marks
+from quedge.experiments.presentation import (
+    DELAY,
+    DELAY_COLUMN,
+    DELAY_P95,
+    DELAY_P95_COLUMN,
     ENERGY_QUEUE,
     ENERGY_QUEUE_COLUMN,
     OBJECTIVE_RATIO,
@@ -15,16 +24,14 @@ from quedge.experiments.panels import (
     QUEUE,
     QUEUE_COLUMN,
     SETTLED,
+    Presentation,
+    Sweep,
+    Table,
 )
-from quedge.experiments.paper.arrivals import ARRIVAL_RATE_LABEL
-from quedge.experiments.paper.fig7 import PQC_POWER_LABEL, PQC_POWERS_W
-from quedge.experiments.paper.fig8 import SMALL_V, V_VALUES
-from quedge.experiments.paper.fig9 import NU_VALUES, UNSETTLED_NU
-from quedge.experiments.paper_numbers import figure7_marks, table3_marks, table4_marks
-from quedge.experiments.presentation import Presentation, Sweep, Table
 from quedge.experiments.results import Results, at, change, listed
-from quedge.experiments.schemes import BEST_PAIR, BEST_SINGLE, EQUIVARIANT, EXACT, LYDROO_NOMA
 from quedge.experiments.symbols import axis_label
+from quedge.model.scenario import Scenario
+from quedge.policy.registry import BEST_PAIR, BEST_SINGLE, EQUIVARIANT, EXACT, LYDROO_NOMA
 
 BEYOND = "Beyond the paper"
 COMPARED = (EXACT, EQUIVARIANT, LYDROO_NOMA, BEST_PAIR, BEST_SINGLE)
@@ -112,4 +119,33 @@ NU = Experiment(
     remarks=[SETTLED, UNSETTLED_NU, NOT_THE_SHORTEST],
     chapter=BEYOND,
     result=lambda found: f"Data queue {_queues_at(found, nu=NU_VALUES[-1])}.",
+)
+
+
+def found_delays(found: Results) -> str:
+    """At the paper's arrival rate."""
+    rate = Scenario().arrival_rate_mbps
+    delays = listed(found.each("delay_p95_frames", arrival_rate_mbps=rate), ".1f")
+    return f"95 % of the bits at λ = {rate:g} Mbit/s wait no longer than (frames): {delays}."
+
+
+DELAY = Experiment(
+    name="beyond-delay",
+    title="Delay, mean and 95th percentile",
+    caption=(
+        "Mean delay by Little's law; the percentile is over all bits that arrive in the second half of a run, each "
+        "queue first come, first served."
+    ),
+    grids=[Grid(COMPARED, vary(arrival_rate_mbps=ARRIVAL_RATES))],
+    shown=Presentation(
+        Sweep("arrival_rate_mbps", ARRIVAL_RATE_LABEL, [DELAY, DELAY_P95]),
+        Table([("arrival_rate_mbps", "λ (Mbit/s)")], [DELAY_COLUMN, DELAY_P95_COLUMN]),
+    ),
+    remarks=[
+        "Data that arrives during a frame can be processed in the next one at the earliest: one frame is the shortest "
+        "delay. Above the largest stable rate delays grow for as long as a run lasts; what is shown there depends on "
+        "the length of the run, and bits that still wait at its end count with the time that they have waited."
+    ],
+    chapter=BEYOND,
+    result=found_delays,
 )

@@ -1,6 +1,6 @@
 """Running the cells of experiments, each once, wherever there are processors."""
 
-from quedge.experiments.engine.missing import Ran, run_missing
+from quedge.experiments.engine.execution import Ran, run_missing
 from quedge.experiments.engine.process_pool import ProcessPool
 from quedge.experiments.engine.store import Store
 from quedge.experiments.engine.workers import Workers

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.experiments.findings import Findings, Series
 from quedge.experiments.fingerprint import determinants, digest_of, name_of
-from quedge.experiments.job import Job
-from quedge.experiments.whole_file import whole_file
+from quedge.experiments.job import Findings, Job, Series
+from quedge.files.atomic import whole_file
 
 _METADATA = b"quedge"
 

@@ -1,11 +1,13 @@
-"""What Figure 6 and Table II have in common: the time that each allocator takes."""
+"""Figure 6 and Table II: the time that each allocator takes."""
 
 from __future__ import annotations
 
-from quedge.allocation.noma_greedy import NomaGreedy
-from quedge.allocation.noma_sca import CvxpyClarabel, DirectClarabel, NomaSca
+from quedge.allocation.greedy import NomaGreedy
+from quedge.allocation.sca import CvxpyClarabel, DirectClarabel, NomaSca
 from quedge.allocation.tdma import Tdma
-from quedge.experiments.experiment import Grid, NamedAllocator, vary
+from quedge.experiments.experiment import Experiment, Grid, NamedAllocator, vary
+from quedge.experiments.paper_numbers import table2_marks
+from quedge.experiments.presentation import Column, Panel, Presentation, Sweep, Table
 from quedge.experiments.probes.allocation_time import AllocationTime
 from quedge.experiments.results import Results, listed
 
@@ -45,3 +47,50 @@ def found_times(found: Results) -> str:
     """Times at the largest number of devices."""
     times = found.each("time_us", devices=DEVICES[-1])
     return f"Time of a call at N = {DEVICES[-1]} (µs): {listed(times, ',.0f')}."
+
+
+FIG6 = Experiment(
+    name="fig6",
+    title="Figure 6: execution time of one allocation",
+    caption=(
+        "Median over 30 frames; bands are the quartiles. Right: the part of SCA's time spent inside its solver, "
+        "without the modelling around it."
+    ),
+    grids=GRIDS,
+    probe=PROBE,
+    shown=Presentation(
+        Sweep(
+            "devices",
+            "number of devices N",
+            [
+                Panel("time_us", "time of a call (µs)", "log", quartiles=True),
+                Panel("solver_us", "inside the solver (µs)", "log", quartiles=True),
+            ],
+            marks=table2_marks(),
+        )
+    ),
+    remarks=REMARKS,
+    result=found_times,
+)
+
+
+TABLE2 = Experiment(
+    name="table2",
+    title="Table II: execution time of one allocation",
+    caption="Median over 30 frames, with the quartiles in brackets; the paper's are means.",
+    grids=GRIDS,
+    probe=PROBE,
+    shown=Presentation(
+        table=Table(
+            [("devices", "N")],
+            [
+                Column("time_us", "time of a call (µs)", 1, quartiles=True),
+                Column("solver_us", "inside the solver (µs)", 1, quartiles=True),
+                Column("rounds", "rounds", 1),
+            ],
+            table2_marks(),
+        )
+    ),
+    remarks=REMARKS,
+    result=found_times,
+)

@@ -1,16 +1,15 @@
-"""What Figures 4 and 5 have in common: the paper's three schemes at arrival rates."""
+"""Figures 4 and 5: arrival rates at low and at high load."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from quedge.experiments.experiment import Experiment, Grid, vary
-from quedge.experiments.panels import POWER, QUEUE, RATE, RATE_TRAP
 from quedge.experiments.paper_numbers import arrival_rate_marks
-from quedge.experiments.presentation import Level, Presentation, Sweep
+from quedge.experiments.presentation import POWER, QUEUE, RATE, RATE_TRAP, Level, Presentation, Sweep
 from quedge.experiments.results import listed
-from quedge.experiments.schemes import BESIDE, PAPER_SCHEMES
 from quedge.experiments.symbols import axis_label
+from quedge.policy.registry import BESIDE, PAPER_SCHEMES
 
 ARRIVAL_RATE_LABEL = axis_label("arrival_rate_mbps")
 
@@ -38,3 +37,29 @@ def arrival_experiment(
             f"{listed(found.each('data_queue_mbit', arrival_rate_mbps=rates[-1]), '.3g')}."
         ),
     )
+
+
+FIG4 = arrival_experiment(
+    "fig4",
+    "Figure 4: low load, arrival rates from 2.0 to 3.0 Mbit/s",
+    4,
+    (2.0, 2.2, 2.4, 2.6, 2.8, 3.0),
+    Level(40.0, "paper:\nbelow 40"),
+    [
+        "The paper gives SCA a weighted rate of 40 Mbit/s at low load, falling slowly. At λ = 2 only 25 Mbit/s arrive: "
+        "no policy can process more for long.",
+    ],
+)
+
+
+FIG5 = arrival_experiment(
+    "fig5",
+    "Figure 5: high load, arrival rates from 3.0 to 3.5 Mbit/s",
+    5,
+    (3.0, 3.1, 3.2, 3.3, 3.4, 3.5),
+    None,
+    [
+        "The paper sees all queues out of control above λ = 3.1 and all powers above the budget above 3.2. How far "
+        "each policy really reaches is measured under `beyond-stability`.",
+    ],
+)

@@ -1,10 +1,9 @@
 """Figure 3: the three schemes over time."""
 
 from quedge.experiments.experiment import Experiment, Grid
-from quedge.experiments.panels import POWER, QUEUE, REWARD
-from quedge.experiments.presentation import Course, Level, Presentation
+from quedge.experiments.presentation import POWER, QUEUE, REWARD, Course, Level, Presentation
 from quedge.experiments.results import Results, listed
-from quedge.experiments.schemes import BESIDE, PAPER_SCHEMES
+from quedge.policy.registry import BESIDE, PAPER_SCHEMES
 
 
 def found_over_time(found: Results) -> str:

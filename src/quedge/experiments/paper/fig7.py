@@ -1,12 +1,11 @@
 """Figure 7: what the power of the post-quantum module does to offloading."""
 
 from quedge.experiments.experiment import Experiment, Grid, vary
-from quedge.experiments.panels import OFFLOAD_RATIO, POWER, QUEUE, SETTLED
 from quedge.experiments.paper_numbers import figure7_marks
-from quedge.experiments.presentation import Presentation, Sweep
+from quedge.experiments.presentation import OFFLOAD_RATIO, POWER, QUEUE, SETTLED, Presentation, Sweep
 from quedge.experiments.results import Results, change, number
-from quedge.experiments.schemes import BESIDE, LYDROO_NOMA
 from quedge.experiments.symbols import axis_label
+from quedge.policy.registry import BESIDE, LYDROO_NOMA
 
 PQC_POWERS_W = (0.0, 0.02, 0.04, 0.06, 0.08, 0.10)
 PQC_POWER_LABEL = axis_label("pqc_power_w")

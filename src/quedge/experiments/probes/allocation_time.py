@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.allocation.allocator import Allocator
-from quedge.experiments.findings import Findings, Series
-from quedge.experiments.job import Job, Together
+from quedge.experiments.job import Findings, Job, Series, Together
 from quedge.model.cell import cell_of
 from quedge.model.frame import Frame, Status
 from quedge.policy.exact import Exact
-from quedge.simulation.simulate import simulate
+from quedge.simulation.run import simulate
 
 _SHORT_US = 1e3
 

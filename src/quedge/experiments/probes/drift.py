@@ -1,14 +1,57 @@
-"""The drift of a queue over some frames, and how well it is known."""
+"""Whether a queue grows: its drift over the second half of a run, with a confidence interval."""
 
 from __future__ import annotations
 
+import functools
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.experiments.probes.stretches import means_of_stretches
-from quedge.experiments.probes.student import student_quantile
+from quedge.experiments.job import Series
+
+
+def means_of_stretches(values: NDArray[np.float64], stretches: int) -> Series:
+    """Means over consecutive stretches of the frames, as equally long as can be, at the last frame of each.
+
+    Args:
+        values: one a frame; shape (frames,).
+        stretches: number of stretches; of fewer frames each is one.
+    """
+    ends = np.unique(np.linspace(0, values.size, stretches + 1).astype(np.int64))[1:]
+    starts = np.concatenate(([0], ends[:-1]))
+    return Series(ends.astype(np.float64), np.add.reduceat(values, starts) / (ends - starts))
+
+
+_CONFIDENCE = 0.95
+
+
+@functools.cache
+def student_quantile(freedom: int) -> float:
+    """The t that Student's distribution of so many degrees of freedom, 1 or more, exceeds in absolute value in 5 %."""
+    low, high = 0.0, 0.5 * math.pi
+    while low < (angle := 0.5 * (low + high)) < high:
+        if _share_within(angle, freedom) < _CONFIDENCE:
+            low = angle
+        else:
+            high = angle
+    return math.sqrt(freedom) * math.tan(high)
+
+
+def _share_within(angle: float, freedom: int) -> float:
+    """Probability that |t| ≤ √freedom tan(angle).
+
+    Source: M. Abramowitz and I. A. Stegun, Handbook of Mathematical Functions, 1964, 26.7.3 and 26.7.4.
+    """
+    sine, cosine = math.sin(angle), math.cos(angle)
+    odd = freedom % 2
+    total, term = 0.0, cosine if odd else 1.0
+    for k in range(freedom // 2):
+        total += term
+        term *= cosine * cosine * (2 * k + 1 + odd) / (2 * k + 2 + odd)
+    return 2.0 / math.pi * (angle + sine * total) if odd else sine * total
+
 
 STRETCHES = 50
 """The trend is fitted to means of so many stretches of frames; a shorter series has no drift."""

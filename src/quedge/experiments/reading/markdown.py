@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from quedge.experiments.presentation import Column, Table
-from quedge.experiments.reading.rivals import BOLD_RULE
+from quedge.experiments.reading.estimates import BOLD_RULE, SETTLED_RULE
 from quedge.experiments.reading.rows import PAPER, QUARTILES, Row, label_of
-from quedge.experiments.reading.trends import SETTLED_RULE
 
 
 class TableText(NamedTuple):

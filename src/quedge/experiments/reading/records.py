@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from quedge.experiments.experiment import Experiment, Point, Size, Variant, points_of
-from quedge.experiments.findings import Findings, Series
 from quedge.experiments.fingerprint import name_of
-from quedge.experiments.job import Together, found_of
+from quedge.experiments.job import Findings, Series, Together, found_of
 
 
 class Run(NamedTuple):

@@ -24,10 +24,8 @@ from quedge.experiments.presentation import (
     SweepsBeside,
     Table,
 )
-from quedge.experiments.reading.estimates import estimate, paired_difference
+from quedge.experiments.reading.estimates import SETTLED, Rivals, estimate, paired_difference, trend_of
 from quedge.experiments.reading.records import Records
-from quedge.experiments.reading.rivals import Rivals
-from quedge.experiments.reading.trends import SETTLED, trend_of
 
 OURS, PAPER = "quedge", "paper"
 CI95, QUARTILES, NONE = "ci95", "quartiles", ""

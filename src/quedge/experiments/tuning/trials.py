@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 from quedge.experiments.engine.execution import Execution
 from quedge.experiments.engine.workers import Answer
-from quedge.experiments.findings import Findings
-from quedge.experiments.job import Job
-from quedge.experiments.probes.queue_and_power import QueueAndPower
+from quedge.experiments.job import Findings, Job
+from quedge.experiments.probes.simulation import QueueAndPower
 from quedge.experiments.reading.estimates import estimate
-from quedge.experiments.schemes import Scheme
 from quedge.model.scenario import Scenario
+from quedge.policy.registry import Scheme
 
 GOALS = {"data_queue": "data_queue_mbit", "delay_p95": "delay_p95_frames"}
 """What can be made small, and the measure that it is."""

@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from quedge.model.compiled import Bools, Floats, Ints, kernel
+from quedge.model.kernels import Bools, Floats, Ints, kernel
 from quedge.model.terms import Terms, highest_level, stationary_level
 from quedge.policy.exact.lattice import Lattice
 

@@ -1,16 +1,142 @@
-"""The exact policy: every frame's mixed-integer problem, solved to proven optimality."""
+"""The exact policy: bound from above, follow the bound to a decision, drop cells, refine the rest."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quedge.model.cell import Cell
-from quedge.model.frame import Decision, Frame, Status
-from quedge.model.packed import packed_frame
-from quedge.policy.exact.search import solve_frame, solve_frames
+from quedge.model.frame import Decision, Frame, Status, packed_frame, unpacked_cell
+from quedge.model.kernels import Bools, Floats, kernel
+from quedge.model.terms import Terms, chain_objective, frame_terms, highest_level, stationary_level
+from quedge.model.uplink import powers_of_levels
+from quedge.policy.exact.bound import bound_from_above
+from quedge.policy.exact.lattice import full_lattice, refined_lattice
+from quedge.policy.exact.path import follow_bound, polish
+from quedge.policy.exact.prune import living_cells
+
+_CELLS = 28  # of the first lattice; measured: fewer cost a second round more often, more cost more in the first
+_WIDEST_STEP = 0.25  # of the first lattice, where levels span many decades
+_FACTOR = 8  # new cells per living one in each refinement
+_SMALLEST_STEP = 1e-13  # finer cells are below the resolution of a double
+_MOST_NODES = 4096  # per device: bounds the time of a frame
+_ROUNDING = 1e-12  # relative; rounding errors of the bound stay well below it
+_EPSILON = float(np.finfo(np.float64).eps)
+
+
+@kernel
+def highest_useful_level(terms: Terms) -> float:
+    """The highest level that the devices can reach together and that is worth its price to any of them."""
+    reachable, worth = 1.0, 1.0
+    for k in range(terms.device.size):
+        reachable = highest_level(terms, k, reachable)
+        worth = max(worth, stationary_level(terms, k))
+    return min(reachable, worth)
+
+
+@kernel
+def steepest_values(terms: Terms) -> Floats:
+    """The largest α of the devices from each one of the chain on."""
+    steepest = terms.rate_value.copy()
+    for k in range(steepest.size - 2, -1, -1):
+        steepest[k] = max(steepest[k], steepest[k + 1])
+    return steepest
+
+
+@kernel
+def solve_chain(terms: Terms, tolerance: float) -> tuple[Bools, Floats, float, float]:
+    """The best decision of a frame, binary choices and levels together, with a bound on all others.
+
+    Args:
+        terms: the frame's terms.
+        tolerance: stop when the bound is within this relative distance of the decision's objective.
+
+    Returns:
+        offload and level after each device of the chain, shape (devices,), the objective, and the upper bound.
+    """
+    devices = terms.device.size
+    offload, level = np.zeros(devices, np.bool_), np.ones(devices)
+    best_offload, best_level = offload.copy(), level.copy()
+    best = chain_objective(terms, offload, level)
+    highest = highest_useful_level(terms)
+    if highest <= 1.0:  # nobody can gain by offloading
+        return best_offload, best_level, best, best * (1.0 + _ROUNDING)
+    reach = math.log(highest)
+    steepest = steepest_values(terms)
+    rounding = 16.0 * _EPSILON * devices * steepest[0] * (1.0 + reach)  # of sums of α ln s − β s, with β s up to α
+    if highest <= 1.0 + 4.0 * _EPSILON:  # levels that a double cannot tell apart
+        return best_offload, best_level, best, best * (1.0 + _ROUNDING) + rounding
+    lattice = full_lattice(devices, highest, _CELLS, _WIDEST_STEP)
+    lowest_bound = math.inf
+    while True:
+        bound = bound_from_above(terms, lattice, steepest)
+        follow_bound(terms, lattice, bound, offload, level)
+        polish(terms, offload, level)
+        objective = chain_objective(terms, offload, level)
+        if objective > best:
+            best = objective
+            best_offload[:] = offload
+            best_level[:] = level
+        lowest_bound = min(lowest_bound, bound.idle[0])
+        upper = max(lowest_bound, best) * (1.0 + _ROUNDING) + rounding
+        if upper - best <= tolerance * best or lattice.step <= _SMALLEST_STEP:
+            break
+        alive = living_cells(terms, lattice, bound, bound.idle[0] * (1.0 + _ROUNDING) + rounding - best)
+        living = alive.sum()
+        if living == 0:  # no path beats the decision
+            upper = best * (1.0 + _ROUNDING) + rounding
+            break
+        if living * _FACTOR > _MOST_NODES * devices:
+            break
+        lattice = refined_lattice(lattice, alive, _FACTOR)
+    return best_offload, best_level, best, upper
+
+
+@kernel
+def solve_frame(
+    numbers: Floats,
+    each: Floats,
+    channel_gain: Floats,
+    data_queue_mbit: Floats,
+    energy_queue: Floats,
+    tolerance: float,
+) -> tuple[Bools, Floats, Floats, Floats, Floats, float, float]:
+    """A frame's best decision in the frame's own order of devices, with its objective and upper bound.
+
+    Args:
+        numbers: as `packed_frame` gives them, like the four that follow.
+        each: see there.
+        channel_gain: see there.
+        data_queue_mbit: see there.
+        energy_queue: see there.
+        tolerance: as in `solve_chain`.
+    """
+    cell = unpacked_cell(numbers, each)
+    terms = frame_terms(cell, channel_gain, data_queue_mbit, energy_queue)
+    offload, level, objective, upper = solve_chain(terms, tolerance)
+    decided, transmit, frequency, rate, power = powers_of_levels(
+        terms, cell, channel_gain, data_queue_mbit, energy_queue, offload, level
+    )
+    return decided, transmit, frequency, rate, power, objective, upper
+
+
+@kernel
+def solve_frames(
+    cell: Cell,
+    channel_gain: Floats,
+    data_queue_mbit: Floats,
+    energy_queue: Floats,
+    tolerance: float,
+    objective: Floats,
+    upper_bound: Floats,
+) -> None:
+    """Objective and upper bound of many frames; arrays of shape (frames, devices), results of shape (frames,)."""
+    for t in range(channel_gain.shape[0]):
+        terms = frame_terms(cell, channel_gain[t], data_queue_mbit[t], energy_queue[t])
+        _, _, objective[t], upper_bound[t] = solve_chain(terms, tolerance)
 
 
 @dataclass(frozen=True)

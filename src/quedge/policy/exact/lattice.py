@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from quedge.model.compiled import Bools, Floats, Ints, kernel
+from quedge.model.kernels import Bools, Floats, Ints, kernel
 
 
 class Lattice(NamedTuple):

@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from quedge.model.compiled import Bools, Floats, Ints, kernel
+from quedge.model.kernels import Bools, Floats, Ints, kernel
 from quedge.model.terms import Terms, highest_level
 from quedge.policy.exact.bound import Bound, Layer
 from quedge.policy.exact.lattice import Lattice

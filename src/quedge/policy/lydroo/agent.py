@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from quedge.allocation.allocator import allocate_best
 from quedge.model.frame import Decision, Frame
-from quedge.policy.lydroo.actor import Trainer, Weights
 from quedge.policy.lydroo.features import device_features
+from quedge.policy.lydroo.network import Trainer, Weights
 from quedge.policy.lydroo.replay import Replay
 from quedge.policy.policy import Learner
 

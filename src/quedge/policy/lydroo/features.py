@@ -7,10 +7,9 @@ from enum import StrEnum
 
 import numpy as np
 
-from quedge.allocation.noma_greedy import greedy_level
-from quedge.model.compiled import Floats, Floats32, kernel
-from quedge.model.frame import Frame
-from quedge.model.packed import packed_frame, unpacked_cell
+from quedge.allocation.greedy import greedy_level
+from quedge.model.frame import Frame, packed_frame, unpacked_cell
+from quedge.model.kernels import Floats, Floats32, kernel
 from quedge.model.terms import Terms, frame_terms, step_objective
 
 STATE_FEATURES = 3

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.model.compiled import Bools, Floats, Ints, kernel
+from quedge.model.kernels import Bools, Floats, Ints, kernel
 
 
 class Candidates(NamedTuple):

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from quedge.allocation.allocator import Allocator
-from quedge.allocation.noma_greedy import NomaGreedy
+from quedge.allocation.greedy import NomaGreedy
 from quedge.allocation.tdma import Tdma
-from quedge.policy.lydroo.actor import Actor, MlpActor, SharedActor, Trainer, Weights, fresh_weights, wrong_devices
 from quedge.policy.lydroo.agent import AgentState, LydrooAgent
 from quedge.policy.lydroo.features import Inputs
+from quedge.policy.lydroo.network import Actor, MlpActor, SharedActor, Trainer, Weights, fresh_weights, wrong_devices
 from quedge.policy.lydroo.quantiser import NoisyCopy, NoisyOrderPreserving, Quantiser
 
 

@@ -1,14 +1,16 @@
-"""Recordings with an array of shape (frames, devices) for each of their quantities."""
+"""Recordings with an array of shape (frames, devices) per quantity: NumPy's archives and MATLAB files."""
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from quedge.simulation.recordings.values import RANGES, Values, listed, refuse_bad_values
+from quedge.errors import check_installed
+from quedge.simulation.recordings.values import RANGES, Values, first_line, listed, refuse_bad_values
 
 
 def checked_matrices(
@@ -51,3 +53,34 @@ def checked_matrices(
 
 def _both(variable: str, column: str) -> str:
     return variable if variable == column else f"{variable} ({column})"
+
+
+def read_npz(path: Path, wanted: Sequence[str]) -> Values:
+    """Read an archive with an array a quantity; see `read_recording`."""
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path}: cannot be read as a NumPy archive: it is no ZIP file")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            found = archive.files
+            variables = {name: archive[name] for name in wanted if name in found}
+    except MemoryError:
+        raise
+    except Exception as error:  # damaged files make zipfile and numpy raise nearly anything
+        raise ValueError(f"{path}: cannot be read as a NumPy archive: {first_line(error)}") from None
+    return checked_matrices(path, variables, {name: name for name in RANGES}, found, wanted)
+
+
+_NAMES = {"channel_gain": "input_h", "arrival_mbit": "data_arrival"}
+
+
+def read_matlab(path: Path, wanted: Sequence[str]) -> Values:
+    """Read a file with a matrix a quantity; see `read_recording`."""
+    check_installed("scipy", f"reading {path.name}", "SciPy", "matlab")
+    from scipy.io import loadmat, whosmat
+
+    try:
+        found = [name for name, *_ in whosmat(path)]
+        variables = loadmat(path, variable_names=[_NAMES[column] for column in wanted])
+    except Exception as error:  # damaged files make scipy raise nearly anything
+        raise ValueError(f"{path}: cannot be read as a MATLAB file: {first_line(error)}") from None
+    return checked_matrices(path, variables, _NAMES, found, wanted)

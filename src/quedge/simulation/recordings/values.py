@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.model.ranges import ARRIVAL_MBIT, CHANNEL_GAIN
+from quedge.model.frame import ARRIVAL_MBIT, CHANNEL_GAIN
 
 RANGES = {"channel_gain": CHANNEL_GAIN, "arrival_mbit": ARRIVAL_MBIT}
 

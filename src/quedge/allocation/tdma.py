@@ -1,0 +1,312 @@
+"""Time division: the offloaders transmit one after the other, in optimal shares of the frame."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quedge.allocation.allocator import Choice, at_least_one, checked_offload
+from quedge.model.cell import Cell
+from quedge.model.frame import Decision, Frame, Status
+from quedge.model.kernels import Bools, Floats, Ints, kernel
+from quedge.model.terms import Terms, best_local_frequency, frame_terms, most_nats
+from quedge.model.uplink import charge
+
+_EFFICIENCY_ROUNDS = 100  # Newton's method needs two to four
+
+_SERIES = tuple((k - 1) / math.factorial(k) for k in range(15, 1, -1))
+_SERIES_UP_TO = 0.5  # up to here the series above is exact to rounding, and the closed form cancels
+
+
+@kernel
+def saved_by_time(efficiency: float) -> float:
+    """Energy in the air that more time saves for the same data: v e^v − (e^v − 1), per unit of time and of N0 / h."""
+    if efficiency < _SERIES_UP_TO:
+        total = 0.0
+        for coefficient in _SERIES:
+            total = total * efficiency + coefficient
+        return total * efficiency * efficiency
+    return (efficiency - 1.0) * math.exp(efficiency) + 1.0
+
+
+@kernel
+def efficiency_saving(saving: float) -> float:
+    """The spectral efficiency at which more time saves `saving`: 1 + W((saving − 1) / e), Lambert's W.
+
+    Newton's method from an approximation that is within a per cent everywhere, Iacono and Boyd (2017).
+    """
+    root = math.sqrt(saving)
+    efficiency = 2.036 * (math.log1p(1.14956131 * root) - math.log1p(0.4549574 * math.log1p(root)))
+    for _ in range(_EFFICIENCY_ROUNDS):
+        step = (saved_by_time(efficiency) - saving) / (efficiency * math.exp(efficiency))
+        efficiency -= step
+        if abs(step) <= 1e-9 * efficiency:  # what is left is of the order of the step's square
+            break
+    return efficiency
+
+
+_LEAST_SAVING = 1e-300  # keeps shares finite where a load is so small that its square underflows
+
+
+class Bids(NamedTuple):
+    """What time on the uplink is worth to each device of a chain, if it has the uplink to itself.
+
+    Attributes:
+        load: share of the frame times spectral efficiency that empties the queue; shape (devices,), like all.
+        efficiency: v*, the spectral efficiency at which its time is worth most.
+        worth: what a unit of time at v* adds to the objective; zero where a device has no use for time.
+        brake: the price of time below which it sends its queue more slowly than at v*, to save energy.
+        ranking: the devices, the most worth of time first.
+    """
+
+    load: Floats
+    efficiency: Floats
+    worth: Floats
+    brake: Floats
+    ranking: Ints
+
+
+@kernel
+def frame_bids(cell: Cell, terms: Terms, data_queue_mbit: Floats) -> Bids:
+    """The bids of a frame's devices."""
+    n = terms.device.size
+    load, best, worth, brake = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)
+    for k in range(n):
+        i = terms.device[k]
+        if terms.growth_limit[k] > 1.0:
+            load[k] = most_nats(
+                data_queue_mbit[i], cell.frame_s, cell.max_secured_mbps[i], cell.overhead_mbps[i], cell.uplink_mbps[i]
+            )
+        margin = terms.rate_value[k] - terms.level_price[k]  # slope of the objective at the first nat
+        if load[k] > 0.0 and margin > 0.0:
+            surplus = margin - terms.level_price[k] * terms.step_limit[k]  # slope at the highest power
+            if surplus >= 0.0:
+                best[k] = math.log1p(terms.step_limit[k])
+            else:
+                best[k] = math.log1p(margin / terms.level_price[k])
+            brake[k] = terms.level_price[k] * saved_by_time(best[k])
+            worth[k] = brake[k] + max(surplus, 0.0) * best[k]  # α v − β (e^v − 1), without its cancellation
+    return Bids(load, best, worth, brake, np.argsort(-worth, kind="mergesort"))
+
+
+@kernel
+def efficiency_at(terms: Terms, bids: Bids, k: int, time_price: float) -> float:
+    """The spectral efficiency at which device k sends its queue at the least cost of time and energy."""
+    if time_price >= bids.brake[k]:
+        return float(bids.efficiency[k])
+    saving = max(time_price / terms.level_price[k], _LEAST_SAVING)
+    return float(min(efficiency_saving(saving), bids.efficiency[k]))
+
+
+@kernel
+def time_wanted(terms: Terms, bids: Bids, senders: Ints, time_price: float) -> tuple[float, float]:
+    """Share of the frame in which `senders` empty their queues, and how fast it falls with the price's logarithm."""
+    wanted, fall = 0.0, 0.0
+    for k in senders:
+        efficiency = efficiency_at(terms, bids, k, time_price)
+        share = bids.load[k] / efficiency
+        wanted += share
+        if time_price < bids.brake[k]:
+            saving = max(time_price / terms.level_price[k], _LEAST_SAVING)
+            fall += share * saving / (efficiency * efficiency * math.exp(efficiency))
+    return wanted, fall
+
+
+_ROUNDS = 100  # Newton's method needs about five
+_FULL = 1e-13  # shares that fill the frame to within this are rescaled to fill it exactly
+
+
+@kernel
+def last_served(terms: Terms, bids: Bids, turn: Ints) -> tuple[int, int]:
+    """The places in `turn`, first and past the last, of the least worthy devices that get any time.
+
+    At the price that equals a device's worth, those before it either leave it time or do not; the last to which
+    time is left is found by halving. Devices of equal worth stand together.
+    """
+    low, high = 0, 0
+    at_best = bids.load[turn[0]] / bids.efficiency[turn[0]]
+    while at_best < 1.0 and high + 1 < turn.size:  # nobody beyond those who fill the frame at their fastest
+        high += 1
+        at_best += bids.load[turn[high]] / bids.efficiency[turn[high]]
+    while low < high:
+        middle = (low + high + 1) // 2
+        if time_wanted(terms, bids, turn[:middle], bids.worth[turn[middle]])[0] < 1.0:
+            low = middle
+        else:
+            high = middle - 1
+    first, end = low, low + 1
+    while first > 0 and bids.worth[turn[first - 1]] == bids.worth[turn[low]]:
+        first -= 1
+    while end < turn.size and bids.worth[turn[end]] == bids.worth[turn[low]]:
+        end += 1
+    return first, end
+
+
+@kernel
+def price_filling_frame(terms: Terms, bids: Bids, senders: Ints) -> tuple[float, float]:
+    """The price of time at which `senders` just fill the frame, and the share that they want at it.
+
+    The logarithm of that share is a convex function of the price's logarithm, so that Newton's method, from a price
+    that is too low, rises to the root without ever passing it.
+
+    Args:
+        terms: the frame's terms.
+        bids: the frame's bids.
+        senders: devices that could send all their queues at their best efficiencies and have time left.
+    """
+    price = 0.0
+    for k in senders:
+        price = max(price, terms.level_price[k] * saved_by_time(bids.load[k]))  # at which k alone wants all of it
+    wanted = 0.0
+    if price == 0.0:
+        return price, wanted  # energy costs them nothing: no one wants more time
+    for _ in range(_ROUNDS):
+        wanted, fall = time_wanted(terms, bids, senders, price)
+        if abs(wanted - 1.0) <= _FULL or fall == 0.0:
+            break
+        price *= math.exp(math.log(wanted) * wanted / fall)
+    return price, wanted
+
+
+@kernel
+def in_turn(bids: Bids, offload: Bools) -> Ints:
+    """The offloaders that have a use for time, the most worth of time first."""
+    turn = np.empty(offload.size, np.int64)
+    count = 0
+    for k in bids.ranking:
+        if offload[k] and bids.worth[k] > 0.0:
+            turn[count] = k
+            count += 1
+    return turn[:count]
+
+
+@kernel
+def share_out(terms: Terms, bids: Bids, turn: Ints, share: Floats, efficiency: Floats) -> tuple[float, bool]:
+    """Fills in the shares and efficiencies of `turn`, at least one device; the price of time, and whether it was found.
+
+    Whoever is not served keeps what is there.
+    """
+    first, end = last_served(terms, bids, turn)
+    price = bids.worth[turn[first]]
+    before = time_wanted(terms, bids, turn[:first], price)[0]
+    tied = 0.0
+    for k in turn[first:end]:
+        tied += bids.load[k] / bids.efficiency[k]
+    if before + tied >= 1.0:  # the least worthy share the rest of the frame in proportion to what they want
+        part = (1.0 - before) / tied
+        for k in turn[:first]:
+            efficiency[k] = efficiency_at(terms, bids, k, price)
+            share[k] = bids.load[k] / efficiency[k]
+        for k in turn[first:end]:
+            efficiency[k] = bids.efficiency[k]
+            share[k] = part * bids.load[k] / efficiency[k]
+        return price, True
+    price, wanted = price_filling_frame(terms, bids, turn[:end])  # every queue is emptied: there is time enough
+    stretch = max(wanted, 1.0)
+    for k in turn[:end]:
+        wished = efficiency_at(terms, bids, k, price)
+        share[k] = bids.load[k] / (wished * stretch)
+        efficiency[k] = min(wished * stretch, bids.efficiency[k])
+    return price, price == 0.0 or abs(wanted - 1.0) <= _FULL
+
+
+@kernel
+def share_frame(
+    terms: Terms, bids: Bids, offload: Bools, share: Floats, efficiency: Floats
+) -> tuple[float, float, bool]:
+    """The best time shares and spectral efficiencies of one decision.
+
+    Args:
+        terms: the frame's terms.
+        bids: the frame's bids.
+        offload: the decision in the chain's order, shape (devices,), like those that follow.
+        share: filled with the shares.
+        efficiency: filled with the spectral efficiencies; zero where there is no share.
+
+    Returns:
+        The objective (17), the price of time (what it would gain per unit of further time), and whether that price
+        was found.
+    """
+    share[:] = 0.0
+    efficiency[:] = 0.0
+    price, found = 0.0, True
+    turn = in_turn(bids, offload)
+    if turn.size > 0:
+        price, found = share_out(terms, bids, turn, share, efficiency)
+    total = 0.0
+    for k in range(offload.size):
+        if offload[k]:
+            growth = max(share[k] * efficiency[k], terms.overhead[k])  # less brings no less than nothing
+            energy = share[k] * math.expm1(efficiency[k])
+            total += terms.rate_value[k] * growth - terms.level_price[k] * energy - terms.offload_cost[k]
+        else:
+            total += terms.local_value[k]
+    return total, price, found
+
+
+@kernel
+def allocate_in_turn(
+    cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, decisions: Bools
+) -> tuple[int, tuple[Bools, Floats, Floats, Floats, Floats], Floats, float, float, bool]:
+    """The best of several decisions by time division.
+
+    Returns:
+        Its place; offload, transmit power (W), CPU frequency (Hz), rate (Mbit/s) and power (W) in the frame's own
+        order; its time shares; its objective (17); its price of time; and whether that price was found.
+    """
+    n = channel_gain.size
+    terms = frame_terms(cell, channel_gain, data_queue_mbit, energy_queue)
+    bids = frame_bids(cell, terms, data_queue_mbit)
+    share, efficiency = np.empty(n), np.empty(n)
+    best, best_objective, best_price, best_found = 0, -math.inf, 0.0, False
+    best_share, best_efficiency = np.zeros(n), np.zeros(n)
+    for candidate in range(decisions.shape[0]):
+        objective, price, found = share_frame(terms, bids, decisions[candidate][terms.device], share, efficiency)
+        if objective > best_objective:
+            best, best_objective, best_price, best_found = candidate, objective, price, found
+            best_share[:], best_efficiency[:] = share, efficiency
+    offload = decisions[best].copy()
+    transmit, frequency, time_share = np.zeros(n), np.zeros(n), np.zeros(n)
+    for k in range(n):
+        i = terms.device[k]
+        if offload[i]:
+            time_share[i] = best_share[k]
+            power = math.expm1(best_efficiency[k]) * cell.noise_w / channel_gain[i]
+            transmit[i] = min(power, cell.max_transmit_power_w[i])
+        else:
+            frequency[i] = best_local_frequency(
+                data_queue_mbit[i] + cell.v * cell.weight[i], cell.nu * energy_queue[i], data_queue_mbit[i],
+                cell.frame_s, cell.cycles_per_mbit[i], cell.energy_coefficient[i], cell.max_frequency_hz[i],
+            )  # fmt: skip
+    rate, drawn = charge(cell, channel_gain, data_queue_mbit, offload, transmit, frequency, time_share)
+    return best, (offload, transmit, frequency, rate, drawn), time_share, best_objective, best_price, best_found
+
+
+@dataclass(frozen=True)
+class Tdma:
+    """Time division: each offloader transmits alone, in a share of the frame, at the best shares and powers.
+
+    The exact optimum for a given decision, as long as nobody is left below the overhead of key exchange and framing
+    (docs/pqc.md). An offloader pays its circuit power whatever its share. Of the decision's notes, `time_price` is what
+    the objective (17) would gain per unit of further time.
+
+    Source: LyDROO, the access scheme that the paper compares with.
+    """
+
+    def allocate(self, frame: Frame, offload: Any) -> Decision:
+        """Shares, powers and frequencies for a given offloading decision; see `Allocator.allocate`."""
+        return self.allocate_best(frame, checked_offload(offload, frame.cell.devices)[np.newaxis]).decision
+
+    def allocate_best(self, frame: Frame, offloads: NDArray[np.bool_]) -> Choice:
+        """The best of several decisions; see `BatchAllocator.allocate_best`."""
+        candidate, chosen, time_share, objective, price, found = allocate_in_turn(*frame, at_least_one(offloads))
+        status = Status.OK if found else Status.ROUNDS_SPENT
+        notes = {"time_price": price}
+        return Choice(candidate, Decision(*chosen, objective, None, status, time_share, notes))
+
+
+__all__ = ["Tdma"]

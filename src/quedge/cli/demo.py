@@ -1,0 +1,99 @@
+"""`quedge demo`: the paper's scenario and a recorded walk through Munich, under every policy."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import typer
+
+from quedge.cli.options import Seed, UsageError, frames_of, place_of, refusing
+from quedge.cli.progress import compile_run, print_comparison, progress_bars
+from quedge.cli.run_files import check_drawing, summary_object
+from quedge.files.atomic import check_folder_takes_files, whole_file
+from quedge.files.policies import POLICIES
+from quedge.model.scenario import Scenario
+from quedge.simulation.measures import Summary
+from quedge.simulation.processes import ChannelProcess
+from quedge.simulation.recordings.recording import MUNICH_FRAMES, MUNICH_SCENARIO, MunichWalk
+from quedge.simulation.run import compare
+from quedge.simulation.trace import Trace
+
+_WARMUP = 0.5
+
+
+class _Part(NamedTuple):
+    """One of the demo's scenarios."""
+
+    key: str
+    title: str
+    scenario: Scenario
+    channel: ChannelProcess | None
+    frames: int
+
+
+def demo(
+    frames: Annotated[
+        int, typer.Option(parser=frames_of, metavar="N", help="Frames to run; of the recording at most what it holds.")
+    ] = 10_000,
+    seed: Seed = 0,
+    out: Annotated[Path, typer.Option(parser=place_of, metavar="FILE", help="The figure (PNG).")] = Path(
+        "results/demo.png"
+    ),
+    no_figure: Annotated[bool, typer.Option("--no-figure", help="Draw none; it needs Matplotlib.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a scenario and policy and line.")] = False,
+) -> None:
+    """Compare every policy in the paper's scenario and on ray-traced channels of Munich; draw one figure."""
+    if not no_figure:
+        check_drawing("the demo's figure (--no-figure does without)")
+        _check_figure(out)
+    compile_run(POLICIES.values())
+    kept: list[tuple[str, dict[str, Trace]]] = []
+    measured: dict[str, dict[str, Summary]] = {}
+    for part in _parts(frames):
+        summaries: dict[str, Summary] = {}
+        traces: dict[str, Trace] = {}
+        with progress_bars(part.frames) as progress:
+            for name, trace, summary in compare(
+                part.scenario, POLICIES, part.frames, seed, channel=part.channel, warmup=_WARMUP, progress=progress
+            ):
+                summaries[name], traces[name] = summary, trace
+                if as_json:
+                    line = {"scenario": part.key, **summary_object(name, summary)}
+                    print(json.dumps(line, allow_nan=False), flush=True)
+        kept.append((part.title, traces))
+        measured[part.key] = summaries
+    if not no_figure:
+        _draw(kept, out)
+    if not as_json:
+        print_comparison(measured, _WARMUP)
+        if not no_figure:
+            print(f"Figure: {out}")
+
+
+def _parts(frames: int) -> list[_Part]:
+    walk = min(frames, MUNICH_FRAMES)
+    return [
+        _Part("paper", "The paper's scenario", Scenario(), None, frames),
+        _Part("munich", "A walk through Munich (ray-traced)", MUNICH_SCENARIO, MunichWalk(), walk),
+    ]
+
+
+def _draw(kept: list[tuple[str, dict[str, Trace]]], out: Path) -> None:
+    """One figure with a column a scenario."""
+    from quedge.experiments.figures import Runs, draw_runs
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(out) as file:
+        draw_runs([Runs(title, traces) for title, traces in kept], file)
+
+
+def _check_figure(out: Path) -> None:
+    """Refuse a place where the figure cannot be written, before the run rather than after it."""
+    if out.suffix.lower() != ".png":
+        raise UsageError(f"--out: {out}: is not allowed; the figure is a PNG, so the name must end in .png")
+    if out.is_dir():
+        raise UsageError(f"--out: {out}: is a folder; it must be a file name")
+    with refusing("--out"):
+        check_folder_takes_files(out.parent)

@@ -1,0 +1,193 @@
+"""What the command line shows while it compiles and runs, and its tables."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from numba.core import event
+
+from quedge.model.kernel_cache import keeps_machine_code
+from quedge.model.scenario import Scenario
+from quedge.policy.baselines import BestSingle
+from quedge.policy.decide import decide
+from quedge.policy.lydroo import TrainedLydroo
+from quedge.policy.lydroo.onnx.policy import ExportedLydroo
+from quedge.policy.policy import Learner, Policy
+from quedge.simulation.measures import Summary, first_settled_frame, summarise
+from quedge.simulation.run import simulate
+
+_PATIENCE_S = 1.0
+_EXPLANATION = "Compiling the solvers: this happens once and takes up to a minute ..."
+_EXPLANATION_UNKEPT = "Compiling the solvers, which takes up to a minute ..."
+
+
+def compile_run(policies: Collection[Policy | Learner]) -> None:
+    """Compile, or load from disk, all that a run of these policies needs, so that no frame has to wait for it.
+
+    A summary measures against the optimum, so it needs the exact policy's kernels, whoever decides.
+    """
+    with explained_pause():
+        traces = [simulate(Scenario(devices=_devices_for(policy)), _of_ours(policy), frames=2) for policy in policies]
+        summarise(traces[0])
+
+
+def compile_decisions(policy: Policy | Learner) -> None:
+    """Compile, or load from disk, what this policy's decisions need, and nothing else."""
+    devices = _devices_for(policy)
+    gains = [10.0 ** -(9 + k / devices) for k in range(devices)]
+    with explained_pause():
+        decide(Scenario(devices=devices), gains, [3.0] * devices, [1.0] * devices, _of_ours(policy))
+
+
+def _of_ours(policy: Policy | Learner) -> Policy | Learner:
+    """The policy, or where it is a user's own one whose kernels it may need: nobody's policy runs before its run."""
+    return policy if type(policy).__module__.partition(".")[0] == "quedge" else BestSingle()
+
+
+def _devices_for(policy: Policy | Learner) -> int:
+    """A small number of devices that the policy serves."""
+    return policy.devices if isinstance(policy, TrainedLydroo | ExportedLydroo) else 2
+
+
+@contextmanager
+def explained_pause() -> Iterator[None]:
+    """Tell the user on standard error what is going on, should compiling last; loading what was kept tells nothing."""
+    timer = threading.Timer(_PATIENCE_S, _explain)
+    timer.daemon = True
+    with event.install_listener("numba:compile", _Starter(timer)):
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+
+def _explain() -> None:
+    """That it happens once is told only where it does: where nothing can be kept, the cache itself says so."""
+    explanation = _EXPLANATION if keeps_machine_code() else _EXPLANATION_UNKEPT
+    with contextlib.suppress(OSError, ValueError):  # nobody reads
+        print(explanation, file=sys.stderr, flush=True)
+
+
+class _Starter(event.Listener):
+    """Starts a timer with the first kernel that is compiled."""
+
+    def __init__(self, timer: threading.Timer) -> None:
+        self._timer: threading.Timer | None = timer
+
+    def on_start(self, event: object) -> None:
+        """A kernel is about to be compiled."""
+        if self._timer is not None:
+            self._timer.start()
+            self._timer = None
+
+    def on_end(self, event: object) -> None:
+        """It has been compiled."""
+
+
+class _Column(NamedTuple):
+    """A column of the comparison; a narrow terminal shows only the essential ones."""
+
+    heading: str
+    text: Callable[[Summary], str]
+    essential: bool = False
+
+
+_COLUMNS = (
+    _Column("queue\nMbit", lambda summary: _number(summary.data_queue_mbit), True),
+    _Column("95 %\nMbit", lambda summary: _number(summary.data_queue_p95_mbit), True),
+    _Column("delay\nframes", lambda summary: _number(summary.delay_frames)),
+    _Column("rate\nMbit/s", lambda summary: _number(summary.weighted_rate_mbps)),
+    _Column("energy\nqueue", lambda summary: _number(summary.energy_queue)),
+    _Column("power\nW", lambda summary: f"{summary.power_w:.4f}", True),
+    _Column("largest\nW", lambda summary: f"{summary.power_max_device_w:.4f}"),
+    _Column("offload\nratio", lambda summary: f"{summary.offload_ratio:.3f}", True),
+    _Column("of the\noptimum", lambda summary: f"{summary.objective_ratio:.4f}", True),
+    _Column("median\nµs", lambda summary: _number(summary.decision_us_p50), True),
+    _Column("99 %\nµs", lambda summary: _number(summary.decision_us_p99)),
+)
+_DELIVERED = _Column("delivered", lambda summary: f"{summary.delivered_ratio:.4f}", True)
+"""Beside the objective over its optimum, where the world was not as the policies assumed."""
+
+_WIDE = 122  # columns of text that all of them need
+_PIPE_WIDTH = 132  # columns, where no terminal says how many there are
+
+
+@contextmanager
+def progress_bars(frames: int) -> Iterator[Callable[[str, int], None]]:
+    """A bar a policy on standard error, gone at the end; none where that is no terminal.
+
+    Yields:
+        What to call with a policy's name and the number of its frames done.
+    """
+    if not sys.stderr.isatty():
+        yield lambda name, done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        tasks = {}
+
+        def report(name: str, done: int) -> None:
+            if name not in tasks:
+                tasks[name] = progress.add_task(f"{name:<11}", total=frames)
+            progress.update(tasks[name], completed=done)
+
+        yield report
+
+
+def print_comparison(parts: Mapping[str, Mapping[str, Summary]], warmup: float, first_frame: int = 0) -> None:
+    """Print a table with one row a policy on standard output.
+
+    Args:
+        parts: summaries by policy name, by scenario.
+        warmup: share of the frames that the means leave out at the start.
+        first_frame: number of the run's first frame, where it goes on with an earlier one.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False)
+    columns = [column for column in _COLUMNS if column.essential or console.width >= _WIDE]
+    summaries = [summary for part in parts.values() for summary in part.values()]
+    if any(summary.delivered_ratio != summary.objective_ratio for summary in summaries):
+        columns.insert(1 + [column.heading for column in columns].index("of the\noptimum"), _DELIVERED)
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("scenario")
+    table.add_column("policy", no_wrap=True)
+    for column in columns:
+        table.add_column(column.heading, justify="right", no_wrap=True)
+    for scenario, part in parts.items():
+        for index, (policy, summary) in enumerate(part.items()):
+            table.add_row(Text("" if index else scenario), policy, *(column.text(summary) for column in columns))
+        table.add_section()
+    console.print(table)
+    for scenario, part in parts.items():
+        console.print(
+            f"  {_conditions(scenario, next(iter(part.values())), warmup, first_frame)}", style="dim", markup=False
+        )
+    left_out = [column.heading.replace("\n", " ") for column in _COLUMNS if column not in columns]
+    if left_out:
+        told = f"Columns left out at this width: {', '.join(left_out)}; --json has them all"
+        console.print(f"  {told}", style="dim", markup=False)
+
+
+def _conditions(scenario: str, first: Summary, warmup: float, first_frame: int) -> str:
+    start = first_frame + first_settled_frame(first.frames, warmup)
+    return (
+        f"{scenario}: {first.devices} devices, seed {first.seed}, frames {start:,} to {first_frame + first.frames:,}, "
+        f"arrivals {_number(first.arrivals_weighted_mbps)} Mbit/s (weighted)"
+    )
+
+
+def _number(value: float) -> str:
+    """Three digits that matter."""
+    return f"{value:,.0f}" if abs(value) >= 1000.0 else f"{value:.3g}"

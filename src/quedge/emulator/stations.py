@@ -1,0 +1,191 @@
+"""Base stations and devices that report, frame by frame."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Coroutine, Mapping
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quedge.service.client.async_client import AsyncClient, AsyncDeviceStream
+from quedge.service.client.conversation import ReportRefused
+from quedge.service.client.messages import Decided, DeviceDecided
+
+
+class Turn(NamedTuple):
+    """The answers to the reports that were sent in one frame of the emulation.
+
+    Attributes:
+        decided: frames of the service that were answered, rising; more than one where devices did not join in time.
+        refused: refusals.
+        round_trips_s: time from each report to its answer (s).
+    """
+
+    decided: list[Decided]
+    refused: list[ReportRefused]
+    round_trips_s: list[float]
+
+
+class Reporters(Protocol):
+    """Who reports, and how."""
+
+    async def report(
+        self,
+        away: NDArray[np.bool_],
+        devices: NDArray[np.int64],
+        channel_gain: NDArray[np.float64],
+        arrived_mbit: NDArray[np.float64],
+    ) -> Turn:
+        """Report a frame and wait for all answers.
+
+        Args:
+            away: which devices have no stream, shape (devices of the cell,).
+            devices: numbers of those that report; at least one.
+            channel_gain: their channel gains (W/W), shape (reporting devices,).
+            arrived_mbit: what they report of arrivals (Mbit), shape (reporting devices,).
+
+        Raises:
+            ServiceUnavailable: an answer did not come.
+        """
+        ...
+
+    async def close(self) -> None:
+        """End all streams."""
+        ...
+
+
+_OUT_OF_TURN = ("OLD_FRAME", "FUTURE_FRAME")
+
+
+class BaseStation:
+    """See `Reporters`.
+
+    Args:
+        client: its connection.
+        next_frame: the frame that is due.
+    """
+
+    def __init__(self, client: AsyncClient, next_frame: int) -> None:
+        self._stream = client.stream()
+        self._next_frame = next_frame
+
+    async def report(
+        self,
+        away: NDArray[np.bool_],
+        devices: NDArray[np.int64],
+        channel_gain: NDArray[np.float64],
+        arrived_mbit: NDArray[np.float64],
+    ) -> Turn:
+        """See `Reporters.report`; a device that is away or whose report is lost is left out."""
+        some = None if devices.size == away.size else devices
+        begun = time.perf_counter()
+        try:
+            decided = await self._stream.decide(self._next_frame, channel_gain, arrived_mbit, None, some)
+        except ReportRefused as refused:
+            if refused.outcome in _OUT_OF_TURN and refused.next_frame is not None:
+                self._next_frame = refused.next_frame
+            return Turn([], [refused], [time.perf_counter() - begun])
+        self._next_frame += 1
+        return Turn([decided], [], [time.perf_counter() - begun])
+
+    async def close(self) -> None:
+        """See `Reporters.close`."""
+        await self._stream.close()
+
+
+class Devices:
+    """See `Reporters`. A device opens its stream with its first report, and again with the first one after it was away.
+
+    Args:
+        client: the connection that carries the streams.
+    """
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+        self._streams: dict[int, AsyncDeviceStream] = {}
+        self._joined: set[int] = set()
+
+    async def report(
+        self,
+        away: NDArray[np.bool_],
+        devices: NDArray[np.int64],
+        channel_gain: NDArray[np.float64],
+        arrived_mbit: NDArray[np.float64],
+    ) -> Turn:
+        """See `Reporters.report`; streams of those who go away are closed first."""
+        await _all(*(self._leave(device) for device in list(self._streams) if away[device]))
+        heard: dict[int, dict[int, DeviceDecided]] = {}
+        turn = Turn([], [], [])
+
+        async def ask(device: int, gain: float, arrived: float) -> None:
+            begun = time.perf_counter()
+            try:
+                decided = await self._stream(device).decide(gain, arrived)
+                self._joined.add(device)
+                heard.setdefault(decided.frame, {})[device] = decided
+            except ReportRefused as refused:
+                turn.refused.append(refused)
+            turn.round_trips_s.append(time.perf_counter() - begun)
+            if device not in self._joined:  # the service may have ended the stream with its refusal
+                await self._leave(device)
+
+        reports = zip(devices.tolist(), channel_gain.tolist(), arrived_mbit.tolist(), strict=True)
+        await _all(*(ask(*report) for report in reports))
+        turn.decided.extend(joined(frame, heard[frame]) for frame in sorted(heard))
+        return turn
+
+    async def close(self) -> None:
+        """See `Reporters.close`."""
+        await _all(*(stream.close() for stream in self._streams.values()))
+
+    async def _leave(self, device: int) -> None:
+        self._joined.discard(device)
+        await self._streams.pop(device).close()
+
+    def _stream(self, device: int) -> AsyncDeviceStream:
+        if device not in self._streams:
+            self._streams[device] = self._client.device(device)
+        return self._streams[device]
+
+
+def joined(frame: int, heard: Mapping[int, DeviceDecided]) -> Decided:
+    """A frame's answer from those to its devices, by their numbers; its objective is not known."""
+    devices = sorted(heard)
+    parts = [heard[device] for device in devices]
+
+    def each(name: str) -> NDArray[np.float64]:
+        return np.array([getattr(part, name) for part in parts], dtype=np.float64)
+
+    in_turn = any(part.time_share is not None for part in parts)
+    return Decided(
+        frame=frame,
+        devices=np.array(devices, dtype=np.int64),
+        offload=np.array([part.offload for part in parts], dtype=np.bool_),
+        transmit_power_w=each("transmit_power_w"),
+        cpu_frequency_hz=each("cpu_frequency_hz"),
+        time_share=np.array([part.time_share or 0.0 for part in parts]) if in_turn else None,
+        rate_mbps=each("rate_mbps"),
+        power_w=each("power_w"),
+        data_queue_mbit=each("data_queue_mbit"),
+        energy_queue=each("energy_queue"),
+        objective=math.nan,
+        upper_bound=None,
+        served_by=parts[0].served_by,
+        status=parts[0].status,
+        repeated=False,
+        next_frame=frame + 1,
+    )
+
+
+async def _all(*asked: Coroutine[Any, Any, None]) -> None:
+    """Wait for all; where one fails, the others are not left behind."""
+    tasks = [asyncio.create_task(each) for each in asked]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()

@@ -1,0 +1,276 @@
+"""One measure against another, with labels that do not overlap."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quedge.experiments.figures.style import (
+    Legend,
+    LineStyle,
+    in_figure,
+    mark_level_on_x,
+    name_with_symbols,
+    new_figure,
+    scale_panel,
+    style_axes,
+    styles_of,
+)
+from quedge.experiments.presentation import Front
+from quedge.experiments.reading.rows import OURS, PAPER, Row, label_of
+from quedge.experiments.symbols import heading_of, symbol_of
+
+Floats = NDArray[np.float64]
+
+_DISTANCES = (6.0, 9.0, 13.0, 19.0, 27.0, 37.0, 49.0)  # from a point to its name
+_ANGLES = np.deg2rad([45, 135, 315, 225, 90, 270, 0, 180, 22, 158, 338, 202, 67, 113, 293, 247])  # best first
+_POINT = 5.0  # half a marker's width
+_STEP = 2.0  # between places of a line that a name should not cover
+_ROUNDS = 4
+_OVER_A_NAME, _OVER_A_POINT, _OVER_A_LINE, _OUTSIDE = 8.0, 60.0, 1.5, 1e4  # a pixel squared, a point, a step, a corner
+
+
+class Box(NamedTuple):
+    """Where a name stands, in pixels.
+
+    Attributes:
+        left: of its left edge.
+        bottom: of its lower edge.
+        distance: from its point.
+    """
+
+    left: float
+    bottom: float
+    distance: float
+
+
+def place_labels(
+    anchors: Floats, sizes: Floats, points: Floats, lines: Sequence[Floats], bounds: tuple[float, float, float, float]
+) -> list[Box]:
+    """The best place of each name among those on a few rings around its point; the same for the same figure.
+
+    Names take the places that cost least one after the other, the most crowded first, and then again, now that all
+    others have theirs.
+
+    Args:
+        anchors: what is named (pixels), shape (labels, 2).
+        sizes: width and height of the names (pixels), shape (labels, 2).
+        points: all that is marked (pixels), the anchors among them, shape (points, 2).
+        lines: corners of the lines (pixels), each of shape (corners, 2).
+        bounds: left, bottom, right and top of what names have to stay within (pixels).
+    """
+    on_lines = np.concatenate([_along(line) for line in lines]) if lines else np.empty((0, 2))
+    places = [_candidates(anchor, size) for anchor, size in zip(anchors, sizes, strict=True)]
+    costs = [_cost(place, size, points, on_lines, bounds) for place, size in zip(places, sizes, strict=True)]
+    chosen = [-1] * len(places)
+    for _ in range(_ROUNDS):
+        for label in _most_crowded_first(anchors):
+            taken = [
+                (places[other][choice], sizes[other])
+                for other, choice in enumerate(chosen)
+                if choice >= 0 and other != label
+            ]
+            total = costs[label] + _OVER_A_NAME * _overlap(places[label], sizes[label], taken)
+            chosen[label] = int(np.argmin(total))
+    rings = np.repeat(_DISTANCES, _ANGLES.size)
+    return [
+        Box(float(place[choice, 0]), float(place[choice, 1]), float(rings[choice]))
+        for place, choice in zip(places, chosen, strict=True)
+    ]
+
+
+def _candidates(anchor: Floats, size: Floats) -> Floats:
+    """Lower left corners of a name around its point, near ones first; shape (places, 2)."""
+    around = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
+    around /= np.abs(around).max(axis=1, keepdims=True)  # on a square: a name has corners
+    return np.concatenate([anchor + around * (0.5 * size + distance) - 0.5 * size for distance in _DISTANCES])
+
+
+def _cost(
+    place: Floats, size: Floats, points: Floats, on_lines: Floats, bounds: tuple[float, float, float, float]
+) -> Floats:
+    """What each place of a name costs but for the other names."""
+    left, bottom, right, top = bounds
+    outside = (place < (left, bottom)).sum(axis=1) + (place + size > (right, top)).sum(axis=1)
+    distance = np.repeat(_DISTANCES, _ANGLES.size) + 0.15 * np.tile(np.arange(_ANGLES.size), len(_DISTANCES))
+    covered = _within(place, size, points, _POINT), _within(place, size, on_lines, 1.0)
+    return np.asarray(distance + _OUTSIDE * outside + _OVER_A_POINT * covered[0] + _OVER_A_LINE * covered[1])
+
+
+def _within(place: Floats, size: Floats, points: Floats, room: float) -> Floats:
+    """How many points each place of a name covers."""
+    beyond_left = points[None] > place[:, None] - room
+    beyond_right = points[None] < place[:, None] + size + room
+    return np.asarray((beyond_left & beyond_right).all(axis=2).sum(axis=1), dtype=np.float64)
+
+
+def _overlap(place: Floats, size: Floats, taken: Sequence[tuple[Floats, Floats]]) -> Floats:
+    """Area that each place of a name has in common with other names."""
+    area = np.zeros(len(place))
+    for corner, other in taken:
+        common = np.minimum(place + size, corner + other) - np.maximum(place, corner)
+        area += np.maximum(common, 0.0).prod(axis=1)
+    return area
+
+
+def _along(line: Floats) -> Floats:
+    """Places along a line, close to each other."""
+    parts = [line[-1:]]
+    for start, end in itertools.pairwise(line):
+        steps = max(1, int(np.hypot(*(end - start)) / _STEP))
+        parts.append(start + np.linspace(0.0, 1.0, steps, endpoint=False)[:, None] * (end - start))
+    return np.concatenate(parts)
+
+
+def _most_crowded_first(anchors: Floats) -> list[int]:
+    apart = np.hypot(*(anchors[:, None] - anchors[None]).transpose(2, 0, 1))
+    return [int(place) for place in np.argsort((1.0 / (10.0 + apart)).sum(axis=1) * -1.0, kind="stable")]
+
+
+Points = dict[tuple[str, Any], tuple[float, float]]
+"""Both measures by line and place along it."""
+
+_LEADER_FROM = 12.0  # pixels: a name farther from its point is joined to it
+_FONT_SIZE = 7.5
+_ROOM = 2.0  # pixels on both sides of a name
+
+
+class _Name(NamedTuple):
+    """What is written beside a point."""
+
+    text: str
+    at: tuple[float, float]
+    color: str
+
+
+def draw_front(figure: Front, rows: Sequence[Row]) -> Any:
+    """A line a value of one key, its points a value of the other, with their values beside them.
+
+    What no other point betters in both measures lies on a pale band.
+    """
+    drawn = new_figure(8.2, 6.4)
+    axis = drawn.subplots()
+    ours = _pairs(figure, [row for row in rows if row.source == OURS])
+    names = list(dict.fromkeys(line for line, _ in ours))
+    styles, legend = styles_of(names, (figure.lines,)), Legend()
+    for name in names:
+        legend.add(name_with_symbols((figure.lines,), name), _draw_line(axis, ours, name, styles[name]))
+    (number,) = axis.plot([], [], linestyle="none", color="0.3", marker="$5$", markersize=6.0)
+    legend.add(f"{heading_of(figure.points)} at a point", number)
+    legend.add("Pareto front", _draw_envelope(axis, ours.values()))
+    at, line = figure.highlight
+    if (label_of(line), at) in ours:
+        (star,) = axis.plot(
+            *ours[label_of(line), at], linestyle="none", marker="*", markersize=15, color="#D55E00",
+            markeredgecolor="black", zorder=4,
+        )  # fmt: skip
+        legend.add(figure.highlight_name, star)
+    _set_limits(axis, figure, ours)
+    paper = _within_limits(axis, _pairs(figure, [row for row in rows if row.source == PAPER]))
+    for x, y in paper.values():
+        axis.plot(x, y, linestyle="none", marker="x", markersize=8, markeredgewidth=1.8, color="black", zorder=5)
+    if paper:
+        legend.add_paper()
+    axis.set_xlabel(in_figure(figure.x.label))
+    axis.set_ylabel(in_figure(figure.y.label))
+    if figure.x.level is not None:
+        mark_level_on_x(axis, figure.x.level)
+    style_axes(axis)
+    legend.place(drawn)
+    own_names = [
+        _Name(label_of(at), place, _darker(styles[line].color))
+        for (line, at), place in _within_limits(axis, ours).items()
+    ]
+    points, lines = symbol_of(figure.points), symbol_of(figure.lines)
+    its_names = [
+        _Name(f"{points} = {label_of(at)}, {lines} = {line}", place, "black") for (line, at), place in paper.items()
+    ]
+    _write_names(drawn, axis, own_names + its_names, ours, names)
+    return drawn
+
+
+def _draw_line(axis: Any, points: Points, name: str, style: LineStyle) -> Any:
+    x, y = _line(points, name)
+    return axis.plot(
+        x, y, color=style.color, linestyle=style.dashes, linewidth=style.width, marker=style.marker, markersize=4.5,
+        zorder=style.order,
+    )[0]  # fmt: skip
+
+
+def _line(points: Points, name: str) -> tuple[list[float], list[float]]:
+    along = [place for (line, _), place in points.items() if line == name]
+    return [x for x, _ in along], [y for _, y in along]
+
+
+def _draw_envelope(axis: Any, points: Iterable[tuple[float, float]]) -> Any:
+    """The points that none betters in both measures, joined by a pale band."""
+    best: list[tuple[float, float]] = []
+    for x, y in sorted(points):
+        if not best or y < best[-1][1]:
+            best.append((x, y))
+    return axis.plot(*zip(*best, strict=True), color="#F9E3C3", linewidth=7.0, solid_capstyle="round", zorder=0.5)[0]
+
+
+def _darker(color: str) -> str:
+    """A line's colour for small letters."""
+    from matplotlib.colors import to_hex, to_rgb
+
+    red, green, blue = to_rgb(color)
+    return to_hex((0.7 * red, 0.7 * green, 0.7 * blue))
+
+
+def _set_limits(axis: Any, figure: Front, points: Points) -> None:
+    """Around our points, as far as the figure reaches."""
+    least, most = figure.x_limits
+    shown = [(x, y) for x, y in points.values() if least <= x <= most] or [(least, 1.0), (most, 1.0)]
+    places = [x for x, _ in shown]
+    room = 0.06 * (max(places) - min(places)) + 1e-6
+    axis.set_xlim(min(places) - room, max(places) + room)
+    scale_panel(axis, figure.y._replace(level=None), np.array([y for _, y in shown]))
+
+
+def _within_limits(axis: Any, points: Points) -> Points:
+    (left, right), (bottom, top) = axis.get_xlim(), axis.get_ylim()
+    return {key: (x, y) for key, (x, y) in points.items() if left <= x <= right and bottom <= y <= top}
+
+
+def _write_names(drawn: Any, axis: Any, names: Sequence[_Name], points: Points, lines: Sequence[str]) -> None:
+    """Write the names where there is room, joined to their points where that is not close by."""
+    texts = [
+        axis.annotate(name.text, name.at, xytext=name.at, fontsize=_FONT_SIZE, color=name.color, zorder=6)
+        for name in names
+    ]
+    drawn.draw_without_rendering()  # only now is it known where the points lie, and how wide the names are
+    drawn.set_layout_engine("none")
+    to_pixels, renderer = axis.transData, drawn.canvas.get_renderer()
+    extents = [text.get_window_extent(renderer) for text in texts]
+    anchors = to_pixels.transform([name.at for name in names])
+    marked = np.concatenate([anchors, to_pixels.transform(list(points.values()))])
+    corners = [to_pixels.transform(np.column_stack(_line(points, line))) for line in lines]
+    bounds = axis.get_window_extent(renderer)
+    sizes = np.array([(extent.width + 2 * _ROOM, extent.height) for extent in extents])
+    boxes = place_labels(anchors, sizes, marked, corners, (bounds.x0, bounds.y0, bounds.x1, bounds.y1))
+    to_data = to_pixels.inverted()
+    for name, text, box, size in zip(names, texts, boxes, sizes, strict=True):
+        text.xyann = tuple(to_data.transform((box.left + _ROOM, box.bottom)))
+        text.set_verticalalignment("bottom")
+        if box.distance > _LEADER_FROM:
+            middle = to_data.transform((box.left + 0.5 * size[0], box.bottom + 0.5 * size[1]))
+            axis.annotate(
+                "", name.at, xytext=tuple(middle), zorder=2,
+                arrowprops={"arrowstyle": "-", "color": name.color, "linewidth": 0.5, "shrinkA": 0.4 * size[1]},
+            )  # fmt: skip
+
+
+def _pairs(figure: Front, rows: Sequence[Row]) -> Points:
+    """Points by line and place, where both measures are known."""
+    values = {(row.line, row.x, row.measure): row.value for row in rows}
+    return {
+        (line, at): (x, values[line, at, figure.y.measure])
+        for (line, at, measure), x in values.items()
+        if measure == figure.x.measure and (line, at, figure.y.measure) in values
+    }

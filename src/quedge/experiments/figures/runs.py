@@ -1,0 +1,133 @@
+"""Figures of whole runs: queues, power and offloading over time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quedge.experiments.figures.style import (
+    Legend,
+    LineStyle,
+    mark_level,
+    new_figure,
+    scale_queue,
+    style_axes,
+    styles_of,
+    write_thousands,
+)
+from quedge.experiments.presentation import Level
+from quedge.simulation.trace import Trace
+
+_POINTS = 400  # more than that cannot be told apart in print
+_WINDOW_SHARE = 0.02  # of the run, in one moving average
+
+
+class Runs(NamedTuple):
+    """The runs that share one column of a figure.
+
+    Attributes:
+        title: heading of the column.
+        traces: runs of the same scenario by policy name.
+    """
+
+    title: str
+    traces: Mapping[str, Trace]
+
+
+class _Quantity(NamedTuple):
+    """A row of the figure; its kind, "queue", "power" or "share", sets the axis."""
+
+    label: str
+    values: Callable[[Trace], NDArray[np.float64]]
+    kind: str
+
+
+_QUANTITIES = (
+    _Quantity("data queue (Mbit)", lambda trace: trace.data_queue_mbit.mean(axis=1), "queue"),
+    _Quantity("energy queue", lambda trace: trace.energy_queue.mean(axis=1), "queue"),
+    _Quantity("power (W)", lambda trace: trace.power_w.mean(axis=1), "power"),
+    _Quantity("offloading ratio", lambda trace: trace.offload.mean(axis=1), "share"),
+)
+
+
+def draw_runs(columns: Sequence[Runs], target: str | Path | IO[bytes]) -> None:
+    """Draw queues, power and offloading over time, one column a scenario, as PNG.
+
+    Every line is a mean over the devices and a moving average over a fiftieth of the run; queues that differ
+    by decades stand on a logarithmic axis.
+
+    Args:
+        columns: what to draw, at least one column with at least one run.
+        target: file name, or a file open for writing.
+
+    Raises:
+        ValueError: there is nothing to draw.
+    """
+    if not columns or not all(column.traces for column in columns):
+        raise ValueError("columns: nothing to draw; there must be at least one run in each column")
+    figure = new_figure(1.5 + 4.6 * len(columns), 8.6)
+    axes = figure.subplots(len(_QUANTITIES), len(columns), squeeze=False, sharex="col")
+    names = list(dict.fromkeys(name for column in columns for name in column.traces))
+    styles = styles_of(names)
+    lines: dict[str, Any] = {}
+    for c, column in enumerate(columns):
+        axes[0, c].set_title(column.title, fontsize=11)
+        axes[-1, c].set_xlabel("frame")
+        write_thousands(axes[-1, c].xaxis)
+        for r, quantity in enumerate(_QUANTITIES):
+            lines |= _draw_panel(axes[r, c], quantity, column.traces, styles)
+            if c == 0:
+                axes[r, c].set_ylabel(quantity.label)
+    figure.align_ylabels()
+    legend = Legend()
+    for name in names:
+        legend.add(name, lines[name])
+    legend.place(figure)
+    figure.savefig(target, dpi=150, format="png")
+
+
+def moving_average(values: NDArray[np.float64], window: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Means of `window` consecutive values, at most a few hundred of them, evenly spread.
+
+    Returns:
+        The middle positions of the windows and the means.
+    """
+    window = max(1, min(window, values.size))
+    sums = np.concatenate(([0.0], np.cumsum(values, dtype=np.float64)))
+    start = np.unique(np.linspace(0, values.size - window, _POINTS).astype(np.int64))
+    middle = start.astype(np.float64) + (window - 1) / 2.0
+    return middle, (sums[start + window] - sums[start]) / window
+
+
+def _draw_panel(
+    axis: Any, quantity: _Quantity, traces: Mapping[str, Trace], styles: Mapping[str, LineStyle]
+) -> dict[str, Any]:
+    """Draw one quantity of all runs; returns the lines by name."""
+    lines: dict[str, Any] = {}
+    for name, trace in traces.items():
+        style = styles[name]
+        at, mean = moving_average(quantity.values(trace), int(trace.frames * _WINDOW_SHARE))
+        marker = "o" if at.size == 1 else None  # a single point is no line
+        (lines[name],) = axis.plot(
+            at,
+            mean,
+            color=style.color,
+            linestyle=style.dashes,
+            linewidth=style.width,
+            marker=marker,
+            zorder=style.order,
+        )
+    axis.set_xlim(0, max(trace.frames for trace in traces.values()))
+    style_axes(axis)
+    if quantity.kind == "queue":
+        scale_queue(axis, np.concatenate([line.get_ydata() for line in lines.values()]))
+    elif quantity.kind == "power":
+        scenario = next(iter(traces.values())).scenario
+        mark_level(axis, Level(float(scenario.per_device("power_budget_w").mean()), "budget"))
+    else:
+        axis.set_ylim(-0.03, 1.03)
+    return lines

@@ -1,1 +1,0 @@
-"""One page of all figures and tables in a folder."""

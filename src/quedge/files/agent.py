@@ -1,0 +1,344 @@
+"""An agent's file: what it has learned, where its training stands, and what determines that training."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quedge.errors import MissingExtraError, check_installed
+from quedge.files.atomic import whole_file
+from quedge.model.frame import DATA_QUEUE_MBIT, ENERGY_QUEUE
+from quedge.model.scenario import PARAMETERS, Scenario
+from quedge.model.security import SUITE_KEYS
+from quedge.policy.learners import LEARNERS, converted, lydroo_of_object, settings_object
+from quedge.policy.lydroo import AgentState, Lydroo, TrainedLydroo
+from quedge.simulation.trace import RunState
+from quedge.simulation.training import Training
+
+NUMPY_SUFFIX, PYTORCH_SUFFIX = ".npz", ".pt"
+
+Parts = Mapping[str, str | int | Mapping[str, NDArray[Any]]]
+"""Texts, integers and groups of arrays, by name."""
+
+
+def check_storage(path: Path) -> None:
+    """Refuse a name by which it is not clear how a file is to be stored, and PyTorch's format without PyTorch.
+
+    Raises:
+        ValueError: another ending than .npz and .pt.
+        MissingExtraError: PyTorch is not installed.
+    """
+    if path.suffix not in (NUMPY_SUFFIX, PYTORCH_SUFFIX):
+        raise ValueError(
+            f"{path}: is not allowed; it must end in {NUMPY_SUFFIX}, or in {PYTORCH_SUFFIX} for PyTorch's format"
+        )
+    if path.suffix == PYTORCH_SUFFIX:
+        _check_pytorch()
+
+
+def stored_parts(parts: Parts, suffix: str) -> memoryview:
+    """The bytes of a file with such parts, in the format that the file's ending asks for."""
+    written = io.BytesIO()  # PyTorch hides what goes wrong with a file
+    if suffix == PYTORCH_SUFFIX:
+        import torch
+
+        stored = {name: _as_tensors(part) if isinstance(part, Mapping) else part for name, part in parts.items()}
+        torch.save(stored, written)
+    else:
+        np.savez(written, **dict(_flat(parts)))
+    return written.getbuffer()
+
+
+def read_parts(held: bytes) -> dict[str, Any]:
+    """The parts of a file, of either format; groups of PyTorch's hold tensors, for `as_array`.
+
+    Raises:
+        MissingExtraError: it is in PyTorch's format, and PyTorch is not installed.
+        Exception: it is no such file, of any kind.
+    """
+    with zipfile.ZipFile(io.BytesIO(held)) as archive:
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+            raise ValueError("compressed")  # what is small here could be vast in memory
+        is_pytorch_s = any(name.endswith("/data.pkl") for name in archive.namelist())
+    if is_pytorch_s:
+        _check_pytorch()
+        import torch
+
+        return dict(torch.load(io.BytesIO(held), map_location="cpu", weights_only=True))
+    parts: dict[str, Any] = {}
+    with np.load(io.BytesIO(held), allow_pickle=False) as arrays:
+        for name in arrays.files:
+            group, of_group, member = name.partition("/")
+            if not of_group:
+                parts[name] = arrays[name].item()
+            elif member:
+                parts.setdefault(group, {})[member] = arrays[name]
+            else:
+                parts[group] = {}
+    return parts
+
+
+def as_array(stored: Any) -> NDArray[Any]:
+    """An array of a group; one of PyTorch's tensors must hold its own numbers, not one many times.
+
+    Raises:
+        Exception: it is nothing of the kind, of any kind.
+    """
+    if isinstance(stored, np.ndarray):
+        array = stored
+    else:
+        tensor = stored.detach()
+        if tensor.untyped_storage().nbytes() != tensor.numel() * tensor.element_size():
+            raise ValueError("a tensor shares its numbers")
+        array = tensor.numpy()
+    if not array.flags.c_contiguous:
+        raise ValueError("an array is not in C's order")
+    return array
+
+
+def _flat(parts: Parts) -> list[tuple[str, Any]]:
+    """The parts as arrays without groups, as `group/name`; `group/` alone is an empty group."""
+    flat: list[tuple[str, Any]] = []
+    for name, part in parts.items():
+        if isinstance(part, Mapping):
+            flat += [(f"{name}/{member}", values) for member, values in part.items()] or [(f"{name}/", np.empty(0))]
+        else:
+            flat.append((name, np.array(part)))
+    return flat
+
+
+def _as_tensors(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    import torch
+
+    return {name: torch.from_numpy(np.array(values, order="C")) for name, values in arrays.items()}
+
+
+def _check_pytorch() -> None:
+    check_installed("torch", f"an agent's file in PyTorch's format ({NUMPY_SUFFIX} needs none)", "PyTorch", "learn")
+
+
+class Course(NamedTuple):
+    """A training's course in plain values.
+
+    Attributes:
+        policy: the policy's name.
+        settings: the agent's settings.
+        scenario: the scenario's keys; the constants of its PQC module as they follow from its suite.
+        seed: seed of the random streams.
+        frames: number of frames of the whole training.
+        world: digest of its channel gains and arrivals.
+    """
+
+    policy: str
+    settings: dict[str, Any]
+    scenario: dict[str, Any]
+    seed: int
+    frames: int
+    world: str
+
+    def difference(self, other: Course) -> str | None:
+        """The first thing in which another course differs from this one, in words; None where they are the same."""
+        for name, here, there in zip(self._fields, self, other, strict=True):
+            if name == "world":
+                continue  # it follows from the others, but for recorded channels and arrivals
+            if isinstance(here, dict) and isinstance(there, dict):
+                for key in dict.fromkeys((*here, *there)):
+                    if here.get(key) != there.get(key):
+                        return f"{key} = {here.get(key)}, not {there.get(key)}"
+            elif here != there:
+                return f"{name} = {here}, not {there}"
+        return None if self.world == other.world else "other channel gains or arrivals"
+
+
+def course_of(policy: str, settings: Lydroo, scenario: Scenario, seed: int, frames: int, world: str) -> Course:
+    """The course of a training, as a file gives it back."""
+    keys = {name: getattr(scenario, name) for name in (*SUITE_KEYS, *PARAMETERS)} | scenario.derived  # causes first
+    plain = json.loads(json.dumps({"settings": settings_object(settings), "scenario": keys}))
+    return Course(policy, plain["settings"], plain["scenario"], seed, frames, world)
+
+
+_FORMAT, _VERSION, _UNNAMED = "quedge-agent", 2, 1
+"""Files of version 1 are read, too: `converted` says how."""
+_PARTS = ("format", "version", "course", "weights", "moments", "replay", "standing", "queues")
+_Layout = dict[str, tuple[tuple[int, ...], Any]]
+"""Shape and type of each of a file's arrays."""
+
+
+class AgentFile(NamedTuple):
+    """What an agent's file holds.
+
+    Attributes:
+        course: the training's course.
+        settings: the agent's settings.
+        state: where the agent stands.
+        run: where the run stands.
+    """
+
+    course: Course
+    settings: Lydroo
+    state: AgentState
+    run: RunState
+
+    def resume(self) -> Training:
+        """The training, to be gone on with."""
+        return Training(self.settings.resume(self.state), self.state.frames, self.run)
+
+    def policy(self) -> TrainedLydroo:
+        """The agent as a policy that learns no more."""
+        return TrainedLydroo(self.settings, self.state.weights, self.state.devices)
+
+
+def save_agent(path: Path, course: Course, training: Training) -> None:
+    """Write where a training stands, as a whole or not at all; the file's ending is one that `check_storage` allows.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    state = training.agent.state()
+    standing = {
+        "candidates": state.candidates,
+        "winners": state.winners,
+        "frames": training.frames,
+        "random_state": training.run.random_state,
+    }
+    content: Parts = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "course": json.dumps(course._asdict()),
+        "weights": state.weights,
+        "moments": state.moments,
+        "replay": state.replay,
+        "standing": json.dumps(standing),
+        "queues": {"data_queue_mbit": training.run.data_queue_mbit, "energy_queue": training.run.energy_queue},
+    }
+    stored = stored_parts(content, path.suffix)
+    with whole_file(path) as file:
+        file.write(stored)
+
+
+def read_agent(path: Path) -> AgentFile:
+    """Read an agent's file.
+
+    Raises:
+        ValueError: it cannot be read or is not such a file; the message names it.
+        MissingExtraError: it is in PyTorch's format, and PyTorch is not installed.
+    """
+    try:
+        held = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        content = read_parts(held)
+        if content["format"] != _FORMAT:
+            raise ValueError
+    except MissingExtraError:
+        raise
+    except Exception:  # what is no such file fails in as many ways as there are files
+        raise ValueError(f"{path}: is not an agent's file; `quedge train` makes one") from None
+    try:
+        if content["version"] not in (_VERSION, _UNNAMED):
+            raise ValueError(
+                f"it is of version {content['version']!r}, and this quedge reads versions {_UNNAMED} and {_VERSION}"
+            )
+        return _checked(content)
+    except Exception as error:  # so does a damaged one
+        raise ValueError(f"{path}: is an agent's file that cannot be used: {error}") from None
+
+
+def _checked(content: Mapping[str, Any]) -> AgentFile:
+    _require(content.keys() == set(_PARTS), f"its parts are {', '.join(content)}")
+    course = Course(**json.loads(content["course"]))
+    if content["version"] == _UNNAMED:
+        policy, plain = converted(course.policy, course.settings)
+        course = course._replace(policy=policy, settings=plain)
+    _require(course.policy in LEARNERS, f"policy: {course.policy!r} is none of {', '.join(LEARNERS)}")
+    settings = lydroo_of_object(course.settings)
+    unknown = course.scenario.keys() - PARAMETERS.keys()
+    _require(not unknown, f"its scenario has unknown keys: {', '.join(sorted(unknown))}")
+    devices = Scenario(devices=course.scenario["devices"]).devices
+    standing = json.loads(content["standing"])
+    frames = _count(standing["frames"], course.frames, "frames")
+    shapes = settings.actor.shapes(devices, settings.inputs.features)
+    weights = _arrays(content["weights"], {name: (shape, np.float32) for name, shape in shapes.items()})
+    state = AgentState(
+        devices,
+        weights,
+        _checked_moments(content["moments"], shapes),
+        _checked_replay(content["replay"], settings, devices, frames),
+        _count(standing["candidates"], 10**6, "candidates"),
+        [_count(winner, devices - 1, "winners") for winner in standing["winners"]],
+        frames,
+    )
+    _require(len(state.winners) < settings.adapt_every, "winners: too many")
+    np.random.default_rng().bit_generator.state = standing["random_state"]  # refuses what is no such state
+    queues = _arrays(content["queues"], dict.fromkeys(("data_queue_mbit", "energy_queue"), ((devices,), np.float64)))
+    for name, allowed in (("data_queue_mbit", DATA_QUEUE_MBIT), ("energy_queue", ENERGY_QUEUE)):
+        _require(not allowed.excludes(queues[name]).any(), f"{name}: must be {allowed.allowed}")
+    return AgentFile(course, settings, state, RunState(**queues, random_state=standing["random_state"]))
+
+
+def _checked_moments(stored: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, NDArray[Any]]:
+    """Adam's memory; there is none before its first step."""
+    if not stored:
+        return {}
+    layout: _Layout = {}
+    for name, shape in shapes.items():
+        layout |= {f"{name}:step": ((), np.float32)}
+        layout |= {f"{name}:{moment}": (shape, np.float32) for moment in ("exp_avg", "exp_avg_sq")}
+    moments = _arrays(stored, layout)
+    for name, values in moments.items():
+        _require(name.endswith("exp_avg") or bool((values >= 0.0).all()), f"{name}: must not be negative")
+    return moments
+
+
+def _checked_replay(stored: Mapping[str, Any], settings: Lydroo, devices: int, frames: int) -> dict[str, NDArray[Any]]:
+    """The memory after so many frames of one cell."""
+    held = min(frames, settings.memory)
+    width = devices if held else 0
+    replay = _arrays(
+        stored,
+        {
+            "features": ((held, width, settings.inputs.features), np.float32),
+            "offload": ((held, width), np.float32),
+            "devices": ((held,), np.int64),
+            "added": ((), np.int64),
+        },
+    )
+    _require(int(replay["added"]) == frames, f"added: must be {frames}, the number of frames")
+    _require(bool((replay["devices"] == devices).all()), f"devices: must be {devices} in every frame")
+    _require(bool(np.isin(replay["offload"], (0.0, 1.0)).all()), "offload: must be 0 or 1")
+    return replay
+
+
+def _arrays(stored: Mapping[str, Any], layout: _Layout) -> dict[str, NDArray[Any]]:
+    """A group's arrays in the order of the layout, each finite."""
+    _require(stored.keys() == layout.keys(), f"{sorted(stored)} are not {sorted(layout)}")
+    arrays = {}
+    for name, (shape, kind) in layout.items():
+        array = as_array(stored[name])
+        _require(
+            array.shape == shape and array.dtype == kind and bool(np.isfinite(array).all()),
+            f"{name}: must be a finite array of shape {shape} and type {np.dtype(kind)}",
+        )
+        arrays[name] = array
+    return arrays
+
+
+def _count(value: Any, most: int, name: str) -> int:
+    _require(
+        isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most,
+        f"{name}: {value!r} is not allowed; it must be an integer, from 0 to {most}",
+    )
+    return int(value)
+
+
+def _require(fine: bool, complaint: str) -> None:
+    if not fine:
+        raise ValueError(complaint)

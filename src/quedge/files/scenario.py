@@ -1,0 +1,436 @@
+"""Scenario files and settings: read, checked and written as TOML."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+import json
+import re
+import textwrap
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from quedge.files.atomic import whole_file
+from quedge.model.scenario import PARAMETERS, Kind, Scenario
+from quedge.model.security import DERIVED
+from quedge.pqc.profiles import (
+    KEY_EXCHANGES,
+    OPERATIONS,
+    Algorithm,
+    Cycles,
+    Device,
+    Framing,
+    Profiles,
+    known_profiles,
+)
+
+ROW_TABLES = ("algorithms", "devices", "framings")
+
+Row = TypeVar("Row", Algorithm, Device, Framing)
+
+_MOST = 1e18
+_CHOICES = {"kind": tuple(OPERATIONS), "key_exchange": KEY_EXCHANGES}
+
+
+def profiles_with_rows(source: str, document: Mapping[str, Any], known: Profiles) -> Profiles:
+    """The known rows and those of a scenario file: `[pqc.devices.NAME]` and so on.
+
+    A row of a known name replaces single numbers of it. The cycles of a device stand in
+    `[pqc.devices.NAME.cycles.ALGORITHM]`, by operation.
+
+    Args:
+        source: what messages start with.
+        document: the parsed file.
+        known: rows to start from.
+
+    Raises:
+        ValueError: the message names the place in the file, the value and what is allowed.
+    """
+    pqc = document.get("pqc")
+    tables: dict[str, dict[str, Any]] = {}
+    for name in ROW_TABLES:
+        given = pqc.get(name, {}) if isinstance(pqc, dict) else {}
+        names = [row.name for row in getattr(known, name)]
+        tables[name] = _canonical(_table(f"{source}: pqc.{name}", given), names)
+    algorithms = list(_rows(source, "algorithms", Algorithm, tables, {row.name: row for row in known.algorithms}))
+    framings = list(_rows(source, "framings", Framing, tables, {row.name: row for row in known.framings}))
+    counts = {name: dict(_table(f"{source}: pqc.devices.{name}", row)) for name, row in tables["devices"].items()}
+    cycles_of = {name: row.pop("cycles", {}) for name, row in counts.items()}
+    devices = list(_rows(source, "devices", Device, {"devices": counts}, {row.name: row for row in known.devices}))
+    named = known.with_rows(algorithms=algorithms)
+    cycles = [
+        row
+        for device, table in cycles_of.items()
+        for row in _cycles(f"{source}: pqc.devices.{device}.cycles", device, table, named)
+    ]
+    return known.with_rows(algorithms, cycles, devices, framings)
+
+
+def rows_as_toml(profiles: Profiles) -> list[str]:
+    """The rows that do not come with the package, as the lines of a scenario file."""
+    known, lines = known_profiles(), []
+    for table, rows, kept in (
+        ("algorithms", profiles.algorithms, known.algorithms),
+        ("devices", profiles.devices, known.devices),
+        ("framings", profiles.framings, known.framings),
+    ):
+        for row in rows:
+            if row not in kept:
+                lines += ["", f"[pqc.{table}.{toml_text(row.name)}]"]
+                fields = {name: value for name, value in dataclasses.asdict(row).items() if value is not None}
+                lines += [f"{name} = {_toml_rows(value)}" for name, value in fields.items() if name != "name"]
+    for count in profiles.cycles:
+        if count not in known.cycles:
+            lines += [
+                "",
+                f"[pqc.devices.{toml_text(count.runs_on)}.cycles.{toml_text(count.algorithm)}.{count.operation}]",
+            ]
+            lines += [f"cycles = {count.cycles!r}", f"source = {toml_text(count.source)}"]
+            lines += [f"build = {toml_text(count.build)}"] if count.build else []
+    return lines
+
+
+def toml_text(text: str) -> str:
+    """A text as TOML has it, with quotes; JSON's escapes are TOML's, too."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
+
+
+def _toml_rows(value: Any) -> str:
+    return toml_text(value) if isinstance(value, str) else repr(value)
+
+
+def _rows(
+    source: str, table: str, kind: type[Row], tables: Mapping[str, Mapping[str, Any]], known: Mapping[str, Row]
+) -> Iterator[Row]:
+    """The rows of one table, each checked; those of known names with what they do not say taken from there."""
+    fields = {field.name: field for field in dataclasses.fields(kind) if field.name != "name"}
+    for name, given in tables[table].items():
+        place = f"{source}: pqc.{table}.{name}"
+        values = {}
+        for key, value in _table(place, given).items():
+            if key not in fields:
+                raise ValueError(f"{place}: {key}: unknown key (value {value!r}); it may have {', '.join(fields)}")
+            values[key] = _checked(place, key, value, str(fields[key].type))
+        if name in known:
+            yield dataclasses.replace(known[name], **({"source": "scenario file"} | values if values else {}))
+            continue
+        needed = [key for key, field in fields.items() if field.default is dataclasses.MISSING and key not in values]
+        if needed:
+            raise ValueError(f"{place}: {needed[0]}: is missing; a row of its own needs it")
+        yield kind(name=name, **values)
+
+
+def _cycles(place: str, device: str, table: Any, profiles: Profiles) -> Iterator[Cycles]:
+    """Cycles by algorithm and operation; each a number, or a table of `cycles`, `source` and `build`."""
+    names = {row.name: row for row in profiles.algorithms}
+    for algorithm, operations in _canonical(_table(place, table), list(names)).items():
+        if algorithm not in names:
+            raise ValueError(f"{place}: {algorithm}: unknown algorithm; it must be one of {', '.join(names)}")
+        allowed = OPERATIONS[names[algorithm].kind]
+        for operation, value in _table(f"{place}.{algorithm}", operations).items():
+            if operation not in allowed:
+                raise ValueError(
+                    f"{place}.{algorithm}: {operation}: unknown operation; it must be one of {', '.join(allowed)}"
+                )
+            count, source, build = value, "scenario file", ""
+            if isinstance(value, dict):
+                unknown = value.keys() - {"cycles", "source", "build"}
+                if unknown or "cycles" not in value:
+                    raise ValueError(
+                        f"{place}.{algorithm}.{operation}: must be a number, or have cycles, and may have source and "
+                        "build"
+                    )
+                count = value["cycles"]
+                source, build = (
+                    _checked(f"{place}.{algorithm}.{operation}", key, value.get(key, default), "str")
+                    for key, default in (("source", source), ("build", build))
+                )
+            count = _checked(f"{place}.{algorithm}", operation, count, "float")
+            yield Cycles(device, algorithm, operation, count, source, build)
+
+
+def _canonical(table: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """A table with the names that are known, in any case of letters, as they are known."""
+    known = {name.casefold(): name for name in names}
+    return {known.get(name.casefold(), name): value for name, value in table.items()}
+
+
+def _table(place: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{place}: {value!r} is not allowed; it must be a table")
+    return value
+
+
+def _checked(place: str, key: str, value: Any, kind: str) -> Any:
+    """A field's value, if it is of the field's type: a text, a whole number of bytes, or a positive number."""
+    if key in _CHOICES:
+        fine, allowed = value in _CHOICES[key], f"one of {', '.join(_CHOICES[key])}"
+    elif kind.startswith("str"):
+        fine, allowed = isinstance(value, str), "a text"
+    elif kind.startswith("int"):
+        fine = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST
+        allowed = f"an integer, at least 0 and at most {_MOST:g}"
+    else:
+        fine = isinstance(value, (int, float)) and not isinstance(value, bool) and 0.0 < value <= _MOST
+        allowed = f"a number, above 0 and at most {_MOST:g}"
+    if not fine:
+        raise ValueError(f"{place}: {key}: {value!r} is not allowed; it must be {allowed}")
+    return float(value) if kind.startswith("float") else value
+
+
+_GROUPS = tuple(dict.fromkeys(parameter.group for parameter in PARAMETERS.values()))
+_LONGEST_SHOWN = 60  # characters of a refused value in a message
+_TYPES: dict[Kind, Any] = {Kind.NUMBER: float, Kind.INTEGER: int, Kind.NAME: str, Kind.FLAG: bool}
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+"""What an algorithm, a device or a framing may be called, where a setting has no quotes."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Given:
+    """A scenario and what its user said of it.
+
+    Attributes:
+        scenario: the scenario, checked.
+        fixes_devices: whether the number of devices is given, as such or by a list with one value a device.
+    """
+
+    scenario: Scenario
+    fixes_devices: bool
+
+
+class Preset(NamedTuple):
+    """A key's value that an option of a command gives.
+
+    Attributes:
+        option: the option, as messages name it.
+        key: the key.
+        value: its value, of the key's type.
+    """
+
+    option: str
+    key: str
+    value: Any
+
+
+def read_scenario(
+    path: str | Path | None = None,
+    settings: Sequence[str] = (),
+    recorded_devices: int | None = None,
+    presets: Sequence[Preset] = (),
+) -> Given:
+    """Read a scenario file and apply settings to it.
+
+    A key stands in its group's table or above all tables. Settings come last.
+
+    Args:
+        path: a TOML file; the defaults without one.
+        settings: `key=value`, the value written as in TOML.
+        recorded_devices: the number of devices where neither the file nor a setting gives it.
+        presets: values that go before all others.
+
+    Returns:
+        The scenario.
+
+    Raises:
+        ValueError: the message names the file or setting, the key, the value and what is allowed.
+    """
+    keys, profiles = read_keys(path)
+    source = dict.fromkeys(keys, str(path))
+    for setting in settings:
+        key, value = _parsed_setting(setting)
+        if source.get(key, "").startswith("--set"):
+            raise ValueError(f"--set {_shown(setting)}: {key}: is set twice; once is allowed")
+        keys |= checked_keys(f"--set {_shown(setting)}", {key: value})
+        source[key] = f"--set {_shown(setting)}"
+    keys |= {preset.key: preset.value for preset in presets}
+    source |= {preset.key: preset.option for preset in presets}
+    fixes_devices = "devices" in keys or any(isinstance(value, list) for value in keys.values())
+    if recorded_devices is not None and "devices" not in keys:
+        keys["devices"] = recorded_devices
+    try:
+        return Given(Scenario(**keys, profiles=profiles), fixes_devices)
+    except ValueError as error:
+        key = re.split(r"\W", str(error), maxsplit=1)[0]
+        raise ValueError(f"{source.get(key, path or 'scenario')}: {error}") from None
+
+
+def read_keys(path: str | Path | None) -> tuple[dict[str, Any], Profiles]:
+    """The keys of a scenario file, each of the right type, and the profiles with its rows; none without a file.
+
+    Raises:
+        ValueError: as `read_scenario`, but for what only a scenario refuses.
+    """
+    if path is None:
+        return {}, known_profiles()
+    document = _parsed_file(Path(path))
+    profiles = profiles_with_rows(str(path), document, known_profiles())
+    return checked_keys(str(path), _flat(str(path), document)), profiles
+
+
+def write_scenario(scenario: Scenario, path: str | Path) -> None:
+    """Write a scenario as a TOML file that reads back as the same cell; never half of it.
+
+    Defaults that depend on the number of devices are written as the values that they stand for, so that the file
+    means the same wherever it is read.
+    """
+    with whole_file(Path(path)) as file:
+        file.write(_document(scenario, commented=False).encode())
+
+
+def commented_template() -> str:
+    """A scenario file with every key, its meaning, unit, range and default."""
+    return _document(Scenario(), commented=True)
+
+
+def _document(scenario: Scenario, commented: bool) -> str:
+    lines = []
+    if commented:
+        lines += textwrap.wrap(
+            "A scenario of quedge. Every key is optional and stands here with its default; it can also be set with "
+            "`--set key=value`. Keys marked 'per device' take one number for all devices or a list with one number "
+            "for each. Keys that are commented out depend on the number of devices, which a recording or the frames "
+            "to decide may give, or belong to a suite of post-quantum algorithms, which takes the place of the "
+            "constants above it, or have no default.",
+            width=100, initial_indent="# ", subsequent_indent="# ",
+        )  # fmt: skip
+    for group, names in groupby(sorted(PARAMETERS, key=_group_of), key=_group_of):
+        lines += ["", f"[{_GROUPS[group]}]"]
+        for name in names:
+            parameter, value = PARAMETERS[name], getattr(scenario, name)
+            if commented:
+                allowed = parameter.allowed
+                remarks = (parameter.unit, allowed, "per device" if parameter.per_device else "")
+                lines.append(f"# {parameter.meaning} ({'; '.join(remark for remark in remarks if remark)})")
+            left_open = value is None or name == "devices"
+            if value is None and parameter.example is not None:
+                if not commented:
+                    continue  # left out, or as the suite has it
+                value = parameter.example
+            elif scenario.suite is not None and name in DERIVED:
+                continue  # follows from the suite
+            value = scenario.per_device(name).tolist() if value is None else value
+            lines.append(f"{'# ' if commented and left_open else ''}{name} = {_toml(value)}")
+        if _GROUPS[group] == "pqc":
+            lines += rows_as_toml(scenario.profiles)
+    return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def _group_of(name: str) -> int:
+    return _GROUPS.index(PARAMETERS[name].group)
+
+
+def _toml(value: Any) -> str:
+    """A key's value as TOML; Python's shortest exact form of a number is TOML, too."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return toml_text(value)
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(_toml(each) for each in value)}]"
+    return repr(value)
+
+
+def _parsed_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: is not a text file in UTF-8") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: is not valid TOML: {str(error).splitlines()[0]}") from None
+
+
+def _parsed_setting(setting: str) -> tuple[str, Any]:
+    key, equals, text = (part.strip() for part in setting.partition("="))
+    if not equals or not key or not text:
+        raise ValueError(f"--set {_shown(setting)}: is not allowed; it must be key=value")
+    try:
+        document = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        document = {}
+    if document.keys() != {"value"}:
+        if key not in PARAMETERS:
+            raise ValueError(f"--set {_shown(setting)}: {unknown_key(key, text)}")
+        if PARAMETERS[key].kind is Kind.NAME and NAME.fullmatch(text):
+            return key, text  # a shell takes quotes away
+        raise ValueError(f"--set {_shown(setting)}: {key}: {_shown(text)} is not allowed; it must be {_kind_of(key)}")
+    return key, document["value"]
+
+
+def _flat(source: str, document: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys without their tables; a key in a table that is not its own is refused."""
+    keys: dict[str, Any] = {}
+    for name, value in document.items():
+        if name not in _GROUPS:
+            keys[name] = value
+        elif not isinstance(value, dict):
+            raise ValueError(f"{source}: {name}: must be a table, [{name}], with keys of its own")
+    for group in _GROUPS:
+        table = document.get(group)
+        for name, value in table.items() if isinstance(table, dict) else ():
+            if group == "pqc" and name in ROW_TABLES:
+                continue
+            own = PARAMETERS[name].group if name in PARAMETERS else group
+            if own != group:
+                raise ValueError(f"{source}: {name}: the table [{group}] is not allowed; it must stand in [{own}]")
+            if name in keys:
+                raise ValueError(f"{source}: {name}: is given twice; it may stand above all tables or in [{group}]")
+            keys[name] = value
+    return keys
+
+
+def checked_keys(source: str, keys: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys, each known and of the right type; ranges and lengths are the scenario's to check.
+
+    Raises:
+        ValueError: it starts with `source` and names the key, the value and what is allowed.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return dict(_file_model().model_validate(keys).model_dump(exclude_unset=True))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = str(first["loc"][0])
+    if key not in PARAMETERS:
+        raise ValueError(f"{source}: {unknown_key(key, repr(keys[key]))}")
+    raise ValueError(f"{source}: {key}: {_shown(repr(keys[key]))} is not allowed; it must be {_kind_of(key)}")
+
+
+def _kind_of(key: str) -> str:
+    """What a key takes, in words."""
+    parameter = PARAMETERS[key]
+    each = " or a list with one number a device" if parameter.per_device else ""
+    if parameter.kind in (Kind.NAME, Kind.FLAG):
+        return parameter.allowed
+    return f"{'an integer' if parameter.kind is Kind.INTEGER else f'a number{each}'}, {parameter.allowed}"
+
+
+def unknown_key(key: str, value: str) -> str:
+    """What is said of a key that no scenario has, and of the value that it was given."""
+    close = difflib.get_close_matches(key.rpartition(".")[2], [*PARAMETERS, *_GROUPS], n=1)
+    meant = f"did you mean {close[0]}? " if close else ""
+    return f"{_shown(key)}: unknown key (value {_shown(value)}); {meant}`quedge init` lists the keys"
+
+
+@functools.cache
+def _file_model() -> Any:
+    """The keys of a scenario file and their types, as a pydantic model."""
+    from pydantic import ConfigDict, create_model
+
+    fields: dict[str, Any] = {}
+    for name, parameter in PARAMETERS.items():
+        kind = _TYPES[parameter.kind]
+        fields[name] = (kind | list[float] if parameter.per_device else kind, 0)
+    return create_model("ScenarioFile", __config__=ConfigDict(extra="forbid", strict=True), **fields)
+
+
+def _shown(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_SHOWN else f"{line[:_LONGEST_SHOWN]}..."

@@ -1,0 +1,96 @@
+"""How kernels are compiled, and how their loops avoid counting references."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+import numpy as np
+from numba.core import types
+from numba.extending import intrinsic, overload
+from numpy.typing import NDArray
+
+from quedge.model.kernel_cache import kept_on_disk
+
+Floats = NDArray[np.float64]
+Floats32 = NDArray[np.float32]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def kernel(function: F) -> F:
+    """Compile `function` to machine code on its first call and keep the result on disk.
+
+    It is kept in the folder that the environment variable NUMBA_CACHE_DIR names, else beside the source, else in the
+    user's cache; where none of them can be written, every process compiles anew. It is compiled again when anything
+    changes that it is compiled from, in whatever file (`kernel_cache`).
+
+    Division follows IEEE 754 (x / 0 is infinite) instead of raising, as NumPy's does; the plain Python
+    function stays reachable as `.py_func`.
+    """
+    return _compiled(function)
+
+
+def summing_kernel(function: F) -> F:
+    """As `kernel`, for sums whose order is left to the compiler: the processor adds up several parts at once."""
+    return _compiled(function, fastmath={"reassoc"})
+
+
+def unlocked_kernel(function: F) -> F:
+    """As `kernel`, but other threads of Python go on meanwhile: for long steps that may run beside an answer."""
+    return _compiled(function, nogil=True)
+
+
+def inner_kernel(function: F) -> F:
+    """Compile `function` as `kernel` does, but into every kernel that calls it: for what loops over frames call.
+
+    A call would copy the records that it is given, and count the references to each of their arrays (`uncounted`).
+    """
+    return _compiled(function, forceinline=True)
+
+
+def _compiled(function: F, **options: Any) -> F:
+    return cast(F, kept_on_disk(numba.njit(error_model="numpy", **options)(function)))
+
+
+V = TypeVar("V")
+
+
+def uncounted(value: V) -> V:
+    """The same array, or tuple of arrays, of which a kernel does not count the references, nor those of its slices.
+
+    Every slice and every call counts the arrays that it is given, up and down again; a loop over frames of ten devices
+    was measured to spend half of its time on that. Only for a kernel's arguments, which its caller holds: an array that
+    the kernel itself made is freed after its last mention. Not to be returned.
+    """
+    return value
+
+
+@overload(uncounted, strict=False)
+def _compiled_uncounted(value: Any) -> Any:
+    return lambda value: _without_owner(value)  # type: ignore[call-arg]  # numba itself passes the context
+
+
+@intrinsic
+def _without_owner(context: Any, value: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _disowned(context, builder, signature.return_type, arguments[0])
+
+    return value(value), generate
+
+
+def _disowned(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    """Machine code that gives an array no owner, or each array of a tuple; numba counts only what has one."""
+    if isinstance(kind, types.Array):
+        array = context.make_array(kind)(context, builder, value)
+        array.meminfo = array.meminfo.type(None)
+        return array._getvalue()
+    if isinstance(kind, types.BaseTuple):
+        inner_kinds: Any = kind
+        for k, inner in enumerate(inner_kinds):
+            item = _disowned(context, builder, inner, builder.extract_value(value, k))
+            value = builder.insert_value(value, item, k)
+    return value

@@ -1,0 +1,110 @@
+"""The paper's actor, made for one number of devices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quedge.model.kernels import Floats32, Ints, kernel, unlocked_kernel
+from quedge.policy.lydroo.network.layers import (
+    bias_slopes,
+    cross_entropy,
+    input_slopes,
+    layer,
+    rectify,
+    rectify_slopes,
+    weight_slopes,
+)
+from quedge.policy.lydroo.network.network import Weights, check_units, wrong_devices
+from quedge.policy.lydroo.replay import Batch
+
+
+@dataclass(frozen=True)
+class MlpActor:
+    """The paper's actor: one fully connected network that sees all devices at once, made for their number.
+
+    Attributes:
+        hidden: units of the two hidden layers.
+
+    Source: Section VI-A; LyDROO.
+    """
+
+    hidden: tuple[int, int] = (256, 128)
+
+    def __post_init__(self) -> None:
+        if len(self.hidden) != 2:
+            raise ValueError(f"hidden: {self.hidden!r} is not allowed; it must be two numbers of units")
+        for units in self.hidden:
+            check_units("hidden", units)
+
+    def shapes(self, devices: int, features: int) -> dict[str, tuple[int, ...]]:
+        """The shape of each weight; see `Actor.shapes`."""
+        first, second = self.hidden
+        return {
+            "first.weight": (first, devices * features),
+            "first.bias": (first,),
+            "second.weight": (second, first),
+            "second.bias": (second,),
+            "output.weight": (devices, second),
+            "output.bias": (devices,),
+        }
+
+    def logits(self, weights: Weights, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """One logit a device; see `Actor.logits`.
+
+        Raises:
+            ValueError: the actor was made for another number of devices.
+        """
+        made_for = weights["output.bias"].size
+        if features.shape[0] != made_for:
+            raise wrong_devices(features.shape[0], made_for)
+        logits = _forward(features.reshape(1, -1), *weights.values())[2][0]
+        return np.asarray(logits, dtype=np.float64)
+
+    def gradient(self, weights: Weights, batch: Batch, gradient: Weights) -> float:
+        """The loss and its gradient; see `Actor.gradient`."""
+        return _gradient(*batch, *weights.values(), *gradient.values())
+
+
+@kernel
+def _forward(
+    features: Floats32, first: Floats32, first_bias: Floats32, second: Floats32, second_bias: Floats32,
+    output: Floats32, output_bias: Floats32,
+) -> tuple[Floats32, Floats32, Floats32]:  # fmt: skip
+    """What the network makes of frames, shape (frames, devices · features).
+
+    Returns:
+        first layer, second layer and logits, each of shape (frames, units).
+    """
+    lower = layer(features, first, first_bias)
+    rectify(lower)
+    upper = layer(lower, second, second_bias)
+    rectify(upper)
+    return lower, upper, layer(upper, output, output_bias)
+
+
+@unlocked_kernel
+def _gradient(
+    features: Floats32, offload: Floats32, devices: Ints,
+    first: Floats32, first_bias: Floats32, second: Floats32, second_bias: Floats32,
+    output: Floats32, output_bias: Floats32,
+    first_slopes: Floats32, first_bias_slopes: Floats32, second_slopes: Floats32, second_bias_slopes: Floats32,
+    output_slopes: Floats32, output_bias_slopes: Floats32,
+) -> float:  # fmt: skip
+    seen = features.reshape((features.shape[0], features.shape[1] * features.shape[2]))
+    lower, upper, logits = _forward(seen, first, first_bias, second, second_bias, output, output_bias)
+    of_logits = np.empty(logits.shape, np.float32)
+    loss = cross_entropy(logits, offload, devices, of_logits)
+    weight_slopes(upper, of_logits, output_slopes)
+    bias_slopes(of_logits, output_bias_slopes)
+    of_upper = input_slopes(of_logits, output)
+    rectify_slopes(upper, of_upper)
+    weight_slopes(lower, of_upper, second_slopes)
+    bias_slopes(of_upper, second_bias_slopes)
+    of_lower = input_slopes(of_upper, second)
+    rectify_slopes(lower, of_lower)
+    weight_slopes(seen, of_lower, first_slopes)
+    bias_slopes(of_lower, first_bias_slopes)
+    return loss

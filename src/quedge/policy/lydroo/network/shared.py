@@ -1,0 +1,158 @@
+"""The actor that serves any number of devices with the same weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quedge.model.kernels import Floats32, Ints, kernel, unlocked_kernel
+from quedge.policy.lydroo.network.layers import (
+    add_product,
+    bias_slopes,
+    cross_entropy,
+    input_slopes,
+    layer,
+    rectify,
+    rectify_slopes,
+    weight_slopes,
+)
+from quedge.policy.lydroo.network.network import Weights, check_units
+from quedge.policy.lydroo.replay import Batch
+
+
+@dataclass(frozen=True)
+class SharedActor:
+    """One small network for every device, which sees its own features and a summary of all devices.
+
+    Each device's features are embedded; mean and maximum of the embeddings over all devices are the context; a second
+    layer sees the device's own embedding and the context. Permuting the devices permutes the output, and the same
+    weights serve any number of devices.
+
+    Attributes:
+        embedding: units of the first layer.
+        hidden: units of the second layer.
+    """
+
+    embedding: int = 32
+    hidden: int = 32
+
+    def __post_init__(self) -> None:
+        check_units("embedding", self.embedding)
+        check_units("hidden", self.hidden)
+
+    def shapes(self, devices: int, features: int) -> dict[str, tuple[int, ...]]:
+        """The shape of each weight, whatever the number of devices; see `Actor.shapes`."""
+        return {
+            "embed.weight": (self.embedding, features),
+            "embed.bias": (self.embedding,),
+            "own.weight": (self.hidden, self.embedding),
+            "context.weight": (self.hidden, 2 * self.embedding),
+            "context.bias": (self.hidden,),
+            "output.weight": (1, self.hidden),
+            "output.bias": (1,),
+        }
+
+    def logits(self, weights: Weights, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """One logit a device; see `Actor.logits`."""
+        devices = np.array([features.shape[0]])
+        logits = _forward(features[np.newaxis], devices, *weights.values())[3][0]
+        return np.asarray(logits, dtype=np.float64)
+
+    def gradient(self, weights: Weights, batch: Batch, gradient: Weights) -> float:
+        """The loss and its gradient; see `Actor.gradient`.
+
+        Where several devices share an embedding's maximum, its slope is shared evenly among them.
+        """
+        return _gradient(*batch, *weights.values(), *gradient.values())
+
+
+@kernel
+def _forward(
+    features: Floats32, devices: Ints,
+    embed: Floats32, embed_bias: Floats32, own: Floats32, context: Floats32, context_bias: Floats32,
+    output: Floats32, output_bias: Floats32,
+) -> tuple[Floats32, Floats32, Floats32, Floats32]:  # fmt: skip
+    """What the network makes of frames of up to as many devices, shape (frames, devices, features).
+
+    Returns:
+        embeddings, shape (frames · devices, embedding); their mean and maximum in each frame, shape (frames,
+        2 · embedding); second layer, shape (frames · devices, hidden); logits, shape (frames, devices).
+    """
+    frames, most, inputs = features.shape
+    rows = frames * most
+    embedded = layer(features.reshape((rows, inputs)), embed, embed_bias)
+    rectify(embedded)
+    pooled = np.zeros((frames, 2 * embed.shape[0]), np.float32)
+    for frame in range(frames):
+        _pool(embedded[frame * most : frame * most + devices[frame]], pooled[frame])
+    shared = layer(pooled, context, context_bias)
+    hidden = np.empty((rows, own.shape[0]), np.float32)
+    for row in range(rows):
+        hidden[row] = shared[row // most]
+    add_product(embedded, own, hidden)
+    rectify(hidden)
+    return embedded, pooled, hidden, layer(hidden, output, output_bias).reshape((frames, most))
+
+
+@unlocked_kernel
+def _gradient(
+    features: Floats32, offload: Floats32, devices: Ints,
+    embed: Floats32, embed_bias: Floats32, own: Floats32, context: Floats32, context_bias: Floats32,
+    output: Floats32, output_bias: Floats32,
+    embed_slopes: Floats32, embed_bias_slopes: Floats32, own_slopes: Floats32, context_slopes: Floats32,
+    context_bias_slopes: Floats32, output_slopes: Floats32, output_bias_slopes: Floats32,
+) -> float:  # fmt: skip
+    embedded, pooled, hidden, logits = _forward(
+        features, devices, embed, embed_bias, own, context, context_bias, output, output_bias
+    )
+    frames, most, inputs = features.shape
+    rows = frames * most
+    of_logits = np.empty((frames, most), np.float32)
+    loss = cross_entropy(logits, offload, devices, of_logits)
+    of_output = of_logits.reshape((rows, 1))
+    weight_slopes(hidden, of_output, output_slopes)
+    bias_slopes(of_output, output_bias_slopes)
+    of_hidden = input_slopes(of_output, output)
+    rectify_slopes(hidden, of_hidden)
+    weight_slopes(embedded, of_hidden, own_slopes)
+    of_embedded = input_slopes(of_hidden, own)
+    of_shared = np.zeros((frames, own.shape[0]), np.float32)
+    for row in range(rows):
+        of_shared[row // most] += of_hidden[row]
+    weight_slopes(pooled, of_shared, context_slopes)
+    bias_slopes(of_shared, context_bias_slopes)
+    of_pooled = input_slopes(of_shared, context)
+    for frame in range(frames):
+        there = slice(frame * most, frame * most + devices[frame])
+        _add_pool_slopes(embedded[there], pooled[frame], of_pooled[frame], of_embedded[there])
+    rectify_slopes(embedded, of_embedded)
+    weight_slopes(features.reshape((rows, inputs)), of_embedded, embed_slopes)
+    bias_slopes(of_embedded, embed_bias_slopes)
+    return loss
+
+
+@kernel
+def _pool(embedded: Floats32, pooled: Floats32) -> None:
+    """Mean and maximum of a frame's embeddings, shape (devices, units), into zeros of shape (2 · units,)."""
+    devices, units = embedded.shape
+    for i in range(devices):
+        for unit in range(units):
+            pooled[unit] += embedded[i, unit] / np.float32(devices)
+            pooled[units + unit] = max(pooled[units + unit], embedded[i, unit])  # at least 0, as all of them are
+
+
+@kernel
+def _add_pool_slopes(embedded: Floats32, pooled: Floats32, of_pooled: Floats32, of_embedded: Floats32) -> None:
+    """Add to the slopes of a frame's embeddings those that come from their mean and maximum; shapes as in `_pool`."""
+    devices, units = embedded.shape
+    for unit in range(units):
+        largest, holders = pooled[units + unit], 0
+        for i in range(devices):
+            holders += embedded[i, unit] == largest
+        of_mean, of_largest = of_pooled[unit] / np.float32(devices), of_pooled[units + unit] / np.float32(holders)
+        for i in range(devices):
+            of_embedded[i, unit] += of_mean
+            if embedded[i, unit] == largest:
+                of_embedded[i, unit] += of_largest

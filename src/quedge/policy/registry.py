@@ -1,0 +1,51 @@
+"""The policies under the names that commands, tables and figures give them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from quedge.allocation.sca import NomaSca
+from quedge.allocation.tdma import Tdma
+from quedge.policy.baselines import AllLocal, AllOffload, BestPair, BestSingle, Random
+from quedge.policy.exact import Exact
+from quedge.policy.lydroo import EQUIVARIANT as EQUIVARIANT_AGENT
+from quedge.policy.lydroo import LYDROO_PUBLIC as PUBLIC_RECIPE
+from quedge.policy.lydroo import Lydroo
+from quedge.policy.policy import Learner, Policy
+
+
+class Scheme(NamedTuple):
+    """A policy with its name.
+
+    Attributes:
+        name: what it is called.
+        policy: who decides.
+    """
+
+    name: str
+    policy: Policy | Learner
+
+
+EXACT = Scheme("exact", Exact())
+LYDROO_NOMA = Scheme("lydroo-noma", Lydroo())
+LYDROO_SCA = Scheme("lydroo-sca", Lydroo(allocator=NomaSca()))
+LYDROO_TDMA = Scheme("lydroo-tdma", Lydroo(allocator=Tdma()))
+LYDROO_PUBLIC = Scheme("lydroo-public", PUBLIC_RECIPE)
+EQUIVARIANT = Scheme("equivariant", EQUIVARIANT_AGENT)
+BEST_PAIR = Scheme("best-pair", BestPair())
+BEST_SINGLE = Scheme("best-single", BestSingle())
+ALL_LOCAL = Scheme("all-local", AllLocal())
+ALL_OFFLOAD = Scheme("all-offload", AllOffload())
+RANDOM = Scheme("random", Random())
+
+SCHEMES = (
+    EXACT, EQUIVARIANT, LYDROO_NOMA, LYDROO_SCA, LYDROO_TDMA, LYDROO_PUBLIC,
+    BEST_PAIR, BEST_SINGLE, ALL_LOCAL, ALL_OFFLOAD, RANDOM,
+)  # fmt: skip
+"""Every scheme that has a name."""
+
+PAPER_SCHEMES = (LYDROO_TDMA, LYDROO_NOMA, LYDROO_SCA)
+"""The three that the paper compares: its agent with each of the critics."""
+
+BESIDE = (EQUIVARIANT, EXACT)
+"""What stands beside them: quedge's own agent, and the optimum of each frame."""

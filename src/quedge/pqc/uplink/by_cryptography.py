@@ -1,0 +1,156 @@
+"""The algorithms that cryptography runs, on OpenSSL: ML-KEM-768 and 1024, ML-DSA, the AEADs, and HKDF."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from collections.abc import Callable
+from typing import Any
+
+from quedge.pqc.profiles import Algorithm
+from quedge.pqc.uplink.primitives import KEY_BYTES, Aead, Kem, Signature, UnofferedError
+
+KEMS = {"ML-KEM-768": "MLKEM768", "ML-KEM-1024": "MLKEM1024"}
+SIGNATURES = {"ML-DSA-44": "MLDSA44", "ML-DSA-65": "MLDSA65", "ML-DSA-87": "MLDSA87"}
+AEADS = {
+    **dict.fromkeys(("AES-256-GCM", "AES-256-GCM-ASM", "AES-256-GCM-CT", "AES-256-GCM-HW"), "AESGCM"),
+    "ChaCha20-Poly1305": "ChaCha20Poly1305",
+}
+"""Names of the library's classes, by algorithm; of the first two they are completed by `PrivateKey` or `PublicKey`."""
+
+
+def hkdf_sha256(secret: bytes, salt: bytes, info: bytes, length: int) -> bytes:
+    """A key of `length` bytes from a secret. Source: RFC 5869."""
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+    return HKDF(algorithm=SHA256(), length=length, salt=salt, info=info).derive(secret)
+
+
+def openssl_version() -> str:
+    """Version of the OpenSSL that cryptography stands on."""
+    try:
+        from cryptography.hazmat.backends.openssl import backend
+    except ImportError:
+        return "unknown"
+    return backend.openssl_version_text().removeprefix("OpenSSL ").partition(" ")[0]
+
+
+def _class(row: Algorithm, module: str, name: str, try_it: Callable[[Any], object]) -> Any:
+    """A class of cryptography, tried once: an old version lacks it, a build on an old OpenSSL cannot run it."""
+    try:
+        from cryptography.exceptions import UnsupportedAlgorithm
+    except ImportError as error:
+        raise UnofferedError(f"{row.name} cannot be run: cryptography does not load ({error})") from None
+    try:
+        found = getattr(importlib.import_module(f"cryptography.hazmat.primitives.{module}"), name)
+        try_it(found)
+    except (ImportError, AttributeError, UnsupportedAlgorithm):
+        raise UnofferedError(
+            f"{row.name} cannot be run by the installed cryptography {importlib.metadata.version('cryptography')} "
+            f"on OpenSSL {openssl_version()}; it needs cryptography 48 or newer on OpenSSL 3.5 or newer, which "
+            "pip install 'quedge[pqc]' brings"
+        ) from None
+    return found
+
+
+def kem(row: Algorithm) -> Kem:
+    """A KEM of `KEMS`; an UnofferedError where the installed build cannot run it."""
+    stem = KEMS[row.name]
+    secret = _class(row, "asymmetric.mlkem", f"{stem}PrivateKey", lambda key: key.generate())
+    public = _class(row, "asymmetric.mlkem", f"{stem}PublicKey", lambda key: key.from_public_bytes)
+    return Kem(
+        row, "cryptography",
+        lambda: _OpensslKemSecretKey(secret.generate()),
+        lambda key: _OpensslKemPublicKey(public.from_public_bytes(key)),
+    )  # fmt: skip
+
+
+def signature(row: Algorithm) -> Signature:
+    """A signature of `SIGNATURES`; as `kem`."""
+    stem = SIGNATURES[row.name]
+    secret = _class(row, "asymmetric.mldsa", f"{stem}PrivateKey", lambda key: key.generate())
+    public = _class(row, "asymmetric.mldsa", f"{stem}PublicKey", lambda key: key.from_public_bytes)
+    return Signature(
+        row, "cryptography",
+        lambda: _OpensslSigningKey(secret.generate()),
+        lambda key: _OpensslVerifyingKey(public.from_public_bytes(key)),
+    )  # fmt: skip
+
+
+def aead(row: Algorithm) -> Aead:
+    """An AEAD of `AEADS`; as `kem`."""
+    found = _class(row, "ciphers.aead", AEADS[row.name], lambda cipher: cipher(bytes(KEY_BYTES)))
+    return Aead(row, "cryptography", lambda key: _OpensslCipher(found(key)))
+
+
+class _OpensslKemSecretKey:
+    __slots__ = ("_key", "public_key")
+
+    def __init__(self, key: Any) -> None:
+        self._key = key
+        self.public_key: bytes = key.public_key().public_bytes_raw()
+
+    def decapsulate(self, ciphertext: bytes) -> bytes:
+        secret: bytes = self._key.decapsulate(ciphertext)
+        return secret
+
+
+class _OpensslKemPublicKey:
+    __slots__ = ("_key",)
+
+    def __init__(self, key: Any) -> None:
+        self._key = key
+
+    def encapsulate(self) -> tuple[bytes, bytes]:
+        secret, ciphertext = self._key.encapsulate()
+        return ciphertext, secret
+
+
+class _OpensslSigningKey:
+    __slots__ = ("_key", "public_key")
+
+    def __init__(self, key: Any) -> None:
+        self._key = key
+        self.public_key: bytes = key.public_key().public_bytes_raw()
+
+    def sign(self, message: bytes, context: bytes) -> bytes:
+        signed: bytes = self._key.sign(message, context)
+        return signed
+
+
+class _OpensslVerifyingKey:
+    __slots__ = ("_key",)
+
+    def __init__(self, key: Any) -> None:
+        self._key = key
+
+    def verifies(self, signature: bytes, message: bytes, context: bytes) -> bool:
+        from cryptography.exceptions import InvalidSignature
+
+        try:
+            self._key.verify(signature, message, context)
+        except InvalidSignature:
+            return False
+        return True
+
+
+class _OpensslCipher:
+    __slots__ = ("_cipher", "_invalid_tag")
+
+    def __init__(self, cipher: Any) -> None:
+        from cryptography.exceptions import InvalidTag
+
+        self._cipher = cipher
+        self._invalid_tag = InvalidTag
+
+    def encrypt(self, nonce: bytes, data: bytes | memoryview, associated: bytes) -> bytes:
+        sealed: bytes = self._cipher.encrypt(nonce, data, associated)
+        return sealed
+
+    def decrypt(self, nonce: bytes, sealed: bytes, associated: bytes) -> bytes | None:
+        try:
+            data: bytes = self._cipher.decrypt(nonce, sealed, associated)
+        except self._invalid_tag:
+            return None
+        return data

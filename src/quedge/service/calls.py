@@ -1,0 +1,167 @@
+"""Calls: bytes in, statuses out; pipelined streams with bounded in-flight requests and responses in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any, TypeVar
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from quedge.service.methods import Method
+
+_SERVICE_ENDS = grpc.StatusCode.UNAVAILABLE, "the service ends"
+
+
+class EndedError(Exception):
+    """A call ends here.
+
+    Attributes:
+        code: gRPC's status.
+    """
+
+    def __init__(self, code: grpc.StatusCode, why: str) -> None:
+        super().__init__(why)
+        self.code = code
+
+
+class Calls:
+    """The calls that are served now; it lives in the event loop.
+
+    Args:
+        unreadable: called where the bytes of a request are no message.
+    """
+
+    def __init__(self, unreadable: Callable[[], None]) -> None:
+        self._unreadable = unreadable
+        self._waiting: set[asyncio.Task[Any]] = set()  # those that wait for a request of an open stream
+        self._ending = False
+
+    def end(self) -> None:
+        """End every stream with UNAVAILABLE: at once where nothing of it is being served, else after its answer."""
+        self._ending = True
+        for task in self._waiting:
+            task.cancel()
+
+    def handler(self, method: Method, serve: Callable[[Any, Any], Any]) -> Any:
+        """What gRPC calls for a method.
+
+        Args:
+            method: the method.
+            serve: answers it, given a message and gRPC's context; of a method that streams, given an iterator of
+                messages and the context, to which it writes the answers.
+        """
+
+        async def answer(request: bytes, context: Any) -> Any:
+            try:
+                return await serve(self._message(method, request), context)
+            except EndedError as ended:
+                await context.abort(ended.code, str(ended))
+
+        async def answers(_: Any, context: Any) -> None:
+            try:
+                async with aclosing(self._messages(method, context)) as messages:
+                    await serve(messages, context)
+            except EndedError as ended:
+                await context.abort(ended.code, str(ended))
+
+        if method.streams:
+            return grpc.stream_stream_rpc_method_handler(answers, None, method.reply.SerializeToString)
+        return grpc.unary_unary_rpc_method_handler(answer, None, method.reply.SerializeToString)
+
+    async def _messages(self, method: Method, context: Any) -> AsyncGenerator[Any, None]:
+        """The messages of a stream, and an EndedError where it cannot go on."""
+        while (request := await self._next(context)) is not grpc.aio.EOF:
+            yield self._message(method, request)
+
+    async def _next(self, context: Any) -> Any:
+        """The next request of a stream, EOF after its last one; an EndedError once the service ends."""
+        task = asyncio.current_task()
+        assert task is not None
+        if self._ending:
+            raise EndedError(*_SERVICE_ENDS)
+        self._waiting.add(task)
+        try:
+            return await context.read()
+        except asyncio.CancelledError:
+            if self._ending and task.uncancel() == 0:  # it was `end`, and nobody else
+                raise EndedError(*_SERVICE_ENDS) from None
+            raise
+        finally:
+            self._waiting.discard(task)
+
+    def _message(self, method: Method, request: bytes) -> Any:
+        try:
+            return method.request.FromString(request)
+        except DecodeError:
+            self._unreadable()
+            name = method.request.DESCRIPTOR.name
+            raise EndedError(grpc.StatusCode.INVALID_ARGUMENT, f"these bytes are no {name}") from None
+
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+MOST_OWED = 64
+"""Answers that a stream may owe; beyond it no more is read, and its client has to wait."""
+
+
+async def in_order(
+    requests: AsyncIterator[Q], begin: Callable[[Q], asyncio.Future[A]], write: Callable[[A], Awaitable[None]]
+) -> None:
+    """Answer requests until there are no more.
+
+    Args:
+        requests: what is asked, as it comes.
+        begin: called with each request as soon as it is there, though earlier ones have no answer yet; gives the answer
+            to come.
+        write: sends an answer.
+
+    Raises:
+        EndedError: `requests` raised it; all that came before is answered.
+    """
+    owed: asyncio.Queue[asyncio.Future[A] | None] = asyncio.Queue(MOST_OWED)
+    owing, ending = 0, None
+
+    async def tell() -> None:
+        nonlocal owing
+        while (answer := await owed.get()) is not None:
+            await write(await answer)
+            owing -= 1
+
+    async with asyncio.TaskGroup() as both:
+        both.create_task(tell())
+        try:
+            async for request in requests:
+                answer = begin(request)
+                if owing == 0 and answer.done():  # it goes out at once: to hand it over takes longer
+                    await write(answer.result())
+                    continue
+                owing += 1
+                await owed.put(answer)
+        except EndedError as ended:
+            ending = ended
+        await owed.put(None)
+    if ending is not None:
+        raise ending
+
+
+def there(answer: A) -> asyncio.Future[A]:
+    """An answer that need not be waited for."""
+    future: asyncio.Future[A] = asyncio.get_running_loop().create_future()
+    future.set_result(answer)
+    return future
+
+
+def settle(answer: asyncio.Future[A], make: Callable[[], A]) -> None:
+    """Make an answer that is waited for; a mistake in making it is what whoever waits gets, rather than nothing."""
+    try:
+        made = make()
+    except Exception as mistake:
+        if not answer.done():
+            answer.set_exception(mistake)
+    else:
+        if not answer.done():  # its stream may be gone
+            answer.set_result(made)

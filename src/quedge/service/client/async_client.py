@@ -1,0 +1,149 @@
+"""A client of the service for programs that do other things while they wait."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Self
+
+import grpc
+
+from quedge.service import methods
+from quedge.service import quedge_pb2 as pb
+from quedge.service.client.connection import Connection
+from quedge.service.client.conversation import AsyncConversation, in_time
+from quedge.service.client.messages import (
+    CellState,
+    Decided,
+    DeviceDecided,
+    Devices,
+    Numbers,
+    checkpoint_of,
+    decided_of,
+    device_decided_of,
+    device_report,
+    due_in,
+    frame_report,
+    state_of,
+)
+
+
+class _AsyncClosing(ABC):
+    """What `async with` closes."""
+
+    @abstractmethod
+    async def close(self) -> None: ...
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        await self.close()
+
+
+class _AsyncFrames(_AsyncClosing):
+    """What frames are reported to."""
+
+    _base_station: str
+    _target: str
+
+    async def decide(
+        self,
+        frame: int,
+        channel_gain: Numbers,
+        arrived_mbit: Numbers,
+        data_queue_mbit: Numbers | None = None,
+        devices: Devices | None = None,
+    ) -> Decided:
+        """See `Client.decide`."""
+        report = frame_report(self._base_station, frame, channel_gain, arrived_mbit, data_queue_mbit, devices)
+        return decided_of(await self._answer(report), self._target)
+
+    @abstractmethod
+    async def _answer(self, report: pb.FrameReport) -> pb.FrameAnswer: ...
+
+
+class AsyncClient(Connection, _AsyncFrames):
+    """A base station's connection to the service; `async with` closes it.
+
+    It has the methods of `Client`, to be awaited. It belongs to the event loop in which it is first used.
+    """
+
+    _grpc = grpc.aio
+
+    def stream(self) -> AsyncFrameStream:
+        """See `Client.stream`; `async with` ends it."""
+        return AsyncFrameStream(self._base_station, self._conversation(methods.SERVE_FRAMES))
+
+    def device(self, number: int) -> AsyncDeviceStream:
+        """See `Client.device`; `async with` ends it."""
+        return AsyncDeviceStream(self._base_station, number, self._conversation(methods.SERVE_DEVICE))
+
+    async def state(self) -> CellState | None:
+        """See `Client.state`."""
+        return state_of(await self._ask(methods.STATE, pb.StateRequest(base_station=self._base_station)))
+
+    async def next_frame(self) -> int:
+        """See `Client.next_frame`."""
+        return due_in(await self.state())
+
+    async def checkpoint(self) -> int:
+        """See `Client.checkpoint`."""
+        request = pb.CheckpointRequest(base_station=self._base_station)
+        return checkpoint_of(await self._ask(methods.CHECKPOINT, request))
+
+    async def close(self) -> None:
+        """End the connection."""
+        if self._channel is not None:
+            await self._channel.close()
+
+    async def _answer(self, report: pb.FrameReport) -> pb.FrameAnswer:
+        answer: pb.FrameAnswer = await self._ask(methods.DECIDE, report)
+        return answer
+
+    async def _ask(self, method: methods.Method, request: Any) -> Any:
+        return await in_time(self._call(method)(request), self._target, self._timeout_s)
+
+    def _conversation(self, method: methods.Method) -> AsyncConversation:
+        return AsyncConversation(self._call(method)(), self._target, self._timeout_s)
+
+
+class AsyncFrameStream(_AsyncFrames):
+    """Frames over one stream; see `FrameStream`."""
+
+    def __init__(self, base_station: str, conversation: AsyncConversation) -> None:
+        self._base_station, self._target, self._conversation = base_station, conversation.target, conversation
+
+    async def close(self) -> None:
+        """See `FrameStream.close`."""
+        await self._conversation.close()
+
+    async def _answer(self, report: pb.FrameReport) -> pb.FrameAnswer:
+        answer: pb.FrameAnswer = await self._conversation.ask(report)
+        return answer
+
+
+class AsyncDeviceStream(_AsyncClosing):
+    """The reports of one device; see `DeviceStream`."""
+
+    def __init__(self, base_station: str, number: int, conversation: AsyncConversation) -> None:
+        self._base_station, self._number, self._conversation = base_station, number, conversation
+
+    async def decide(
+        self, channel_gain: float, arrived_mbit: float, data_queue_mbit: float | None = None
+    ) -> DeviceDecided:
+        """See `DeviceStream.decide`."""
+        report = device_report(self._base_station, self._number, channel_gain, arrived_mbit, data_queue_mbit)
+        return device_decided_of(await self._conversation.ask(report), self._conversation.target)
+
+    async def report(self, channel_gain: float, arrived_mbit: float, data_queue_mbit: float | None = None) -> None:
+        """See `DeviceStream.report`."""
+        report = device_report(self._base_station, self._number, channel_gain, arrived_mbit, data_queue_mbit)
+        await self._conversation.tell(report)
+
+    async def answer(self) -> DeviceDecided:
+        """See `DeviceStream.answer`."""
+        return device_decided_of(await self._conversation.hear(), self._conversation.target)
+
+    async def close(self) -> None:
+        """See `DeviceStream.close`."""
+        await self._conversation.close()

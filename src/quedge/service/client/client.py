@@ -1,0 +1,206 @@
+"""A client of the service for programs that wait for answers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Self
+
+import grpc
+
+from quedge.service import methods
+from quedge.service import quedge_pb2 as pb
+from quedge.service.client.connection import Connection
+from quedge.service.client.conversation import Conversation, ReportRefused, ServiceUnavailable, unavailable
+from quedge.service.client.messages import (
+    CellState,
+    Decided,
+    DeviceDecided,
+    Devices,
+    Numbers,
+    checkpoint_of,
+    decided_of,
+    device_decided_of,
+    device_report,
+    due_in,
+    frame_report,
+    state_of,
+)
+
+__all__ = [
+    "CellState",
+    "Client",
+    "Decided",
+    "DeviceDecided",
+    "DeviceStream",
+    "FrameStream",
+    "ReportRefused",
+    "ServiceUnavailable",
+]
+
+
+class _Closing(ABC):
+    """What `with` closes."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
+
+class _Frames(_Closing):
+    """What frames are reported to."""
+
+    _base_station: str
+    _target: str
+
+    def decide(
+        self,
+        frame: int,
+        channel_gain: Numbers,
+        arrived_mbit: Numbers,
+        data_queue_mbit: Numbers | None = None,
+        devices: Devices | None = None,
+    ) -> Decided:
+        """Report a frame and wait for its decision.
+
+        Args:
+            frame: number of the frame: 0, 1, 2, ...; `Client.next_frame` tells which one is due.
+            channel_gain: power gain of each reporting device's channel (W/W).
+            arrived_mbit: data that arrived at each one since its last report (Mbit).
+            data_queue_mbit: its data queue as it measured it, the arrivals included (Mbit); without, the controller
+                keeps the books.
+            devices: numbers of the reporting devices, from 0; all of them, in order, without.
+
+        Raises:
+            ReportRefused: the service did not serve it.
+            ServiceUnavailable: no answer came; a stream is over then.
+            ValueError: an argument that is no list of numbers.
+        """
+        report = frame_report(self._base_station, frame, channel_gain, arrived_mbit, data_queue_mbit, devices)
+        return decided_of(self._answer(report), self._target)
+
+    @abstractmethod
+    def _answer(self, report: pb.FrameReport) -> pb.FrameAnswer: ...
+
+
+class Client(Connection, _Frames):
+    """A base station's connection to the service; `with` closes it."""
+
+    _grpc = grpc
+
+    def stream(self) -> FrameStream:
+        """A stream of frames, for the lowest latency; meanwhile the base station's name is its own."""
+        return FrameStream(self._base_station, self._conversation(methods.SERVE_FRAMES))
+
+    def device(self, number: int) -> DeviceStream:
+        """A stream of a device that reports for itself; meanwhile the base station has only such streams."""
+        return DeviceStream(self._base_station, number, self._conversation(methods.SERVE_DEVICE))
+
+    def state(self) -> CellState | None:
+        """Where the cell stands; None before its first report.
+
+        Raises:
+            ServiceUnavailable: no answer came.
+        """
+        return state_of(self._ask(methods.STATE, pb.StateRequest(base_station=self._base_station)))
+
+    def next_frame(self) -> int:
+        """The frame that is due, as after a reconnect.
+
+        Raises:
+            ServiceUnavailable: no answer came.
+        """
+        return due_in(self.state())
+
+    def checkpoint(self) -> int:
+        """Have the service keep where the cell stands, so that a restart serves nothing again.
+
+        Returns:
+            The frame that is due there.
+
+        Raises:
+            ReportRefused: it could not be written, or there is nothing to keep.
+            ServiceUnavailable: no answer came.
+        """
+        return checkpoint_of(self._ask(methods.CHECKPOINT, pb.CheckpointRequest(base_station=self._base_station)))
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._channel is not None:
+            self._channel.close()
+
+    def _answer(self, report: pb.FrameReport) -> pb.FrameAnswer:
+        answer: pb.FrameAnswer = self._ask(methods.DECIDE, report)
+        return answer
+
+    def _ask(self, method: methods.Method, request: Any) -> Any:
+        try:
+            return self._call(method)(request, timeout=self._timeout_s)
+        except grpc.RpcError as error:
+            raise unavailable(self._target, error, self._timeout_s) from None
+
+    def _conversation(self, method: methods.Method) -> Conversation:
+        return Conversation(self._call(method), self._target, self._timeout_s)
+
+
+class FrameStream(_Frames):
+    """Frames over one stream, each answered before the next; made by `Client.stream`. `with` ends it.
+
+    It may be used from several threads, one after the other.
+    """
+
+    def __init__(self, base_station: str, conversation: Conversation) -> None:
+        self._base_station, self._target, self._conversation = base_station, conversation.target, conversation
+
+    def close(self) -> None:
+        """End the stream; the base station's name is free again."""
+        self._conversation.close()
+
+    def _answer(self, report: pb.FrameReport) -> pb.FrameAnswer:
+        answer: pb.FrameAnswer = self._conversation.ask(report)
+        return answer
+
+
+class DeviceStream(_Closing):
+    """The reports of one device, each answered when its frame is decided; made by `Client.device`. `with` ends it."""
+
+    def __init__(self, base_station: str, number: int, conversation: Conversation) -> None:
+        self._base_station, self._number, self._conversation = base_station, number, conversation
+
+    def decide(self, channel_gain: float, arrived_mbit: float, data_queue_mbit: float | None = None) -> DeviceDecided:
+        """Report and wait for the decision; answers to earlier reports that nobody asked for go by.
+
+        Args:
+            channel_gain: power gain of the device's channel (W/W).
+            arrived_mbit: data that arrived since its last report (Mbit).
+            data_queue_mbit: its data queue as it measured it, the arrivals included (Mbit).
+
+        Raises:
+            ReportRefused, ServiceUnavailable, ValueError: see `Client.decide`.
+        """
+        report = device_report(self._base_station, self._number, channel_gain, arrived_mbit, data_queue_mbit)
+        return device_decided_of(self._conversation.ask(report), self._conversation.target)
+
+    def report(self, channel_gain: float, arrived_mbit: float, data_queue_mbit: float | None = None) -> None:
+        """Report and wait for nothing, `answer` gives the decision; a second report in the frame is refused.
+
+        Args and Raises: see `decide`.
+        """
+        report = device_report(self._base_station, self._number, channel_gain, arrived_mbit, data_queue_mbit)
+        self._conversation.tell(report)
+
+    def answer(self) -> DeviceDecided:
+        """The next answer: to the frame that a report was part of, or to a report that was refused.
+
+        Raises:
+            ReportRefused, ServiceUnavailable: see `Client.decide`.
+        """
+        return device_decided_of(self._conversation.hear(), self._conversation.target)
+
+    def close(self) -> None:
+        """End the stream; frames no longer wait for this device."""
+        self._conversation.close()

@@ -1,0 +1,251 @@
+"""A conversation with the service, blocking or asynchronous, and how it fails."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+
+_HANDSHAKE = "the TLS handshake failed; do the certificates belong to this service?"
+_UNKNOWN = "the host's name is not known"
+_LOST = "the connection was lost: the service has ended, or speaks TLS where this side does not"
+_SIGNS = (
+    ("handshake", _HANDSHAKE),
+    ("certificate", _HANDSHAKE),
+    ("refused", "nothing listens there; is the service running?"),
+    ("dns", _UNKNOWN),
+    ("resol", _UNKNOWN),
+    ("closed", _LOST),
+    ("reset", _LOST),
+    ("cancel", "the service ended the call"),
+    ("failed to connect", "the host cannot be reached"),
+)
+"""What gRPC says, in lower case, and what is meant; the first one that fits."""
+
+
+class ServiceUnavailable(ConnectionError):  # noqa: N818  (it tells a state of the service)
+    """No answer came: the service is not there, was lost, or did not answer in time.
+
+    Whether the last report was served is not known. Send it again after a reconnect: a report that was served already
+    gets the same answer, marked as repeated, and is not served twice.
+    """
+
+
+class ReportRefused(Exception):  # noqa: N818  (the contract's own word)
+    """The service refused a report and stands where it stood before it.
+
+    Attributes:
+        outcome: the reason, by its name in the contract, "BAD_VALUE" for example.
+        field: the report's field that is to blame.
+        next_frame: the frame that is due; None where the service does not tell.
+    """
+
+    def __init__(self, outcome: str, field: str, message: str, next_frame: int | None = None) -> None:
+        super().__init__(message or f"{field}: {outcome}")
+        self.outcome = outcome
+        self.field = field
+        self.next_frame = next_frame
+
+
+def unavailable(target: str, error: Any, timeout_s: float) -> ServiceUnavailable:
+    """What is raised for a `grpc.RpcError`, in plain words."""
+    code, details = error.code(), str(error.details() or "")
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return too_late(target, timeout_s)
+    if code is grpc.StatusCode.UNIMPLEMENTED:
+        return ServiceUnavailable(f"{target}: what answers there is no controller of quedge")
+    told = next((text for sign, text in _SIGNS if sign in details.casefold()), details or code.name)
+    return ServiceUnavailable(f"{target}: {told}")
+
+
+def too_late(target: str, timeout_s: float) -> ServiceUnavailable:
+    """What is raised where a wait has lasted too long."""
+    return ServiceUnavailable(f"{target}: no answer came within {timeout_s:g} s")
+
+
+def stream_ended(target: str) -> ServiceUnavailable:
+    """What is raised where a stream ends before its answer."""
+    return ServiceUnavailable(f"{target}: the service ended the stream")
+
+
+_CLOSING_S = 2.0
+
+
+class Conversation:
+    """One stream both ways. gRPC's own thread takes what is said; a second one ends a wait that lasts too long.
+
+    Args:
+        call: what begins the stream.
+        target: "host:port", for messages.
+        timeout_s: how long a reply is waited for (s).
+    """
+
+    def __init__(self, call: Callable[..., Any], target: str, timeout_s: float) -> None:
+        self.target, self._timeout_s = target, timeout_s
+        self._said: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._heard = call(iter(self._said.get, None))
+        self._turn = threading.Lock()
+        self._owed = 0  # replies that have not been heard
+        self._waits_since: float | None = None
+        self._over, self._expired = threading.Event(), False
+        threading.Thread(target=self._watch, name="quedge-timeout", daemon=True).start()
+
+    def ask(self, request: Any) -> Any:
+        """Say something and hear the reply to it; replies that nobody waited for go by.
+
+        Raises:
+            ServiceUnavailable: no reply came; the stream is over.
+        """
+        with self._turn:
+            self._say(request)
+            while True:
+                reply = self._next()
+                if self._owed == 0:
+                    return reply
+
+    def tell(self, request: Any) -> None:
+        """Say something."""
+        with self._turn:
+            self._say(request)
+
+    def hear(self) -> Any:
+        """The next reply; raises as `ask`."""
+        with self._turn:
+            return self._next()
+
+    def close(self) -> None:
+        """End it from this side, and wait a little for the other side to know."""
+        self._said.put(None)
+        self._timeout_s, self._waits_since = _CLOSING_S, time.monotonic()
+        with contextlib.suppress(grpc.RpcError):
+            for _ in self._heard:
+                pass
+        self._over.set()
+
+    def _say(self, request: Any) -> None:
+        self._said.put(request)
+        self._owed += 1
+
+    def _next(self) -> Any:
+        self._waits_since = time.monotonic()
+        try:
+            reply = next(self._heard)
+        except (StopIteration, grpc.RpcError) as error:
+            raise self._lost(error) from None
+        finally:
+            self._waits_since = None
+        self._owed -= 1
+        return reply
+
+    def _lost(self, error: BaseException) -> ServiceUnavailable:
+        self._over.set()
+        self._said.put(None)  # gRPC's thread ends
+        if self._expired:
+            return too_late(self.target, self._timeout_s)
+        if isinstance(error, StopIteration):
+            return stream_ended(self.target)
+        return unavailable(self.target, error, self._timeout_s)
+
+    def _watch(self) -> None:
+        while not self._over.wait(self._timeout_s / 8):
+            since = self._waits_since
+            if since is not None and time.monotonic() - since > self._timeout_s:
+                self._expired = True
+                self._heard.cancel()
+                return
+
+
+_ASYNC_CLOSING_S = 2.0
+
+
+class AsyncConversation:
+    """One stream both ways. A wait that is cancelled, or lasts too long, ends it: gRPC would lose the reply.
+
+    Args:
+        call: the stream, as it has begun.
+        target: "host:port", for messages.
+        timeout_s: how long a reply is waited for (s).
+    """
+
+    def __init__(self, call: Any, target: str, timeout_s: float) -> None:
+        self.target, self._call, self._timeout_s = target, call, timeout_s
+        self._turn = asyncio.Lock()
+        self._owed = 0  # replies that have not been heard
+
+    async def ask(self, request: Any) -> Any:
+        """See `Conversation.ask`."""
+        async with self._turn:
+            return await self._within(self._exchange(request))
+
+    async def tell(self, request: Any) -> None:
+        """See `Conversation.tell`; it raises as `ask` where the stream takes nothing."""
+        await self._within(self._say(request))
+
+    async def hear(self) -> Any:
+        """See `Conversation.hear`."""
+        async with self._turn:
+            return await self._within(self._next())
+
+    async def close(self) -> None:
+        """See `Conversation.close`."""
+        with contextlib.suppress(ServiceUnavailable):
+            await in_time(self._end(), self.target, _ASYNC_CLOSING_S)
+        self._call.cancel()
+
+    async def _end(self) -> None:
+        await self._call.done_writing()
+        while await self._call.read() is not grpc.aio.EOF:
+            pass
+
+    async def _within(self, asked: Awaitable[Any]) -> Any:
+        try:
+            return await in_time(asked, self.target, self._timeout_s)
+        except ServiceUnavailable:
+            self._call.cancel()
+            raise
+
+    async def _exchange(self, request: Any) -> Any:
+        await self._say(request)
+        while True:
+            reply = await self._next()
+            if self._owed == 0:
+                return reply
+
+    async def _say(self, request: Any) -> None:
+        await self._call.write(request)
+        self._owed += 1
+
+    async def _next(self) -> Any:
+        reply = await self._call.read()
+        if reply is grpc.aio.EOF:
+            raise stream_ended(self.target)
+        self._owed -= 1
+        return reply
+
+
+async def in_time(asked: Awaitable[Any], target: str, timeout_s: float) -> Any:
+    """What gRPC gives.
+
+    Raises:
+        ServiceUnavailable: it gives nothing; the message tells why.
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await asked
+    except grpc.RpcError as error:
+        raise unavailable(target, error, timeout_s) from None
+    except TimeoutError:
+        raise too_late(target, timeout_s) from None
+    except asyncio.InvalidStateError:
+        raise ServiceUnavailable(f"{target}: the stream is over") from None
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise ServiceUnavailable(f"{target}: the service ended the call") from None  # gRPC tells it so, too

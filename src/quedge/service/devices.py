@@ -1,0 +1,130 @@
+"""Streams of devices that report for themselves, joined to frames of one cell."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from functools import partial
+
+from quedge.controller.assembly import Assembly
+from quedge.controller.engine import Served
+from quedge.controller.report import Reason, Refused, Report
+from quedge.service import quedge_pb2 as pb
+from quedge.service import translate
+from quedge.service.calls import in_order, settle, there
+
+_Answers = dict[int, asyncio.Future[pb.DeviceAnswer]]
+"""The answers to come, by device."""
+
+
+class DeviceStreams:
+    """The devices of one cell; it lives in the event loop.
+
+    Args:
+        devices: number of the scenario's devices.
+        deadline_s: time from a frame's first report to its end (s).
+        submit: has the report of the frame that is due served, and gives what becomes of it.
+        refused: is told of each device's report that was refused.
+    """
+
+    def __init__(
+        self,
+        devices: int,
+        deadline_s: float,
+        submit: Callable[[Report], asyncio.Future[Served | Refused]],
+        refused: Callable[[Reason], None],
+    ) -> None:
+        self._assembly = Assembly(devices, deadline_s)
+        self._submit, self._told_refused = submit, refused
+        self._waiting: _Answers = {}  # for the frame that is open
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def occupied(self) -> bool:
+        """Whether a device has a stream."""
+        return self._assembly.occupied
+
+    async def serve(
+        self,
+        first: pb.DeviceReport,
+        requests: AsyncIterator[pb.DeviceReport],
+        write: Callable[[pb.DeviceAnswer], Awaitable[None]],
+    ) -> None:
+        """Serve one device's stream, from its first report on.
+
+        Raises:
+            EndedError: `requests` raised it; all that had been reported before is answered.
+        """
+        try:
+            self._assembly.join(first.device)
+        except Refused as refused:
+            await write(self._refusal(refused))
+            return
+        try:
+            async with aclosing(self._reports(first, requests)) as reports:
+                await in_order(reports, lambda report: self._added(report, first), write)
+        finally:
+            self._assembly.leave(first.device)
+            self._close_if_complete()
+
+    async def _reports(
+        self, first: pb.DeviceReport, requests: AsyncIterator[pb.DeviceReport]
+    ) -> AsyncGenerator[pb.DeviceReport, None]:
+        """All reports of a stream; after the last one no frame waits for its device."""
+        try:
+            yield first
+            async for request in requests:
+                yield request
+        finally:
+            self._assembly.rest(first.device)
+            self._close_if_complete()
+
+    def _added(self, request: pb.DeviceReport, first: pb.DeviceReport) -> asyncio.Future[pb.DeviceAnswer]:
+        """Take a report into the open frame, or refuse it; the answer to come."""
+        loop = asyncio.get_running_loop()
+        measured = request.data_queue_mbit if request.HasField("data_queue_mbit") else None
+        try:
+            _check_same_device(request, first)
+            self._assembly.add(request.device, request.channel_gain, request.arrived_mbit, measured, loop.time())
+        except Refused as refused:
+            return there(self._refusal(refused))
+        answer = self._waiting[request.device] = loop.create_future()
+        self._close_if_complete()
+        return answer
+
+    def _close_if_complete(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._assembly.is_closed(loop.time()):
+            waiting, self._waiting = self._waiting, {}
+            self._submit(self._assembly.taken()).add_done_callback(lambda served: self._tell(waiting, served.result()))
+        elif math.isfinite(self._assembly.closes):  # a timer may ring a little early
+            self._timer = loop.call_at(self._assembly.closes, self._close_if_complete)
+
+    def _tell(self, waiting: _Answers, outcome: Served | Refused) -> None:
+        """Tell devices what became of the frame in which they reported."""
+
+        def message(device: int) -> pb.DeviceAnswer:
+            if isinstance(outcome, Refused):
+                return self._refusal(outcome)
+            return translate.device_answer_of(outcome.answer, device)
+
+        for device, answer in waiting.items():
+            settle(answer, partial(message, device))
+
+    def _refusal(self, refused: Refused) -> pb.DeviceAnswer:
+        """The answer to a device's report that was refused, of which the observer is told."""
+        self._told_refused(refused.reason)
+        return translate.device_refusal_of(refused)
+
+
+def _check_same_device(request: pb.DeviceReport, first: pb.DeviceReport) -> None:
+    for field in ("device", "base_station"):
+        given, due = getattr(request, field), getattr(first, field)
+        if given != due:
+            message = f"{given!r:.80} is not allowed; it must be {due!r}, since a stream is one device's"
+            raise Refused(Reason.BAD_VALUE, field, message)

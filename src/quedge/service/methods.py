@@ -1,0 +1,47 @@
+"""The service's methods and the contract's enumerations, for both sides."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from quedge.controller.outcome import ServedBy
+from quedge.model.frame import Status
+from quedge.service import quedge_pb2 as pb
+
+SERVICE = "quedge.v1.Controller"
+
+
+class Method(NamedTuple):
+    """A method of the service.
+
+    Attributes:
+        name: its name.
+        request: message type of a request.
+        reply: message type of a reply.
+        streams: whether both sides send streams.
+    """
+
+    name: str
+    request: Any
+    reply: Any
+    streams: bool
+
+    @property
+    def path(self) -> str:
+        """Its name in full."""
+        return f"/{SERVICE}/{self.name}"
+
+
+SERVE_FRAMES = Method("ServeFrames", pb.FrameReport, pb.FrameAnswer, True)
+SERVE_DEVICE = Method("ServeDevice", pb.DeviceReport, pb.DeviceAnswer, True)
+DECIDE = Method("Decide", pb.FrameReport, pb.FrameAnswer, False)
+STATE = Method("State", pb.StateRequest, pb.StateReply, False)
+CHECKPOINT = Method("Checkpoint", pb.CheckpointRequest, pb.CheckpointReply, False)
+
+
+SERVED_BY = {
+    ServedBy.POLICY: pb.POLICY,
+    ServedBy.LATE: pb.BEST_SINGLE_LATE,
+    ServedBy.POLICY_FAILED: pb.BEST_SINGLE_POLICY_FAILED,
+}
+STATUSES = {status: pb.DecisionStatus.Value(status.name) for status in Status}

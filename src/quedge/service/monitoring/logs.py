@@ -1,0 +1,218 @@
+"""The service's log: a line an event, as JSON or for people; what happens often is counted."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol, TextIO
+
+from quedge.controller.engine import Served
+from quedge.controller.outcome import ServedBy
+from quedge.controller.state import Books
+from quedge.service import quedge_pb2 as pb
+from quedge.service.cells import NAME
+from quedge.service.monitoring.observers import Started, name_of
+from quedge.service.settings import Rendering
+
+EVERY_S = 10.0
+_MOST_LINES = 1000  # that wait for a stream that nobody reads; more are dropped
+_LOOK_EVERY_S = 0.5
+
+
+class Logs:
+    """A watcher that writes a log: nothing secret, and nothing of a report but what a policy's error says.
+
+    Refusals, late frames, failures of the policy and the like may come a thousand times a second: of each kind the
+    first is told at once, then at most every ten seconds how many there were. Lines are written by a thread of its
+    own, so a stream that nobody reads holds nothing up.
+
+    Args:
+        rendering: how lines are written.
+        stream: where; standard error where it is None.
+        clock: what time it is (s), for what is counted.
+    """
+
+    def __init__(
+        self,
+        rendering: Rendering = Rendering.JSON,
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._lines = _Lines(_standard_error() if stream is None else stream, self._tell_counts)
+        self._log = _logger(self._lines, rendering)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._counts: dict[tuple[str, str], _Count] = {}
+        self._lines.start()
+
+    def served(self, base_station: str, served: Served, round_trip_s: float) -> None:
+        """See `Observer.served`."""
+        answer = served.answer
+        if answer.served_by is ServedBy.POLICY or served.repeated:
+            return
+        where = {"base_station": base_station, "frame": answer.frame}
+        if answer.served_by is ServedBy.LATE:
+            self._count("warning", "late", base_station, **where, waited_s=round(served.waited_s, 6))
+        else:
+            self._count("error", "policy_failed", base_station, **where, reason=served.remark.failure)
+
+    def refused(self, base_station: str, outcome: int) -> None:
+        """See `Observer.refused`. A name that is not allowed is not written."""
+        of = {"base_station": base_station} if NAME.fullmatch(base_station) else {}
+        if outcome == pb.NOT_DURABLE:
+            self._count("error", "not_durable", "", **of)
+        else:
+            name = name_of(outcome)
+            self._count("warning", "refused", name, outcome=name, **of)
+
+    def observer_failed(self, observer: str, error: Exception) -> None:
+        """Another observer raised: a mistake of ours."""
+        self._count("error", "observer_failed", observer, observer=observer, error=type(error).__name__)
+
+    def restored(self, base_station: str, books: Books) -> None:
+        """See `Watcher.restored`."""
+        self._log.info("restored", base_station=base_station, next_frame=books.next_frame)
+
+    def started(self, started: Started) -> None:
+        """See `Watcher.started`."""
+        self._log.info("started", **started._asdict())
+
+    def stopping(self) -> None:
+        """See `Watcher.stopping`."""
+        self._log.info("stopping")
+
+    def stopped(self) -> None:
+        """See `Watcher.stopped`; all is written when it returns, if anybody reads."""
+        self._tell_counts(at_once=True)
+        self._log.info("stopped")
+        self._lines.close()
+
+    def _count(self, level: str, event: str, kind: str, **fields: Any) -> None:
+        now = self._clock()
+        with self._lock:
+            count = self._counts.get((event, kind))
+            if count is not None and now < count.due:
+                count.more += 1
+                count.fields = fields
+                return
+            more = 1 if count is None else count.more + 1
+            self._counts[event, kind] = _Count(level, fields, now + EVERY_S)
+        self._tell(level, event, fields, more)
+
+    def _tell_counts(self, at_once: bool = False) -> None:
+        """Tell what was counted and is due."""
+        now, due = self._clock(), []
+        with self._lock:
+            for (event, kind), count in list(self._counts.items()):
+                if now < count.due and not at_once:
+                    continue
+                if count.more:
+                    due.append((event, count))
+                    self._counts[event, kind] = _Count(count.level, count.fields, now + EVERY_S)
+                else:
+                    del self._counts[event, kind]
+        for event, count in due:
+            self._tell(count.level, event, count.fields, count.more)
+
+    def _tell(self, level: str, event: str, fields: dict[str, Any], count: int) -> None:
+        getattr(self._log, level)(event, **fields, count=count)
+
+
+class _Count:
+    """How often something happened since it was last told, and when it may be told again."""
+
+    def __init__(self, level: str, fields: dict[str, Any], due: float) -> None:
+        self.level, self.fields, self.due = level, fields, due
+        self.more = 0
+
+
+class _Unbuffered:
+    """A stream past Python's buffer, whose lock would keep the process from its end while nobody reads."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def write(self, text: str) -> None:
+        data = text.encode("utf-8", "replace")
+        while data:
+            data = data[os.write(self._descriptor, data) :]
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+    def isatty(self) -> bool:
+        return os.isatty(self._descriptor)
+
+
+class _Stream(Protocol):
+    def write(self, text: str, /) -> object: ...
+
+    def flush(self) -> object: ...
+
+    def isatty(self) -> bool: ...
+
+
+def _standard_error() -> _Stream:
+    try:
+        return _Unbuffered(sys.stderr.fileno())
+    except (OSError, ValueError):  # it stands for something that is no file
+        return sys.stderr
+
+
+class _Lines:
+    """Writes lines in a thread; it is what structlog calls a logger."""
+
+    def __init__(self, stream: _Stream, look: Callable[[], None]) -> None:
+        self.stream, self._look = stream, look
+        self._queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._write, name="quedge-log", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._queue.put(None)
+        self._thread.join(2.0)
+
+    def msg(self, line: str) -> None:
+        if self._queue.qsize() < _MOST_LINES:
+            self._queue.put(line)
+
+    info = warning = error = msg
+
+    def _write(self) -> None:
+        while True:
+            with contextlib.suppress(queue.Empty):
+                line = self._queue.get(timeout=_LOOK_EVERY_S)
+                if line is None:
+                    return
+                with contextlib.suppress(OSError, ValueError):  # a stream that is gone, or closed
+                    self.stream.write(line + "\n")
+                    self.stream.flush()
+            self._look()
+
+
+def _logger(lines: _Lines, rendering: Rendering) -> Any:
+    """A logger of structlog with a set-up of its own: nothing global is changed."""
+    import structlog
+
+    json = rendering is Rendering.JSON
+    last: Any = (
+        structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=lines.stream.isatty())
+    )
+    return structlog.wrap_logger(
+        lines,
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper("iso", utc=True),
+            last,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(20),  # from INFO on
+        context_class=dict,
+        cache_logger_on_first_use=True,
+    )

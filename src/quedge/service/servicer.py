@@ -1,0 +1,277 @@
+"""The service's methods: each report gets an answer, whatever is wrong with it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncGenerator, Callable
+from typing import Any, Protocol, TypeVar
+
+import grpc
+
+from quedge.controller.engine import Engine, Served
+from quedge.controller.journal import StateError
+from quedge.controller.report import Refused, Report
+from quedge.service import methods, translate
+from quedge.service import quedge_pb2 as pb
+from quedge.service.calls import Calls, in_order, settle, there
+from quedge.service.cells import BadNameError, Cells
+from quedge.service.devices import DeviceStreams
+from quedge.service.tls.access import ANY_CLIENT, Admission, Speaker
+
+T = TypeVar("T")
+
+
+class Observer(Protocol):
+    """Who is told of what the service does; called from its event loop, and must not block."""
+
+    def served(self, base_station: str, served: Served, round_trip_s: float) -> None:
+        """A report was served; the time from its arrival to its answer (s)."""
+
+    def refused(self, base_station: str, outcome: int) -> None:
+        """A report was refused, with an outcome of the contract.
+
+        The name is whatever was sent, and empty where the bytes were no message.
+        """
+
+
+class Silent:
+    """An observer that does nothing."""
+
+    def served(self, base_station: str, served: Served, round_trip_s: float) -> None:
+        """See `Observer.served`."""
+
+    def refused(self, base_station: str, outcome: int) -> None:
+        """See `Observer.refused`."""
+
+
+class _NotServedError(Exception):
+    """A base station that a call may not report for now.
+
+    Attributes:
+        outcome: of the contract.
+    """
+
+    def __init__(self, outcome: Any, why: str) -> None:
+        super().__init__(why)
+        self.outcome = outcome
+
+
+class Servicer:
+    """Answers for all base stations.
+
+    Args:
+        cells: the engines.
+        policy: the policy's name.
+        deadline_s: time after which a frame of self-reporting devices closes (s).
+        observer: who is told.
+        admission: what is asked of clients.
+    """
+
+    def __init__(
+        self,
+        cells: Cells,
+        policy: str,
+        deadline_s: float,
+        observer: Observer | None = None,
+        admission: Admission = ANY_CLIENT,
+    ) -> None:
+        self._cells, self._policy, self._deadline_s, self._admission = cells, policy, deadline_s, admission
+        self._observer: Observer = Silent() if observer is None else observer
+        self._calls = Calls(lambda: self._observer.refused("", pb.BAD_VALUE))
+        self._taken: set[str] = set()  # base stations that a stream serves, or streams of their devices
+        self._device_streams: dict[str, DeviceStreams] = {}
+
+    def handlers(self) -> Any:
+        """What a gRPC server calls for each method."""
+        served = {
+            methods.SERVE_FRAMES: self.serve_frames,
+            methods.SERVE_DEVICE: self.serve_device,
+            methods.DECIDE: self.decide,
+            methods.STATE: self.state,
+            methods.CHECKPOINT: self.checkpoint,
+        }
+        handlers = {method.name: self._calls.handler(method, serve) for method, serve in served.items()}
+        return grpc.method_handlers_generic_handler(methods.SERVICE, handlers)
+
+    def end(self) -> None:
+        """End all streams, each after the answers to its reports that are being served."""
+        self._calls.end()
+
+    async def serve_frames(self, requests: AsyncGenerator[pb.FrameReport, None], context: Any) -> None:
+        """A stream of a base station's reports; see the contract."""
+        speaker, mine = await self._admission.speaker(context), ""
+
+        def begin(request: pb.FrameReport) -> asyncio.Future[pb.FrameAnswer]:
+            nonlocal mine
+            name = request.base_station
+            try:
+                engine = self._engine(speaker, name, is_mine=name == mine)
+            except _NotServedError as error:
+                return there(self._not_served(request, error))
+            if name != mine:
+                self._taken.discard(mine)
+                self._taken.add(name)
+                mine = name
+            return self._answer(request, engine)
+
+        try:
+            await in_order(requests, begin, context.write)
+        finally:
+            self._taken.discard(mine)
+
+    async def decide(self, request: pb.FrameReport, context: Any) -> pb.FrameAnswer:
+        """One report; see the contract."""
+        speaker = await self._admission.speaker(context)
+        try:
+            engine = self._engine(speaker, request.base_station)
+        except _NotServedError as error:
+            return self._not_served(request, error)
+        return await self._answer(request, engine)
+
+    async def serve_device(self, requests: AsyncGenerator[pb.DeviceReport, None], context: Any) -> None:
+        """A stream of a device's reports; see the contract."""
+        speaker = await self._admission.speaker(context)
+        first = await anext(requests, None)
+        if first is None:
+            return
+        name = first.base_station
+        try:
+            engine = self._engine(speaker, name, is_mine=name in self._device_streams)
+        except _NotServedError as error:
+            self._observer.refused(name, error.outcome)
+            await context.write(pb.DeviceAnswer(outcome=error.outcome, field="base_station", message=str(error)))
+            return
+        streams = self._device_streams.get(name)
+        if streams is None:
+            streams = self._device_streams[name] = self._new_streams(name, engine)
+            self._taken.add(name)
+        try:
+            await streams.serve(first, requests, context.write)
+        finally:
+            if not streams.occupied and self._device_streams.get(name) is streams:
+                del self._device_streams[name]
+                self._taken.discard(name)
+
+    async def state(self, request: pb.StateRequest, context: Any) -> pb.StateReply:
+        """Where a cell stands; see the contract."""
+        speaker = await self._admission.speaker(context)
+        try:
+            books = self._known(speaker, request.base_station).books
+        except BadNameError as error:
+            return pb.StateReply(outcome=pb.BAD_NAME, message=str(error))
+        return pb.StateReply(
+            outcome=pb.SERVED,
+            next_frame=books.next_frame,
+            data_queue_mbit=books.data_queue_mbit.tolist(),
+            energy_queue=books.energy_queue.tolist(),
+            policy=self._policy,
+            durability=self._cells.durability,
+        )
+
+    async def checkpoint(self, request: pb.CheckpointRequest, context: Any) -> pb.CheckpointReply:
+        """Keep where a cell stands; see the contract."""
+        speaker = await self._admission.speaker(context)
+        try:
+            engine = self._known(speaker, request.base_station)
+        except BadNameError as error:
+            return pb.CheckpointReply(outcome=pb.BAD_NAME, message=str(error))
+        loop = asyncio.get_running_loop()
+        kept: asyncio.Future[int | None] = loop.create_future()
+        engine.checkpoint(_at_home(loop, lambda frame: settle(kept, lambda: frame)))
+        frame = await kept
+        if frame is None:
+            return pb.CheckpointReply(outcome=pb.NOT_DURABLE, message="it could not be written")
+        return pb.CheckpointReply(outcome=pb.SERVED, next_frame=frame)
+
+    def _engine(self, speaker: Speaker, name: str, is_mine: bool = False) -> Engine:
+        """The engine of a base station, for a report.
+
+        Args:
+            speaker: who reports.
+            name: the base station's.
+            is_mine: whether it is this call's own stream that serves the base station, if one does.
+
+        Raises:
+            _NotServedError: it may not report for it now.
+        """
+        try:
+            _check_speaker(speaker, name)
+            if name in self._taken and not is_mine:
+                raise _NotServedError(pb.NAME_TAKEN, "another stream serves it")
+            return self._cells.engine(name)
+        except BadNameError as error:
+            raise _NotServedError(pb.BAD_NAME, str(error)) from None
+        except (StateError, OSError) as error:  # its journal cannot be made
+            raise _NotServedError(pb.NOT_DURABLE, str(error)) from None
+
+    def _known(self, speaker: Speaker, name: str) -> Engine:
+        """The engine of a base station that has reported before, for a question about it.
+
+        Raises:
+            BadNameError: it has not, or the speaker may not ask.
+        """
+        _check_speaker(speaker, name)
+        return self._cells.known(name)
+
+    def _new_streams(self, name: str, engine: Engine) -> DeviceStreams:
+        """Streams of a base station's devices, of which none is there yet."""
+        return DeviceStreams(
+            self._cells.devices,
+            self._deadline_s,
+            lambda report: self._submitted(name, engine, report, lambda outcome: outcome),
+            lambda reason: self._observer.refused(name, translate.OUTCOMES[reason]),
+        )
+
+    def _answer(self, request: pb.FrameReport, engine: Engine) -> asyncio.Future[pb.FrameAnswer]:
+        """Have a report served, or refuse it; the answer to come."""
+
+        def answer_of(outcome: Served | Refused) -> pb.FrameAnswer:
+            if isinstance(outcome, Served):
+                return translate.answer_of(outcome)
+            self._observer.refused(request.base_station, translate.OUTCOMES[outcome.reason])
+            return translate.refusal_of(outcome, request.frame, engine.books.next_frame)
+
+        try:
+            report = translate.report_of(request, self._cells.devices)
+        except Refused as refused:
+            return there(answer_of(refused))
+        return self._submitted(request.base_station, engine, report, answer_of)
+
+    def _not_served(self, request: pb.FrameReport, error: _NotServedError) -> pb.FrameAnswer:
+        self._observer.refused(request.base_station, error.outcome)
+        return pb.FrameAnswer(frame=request.frame, outcome=error.outcome, field="base_station", message=str(error))
+
+    def _submitted(
+        self, name: str, engine: Engine, report: Report, answer_of: Callable[[Served | Refused], T]
+    ) -> asyncio.Future[T]:
+        """Have a report served; the answer to come. Whoever watches is told of a frame even if nobody waits for it."""
+        began, loop = time.perf_counter(), asyncio.get_running_loop()
+        answer: asyncio.Future[T] = loop.create_future()
+
+        def told(outcome: Served | Refused) -> None:
+            settle(answer, lambda: answer_of(outcome))
+            if isinstance(outcome, Served):  # a base station's answer goes out first
+                loop.call_soon(self._observer.served, name, outcome, time.perf_counter() - began)
+
+        engine.submit(report, _at_home(loop, told))
+        return answer
+
+
+def _check_speaker(speaker: Speaker, name: str) -> None:
+    if not speaker.may_speak_for(name):
+        raise BadNameError(f"{name[:80]!r} is not allowed; it must be a name that the client's certificate carries")
+
+
+def _at_home(loop: asyncio.AbstractEventLoop, call: Callable[[T], None]) -> Callable[[T], None]:
+    """A call that is made in the event loop's own thread: at once from there, soon from another one."""
+    home = threading.get_ident()
+
+    def made(result: T) -> None:
+        if threading.get_ident() == home:
+            call(result)
+        else:
+            loop.call_soon_threadsafe(call, result)
+
+    return made

@@ -1,0 +1,85 @@
+"""Training an agent in a world, in parts between which it can be saved, and going on from such a part."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from quedge.model.scenario import Scenario
+from quedge.policy.lydroo import Lydroo, LydrooAgent
+from quedge.simulation.run import run_in_world
+from quedge.simulation.trace import RunState, Trace
+from quedge.simulation.world import World, random_streams
+
+
+class Training(NamedTuple):
+    """Where a training stands.
+
+    Attributes:
+        agent: the agent; it changes as the training goes on.
+        frames: number of frames decided so far.
+        run: where the run stands.
+    """
+
+    agent: LydrooAgent
+    frames: int
+    run: RunState
+
+
+def begin_training(settings: Lydroo, scenario: Scenario, seed: int) -> Training:
+    """A fresh agent before its first frame, as `simulate` begins it."""
+    rng = random_streams(seed).policy
+    agent = settings.begin(scenario.devices, rng)
+    queues = np.zeros(scenario.devices), np.zeros(scenario.devices)
+    return Training(agent, 0, RunState(*queues, rng.bit_generator.state))
+
+
+def train(
+    scenario: Scenario,
+    training: Training,
+    world: World,
+    seed: int,
+    part: int = 1000,
+    progress: Callable[[int], None] | None = None,
+) -> Iterator[tuple[Training, Trace]]:
+    """Let an agent decide and learn to the end of a world.
+
+    However the frames are parted, and wherever a training was cut and gone on with, the agent ends the same.
+
+    Args:
+        scenario: the cell.
+        training: where the training stands.
+        world: the whole world, from its first frame on.
+        seed: seed of the random streams.
+        part: frames from one yield to the next.
+        progress: called now and then with the number of frames done.
+
+    Yields:
+        Where the training stands, every `part` frames and at the end, and what happened since the last time.
+    """
+    agent, done, run = training
+    frames = world.channel_gain.shape[0]
+    while done < frames:
+        end = min(done + part - done % part, frames)
+        piece = world.part(done, end)
+        report = None if progress is None else _counted_from(done, progress)
+        trace = run_in_world(scenario, agent, piece, seed, report, run)
+        done, run = end, trace.end
+        yield Training(agent, done, run), trace
+
+
+def world_digest(world: World) -> str:
+    """A short text that no other world gives."""
+    digest = hashlib.blake2b(digest_size=16)
+    told = () if world.tells_the_truth else (world.told_gain,)
+    for values in (world.channel_gain, world.arrival_mbit, *told):
+        digest.update(repr(values.shape).encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()
+
+
+def _counted_from(done: int, progress: Callable[[int], None]) -> Callable[[int], None]:
+    return lambda more: progress(done + more)

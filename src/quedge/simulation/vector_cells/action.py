@@ -1,0 +1,113 @@
+"""What an agent from outside may decide, and how an action becomes powers and frequencies."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quedge.allocation.greedy import greedy_level
+from quedge.model.cell import Cell
+from quedge.model.frame import Decision
+from quedge.model.kernels import Bools, Floats, Floats32, inner_kernel
+from quedge.model.terms import Terms, best_local_frequency, fill_device_terms
+
+
+class Actions(StrEnum):
+    """What an action decides."""
+
+    OFFLOAD = "offload"
+    """Who offloads, 0 or 1 a device; powers and frequencies are allocated greedily, as by `NomaGreedy`."""
+    POWERS = "powers"
+    """Who offloads, and with which power or frequency: two numbers a device, each from −1 to 1.
+
+    First one a device that tells whether it offloads, above 0; then one a device that tells how much of its transmit
+    power limit it uses if it does, of its CPU frequency limit if not: nothing at −1, all of it at 1, in proportion.
+    """
+
+    def width(self, devices: int) -> int:
+        """Numbers of an action."""
+        return devices if self is Actions.OFFLOAD else 2 * devices
+
+
+def checked_actions(kind: Actions, actions: Any, cells: int, devices: int) -> NDArray[np.float32]:
+    """An action a cell, shape (cells, width), as the kernels take them.
+
+    Raises:
+        ValueError: naming the shape or value, and what is allowed.
+    """
+    given = np.asarray(actions)
+    shape = (cells, kind.width(devices))
+    if given.shape != shape or given.dtype.kind not in "biuf":
+        raise ValueError(f"actions: shape {given.shape} of {given.dtype} is not allowed; it must be numbers of {shape}")
+    if kind is Actions.OFFLOAD:
+        bad, allowed = (given != 0) & (given != 1), "0 or 1"
+    else:
+        bad, allowed = ~((given >= -1.0) & (given <= 1.0)), "a number from -1 to 1"
+    if bad.any():
+        raise ValueError(f"actions: {given[bad][0]} is not allowed; it must be {allowed}")
+    return np.ascontiguousarray(given, dtype=np.float32)
+
+
+def powers_action(cell: Cell, decision: Decision) -> NDArray[np.float32]:
+    """The action of kind `POWERS` that stands for a decision without time shares, to single precision.
+
+    An expert's decisions become demonstrations by it.
+    """
+    offload = np.asarray(decision.offload, dtype=np.bool_)
+    used = np.where(offload, decision.transmit_power_w, decision.cpu_frequency_hz)
+    limit = np.where(offload, cell.max_transmit_power_w, cell.max_frequency_hz)
+    share = np.divide(used, limit, out=np.zeros(offload.size), where=limit > 0.0)
+    return np.concatenate((np.where(offload, 1.0, -1.0), 2.0 * np.clip(share, 0.0, 1.0) - 1.0)).astype(np.float32)
+
+
+@inner_kernel
+def powers_of_choice(
+    cell: Cell,
+    terms: Terms,
+    channel_gain: Floats,
+    data_queue_mbit: Floats,
+    energy_queue: Floats,
+    action: Floats32,
+    offload: Bools,
+    transmit_power_w: Floats,
+    cpu_frequency_hz: Floats,
+) -> None:
+    """Fill in offloading decision, transmit power (W) and CPU frequency (Hz) of an action of kind `OFFLOAD`.
+
+    `terms` holds the order of the devices, and is filled where one offloads.
+    """
+    before = 1.0
+    for k in range(action.size):  # as `NomaGreedy`, without the rates: what a decision brings is charged by the world
+        i = terms.device[k]
+        offload[i] = action[i] > 0.0
+        transmit_power_w[i] = cpu_frequency_hz[i] = 0.0
+        if offload[i]:
+            fill_device_terms(cell, k, channel_gain, data_queue_mbit, energy_queue, terms)
+            after = greedy_level(terms, k, before)
+            step_w = (after - before) * cell.noise_w / channel_gain[i]  # eq. (27)
+            transmit_power_w[i] = min(step_w, cell.max_transmit_power_w[i])
+            before = after
+        else:
+            cpu_frequency_hz[i] = best_local_frequency(
+                data_queue_mbit[i] + cell.v * cell.weight[i], cell.nu * energy_queue[i], data_queue_mbit[i],
+                cell.frame_s, cell.cycles_per_mbit[i], cell.energy_coefficient[i], cell.max_frequency_hz[i],
+            )  # fmt: skip
+
+
+@inner_kernel
+def powers_of_shares(
+    cell: Cell, action: Floats32, offload: Bools, transmit_power_w: Floats, cpu_frequency_hz: Floats
+) -> None:
+    """Fill in offloading decision, transmit power (W) and CPU frequency (Hz) of an action of kind `POWERS`."""
+    n = offload.size
+    for i in range(n):
+        offload[i] = action[i] > 0.0
+        transmit_power_w[i] = cpu_frequency_hz[i] = 0.0
+        share = 0.5 * (np.float64(action[n + i]) + 1.0)
+        if offload[i]:
+            transmit_power_w[i] = share * cell.max_transmit_power_w[i]
+        else:
+            cpu_frequency_hz[i] = share * cell.max_frequency_hz[i]

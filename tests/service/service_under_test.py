@@ -1,0 +1,121 @@
+"""A service in a thread of the tests' own process."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from quedge.controller.controller import Controller
+from quedge.controller.engine import Pace
+from quedge.controller.journal import Durability
+from quedge.model.scenario import Scenario
+from quedge.policy.exact import Exact
+from quedge.policy.policy import Learner, Policy
+from quedge.service import server
+from quedge.service.cells import Cells, StateFolder
+from quedge.service.servicer import Observer
+from quedge.service.tls.access import ANY_CLIENT, Admission
+
+SCENARIO = Scenario(devices=3)
+
+_PATIENCE_S = 60.0
+_MOST_BASE_STATIONS = 1000
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    def add_signal_handler(self, *arguments: Any) -> None:
+        raise NotImplementedError  # only the main thread gets signals
+
+
+class Service:
+    """A service that runs; `with` ends it, with a checkpoint, as SIGTERM does.
+
+    Args:
+        scenario: the cell.
+        policy: who decides.
+        state: folder for what survives; without, nothing does.
+        pace: how engines work; without, no report is late, however busy the machine is.
+        deadline_s: when a frame of self-reporting devices closes.
+        port: 0 for one of the system's choice.
+        credentials: of TLS.
+        admission: what is asked of clients.
+        observer: who is told of what happens.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario = SCENARIO,
+        policy: Policy | Learner | None = None,
+        *,
+        state: Path | None = None,
+        pace: Pace | None = None,
+        deadline_s: float = 0.02,
+        port: int = 0,
+        credentials: Any = None,
+        admission: Admission = ANY_CLIENT,
+        observer: Observer | None = None,
+    ) -> None:
+        chosen = Exact() if policy is None else policy
+        folder = None if state is None else StateFolder(state, f"{scenario} {chosen}", Durability.PROCESS)
+        pace = Pace(late_s=_PATIENCE_S) if pace is None else pace
+        self._cells = Cells(lambda: Controller(scenario, chosen), folder, pace, _MOST_BASE_STATIONS)
+        self._listening = server.Listening("127.0.0.1", port, credentials)
+        self._deadline_s, self._admission, self._observer = deadline_s, admission, observer
+        self._ready = threading.Event()
+        self._loop = _Loop()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.port = 0
+
+    @property
+    def target(self) -> str:
+        """Where it listens."""
+        return f"127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Service:
+        self._thread.start()
+        assert self._ready.wait(_PATIENCE_S), "the service did not begin"
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """End it; twice is once."""
+        with suppress(RuntimeError):  # it has ended
+            self._loop.call_soon_threadsafe(self._task.cancel)
+        self._thread.join(_PATIENCE_S)
+        assert not self._thread.is_alive(), "the service did not end"
+
+    def _run(self) -> None:
+        async def run() -> None:
+            await server.serve(
+                self._cells,
+                "exact",
+                self._listening,
+                self._deadline_s,
+                self._listens,
+                self._observer,
+                admission=self._admission,
+            )
+
+        self._task = self._loop.create_task(run())
+        with suppress(asyncio.CancelledError), closing(self._cells):
+            self._loop.run_until_complete(self._task)
+        self._loop.close()
+
+    def _listens(self, port: int) -> None:
+        self.port = port
+        self._ready.set()
+
+
+@contextmanager
+def mute() -> Iterator[str]:
+    """Where something takes connections and never says a word."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"

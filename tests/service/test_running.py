@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("grpc")
+
+from quedge.controller.controller import Controller
+from quedge.controller.engine import Pace
+from quedge.controller.journal import Durability
+from quedge.policy.exact import Exact
+from quedge.service.cells import StateFolder
+from quedge.service.server import Service, run
+from quedge.service.settings import Address, Rendering
+from tests.service.service_under_test import SCENARIO
+
+
+def fresh() -> Controller:
+    return Controller(SCENARIO, Exact())
+
+
+def unmakeable() -> Controller:
+    raise ValueError("as the test has it")
+
+
+def service(state: Path, listen: int = 0, metrics: int = 0) -> Service:
+    return Service(
+        fresh=fresh,
+        policy="exact",
+        power_budget_w=SCENARIO.per_device("power_budget_w"),
+        determined_by="a test",
+        listen=Address("127.0.0.1", listen),
+        deadline_s=0.02,
+        pace=Pace(),
+        state=state,
+        durability=Durability.PROCESS,
+        tls=None,
+        metrics=Address("127.0.0.1", metrics),
+        rendering=Rendering.JSON,
+    )
+
+
+def is_free(state: Path) -> bool:
+    """Whether another service may use the folder; one that uses it raises a StateError."""
+    StateFolder(state, "a test", Durability.PROCESS).close()
+    return True
+
+
+@pytest.mark.parametrize("taken", ["listen", "metrics"])
+def test_a_service_that_cannot_listen_leaves_its_state_to_the_next_one(tmp_path: Path, taken: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        told = service(tmp_path, **{taken: other.getsockname()[1]})
+        with pytest.raises(OSError, match="cannot be listened on"):
+            run(told, lambda running: pytest.fail("it takes reports"))
+    assert is_free(tmp_path)
+
+
+def test_so_does_one_whose_controller_cannot_be_made(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="as the test has it"):
+        run(service(tmp_path)._replace(fresh=unmakeable), lambda running: pytest.fail("it takes reports"))
+    assert is_free(tmp_path)

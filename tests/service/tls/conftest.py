@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from quedge.service.tls.certificates import Written
+from quedge.service.tls.files import server_credentials
+from tests.service.tls.pki import Service, serving, written
+
+
+@pytest.fixture(scope="session")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    return written(tmp_path_factory.mktemp("tls") / "pki")
+
+
+@pytest.fixture(scope="session")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    """Certificates of another authority."""
+    return written(tmp_path_factory.mktemp("tls") / "other")
+
+
+@pytest.fixture(scope="module")
+def service(pki: Written) -> Iterator[Service]:
+    with serving(server_credentials(*pki.server, pki.ca.certificate)) as service:
+        yield service
