@@ -1,8 +1,28 @@
-"""What is said where an optional library is asked for and not installed."""
+"""The one voice of errors: what is not allowed is named with its value and what is; a missing library with its extra."""
 
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterable
+
+_LONGEST_TEXT = 60
+
+
+def not_allowed(name: str, value: object, allowed: str) -> ValueError:
+    """The error of a value: `name: value is not allowed; it must be ...`.
+
+    Args:
+        name: the argument, key or option.
+        value: what was given; long text is cut.
+        allowed: what is allowed instead, such as "positive and finite".
+    """
+    shown = value[:_LONGEST_TEXT] if isinstance(value, str) else value
+    return ValueError(f"{name}: {shown!r} is not allowed; it must be {allowed}")
+
+
+def one_of(allowed: Iterable[object]) -> str:
+    """A list of what is allowed, for `not_allowed`."""
+    return f"one of {', '.join(map(str, allowed))}"
 
 
 class MissingExtraError(ImportError):
