@@ -1,4 +1,4 @@
-"""The one voice of errors: what is not allowed is named with its value and what is; a missing library with its extra."""
+"""The one voice of errors: what is not allowed is named with its value and what is; a missing library by its extra."""
 
 from __future__ import annotations
 
