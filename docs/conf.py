@@ -20,7 +20,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
     "mathml",
-    "house_docstrings",
+    "google_docstrings",
 ]
 exclude_patterns = ["site", "drawings"]
 nitpicky = True
@@ -48,11 +48,11 @@ nitpick_ignore_regex = [
     # arrays and paths, as signatures write them
     ("py:class", r"ArrayLike|Bools|Floats|Floats32|Ints|NDArray|Path|PerDevice"),
     ("py:class", r"quedge\..*\.(_\w+|T)"),  # private classes and type variables have no page
-    ("py:class", r"pb\..*|quedge\.interfaces\.service\.(quedge_pb2|methods)\..*"),  # generated from quedge.proto
+    ("py:class", r"pb\..*|quedge\.service\.(quedge_pb2|methods)\..*"),  # generated from quedge.proto
     # inner parts that have no page
-    ("py:.*", r"quedge\.(experiments\.(trainer|engine\.(workers|missing|execution))|interfaces\.course)\..*"),
-    ("py:.*", r"quedge\.interfaces\.service\.asking\..*"),
-    ("py:.*", r"WorkersError|quedge\.allocation\.noma_sca\.problem\.RoundSolver"),
+    ("py:.*", r"quedge\.experiments\.engine\.(workers|execution)\..*"),
+    ("py:.*", r"quedge\.service\.client\.(connection|conversation|messages)\..*"),
+    ("py:.*", r"WorkersError|quedge\.allocation\.sca\.problem\.RoundSolver"),
 ]
 add_module_names = False
 

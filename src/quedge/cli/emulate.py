@@ -1,4 +1,4 @@
-"""`quedge emulate`: devices that are not there, against a service that is."""
+"""`quedge emulate`: simulated devices report to a controller service, and every answer is checked."""
 
 from __future__ import annotations
 
@@ -10,25 +10,28 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from quedge.cli import completing
 from quedge.cli.options import (
     ArrivalTrace,
+    AsJson,
     ChannelTrace,
     ScenarioFile,
     Seed,
     Settings,
-    frames_of,
-    integer_from,
+    complete_suites,
+    frames_option,
+    integer_option,
+    parse_share,
+    parse_target,
     positive_to,
     read_traces,
     refusing,
-    share_of,
-    target_of,
 )
 from quedge.cli.pqc.show import suite_named
 from quedge.cli.progress import explained_pause, progress_bars
 from quedge.errors import check_installed
 from quedge.files.scenario import Preset, read_scenario
+from quedge.model.scenario import Scenario
+from quedge.policy.baselines import BestSingle
 from quedge.pqc.suite import SUITES
 from quedge.service.settings import poll_directly
 from quedge.simulation.run import simulate
@@ -39,24 +42,23 @@ if TYPE_CHECKING:
     from quedge.emulator.uploads import Secured
 
 _FRAMES = 2000
-_MOST_DEVICES = 10_000
-_MOST_RATE_HZ = 1e6
+_MAX_RATE_HZ = 1e6
 _FAILED, _INTERRUPTED = 1, 130
 
 
 def emulate_devices(
-    connect: Annotated[str, typer.Option(parser=target_of, metavar="HOST:PORT", help="Where the service listens.")],
+    connect: Annotated[str, typer.Option(parser=parse_target, metavar="HOST:PORT", help="Where the service listens.")],
     scenario: ScenarioFile = None,
     devices: Annotated[
         int | None,
-        typer.Option(parser=integer_from(1, _MOST_DEVICES), metavar="N", help="Devices; the scenario's without."),
+        integer_option(1, 10_000, "Number of devices; without it, the scenario's."),
     ] = None,
     frames: Annotated[
         int | None,
-        typer.Option(parser=frames_of, metavar="N", help=f"Frames to play; {_FRAMES}, or what the traces hold."),
+        frames_option(f"Frames to play; without it, {_FRAMES:,}, or as many as the traces hold."),
     ] = None,
     rate: Annotated[
-        float, typer.Option(parser=positive_to(_MOST_RATE_HZ), metavar="HZ", help="Frames a second.")
+        float, typer.Option(parser=positive_to(_MAX_RATE_HZ), metavar="HZ", help="Frames per second.")
     ] = 200.0,
     settings: Settings = None,
     seed: Seed = 0,
@@ -67,12 +69,14 @@ def emulate_devices(
         bool, typer.Option("--as-base-station", help="One stream reports for all devices; else each has its own.")
     ] = False,
     loss: Annotated[
-        float, typer.Option(parser=share_of, metavar="SHARE", help="Share of the devices' reports that are lost.")
+        float, typer.Option(parser=parse_share, metavar="SHARE", help="Share of the devices' reports that are lost.")
     ] = 0.0,
     churn: Annotated[
         float,
         typer.Option(
-            parser=share_of, metavar="SHARE", help="Share of its frames in which a device leaves, for 1 to 20 frames."
+            parser=parse_share,
+            metavar="SHARE",
+            help="Probability per frame that a device leaves, for 1 to 20 frames.",
         ),
     ] = 0.0,
     channel_trace: ChannelTrace = None,
@@ -81,18 +85,18 @@ def emulate_devices(
         str | None,
         typer.Option(
             metavar="SUITE",
-            autocompletion=completing.suites,
-            help=f"Offloaders upload records secured by it: {', '.join(SUITES)}.",
+            autocompletion=complete_suites,
+            help=f"Offloading devices upload records secured by this suite: {', '.join(SUITES)}.",
         ),
     ] = None,
     pqc_share: Annotated[
         float,
         typer.Option(parser=positive_to(1.0), metavar="SHARE", help="Share of the decided bits that are uploaded."),
     ] = 0.01,
-    ca: Annotated[Path | None, typer.Option(help="TLS: certificate that the service's one is signed by (PEM).")] = None,
+    ca: Annotated[Path | None, typer.Option(help="TLS: certificate of the CA that signed the service's (PEM).")] = None,
     cert: Annotated[Path | None, typer.Option(help="TLS: own certificate, where the service asks for one.")] = None,
     key: Annotated[Path | None, typer.Option(help="TLS: key of the own certificate.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, nothing else.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Play a scenario's world against the controller service and check every answer.
 
@@ -115,7 +119,7 @@ def emulate_devices(
     stage = Stage(connect, base_station, credentials, rate, as_base_station, live, pqc_share)
     script = script_of(world, seed, loss, churn)
     with explained_pause():
-        _compile()
+        simulate(Scenario(devices=2), BestSingle(), frames=2)  # what checks answers is compiled before the first frame
     with progress_bars(count) as progress:
         found = emulate(cell, script, stage, lambda done: progress("emulate", done))
     _tell(found, rate, as_json)
@@ -129,17 +133,10 @@ def _live_suite(name: str) -> Any:
     """A suite that runs here."""
     from quedge.pqc.uplink.algorithms import live_suite
 
-    suite = suite_named("--pqc", name)
+    with refusing():
+        suite = suite_named("--pqc", name)
     with refusing("--pqc"):
         return live_suite(suite)
-
-
-def _compile() -> None:
-    """Compile, or load from disk, what checks answers, so that no frame has to wait for it."""
-    from quedge.model.scenario import Scenario
-    from quedge.policy.baselines import BestSingle
-
-    simulate(Scenario(devices=2), BestSingle(), frames=2)
 
 
 def _tell(found: Findings, rate: float, as_json: bool) -> None:

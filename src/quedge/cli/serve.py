@@ -1,4 +1,4 @@
-"""`quedge serve`: the controller as a service."""
+"""`quedge serve`: the controller as a gRPC service."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quedge.cli import completing
 from quedge.cli.options import (
     AgentFile,
     LearnerSettings,
+    OnePolicy,
     ScenarioFile,
     Seed,
     Settings,
     UsageError,
-    listening_of,
-    place_of,
+    parse_listen_address,
+    parse_path,
     positive_to,
     refusing,
 )
@@ -35,7 +35,7 @@ from quedge.errors import check_installed
 from quedge.experiments.fingerprint import plain, scenario_object
 from quedge.files.agent import read_agent
 from quedge.files.exported import SUFFIX
-from quedge.files.policies import ALLOWED, POLICIES, check_devices, policies_by_name
+from quedge.files.policies import POLICIES, check_devices, policies_by_name
 from quedge.files.scenario import read_scenario
 from quedge.model.scenario import Scenario
 from quedge.policy.learners import LEARNERS
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from quedge.service.server import Running, Service
 
 _SWITCH_INTERVAL_S = 5e-4  # a thread that computes gives way to the one that answers ten times sooner than usual
-_MOST_WAITING_FOR_DEVICES_S = 0.02
+_MAX_DEADLINE_S = 0.02
 _positive_ms = positive_to(3.6e6)
 _LIBRARIES = {
     "grpc": "grpcio",
@@ -61,7 +61,7 @@ _LIBRARIES = {
 _ADDRESS = Address("127.0.0.1", 50_051)
 
 
-def milliseconds_of(text: str) -> float:
+def parse_milliseconds(text: str) -> float:
     """A positive time in milliseconds, as seconds."""
     return _positive_ms(text) / 1e3
 
@@ -72,14 +72,12 @@ def default_deadline_s(frame_s: float) -> float:
     Args:
         frame_s: length of a frame (s).
     """
-    return min(0.5 * frame_s, _MOST_WAITING_FOR_DEVICES_S)
+    return min(0.5 * frame_s, _MAX_DEADLINE_S)
 
 
 def serve(
     scenario: ScenarioFile = None,
-    policy: Annotated[
-        str | None, typer.Option(help=f"Who decides: {ALLOWED}; exact without.", autocompletion=completing.policies)
-    ] = None,
+    policy: OnePolicy = None,
     learn: Annotated[bool, typer.Option("--learn", help="Let a learning policy learn as it serves.")] = False,
     agent: AgentFile = None,
     learner: LearnerSettings = None,
@@ -87,36 +85,39 @@ def serve(
     seed: Seed = 0,
     listen: Annotated[
         Address | None,
-        typer.Option(parser=listening_of, metavar="HOST:PORT", help="Where to take reports; 127.0.0.1:50051 without."),
+        typer.Option(
+            parser=parse_listen_address, metavar="HOST:PORT", help="Where to listen; without it, 127.0.0.1:50051."
+        ),
     ] = None,
     state: Annotated[
         Path | None,
-        typer.Option(parser=place_of, metavar="DIR", help="Folder for what survives; without, nothing does."),
+        typer.Option(parser=parse_path, metavar="DIR", help="Folder for the state; without it, none survives."),
     ] = None,
     durability: Annotated[
-        Durability, typer.Option(help="What an acknowledged frame survives: the process's end, or the power's.")
+        Durability,
+        typer.Option(help="What an acknowledged frame survives: a killed process, or a power failure."),
     ] = Durability.PROCESS,
     late_ms: Annotated[
         float | None,
         typer.Option(
-            parser=milliseconds_of, metavar="MS", help="A report that waited longer is decided by best-single."
+            parser=parse_milliseconds, metavar="MS", help="A report that waited longer is decided by best-single."
         ),
     ] = None,
     deadline_ms: Annotated[
         float | None,
         typer.Option(
-            parser=milliseconds_of,
+            parser=parse_milliseconds,
             metavar="MS",
-            help="How long a frame of self-reporting devices waits for the rest; 20 without, half a frame at most.",
+            help="How long a frame waits for devices that report late; without it, 20 ms, half a frame at most.",
         ),
     ] = None,
     tls_cert: Annotated[
-        Path | None, typer.Option(parser=place_of, metavar="FILE", help="The service's certificate (PEM).")
+        Path | None, typer.Option(parser=parse_path, metavar="FILE", help="The service's certificate (PEM).")
     ] = None,
-    tls_key: Annotated[Path | None, typer.Option(parser=place_of, metavar="FILE", help="Its key.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(parser=parse_path, metavar="FILE", help="Its key.")] = None,
     client_ca: Annotated[
         Path | None,
-        typer.Option(parser=place_of, metavar="FILE", help="CA of the clients; nobody else is answered."),
+        typer.Option(parser=parse_path, metavar="FILE", help="CA of the clients (PEM); nobody else is answered."),
     ] = None,
     tls_require_hybrid: Annotated[
         bool, typer.Option("--tls-require-hybrid", help="Refuse connections without X25519MLKEM768 key exchange.")
@@ -128,16 +129,16 @@ def serve(
     metrics: Annotated[
         Address | None,
         typer.Option(
-            parser=listening_of,
+            parser=parse_listen_address,
             metavar="HOST:PORT",
-            help="Where to see it: /metrics, /healthz, /readyz, a live page.",
+            help="Where to serve /metrics, /healthz, /readyz and a live page.",
         ),
     ] = None,
     keep_awake: Annotated[
         bool,
-        typer.Option("--keep-awake", help="Processors do not sleep between frames: sooner answers, for more power."),
+        typer.Option("--keep-awake", help="Keep processors awake between frames: sooner answers, for more power."),
     ] = False,
-    log: Annotated[Rendering, typer.Option(help="How log lines are written, on standard error.")] = Rendering.JSON,
+    log: Annotated[Rendering, typer.Option(help="Format of the log lines, on standard error.")] = Rendering.JSON,
 ) -> None:
     """Serve decisions over gRPC: a base station or its devices report each frame, and are told what to do.
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quedge.errors import MissingExtraError
+from quedge.errors import MissingExtraError, is_integer, not_allowed
 from quedge.pqc.profiles import Algorithm, known_profiles
 from quedge.pqc.uplink import algorithms
 from quedge.pqc.uplink.primitives import (
@@ -24,10 +24,10 @@ from quedge.pqc.uplink.primitives import (
     UnofferedError,
 )
 
-MOST_CPU_S = 2.0
+MAX_CPU_S = 2.0
 """Processor time after which an operation is not repeated any more."""
 
-LEAST_RUNS = 3
+MIN_RUNS = 3
 
 _BATCH_NS = 20_000
 _WARM_CALLS, _WARM_NS = 5, 1_000_000  # a batch is sized by the least of so many calls, or of those within 1 ms
@@ -164,8 +164,8 @@ def measure(row: Algorithm, repeat: int = 200, aead_bytes: Sequence[int] = (1024
         UnofferedError: no library offers it, or the installed build does not.
         ValueError: a number of runs that is none.
     """
-    if isinstance(repeat, bool) or not isinstance(repeat, int) or repeat < 1:
-        raise ValueError(f"repeat: {repeat!r} is not allowed; it must be an integer, at least 1")
+    if not (is_integer(repeat) and repeat >= 1):
+        raise not_allowed("repeat", repeat, "an integer, at least 1")
     if row.kind == "kem":
         return _measured_kem(algorithms.kem(row.name), repeat)
     if row.kind == "signature":
@@ -226,7 +226,7 @@ def _timed(operation: str, call: Callable[[], object], repeat: int, data_bytes: 
     begun = time.thread_time_ns()
     while len(times) < repeat:
         times.append(_run_ns(call, calls) / calls)
-        if len(times) >= LEAST_RUNS and time.thread_time_ns() - begun > MOST_CPU_S * 1e9:
+        if len(times) >= MIN_RUNS and time.thread_time_ns() - begun > MAX_CPU_S * 1e9:
             break
     median, p95 = np.percentile(times, (50.0, 95.0)) / 1e3
     return Timing(operation, data_bytes, float(median), float(p95), len(times), calls)

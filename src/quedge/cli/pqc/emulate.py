@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from quedge.cli import completing
-from quedge.cli.options import Seed, integer_from, refusing, share_of
+from quedge.cli.options import AsJson, Seed, complete_suites, integer_option, parse_share, refusing
 from quedge.cli.pqc.show import (
     BITS_PER_MBIT,
     AeadOption,
@@ -32,29 +31,25 @@ from quedge.pqc.uplink.emulation import Emulation
 from quedge.pqc.uplink.emulation import emulate as emulate_uplink
 from quedge.pqc.uplink.loopback import EmulationError
 
-_MOST_FRAMES = 1_000_000
-
 
 def emulate(
     suite: Annotated[
-        str, typer.Option(help=f"Algorithms: {', '.join(SUITES)}.", autocompletion=completing.suites)
+        str, typer.Option(help=f"Algorithms: {', '.join(SUITES)}.", autocompletion=complete_suites)
     ] = "level3",
     kem: KemOption = None,
     sig: SignatureOption = None,
     aead: AeadOption = None,
     mbit: Mbit = Decimal(3),
-    frames: Annotated[
-        int, typer.Option(parser=integer_from(1, _MOST_FRAMES), metavar="N", help="Frames to send.")
-    ] = 100,
+    frames: Annotated[int, integer_option(1, 1_000_000, "Frames to send.")] = 100,
     rekey: Rekey = None,
     record_bytes: RecordBytes = None,
     sign_every_frame: SignEveryFrame = False,
     damage: Annotated[
         float,
-        typer.Option(parser=share_of, metavar="SHARE", help="Share of frames in which a bit is turned on the way."),
+        typer.Option(parser=parse_share, metavar="SHARE", help="Share of frames with one bit flipped in transit."),
     ] = 0.0,
     seed: Seed = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, nothing else.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Send frames through a secured uplink on this machine and compare what arrives with what the sizes predict.
 

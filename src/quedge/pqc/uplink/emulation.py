@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from quedge.errors import is_integer, is_number, not_allowed
 from quedge.pqc.costs import BITS_PER_BYTE, Traffic, traffic_of
 from quedge.pqc.suite import Suite
 from quedge.pqc.uplink.algorithms import LiveSuite, live_suite
 from quedge.pqc.uplink.device import Device
 from quedge.pqc.uplink.loopback import EmulationError, Link, Verdict
-from quedge.pqc.uplink.server import MOST_FRAME_BYTES, Server
+from quedge.pqc.uplink.server import MAX_FRAME_BYTES, Server
 
 _DEVICE = 1
 
@@ -81,15 +82,13 @@ def emulate(
         ValueError: an argument that is not allowed.
     """
     live = live_suite(suite)
-    most = MOST_FRAME_BYTES * BITS_PER_BYTE
-    if not _is_integer(task_bits) or not 0 < task_bits <= most or task_bits % BITS_PER_BYTE:
-        raise ValueError(
-            f"task_bits: {task_bits!r} is not allowed; it must be a multiple of 8, above 0 and at most {most}"
-        )
-    if not _is_integer(frames) or frames < 1:
-        raise ValueError(f"frames: {frames!r} is not allowed; it must be an integer, at least 1")
-    if isinstance(damage, bool) or not isinstance(damage, (int, float)) or not 0.0 <= damage < 1.0:
-        raise ValueError(f"damage: {damage!r} is not allowed; it must be at least 0 and below 1")
+    max_bits = MAX_FRAME_BYTES * BITS_PER_BYTE
+    if not (is_integer(task_bits) and 0 < task_bits <= max_bits and task_bits % BITS_PER_BYTE == 0):
+        raise not_allowed("task_bits", task_bits, f"a multiple of 8, above 0 and at most {max_bits}")
+    if not (is_integer(frames) and frames >= 1):
+        raise not_allowed("frames", frames, "an integer, at least 1")
+    if not (is_number(damage) and 0.0 <= damage < 1.0):
+        raise not_allowed("damage", damage, "at least 0 and below 1")
     tally = _Tally(suite.rekey_frames, task_bits // BITS_PER_BYTE)
     with contextlib.closing(_frames(live, task_bits // BITS_PER_BYTE, frames, damage, seed)) as run:
         for done, (device_ns, exchanged, verdict) in enumerate(run, 1):
@@ -99,10 +98,6 @@ def emulate(
     if damage == 0.0:
         tally.close_interval()
     return tally.result(task_bits, traffic_of(suite))
-
-
-def _is_integer(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _frames(

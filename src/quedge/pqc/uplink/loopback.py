@@ -13,7 +13,7 @@ from typing import NamedTuple
 from quedge.pqc.uplink.primitives import Rejected
 from quedge.pqc.uplink.server import Server
 
-MOST_READ_BYTES = (1 << 24) + (1 << 16)
+MAX_READ_BYTES = (1 << 24) + (1 << 16)
 """Longer than any part of any message: a longer read is a mistake of ours and is refused before memory is taken."""
 
 
@@ -37,7 +37,7 @@ class Stream:
         Raises:
             Rejected: the stream ended, failed or fell silent before.
         """
-        if not 0 <= count <= MOST_READ_BYTES:
+        if not 0 <= count <= MAX_READ_BYTES:
             raise Rejected("stream: length out of range")
         received = bytearray(count)
         view, at = memoryview(received), 0

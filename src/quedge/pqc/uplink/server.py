@@ -8,7 +8,7 @@ from quedge.pqc.uplink import key_exchange, records
 from quedge.pqc.uplink.algorithms import LiveSuite
 from quedge.pqc.uplink.primitives import TAG_BYTES, KemSecretKey, Rejected
 
-MOST_FRAME_BYTES = 125_000_000
+MAX_FRAME_BYTES = 125_000_000
 
 _ANY_DEVICE = -1
 
@@ -25,7 +25,7 @@ class Server:
         live: the suite.
         secret_key: its own, of the suite's KEM.
         device_keys: pinned public keys of its devices, by their numbers.
-        most_frame_bytes: most data of a frame that it takes.
+        max_frame_bytes: most data of a frame that it takes.
 
     Raises:
         ValueError: a device's key that is none.
@@ -36,7 +36,7 @@ class Server:
         live: LiveSuite,
         secret_key: KemSecretKey,
         device_keys: Mapping[int, bytes],
-        most_frame_bytes: int = MOST_FRAME_BYTES,
+        max_frame_bytes: int = MAX_FRAME_BYTES,
     ) -> None:
         for key in device_keys.values():
             live.signature.public(key)
@@ -44,7 +44,7 @@ class Server:
         self._secret_key = secret_key
         self._device_keys = dict(device_keys)
         self._last_epoch = dict.fromkeys(device_keys, 0)
-        self._most_frame_bytes = most_frame_bytes
+        self._max_frame_bytes = max_frame_bytes
 
     def session(self) -> Session:
         """A new session, which begins with a key exchange."""
@@ -81,9 +81,9 @@ class Server:
         return self._live
 
     @property
-    def most_frame_bytes(self) -> int:
+    def max_frame_bytes(self) -> int:
         """Most data of a frame that it takes."""
-        return self._most_frame_bytes
+        return self._max_frame_bytes
 
 
 class Session:
@@ -129,7 +129,7 @@ class Session:
             header = read(records.HEADER_BYTES)
             length, last = self._agreed.records.check_header(at, header)
             total += length
-            if total > self._server.most_frame_bytes:
+            if total > self._server.max_frame_bytes:
                 raise Rejected("frame: more data than is taken")
             body = read(length + TAG_BYTES)
             data.append(self._agreed.records.open(at, header, body))
