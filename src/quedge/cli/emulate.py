@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from quedge.emulator.uploads import Secured
 
 _FRAMES = 2000
-_MOST_DEVICES = 10_000
-_MOST_RATE_HZ = 1e6
+_MAX_DEVICES = 10_000
+_MAX_RATE_HZ = 1e6
 _FAILED, _INTERRUPTED = 1, 130
 
 
@@ -49,14 +49,14 @@ def emulate_devices(
     scenario: ScenarioFile = None,
     devices: Annotated[
         int | None,
-        typer.Option(parser=integer_from(1, _MOST_DEVICES), metavar="N", help="Devices; the scenario's without."),
+        typer.Option(parser=integer_from(1, _MAX_DEVICES), metavar="N", help="Devices; the scenario's without."),
     ] = None,
     frames: Annotated[
         int | None,
         typer.Option(parser=frames_of, metavar="N", help=f"Frames to play; {_FRAMES}, or what the traces hold."),
     ] = None,
     rate: Annotated[
-        float, typer.Option(parser=positive_to(_MOST_RATE_HZ), metavar="HZ", help="Frames a second.")
+        float, typer.Option(parser=positive_to(_MAX_RATE_HZ), metavar="HZ", help="Frames a second.")
     ] = 200.0,
     settings: Settings = None,
     seed: Seed = 0,
@@ -101,7 +101,7 @@ def emulate_devices(
     check_installed("grpc", "quedge emulate", "grpcio", "serve")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what is wrong with a connection is told in our own words
     poll_directly()
-    from quedge.emulator.emulate import Stage, emulate, script_of
+    from quedge.emulator.emulate import Target, emulate, workload_of
     from quedge.service.client.connection import credentials_of
 
     presets = [] if devices is None else [Preset("--devices", "devices", devices)]
@@ -112,12 +112,12 @@ def emulate_devices(
         count = frames or traces.frames or _FRAMES
         world = draw_world(cell, count, seed, traces.channel, traces.arrivals)
     live = None if pqc is None else _live_suite(pqc)
-    stage = Stage(connect, base_station, credentials, rate, as_base_station, live, pqc_share)
-    script = script_of(world, seed, loss, churn)
+    target = Target(connect, base_station, credentials, rate, as_base_station, live, pqc_share)
+    workload = workload_of(world, seed, loss, churn)
     with explained_pause():
         _compile()
     with progress_bars(count) as progress:
-        found = emulate(cell, script, stage, lambda done: progress("emulate", done))
+        found = emulate(cell, workload, target, lambda done: progress("emulate", done))
     _tell(found, rate, as_json)
     if found.interrupted:
         raise typer.Exit(_INTERRUPTED)

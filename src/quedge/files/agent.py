@@ -19,13 +19,11 @@ from quedge.model.scenario import PARAMETERS, Scenario
 from quedge.model.security import SUITE_KEYS
 from quedge.policy.learners import LEARNERS, converted, lydroo_of_object, settings_object
 from quedge.policy.lydroo import AgentState, Lydroo, TrainedLydroo
+from quedge.policy.lydroo.archive import Parts, archive_of, parts_of
 from quedge.simulation.trace import RunState
 from quedge.simulation.training import Training
 
 NUMPY_SUFFIX, PYTORCH_SUFFIX = ".npz", ".pt"
-
-Parts = Mapping[str, str | int | Mapping[str, NDArray[Any]]]
-"""Texts, integers and groups of arrays, by name."""
 
 
 def check_storage(path: Path) -> None:
@@ -45,14 +43,13 @@ def check_storage(path: Path) -> None:
 
 def stored_parts(parts: Parts, suffix: str) -> memoryview:
     """The bytes of a file with such parts, in the format that the file's ending asks for."""
-    written = io.BytesIO()  # PyTorch hides what goes wrong with a file
-    if suffix == PYTORCH_SUFFIX:
-        import torch
+    if suffix != PYTORCH_SUFFIX:
+        return archive_of(parts)
+    import torch
 
-        stored = {name: _as_tensors(part) if isinstance(part, Mapping) else part for name, part in parts.items()}
-        torch.save(stored, written)
-    else:
-        np.savez(written, **dict(_flat(parts)))
+    stored = {name: _as_tensors(part) if isinstance(part, Mapping) else part for name, part in parts.items()}
+    written = io.BytesIO()  # PyTorch hides what goes wrong with a file
+    torch.save(stored, written)
     return written.getbuffer()
 
 
@@ -72,17 +69,7 @@ def read_parts(held: bytes) -> dict[str, Any]:
         import torch
 
         return dict(torch.load(io.BytesIO(held), map_location="cpu", weights_only=True))
-    parts: dict[str, Any] = {}
-    with np.load(io.BytesIO(held), allow_pickle=False) as arrays:
-        for name in arrays.files:
-            group, of_group, member = name.partition("/")
-            if not of_group:
-                parts[name] = arrays[name].item()
-            elif member:
-                parts.setdefault(group, {})[member] = arrays[name]
-            else:
-                parts[group] = {}
-    return parts
+    return parts_of(held)
 
 
 def as_array(stored: Any) -> NDArray[Any]:
@@ -101,17 +88,6 @@ def as_array(stored: Any) -> NDArray[Any]:
     if not array.flags.c_contiguous:
         raise ValueError("an array is not in C's order")
     return array
-
-
-def _flat(parts: Parts) -> list[tuple[str, Any]]:
-    """The parts as arrays without groups, as `group/name`; `group/` alone is an empty group."""
-    flat: list[tuple[str, Any]] = []
-    for name, part in parts.items():
-        if isinstance(part, Mapping):
-            flat += [(f"{name}/{member}", values) for member, values in part.items()] or [(f"{name}/", np.empty(0))]
-        else:
-            flat.append((name, np.array(part)))
-    return flat
 
 
 def _as_tensors(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
