@@ -20,11 +20,11 @@ from quedge.files.agent import (
     read_agent,
     read_parts,
     save_agent,
-    stored_parts,
     training_config,
 )
 from quedge.model.scenario import Scenario
 from quedge.policy.lydroo import EQUIVARIANT, Lydroo, NearestNeighbours, NoisyCopy, NoisyOrderPreserving
+from quedge.policy.lydroo.archive import archive_of
 from quedge.simulation.run import simulate
 from quedge.simulation.training import Training, begin_training, train, world_digest
 from quedge.simulation.world import draw_world
@@ -168,13 +168,13 @@ def saved_parts(folder: Path) -> dict[str, Any]:
 def test_a_damaged_file_is_refused_as_such(tmp_path: Path, damage: Callable[[dict[str, Any]], object]) -> None:
     parts = saved_parts(tmp_path)
     damage(parts)
-    (tmp_path / "bad").write_bytes(stored_parts(parts))
+    (tmp_path / "bad").write_bytes(archive_of(parts))
     with pytest.raises(ValueError, match=r"bad: is an agent's file that cannot be used: "):
         read_agent(tmp_path / "bad")
 
 
 def test_a_file_of_another_version_says_so(tmp_path: Path) -> None:
-    (tmp_path / "new").write_bytes(stored_parts({"format": "quedge-agent", "version": 7}))
+    (tmp_path / "new").write_bytes(archive_of({"format": "quedge-agent", "version": 7}))
     with pytest.raises(ValueError, match=r"new: .* of version 7, and this quedge reads versions 1 and 2"):
         read_agent(tmp_path / "new")
 
@@ -203,7 +203,7 @@ def test_a_compressed_file_is_refused_before_it_is_unpacked(tmp_path: Path) -> N
 
 def test_parts_come_back_as_they_were_stored(tmp_path: Path) -> None:
     parts = saved_parts(tmp_path)
-    again = read_parts(bytes(stored_parts(parts)))
+    again = read_parts(bytes(archive_of(parts)))
     assert again.keys() == parts.keys()
     for name, part in parts.items():
         if isinstance(part, dict):

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from quedge.service.settings import kept_awake
+from quedge.service.settings import cpu_latency_lock
 
 
 def test_it_asks_for_no_latency_and_holds_the_device_open(tmp_path: Path) -> None:
     device = tmp_path / "latency"
     device.write_bytes(b"")
-    with kept_awake(device) as held:
+    with cpu_latency_lock(device) as held:
         assert device.read_bytes() == bytes(4)
         assert not held.closed
     assert held.closed
@@ -21,10 +21,10 @@ def test_it_asks_for_no_latency_and_holds_the_device_open(tmp_path: Path) -> Non
 def test_a_device_that_is_not_there_is_refused_and_not_made(tmp_path: Path) -> None:
     device = tmp_path / "latency"
     with pytest.raises(ValueError, match=r"--keep-awake: .*latency: No such file or directory; it must be there"):
-        kept_awake(device)
+        cpu_latency_lock(device)
     assert not device.exists()
 
 
 def test_a_device_that_refuses_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"--keep-awake: .*: Is a directory"):
-        kept_awake(tmp_path)
+        cpu_latency_lock(tmp_path)

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 import quedge
+from quedge.controller.answer import ServedBy
 from quedge.controller.engine import Engine
-from quedge.controller.outcome import ServedBy
-from quedge.controller.report import Reason, Refused
+from quedge.controller.report import Reason, ReportRejected
 from quedge.model.frame import Status
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import BestSingle
@@ -220,7 +220,7 @@ def test_every_refusal_of_the_engine_reaches_the_user_by_name(
     service: Service, name: str, reason: Reason, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        Engine, "submit", lambda self, report, done: done(Refused(reason, "frame", "as the test has it"))
+        Engine, "submit", lambda self, report, done: done(ReportRejected(reason, "frame", "as the test has it"))
     )
     with (
         Client(service.target, name) as controller,

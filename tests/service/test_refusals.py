@@ -10,14 +10,14 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
+from quedge.service.monitoring.history import History
 
 from quedge.controller.controller import Controller
 from quedge.controller.engine import Pace
 from quedge.policy.exact import Exact
 from quedge.service import methods
 from quedge.service import quedge_pb2 as pb
-from quedge.service.cells import Cells
-from quedge.service.monitoring.history import History
+from quedge.service.cells import CellRegistry
 from quedge.service.monitoring.logs import Logs
 from quedge.service.monitoring.metrics import Metrics
 from quedge.service.monitoring.observers import Observers
@@ -60,7 +60,7 @@ def test_every_refusal_of_a_device_s_report_is_told() -> None:
 
 
 def test_a_frame_of_devices_that_is_refused_counts_each_device_s_report() -> None:
-    watching, nothing_waits = Remembering(), Pace(most_waiting=0)
+    watching, nothing_waits = Remembering(), Pace(max_waiting=0)
     with Service(observer=watching, pace=nothing_waits) as service, connected(service.target) as channel:
         streams = [Stream(channel, methods.SERVE_DEVICE) for _ in range(2)]
         for number, stream in enumerate(streams):
@@ -123,7 +123,7 @@ def test_ten_thousand_names_that_nobody_checked_make_nothing_grow() -> None:
     budget_w = SCENARIO.per_device("power_budget_w")
     metrics, history, log = Metrics(budget_w), History(budget_w), io.StringIO()
     logs = Logs(Rendering.JSON, log, clock=lambda: 0.0)
-    cells = Cells(lambda: Controller(SCENARIO, Exact()), None, most=3)
+    cells = CellRegistry(lambda: Controller(SCENARIO, Exact()), None, most=3)
     servicer = Servicer(cells, "exact", 0.02, Observers((metrics, history, logs), logs.observer_failed))
     names = [f"roof-{number}" for number in range(3)]
     try:

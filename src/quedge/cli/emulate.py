@@ -105,7 +105,7 @@ def emulate_devices(
     check_installed("grpc", "quedge emulate", "grpcio", "serve")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what is wrong with a connection is told in our own words
     poll_directly()
-    from quedge.emulator.emulate import Stage, emulate, script_of
+    from quedge.emulator.emulate import Target, emulate, workload_of
     from quedge.service.client.connection import credentials_of
 
     presets = [] if devices is None else [Preset("--devices", "devices", devices)]
@@ -116,12 +116,12 @@ def emulate_devices(
         count = frames or traces.frames or _FRAMES
         world = draw_world(cell, count, seed, traces.channel, traces.arrivals)
     live = None if pqc is None else _live_suite(pqc)
-    stage = Stage(connect, base_station, credentials, rate, as_base_station, live, pqc_share)
-    script = script_of(world, seed, loss, churn)
+    target = Target(connect, base_station, credentials, rate, as_base_station, live, pqc_share)
+    workload = workload_of(world, seed, loss, churn)
     with explained_pause():
         simulate(Scenario(devices=2), BestSingle(), frames=2)  # what checks answers is compiled before the first frame
     with progress_bars(count) as progress:
-        found = emulate(cell, script, stage, lambda done: progress("emulate", done))
+        found = emulate(cell, workload, target, lambda done: progress("emulate", done))
     _tell(found, rate, as_json)
     if found.interrupted:
         raise typer.Exit(_INTERRUPTED)

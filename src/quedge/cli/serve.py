@@ -27,10 +27,10 @@ from quedge.cli.options import (
     refusing,
 )
 from quedge.cli.progress import explained_pause
-from quedge.controller.controller import Controller, Standing
+from quedge.controller.controller import Controller, Snapshot
 from quedge.controller.engine import Pace
 from quedge.controller.journal import Durability, StateError
-from quedge.controller.state import Books
+from quedge.controller.state import QueueState
 from quedge.errors import check_installed
 from quedge.experiments.fingerprint import plain, scenario_object
 from quedge.files.agent import read_agent
@@ -41,9 +41,8 @@ from quedge.model.scenario import Scenario
 from quedge.policy.learners import LEARNERS
 from quedge.policy.lydroo import AgentState, Resumable
 from quedge.policy.policy import Learner, Policy
-from quedge.service.settings import Address, Rendering, Tls, kept_awake, poll_directly
-from quedge.service.tls.access import Admission, check_complete, check_listening
-from quedge.service.tls.files import server_credentials
+from quedge.service.settings import Address, Rendering, Tls, cpu_latency_lock, poll_directly
+from quedge.service.tls.access import AccessPolicy, check_complete, check_listening
 
 if TYPE_CHECKING:
     from quedge.service.server import Running, Service
@@ -156,9 +155,9 @@ def serve(
         name, chosen, start = _policy_of(policy, learner or (), agent, learn)
         check_devices({name: chosen}, given.devices)
         determined_by = _determined_by(given, chosen, start, seed)
-        admission = Admission(hybrid_only=tls_require_hybrid, bind_names=bind_names)
-        secured = _secured(listen or _ADDRESS, tls_cert, tls_key, client_ca, admission)
-        awake = kept_awake() if keep_awake else contextlib.nullcontext()
+        access = AccessPolicy(hybrid_only=tls_require_hybrid, bind_names=bind_names)
+        secured = _secured(listen or _ADDRESS, tls_cert, tls_key, client_ca, access)
+        awake = cpu_latency_lock() if keep_awake else contextlib.nullcontext()
     if metrics is not None:
         metrics = metrics._replace(host=metrics.host.strip("[]"))  # gRPC takes IPv6 in brackets, a web server without
     service = Service(
@@ -199,14 +198,14 @@ def _tell_ready(service: Service, running: Running) -> None:
     kept = "nothing survives: no --state"
     if service.state is not None:
         kept = f"state in {service.state} ({service.durability.value})"
-    secured = "plain text" if service.tls is None else f"mutual TLS, key exchange {running.group}"
+    secured = "plain text" if service.tls is None else "mutual TLS"
     seen = f"; seen at {running.seen_at}" if running.seen_at else ""
     with contextlib.suppress(OSError):  # a service serves, whoever reads
         print(f"Serving {service.policy} on {running.address}; {secured}; {kept}{seen}.", flush=True)
 
 
 def _secured(
-    listen: Address, certificate: Path | None, key: Path | None, client_ca: Path | None, admission: Admission
+    listen: Address, certificate: Path | None, key: Path | None, client_ca: Path | None, access: AccessPolicy
 ) -> Tls | None:
     """How streams are secured.
 
@@ -216,12 +215,15 @@ def _secured(
     has_tls = check_complete(certificate, key, client_ca)
     check_listening(listen.host, has_tls)
     if certificate is None or key is None or client_ca is None:
-        asked = {"--tls-require-hybrid": admission.hybrid_only, "--bind-names": admission.bind_names}
+        asked = {"--tls-require-hybrid": access.hybrid_only, "--bind-names": access.bind_names}
         for option, is_asked in asked.items():
             if is_asked:
                 raise ValueError(f"{option}: is not allowed without TLS: --tls-cert, --tls-key and --client-ca")
         return None
-    return Tls(server_credentials(certificate, key, client_ca), admission)
+    check_installed("cryptography", "TLS", "cryptography", "serve")
+    from quedge.service.tls.files import ServerCertificates
+
+    return Tls(ServerCertificates(certificate, key, client_ca), access)
 
 
 def _policy_of(
@@ -255,7 +257,7 @@ def _fresh(
     def fresh() -> Controller:
         controller = Controller(scenario, policy, seed)
         if start is not None:
-            controller.stand(Standing(Books.of(scenario.devices), controller.standing().random_state, start))
+            controller.restore(Snapshot(QueueState.empty(scenario.devices), controller.snapshot().random_state, start))
         return controller
 
     return fresh

@@ -10,18 +10,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.controller.outcome import ServedBy
-from quedge.emulator.stations import Turn
+from quedge.controller.answer import ServedBy
+from quedge.emulator.stations import FrameResult
 from quedge.emulator.uploads import Secured
 from quedge.model.cell import cell_of
 from quedge.model.frame import DATA_QUEUE_MBIT, ENERGY_QUEUE, Decision, Status
 from quedge.model.limits import check_decision
 from quedge.model.scenario import Scenario
 from quedge.model.uplink import AT_ONCE, charge, frame_objective
-from quedge.service.client.messages import CellState, Decided, due_in
+from quedge.service.client.messages import CellState, Decided, next_frame_of
 
 _ROUNDING = 1e-9  # relative
-_MOST_DESCRIBED = 5
+_MAX_DESCRIBED = 5
 
 
 class Audit:
@@ -41,7 +41,7 @@ class Audit:
     def __init__(self, scenario: Scenario, state: CellState | None) -> None:
         self._cell = cell_of(scenario)
         nothing = np.zeros(scenario.devices)
-        self._next_frame = due_in(state)
+        self._next_frame = next_frame_of(state)
         self._data_queue = nothing.copy() if state is None else state.data_queue_mbit.copy()
         self._energy_queue = nothing.copy() if state is None else state.energy_queue.copy()
         self.violations = 0
@@ -66,7 +66,7 @@ class Audit:
             self._check(reported, channel_gain, arrived_mbit, decided)
         except ValueError as error:
             self.violations += 1
-            if len(self.described) < _MOST_DESCRIBED:
+            if len(self.described) < _MAX_DESCRIBED:
                 self.described.append(f"frame {decided.frame}: {error}")
         self._next_frame = decided.frame + 1
         told = (decided.data_queue_mbit, decided.energy_queue)
@@ -207,26 +207,26 @@ class Tally:
         """The first frame begins."""
         self._begun = self._ended = time.perf_counter()
 
-    def add(self, lost: NDArray[np.bool_], away: NDArray[np.bool_], turn: Turn | None) -> None:
+    def add(self, lost: NDArray[np.bool_], away: NDArray[np.bool_], result: FrameResult | None) -> None:
         """A frame has been played; `turn` is None where nobody reported."""
         counts = self._counts
         counts["frames"] += 1
         counts["lost"] += int(lost.sum())
         counts["away"] += int(away.sum())
-        if turn is not None:
-            self._add(turn)
+        if result is not None:
+            self._add(result)
         self._ended = time.perf_counter()
 
-    def _add(self, turn: Turn) -> None:
+    def _add(self, result: FrameResult) -> None:
         counts = self._counts
-        counts["answered"] += not turn.refused
-        counts["reports"] += len(turn.round_trips_s)
-        counts["served_frames"] += len(turn.decided)
-        counts["late"] += sum(decided.served_by is ServedBy.LATE for decided in turn.decided)
-        counts["policy_failed"] += sum(decided.served_by is ServedBy.POLICY_FAILED for decided in turn.decided)
-        counts["fallback"] += sum(decided.status is Status.FALLBACK for decided in turn.decided)
-        self._refused.update(refused.outcome for refused in turn.refused)
-        self._round_trips_s.extend(turn.round_trips_s)
+        counts["answered"] += not result.refused
+        counts["reports"] += len(result.round_trips_s)
+        counts["served_frames"] += len(result.decided)
+        counts["late"] += sum(decided.served_by is ServedBy.LATE for decided in result.decided)
+        counts["policy_failed"] += sum(decided.served_by is ServedBy.POLICY_FAILED for decided in result.decided)
+        counts["fallback"] += sum(decided.status is Status.FALLBACK for decided in result.decided)
+        self._refused.update(refused.outcome for refused in result.refused)
+        self._round_trips_s.extend(result.round_trips_s)
 
     def found(
         self, violations: int, described: list[str], secured: Secured | None, interrupted: bool, trouble: str

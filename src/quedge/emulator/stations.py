@@ -16,7 +16,7 @@ from quedge.service.client.conversation import ReportRefused
 from quedge.service.client.messages import Decided, DeviceDecided
 
 
-class Turn(NamedTuple):
+class FrameResult(NamedTuple):
     """The answers to the reports that were sent in one frame of the emulation.
 
     Attributes:
@@ -39,7 +39,7 @@ class Reporters(Protocol):
         devices: NDArray[np.int64],
         channel_gain: NDArray[np.float64],
         arrived_mbit: NDArray[np.float64],
-    ) -> Turn:
+    ) -> FrameResult:
         """Report a frame and wait for all answers.
 
         Args:
@@ -79,7 +79,7 @@ class BaseStation:
         devices: NDArray[np.int64],
         channel_gain: NDArray[np.float64],
         arrived_mbit: NDArray[np.float64],
-    ) -> Turn:
+    ) -> FrameResult:
         """See `Reporters.report`; a device that is away or whose report is lost is left out."""
         some = None if devices.size == away.size else devices
         begun = time.perf_counter()
@@ -88,9 +88,9 @@ class BaseStation:
         except ReportRefused as refused:
             if refused.outcome in _OUT_OF_TURN and refused.next_frame is not None:
                 self._next_frame = refused.next_frame
-            return Turn([], [refused], [time.perf_counter() - begun])
+            return FrameResult([], [refused], [time.perf_counter() - begun])
         self._next_frame += 1
-        return Turn([decided], [], [time.perf_counter() - begun])
+        return FrameResult([decided], [], [time.perf_counter() - begun])
 
     async def close(self) -> None:
         """See `Reporters.close`."""
@@ -115,11 +115,11 @@ class Devices:
         devices: NDArray[np.int64],
         channel_gain: NDArray[np.float64],
         arrived_mbit: NDArray[np.float64],
-    ) -> Turn:
+    ) -> FrameResult:
         """See `Reporters.report`; streams of those who go away are closed first."""
         await _all(*(self._leave(device) for device in list(self._streams) if away[device]))
         heard: dict[int, dict[int, DeviceDecided]] = {}
-        turn = Turn([], [], [])
+        result = FrameResult([], [], [])
 
         async def ask(device: int, gain: float, arrived: float) -> None:
             begun = time.perf_counter()
@@ -128,15 +128,15 @@ class Devices:
                 self._joined.add(device)
                 heard.setdefault(decided.frame, {})[device] = decided
             except ReportRefused as refused:
-                turn.refused.append(refused)
-            turn.round_trips_s.append(time.perf_counter() - begun)
+                result.refused.append(refused)
+            result.round_trips_s.append(time.perf_counter() - begun)
             if device not in self._joined:  # the service may have ended the stream with its refusal
                 await self._leave(device)
 
         reports = zip(devices.tolist(), channel_gain.tolist(), arrived_mbit.tolist(), strict=True)
         await _all(*(ask(*report) for report in reports))
-        turn.decided.extend(joined(frame, heard[frame]) for frame in sorted(heard))
-        return turn
+        result.decided.extend(joined(frame, heard[frame]) for frame in sorted(heard))
+        return result
 
     async def close(self) -> None:
         """See `Reporters.close`."""

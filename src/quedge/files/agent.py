@@ -19,13 +19,11 @@ from quedge.model.scenario import PARAMETERS, Scenario
 from quedge.model.security import SUITE_KEYS
 from quedge.policy.learners import LEARNERS, converted, lydroo_of_object, settings_object
 from quedge.policy.lydroo import AgentState, Lydroo, TrainedLydroo
+from quedge.policy.lydroo.archive import archive_of, parts_of
 from quedge.simulation.trace import RunState
 from quedge.simulation.training import Training
 
 SUFFIX = ".npz"
-
-Parts = Mapping[str, str | int | Mapping[str, NDArray[Any]]]
-"""Texts, integers and groups of arrays, by name."""
 
 _PYTORCH = "in PyTorch's format, which quedge reads no more; docs/lydroo.md has the lines that make .npz of it"
 
@@ -39,19 +37,6 @@ def check_suffix(path: Path) -> None:
     if path.suffix != SUFFIX:
         hint = f"; a .pt file is {_PYTORCH}" if path.suffix == ".pt" else ""
         raise ValueError(f"{path}: is not allowed; it must end in {SUFFIX}{hint}")
-
-
-def stored_parts(parts: Parts) -> memoryview:
-    """The bytes of a file with such parts: a NumPy archive with a group's arrays as `group/name`."""
-    flat: dict[str, Any] = {}
-    for name, part in parts.items():
-        if isinstance(part, Mapping):
-            flat |= {f"{name}/{member}": values for member, values in part.items()} or {f"{name}/": np.empty(0)}
-        else:
-            flat[name] = np.array(part)
-    written = io.BytesIO()
-    np.savez(written, **flat)
-    return written.getbuffer()
 
 
 class PyTorchFileError(Exception):
@@ -70,17 +55,7 @@ def read_parts(held: bytes) -> dict[str, Any]:
             raise ValueError("compressed")  # what is small here could be vast in memory
         if any(name.endswith("/data.pkl") for name in archive.namelist()):
             raise PyTorchFileError
-    parts: dict[str, Any] = {}
-    with np.load(io.BytesIO(held), allow_pickle=False) as arrays:
-        for name in arrays.files:
-            group, of_group, member = name.partition("/")
-            if not of_group:
-                parts[name] = arrays[name].item()
-            elif member:
-                parts.setdefault(group, {})[member] = arrays[name]
-            else:
-                parts[group] = {}
-    return parts
+    return parts_of(held)
 
 
 class TrainingConfig(NamedTuple):
@@ -169,7 +144,7 @@ def save_agent(path: Path, config: TrainingConfig, training: Training) -> None:
         "frames": training.frames,
         "random_state": training.run.random_state,
     }
-    content: Parts = {
+    content = {
         "format": _FORMAT,
         "version": _VERSION,
         "course": json.dumps(config._asdict()),
@@ -179,7 +154,7 @@ def save_agent(path: Path, config: TrainingConfig, training: Training) -> None:
         "standing": json.dumps(standing),
         "queues": {"data_queue_mbit": training.run.data_queue_mbit, "energy_queue": training.run.energy_queue},
     }
-    stored = stored_parts(content)
+    stored = archive_of(content)
     with whole_file(path) as file:
         file.write(stored)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from quedge.controller.outcome import ServedBy
+from quedge.controller.answer import ServedBy
 from quedge.model.frame import Status
 from quedge.service import quedge_pb2 as pb
 

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
+from quedge.controller.answer import Answer
 from quedge.controller.engine import Served
-from quedge.controller.outcome import Answer
-from quedge.controller.report import Reason, Refused, Report, checked_report
+from quedge.controller.report import Reason, Report, ReportRejected, checked_report
 from quedge.service import quedge_pb2 as pb
 from quedge.service.methods import SERVED_BY, STATUSES
 
@@ -19,7 +19,7 @@ def report_of(message: pb.FrameReport, all_devices: int) -> Report:
     """A base station's report, checked.
 
     Raises:
-        Refused: naming the field, the value and what is allowed.
+        ReportRejected: naming the field, the value and what is allowed.
     """
     return checked_report(
         all_devices, message.frame, message.channel_gain, message.arrived_mbit, message.data_queue_mbit, message.devices
@@ -49,7 +49,7 @@ def answer_of(served: Served) -> pb.FrameAnswer:
     )
 
 
-def refusal_of(refused: Refused, frame: int, next_frame: int) -> pb.FrameAnswer:
+def refusal_of(refused: ReportRejected, frame: int, next_frame: int) -> pb.FrameAnswer:
     """The answer to a report that was refused."""
     return pb.FrameAnswer(
         frame=frame,
@@ -79,6 +79,6 @@ def device_answer_of(answer: Answer, device: int) -> pb.DeviceAnswer:
     )
 
 
-def device_refusal_of(refused: Refused) -> pb.DeviceAnswer:
+def device_refusal_of(refused: ReportRejected) -> pb.DeviceAnswer:
     """The answer to a device's report that was refused; it is in no frame."""
     return pb.DeviceAnswer(outcome=OUTCOMES[refused.reason], field=refused.field, message=str(refused))

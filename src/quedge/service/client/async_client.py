@@ -21,8 +21,8 @@ from quedge.service.client.messages import (
     decided_of,
     device_decided_of,
     device_report,
-    due_in,
     frame_report,
+    next_frame_of,
     state_of,
 )
 
@@ -84,7 +84,7 @@ class AsyncClient(Connection, _AsyncFrames):
 
     async def next_frame(self) -> int:
         """See `Client.next_frame`."""
-        return due_in(await self.state())
+        return next_frame_of(await self.state())
 
     async def checkpoint(self) -> int:
         """See `Client.checkpoint`."""

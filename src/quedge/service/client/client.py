@@ -21,8 +21,8 @@ from quedge.service.client.messages import (
     decided_of,
     device_decided_of,
     device_report,
-    due_in,
     frame_report,
+    next_frame_of,
     state_of,
 )
 
@@ -72,7 +72,7 @@ class _Frames(_Closing):
             channel_gain: power gain of each reporting device's channel (W/W).
             arrived_mbit: data that arrived at each one since its last report (Mbit).
             data_queue_mbit: its data queue as it measured it, the arrivals included (Mbit); without, the controller
-                keeps the books.
+                keeps the queues.
             devices: numbers of the reporting devices, from 0; all of them, in order, without.
 
         Raises:
@@ -114,7 +114,7 @@ class Client(Connection, _Frames):
         Raises:
             ServiceUnavailable: no answer came.
         """
-        return due_in(self.state())
+        return next_frame_of(self.state())
 
     def checkpoint(self) -> int:
         """Have the service keep where the cell stands, so that a restart serves nothing again.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.controller.outcome import ServedBy
+from quedge.controller.answer import ServedBy
 from quedge.model.frame import Status
 from quedge.service import quedge_pb2 as pb
 from quedge.service.client.conversation import ReportRefused, ServiceUnavailable
@@ -21,8 +21,8 @@ Numbers = Sequence[float] | NDArray[np.float64]
 Devices = Sequence[int] | NDArray[np.int64]
 """Numbers of devices, from 0."""
 
-_MOST_INT64 = 2**63 - 1
-_MOST_INT32 = 2**31 - 1
+_MAX_INT64 = 2**63 - 1
+_MAX_INT32 = 2**31 - 1
 
 
 def frame_report(
@@ -43,8 +43,8 @@ def frame_report(
         raise ReportRefused("NO_DEVICES", "devices", "devices: none is not allowed; a report is about at least one")
     return pb.FrameReport(
         base_station=_name(base_station),
-        frame=_integer("frame", frame, _MOST_INT64),
-        devices=None if devices is None else [_integer("devices", each, _MOST_INT32) for each in devices],
+        frame=_integer("frame", frame, _MAX_INT64),
+        devices=None if devices is None else [_integer("devices", each, _MAX_INT32) for each in devices],
         channel_gain=_numbers("channel_gain", channel_gain),
         arrived_mbit=_numbers("arrived_mbit", arrived_mbit),
         data_queue_mbit=None if data_queue_mbit is None else _numbers("data_queue_mbit", data_queue_mbit),
@@ -61,7 +61,7 @@ def device_report(
     """
     return pb.DeviceReport(
         base_station=_name(base_station),
-        device=_integer("device", number, _MOST_INT32),
+        device=_integer("device", number, _MAX_INT32),
         channel_gain=_number("channel_gain", channel_gain),
         arrived_mbit=_number("arrived_mbit", arrived_mbit),
         data_queue_mbit=None if data_queue_mbit is None else _number("data_queue_mbit", data_queue_mbit),
@@ -245,7 +245,7 @@ def state_of(reply: pb.StateReply) -> CellState | None:
     )
 
 
-def due_in(state: CellState | None) -> int:
+def next_frame_of(state: CellState | None) -> int:
     """The frame that is due where a cell stands."""
     return 0 if state is None else state.next_frame
 
