@@ -9,6 +9,7 @@ from quedge.experiments.paper.scaling_nu import NU_VALUES, UNSETTLED_NU
 from quedge.experiments.paper.weight_v import SMALL_V, V_VALUES
 from quedge.experiments.paper_numbers import figure7_marks, table3_marks, table4_marks
 from quedge.experiments.presentation import (
+    AVERAGING,
     DELAY,
     DELAY_COLUMN,
     DELAY_P95,
@@ -23,7 +24,6 @@ from quedge.experiments.presentation import (
     POWER_COLUMN,
     QUEUE,
     QUEUE_COLUMN,
-    SETTLED,
     Presentation,
     Sweep,
     Table,
@@ -88,7 +88,7 @@ CIRCUIT_POWER = Experiment(
             figure7_marks(),
         ),
     ),
-    remarks=[SETTLED],
+    remarks=[AVERAGING],
     chapter=BEYOND,
     result=found_ratios,
 )
@@ -102,7 +102,7 @@ V = Experiment(
         Sweep("v", axis_label("v"), [QUEUE, ENERGY_QUEUE, POWER], logarithmic=True, marks=table4_marks()),
         Table([("v", "V")], [QUEUE_COLUMN, ENERGY_QUEUE_COLUMN, POWER_COLUMN, OBJECTIVE_RATIO_COLUMN], table4_marks()),
     ),
-    remarks=[SETTLED, SMALL_V, NOT_THE_SHORTEST],
+    remarks=[AVERAGING, SMALL_V, NOT_THE_SHORTEST],
     chapter=BEYOND,
     result=lambda found: f"Data queue {_queues_at(found, v=V_VALUES[-1])}.",
 )
@@ -116,7 +116,7 @@ NU = Experiment(
         Sweep("nu", axis_label("nu"), [QUEUE, ENERGY_QUEUE, POWER], logarithmic=True, marks=table3_marks()),
         Table([("nu", "ν")], [QUEUE_COLUMN, ENERGY_QUEUE_COLUMN, POWER_COLUMN, OBJECTIVE_RATIO_COLUMN], table3_marks()),
     ),
-    remarks=[SETTLED, UNSETTLED_NU, NOT_THE_SHORTEST],
+    remarks=[AVERAGING, UNSETTLED_NU, NOT_THE_SHORTEST],
     chapter=BEYOND,
     result=lambda found: f"Data queue {_queues_at(found, nu=NU_VALUES[-1])}.",
 )
