@@ -8,7 +8,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from quedge.cli.options import Seed, UsageError, frames_option, parse_path, refusing
+from quedge.cli.options import Seed, UsageError, frames_option, parse_path, refusing, value_option
 from quedge.cli.progress import compile_run, print_comparison, progress_bars
 from quedge.cli.run import check_drawing, summary_object
 from quedge.files.atomic import check_folder_takes_files, whole_file
@@ -36,9 +36,7 @@ class _Part(NamedTuple):
 def demo(
     frames: Annotated[int, frames_option("Frames to run; at most as many as a recording holds.")] = 10_000,
     seed: Seed = 0,
-    out: Annotated[Path, typer.Option(parser=parse_path, metavar="FILE", help="The figure (PNG).")] = Path(
-        "results/demo.png"
-    ),
+    out: Annotated[Path, value_option(parse_path, "FILE", "The figure (PNG).")] = Path("results/demo.png"),
     no_figure: Annotated[bool, typer.Option("--no-figure", help="Leave the figure out; it needs Matplotlib.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object per scenario and policy, one per line.")

@@ -25,6 +25,7 @@ from quedge.cli.options import (
     positive_to,
     read_traces,
     refusing,
+    value_option,
 )
 from quedge.cli.pqc.show import suite_named
 from quedge.cli.progress import explained_pause, progress_bars
@@ -47,19 +48,13 @@ _FAILED, _INTERRUPTED = 1, 130
 
 
 def emulate_devices(
-    connect: Annotated[str, typer.Option(parser=parse_target, metavar="HOST:PORT", help="Where the service listens.")],
+    connect: Annotated[str, value_option(parse_target, "HOST:PORT", "Where the service listens.")],
     scenario: ScenarioFile = None,
-    devices: Annotated[
-        int | None,
-        integer_option(1, 10_000, "Number of devices; without it, the scenario's."),
-    ] = None,
+    devices: Annotated[int | None, integer_option(1, 10_000, "Number of devices; without it, the scenario's.")] = None,
     frames: Annotated[
-        int | None,
-        frames_option(f"Frames to play; without it, {_FRAMES:,}, or as many as the traces hold."),
+        int | None, frames_option(f"Frames to play; without it, {_FRAMES:,}, or as many as the traces hold.")
     ] = None,
-    rate: Annotated[
-        float, typer.Option(parser=positive_to(_MAX_RATE_HZ), metavar="HZ", help="Frames per second.")
-    ] = 200.0,
+    rate: Annotated[float, value_option(positive_to(_MAX_RATE_HZ), "HZ", "Frames per second.")] = 200.0,
     settings: Settings = None,
     seed: Seed = 0,
     base_station: Annotated[
@@ -68,16 +63,9 @@ def emulate_devices(
     as_base_station: Annotated[
         bool, typer.Option("--as-base-station", help="One stream reports for all devices; else each has its own.")
     ] = False,
-    loss: Annotated[
-        float, typer.Option(parser=parse_share, metavar="SHARE", help="Share of the devices' reports that are lost.")
-    ] = 0.0,
+    loss: Annotated[float, value_option(parse_share, "SHARE", "Share of the devices' reports that are lost.")] = 0.0,
     churn: Annotated[
-        float,
-        typer.Option(
-            parser=parse_share,
-            metavar="SHARE",
-            help="Probability per frame that a device leaves, for 1 to 20 frames.",
-        ),
+        float, value_option(parse_share, "SHARE", "Probability per frame that a device leaves, for 1 to 20 frames.")
     ] = 0.0,
     channel_trace: ChannelTrace = None,
     arrival_trace: ArrivalTrace = None,
@@ -90,8 +78,7 @@ def emulate_devices(
         ),
     ] = None,
     pqc_share: Annotated[
-        float,
-        typer.Option(parser=positive_to(1.0), metavar="SHARE", help="Share of the decided bits that are uploaded."),
+        float, value_option(positive_to(1.0), "SHARE", "Share of the decided bits that are uploaded.")
     ] = 0.01,
     ca: Annotated[Path | None, typer.Option(help="TLS: certificate of the CA that signed the service's (PEM).")] = None,
     cert: Annotated[Path | None, typer.Option(help="TLS: own certificate, where the service asks for one.")] = None,
@@ -151,40 +138,19 @@ def _tell(found: Findings, rate: float, as_json: bool) -> None:
 
 
 def _as_object(found: Findings, rate: float) -> dict[str, object]:
-    times = found.round_trip_ms
-    told: dict[str, object] = {
-        "devices": found.devices,
-        "frames": found.frames,
-        "answered": found.answered,
-        "reports": found.reports,
-        "lost": found.lost,
-        "away": found.away,
-        "refused": found.refused,
-        "served_frames": found.served_frames,
-        "late": found.late,
-        "policy_failed": found.policy_failed,
-        "fallback": found.fallback,
-        "violations": found.violations,
-        "described": list(found.described),
-        "rate_hz": rate,
-        "rate_achieved_hz": found.rate_hz,
-        **{f"round_trip_ms_{mark}": times.get(mark) for mark in ("p50", "p95", "p99", "max")},
-        "interrupted": found.interrupted,
-        "trouble": found.trouble,
-    }
-    return told if found.secured is None else {**told, **_secured_object(found.secured)}
-
-
-def _secured_object(secured: Secured) -> dict[str, object]:
-    return {
-        "secured_uploads": secured.uploads,
-        "secured_rejected": secured.rejected,
-        "secured_left_out": secured.left_out,
-        "secured_task_bytes": secured.task_bytes,
-        "secured_bytes": secured.wire_bytes,
-        "secured_payload_factor": secured.payload_factor,
-        "secured_payload_factor_predicted": secured.payload_factor_predicted,
-    }
+    counts = (
+        "devices", "frames", "answered", "reports", "lost", "away", "refused", "served_frames", "late", "policy_failed",
+        "fallback", "violations",
+    )  # fmt: skip
+    told: dict[str, object] = {name: getattr(found, name) for name in counts}
+    told |= {"described": list(found.described), "rate_hz": rate, "rate_achieved_hz": found.rate_hz}
+    told |= {f"round_trip_ms_{mark}": found.round_trip_ms.get(mark) for mark in ("p50", "p95", "p99", "max")}
+    told |= {"interrupted": found.interrupted, "trouble": found.trouble}
+    if found.secured is not None:
+        parts = ("uploads", "rejected", "left_out", "task_bytes", "payload_factor", "payload_factor_predicted")
+        told |= {f"secured_{name}": getattr(found.secured, name) for name in parts}
+        told["secured_bytes"] = found.secured.wire_bytes
+    return told
 
 
 def _print(found: Findings, rate: float) -> None:

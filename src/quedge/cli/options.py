@@ -141,6 +141,21 @@ def _address(text: str, lowest_port: int) -> Address:
     return Address(match[1], int(match[2]))
 
 
+def value_option(parser: Callable[[str], Any], metavar: str, text: str, *flags: str) -> Any:
+    """An option whose value is parsed by a function, with its help text."""
+    return typer.Option(*flags, parser=parser, metavar=metavar, help=text)
+
+
+def integer_option(lowest: int, highest: int, text: str, *flags: str, metavar: str = "N") -> Any:
+    """An option that takes integers in a range."""
+    return value_option(integer_from(lowest, highest), metavar, text, *flags)
+
+
+def frames_option(text: str) -> Any:
+    """The option --frames with its help text."""
+    return integer_option(1, 10**9, text)
+
+
 # What several commands have in common.
 
 ScenarioFile = Annotated[
@@ -178,30 +193,17 @@ LearnerSettings = Annotated[
 ]
 AgentFile = Annotated[
     Path | None,
-    typer.Option(
+    value_option(
+        parse_path,
+        "FILE",
+        "A trained agent (.npz), or its exported actor (.onnx); it decides without learning.",
         "--agent",
-        parser=parse_path,
-        metavar="FILE",
-        help="A trained agent (.npz), or its exported actor (.onnx); it decides without learning.",
     ),
 ]
 
 
-def integer_option(lowest: int, highest: int, text: str, *flags: str, metavar: str = "N") -> Any:
-    """An option that takes integers in a range, with its help text."""
-    return typer.Option(*flags, parser=integer_from(lowest, highest), metavar=metavar, help=text)
-
-
-def frames_option(text: str) -> Any:
-    """The option --frames with its help text."""
-    return integer_option(1, 10**9, text)
-
-
 Seed = Annotated[int, integer_option(0, 2**63 - 1, "Seed of the random streams.")]
-Warmup = Annotated[
-    float,
-    typer.Option(parser=parse_share, metavar="SHARE", help="Share of the frames that means leave out at the start."),
-]
+Warmup = Annotated[float, value_option(parse_share, "SHARE", "Share of the frames that means leave out at the start.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object, nothing else.")]
 
 ChannelTrace = Annotated[Path | None, typer.Option(help="Recorded channel gains (.csv, .npz, .parquet, .mat).")]
@@ -245,13 +247,9 @@ def read_traces(channel_trace: Path | None, arrival_trace: Path | None) -> Trace
 
 # Where and how often experiments run.
 
-Seeds = Annotated[
-    int | None,
-    integer_option(1, 10_000, "Number of seeds, 0, 1, 2 ...; without it, 5."),
-]
+Seeds = Annotated[int | None, integer_option(1, 10_000, "Number of seeds, 0, 1, 2 ...; without it, 5.")]
 WorkersOption = Annotated[
-    int | None,
-    integer_option(1, 1_000, "Processes at a time; without it, one per processor.", "--workers"),
+    int | None, integer_option(1, 1_000, "Processes at a time; without it, one per processor.", "--workers")
 ]
 RayOption = Annotated[
     str | None,
@@ -259,9 +257,7 @@ RayOption = Annotated[
         "--ray", metavar="[ADDRESS]", help="Run on Ray: on this machine, or on the cluster at an address (HOST:PORT)."
     ),
 ]
-OutFolder = Annotated[
-    Path, typer.Option(parser=parse_path, metavar="DIR", help="Folder for everything that is written.")
-]
+OutFolder = Annotated[Path, value_option(parse_path, "DIR", "Folder for everything that is written.")]
 
 
 def with_ray_address(arguments: Sequence[str]) -> list[str]:

@@ -25,6 +25,7 @@ from quedge.cli.options import (
     parse_path,
     read_traces,
     refusing,
+    value_option,
 )
 from quedge.cli.progress import compile_run, print_comparison, progress_bars
 from quedge.errors import check_installed
@@ -43,8 +44,7 @@ def run(
     scenario: ScenarioFile = None,
     policy: Policies = None,
     frames: Annotated[
-        int | None,
-        frames_option(f"Frames to run; without it, {_FRAMES:,}, or as many as the traces hold."),
+        int | None, frames_option(f"Frames to run; without it, {_FRAMES:,}, or as many as the traces hold.")
     ] = None,
     seed: Seed = 0,
     learner: LearnerSettings = None,
@@ -60,8 +60,7 @@ def run(
     ] = None,
     warmup: Warmup = 0.5,
     out: Annotated[
-        Path | None,
-        typer.Option(parser=parse_path, metavar="DIR", help="Folder for summary, traces, scenario and figure."),
+        Path | None, value_option(parse_path, "DIR", "Folder for summary, traces, scenario and figure.")
     ] = None,
     traces_format: Annotated[
         str | None,

@@ -25,6 +25,7 @@ from quedge.cli.options import (
     parse_path,
     positive_to,
     refusing,
+    value_option,
 )
 from quedge.cli.progress import explained_pause
 from quedge.controller.controller import Controller, Snapshot
@@ -83,59 +84,42 @@ def serve(
     settings: Settings = None,
     seed: Seed = 0,
     listen: Annotated[
-        Address | None,
-        typer.Option(
-            parser=parse_listen_address, metavar="HOST:PORT", help="Where to listen; without it, 127.0.0.1:50051."
-        ),
+        Address | None, value_option(parse_listen_address, "HOST:PORT", "Where to listen; without it, 127.0.0.1:50051.")
     ] = None,
     state: Annotated[
-        Path | None,
-        typer.Option(parser=parse_path, metavar="DIR", help="Folder for the state; without it, none survives."),
+        Path | None, value_option(parse_path, "DIR", "Folder for the state; without it, none survives.")
     ] = None,
     durability: Annotated[
-        Durability,
-        typer.Option(help="What an acknowledged frame survives: a killed process, or a power failure."),
+        Durability, typer.Option(help="What an acknowledged frame survives: a killed process, or a power failure.")
     ] = Durability.PROCESS,
     late_ms: Annotated[
-        float | None,
-        typer.Option(
-            parser=parse_milliseconds, metavar="MS", help="A report that waited longer is decided by best-single."
-        ),
+        float | None, value_option(parse_milliseconds, "MS", "A report that waited longer is decided by best-single.")
     ] = None,
     deadline_ms: Annotated[
         float | None,
-        typer.Option(
-            parser=parse_milliseconds,
-            metavar="MS",
-            help="How long a frame waits for devices that report late; without it, 20 ms, half a frame at most.",
+        value_option(
+            parse_milliseconds,
+            "MS",
+            "How long a frame waits for devices that report late; without it, 20 ms, half a frame at most.",
         ),
     ] = None,
-    tls_cert: Annotated[
-        Path | None, typer.Option(parser=parse_path, metavar="FILE", help="The service's certificate (PEM).")
-    ] = None,
-    tls_key: Annotated[Path | None, typer.Option(parser=parse_path, metavar="FILE", help="Its key.")] = None,
+    tls_cert: Annotated[Path | None, value_option(parse_path, "FILE", "The service's certificate (PEM).")] = None,
+    tls_key: Annotated[Path | None, value_option(parse_path, "FILE", "Its key.")] = None,
     client_ca: Annotated[
-        Path | None,
-        typer.Option(parser=parse_path, metavar="FILE", help="CA of the clients (PEM); nobody else is answered."),
+        Path | None, value_option(parse_path, "FILE", "CA of the clients (PEM); nobody else is answered.")
     ] = None,
     tls_require_hybrid: Annotated[
         bool, typer.Option("--tls-require-hybrid", help="Refuse connections without X25519MLKEM768 key exchange.")
     ] = False,
     bind_names: Annotated[
-        bool,
-        typer.Option("--bind-names", help="A client speaks only for base stations that its certificate names."),
+        bool, typer.Option("--bind-names", help="A client speaks only for base stations that its certificate names.")
     ] = False,
     metrics: Annotated[
         Address | None,
-        typer.Option(
-            parser=parse_listen_address,
-            metavar="HOST:PORT",
-            help="Where to serve /metrics, /healthz, /readyz and a live page.",
-        ),
+        value_option(parse_listen_address, "HOST:PORT", "Where to serve /metrics, /healthz, /readyz and a live page."),
     ] = None,
     keep_awake: Annotated[
-        bool,
-        typer.Option("--keep-awake", help="Keep processors awake between frames: sooner answers, for more power."),
+        bool, typer.Option("--keep-awake", help="Keep processors awake between frames: sooner answers, for more power.")
     ] = False,
     log: Annotated[Rendering, typer.Option(help="Format of the log lines, on standard error.")] = Rendering.JSON,
 ) -> None:

@@ -46,8 +46,7 @@ def sweep(
     ] = None,
     policy: Policies = None,
     frames: Annotated[
-        int | None,
-        frames_option(f"Frames per run; without it, {FULL.frames:,}, or as many as the traces hold."),
+        int | None, frames_option(f"Frames per run; without it, {FULL.frames:,}, or as many as the traces hold.")
     ] = None,
     seeds: Seeds = None,
     settings: Settings = None,

@@ -22,18 +22,19 @@ from quedge.cli.options import (
     parse_path,
     read_traces,
     refusing,
+    value_option,
 )
 from quedge.cli.progress import compile_run, print_comparison, progress_bars
 from quedge.cli.run import summary_object
 from quedge.errors import not_allowed, one_of
-from quedge.files.agent import check_suffix, read_agent, save_agent, training_config
+from quedge.files.agent import TrainingConfig, check_suffix, read_agent, save_agent, training_config
 from quedge.files.atomic import check_folder_takes_files
-from quedge.files.exported import SUFFIX
+from quedge.files.exported import SUFFIX as ONNX_SUFFIX
 from quedge.files.scenario import read_scenario
 from quedge.policy.learners import LEARNERS, learner_of, settings_of
 from quedge.simulation.measures import summarise
 from quedge.simulation.trace import Trace, joined
-from quedge.simulation.training import begin_training, train, world_digest
+from quedge.simulation.training import Training, begin_training, train, world_digest
 from quedge.simulation.world import draw_world
 
 _FRAMES = 10_000
@@ -43,15 +44,14 @@ _WARMUP = 0.5
 def train_agent(
     out: Annotated[
         Path,
-        typer.Option(parser=parse_path, metavar="FILE", help="File for the trained agent (.npz)."),
+        value_option(parse_path, "FILE", "File for the trained agent (.npz)."),
     ],
     scenario: ScenarioFile = None,
     policy: Annotated[
         str, typer.Option(help=f"The learning policy: {', '.join(LEARNERS)}.", autocompletion=complete_learners)
     ] = "equivariant",
     frames: Annotated[
-        int | None,
-        frames_option(f"Frames to learn from; without it, {_FRAMES:,}, or as many as the traces hold."),
+        int | None, frames_option(f"Frames to learn from; without it, {_FRAMES:,}, or as many as the traces hold.")
     ] = None,
     seed: Seed = 0,
     settings: Settings = None,
@@ -75,23 +75,7 @@ def train_agent(
         count = frames or traces.frames or _FRAMES
         world = draw_world(given, count, seed, traces.channel, traces.arrivals)
         config = training_config(policy, agent, given, seed, count, world_digest(world))
-        check_folder_takes_files(out.parent)
-        if out.is_dir():
-            raise ValueError(f"--out: {out}: is a folder; it must be a file name")
-        if out.suffix == SUFFIX:
-            raise ValueError(f"--out: {out}: is not allowed; `quedge export` makes {SUFFIX} files of an agent's file")
-        with refusing("--out"):
-            check_suffix(out)
-        if resume:
-            file = read_agent(out)
-            difference = file.config.difference(config)
-            if difference is not None:
-                raise ValueError(f"--resume: {out}: was trained with {difference}; give the same command again")
-            training = file.resume()
-        elif out.exists():
-            raise ValueError(f"--out: {out}: exists already; --resume goes on with it")
-        else:
-            training = begin_training(agent, given, seed)
+        training = _training(out, config, resume) or begin_training(agent, given, seed)
     if training.frames == count:
         print(f"quedge: {out} has all of its {count} frames; there is nothing left to learn from", file=sys.stderr)
         return
@@ -115,3 +99,27 @@ def train_agent(
         return
     print_comparison({"default" if scenario is None else scenario.stem: {policy: summary}}, _WARMUP, first)
     print(f"Written to {out}.")
+
+
+def _training(out: Path, config: TrainingConfig, resume: bool) -> Training | None:
+    """The training that a file holds, to be resumed; None for a new one, whose file can be written.
+
+    Raises:
+        ValueError: the file cannot be written or resumed; the message names the option and the file.
+    """
+    check_folder_takes_files(out.parent)
+    if out.is_dir():
+        raise ValueError(f"--out: {out}: is a folder; it must be a file name")
+    if out.suffix == ONNX_SUFFIX:
+        raise ValueError(f"--out: {out}: is not allowed; `quedge export` makes {ONNX_SUFFIX} files of an agent's file")
+    with refusing("--out"):
+        check_suffix(out)
+    if not resume:
+        if out.exists():
+            raise ValueError(f"--out: {out}: exists already; --resume goes on with it")
+        return None
+    file = read_agent(out)
+    difference = file.config.difference(config)
+    if difference is not None:
+        raise ValueError(f"--resume: {out}: was trained with {difference}; give the same command again")
+    return file.resume()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from decimal import Decimal
@@ -9,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from quedge.cli.options import AsJson, Seed, complete_suites, integer_option, parse_share, refusing
+from quedge.cli.options import AsJson, Seed, complete_suites, integer_option, parse_share, refusing, value_option
 from quedge.cli.pqc.show import (
     BITS_PER_MBIT,
     AeadOption,
@@ -45,8 +46,7 @@ def emulate(
     record_bytes: RecordBytes = None,
     sign_every_frame: SignEveryFrame = False,
     damage: Annotated[
-        float,
-        typer.Option(parser=parse_share, metavar="SHARE", help="Share of frames with one bit flipped in transit."),
+        float, value_option(parse_share, "SHARE", "Share of frames with one bit flipped in transit.")
     ] = 0.0,
     seed: Seed = 0,
     as_json: AsJson = False,
@@ -80,31 +80,15 @@ def emulate(
 
 
 def _as_object(suite: Suite, found: Emulation) -> dict[str, object]:
-    median, p95 = found.device_us
-    server_median, server_p95 = found.server_us or (None, None)
-    return {
-        "kem": suite.kem,
-        "signature": suite.signature,
-        "aead": suite.aead,
-        "framing": suite.framing,
-        "record_bytes": suite.record_bytes,
-        "rekey_frames": suite.rekey_frames,
-        "sign_every_frame": suite.sign_every_frame,
-        "task_bits_per_frame": found.task_bits,
-        "frames": found.frames,
-        "accepted": found.accepted,
-        "rejected": found.rejected,
-        "key_exchanges": found.key_exchanges,
-        "task_bytes": found.task_bytes,
-        "bytes_on_wire": found.bytes_on_wire,
-        "frames_measured": found.frames_measured,
-        "payload_factor_measured": found.payload_factor_measured,
-        "payload_factor_predicted": found.payload_factor_predicted,
-        "device_us_per_frame": median,
-        "device_us_per_frame_p95": p95,
-        "server_us_per_frame": server_median,
-        "server_us_per_frame_p95": server_p95,
-    }
+    settings = ("kem", "signature", "aead", "framing", "record_bytes", "rekey_frames", "sign_every_frame")
+    told: dict[str, object] = {name: getattr(suite, name) for name in settings}
+    for name, value in dataclasses.asdict(found).items():
+        told["task_bits_per_frame" if name == "task_bits" else name] = value
+    for side in ("device", "server"):
+        times: tuple[float, float] | None = getattr(found, f"{side}_us")
+        del told[f"{side}_us"]
+        told[f"{side}_us_per_frame"], told[f"{side}_us_per_frame_p95"] = times or (None, None)
+    return told
 
 
 def _print(suite: Suite, found: Emulation) -> None:

@@ -41,13 +41,9 @@ def measure(
     algorithm: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only this algorithm. Can be given again.")
     ] = None,
-    repeat: Annotated[
-        int,
-        integer_option(1, 100_000, "Maximum runs of an operation, within 2 s."),
-    ] = 200,
+    repeat: Annotated[int, integer_option(1, 100_000, "Maximum runs of an operation, within 2 s.")] = 200,
     sizes: Annotated[
-        str,
-        typer.Option("--bytes", metavar="N,N,...", help="Sizes on which authenticated encryption is timed."),
+        str, typer.Option("--bytes", metavar="N,N,...", help="Sizes on which authenticated encryption is timed.")
     ] = _DEFAULT_BYTES,
     as_json: AsJson = False,
 ) -> None:

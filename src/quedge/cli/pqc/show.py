@@ -11,7 +11,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from quedge.cli.options import AsJson, complete_suites, integer_option, refused, refusing
+from quedge.cli.options import AsJson, complete_suites, integer_option, refused, refusing, value_option
 from quedge.cli.progress import empty_table, output_console, print_note
 from quedge.errors import not_allowed, one_of
 from quedge.files.scenario import read_keys
@@ -46,15 +46,13 @@ KemOption = Annotated[str | None, typer.Option(help="Key encapsulation, instead 
 SignatureOption = Annotated[str | None, typer.Option("--sig", help="Signature, instead of the suite's.")]
 AeadOption = Annotated[str | None, typer.Option(help="Authenticated encryption, instead of the suite's.")]
 RecordBytes = Annotated[
-    int | None,
-    integer_option(1, MAX_RECORD_BYTES, "Maximum data of a record; without it, 16,384 bytes."),
+    int | None, integer_option(1, MAX_RECORD_BYTES, "Maximum data of a record; without it, 16,384 bytes.")
 ]
 Rekey = Annotated[
-    int | None,
-    integer_option(1, MAX_REKEY_FRAMES, "Exchange keys every K frames; without it, every 100.", metavar="K"),
+    int | None, integer_option(1, MAX_REKEY_FRAMES, "Exchange keys every K frames; without it, every 100.", metavar="K")
 ]
 SignEveryFrame = Annotated[bool, typer.Option("--sign-every-frame", help="Sign every frame, too.")]
-Mbit = Annotated[Decimal, typer.Option(parser=parse_mbit, metavar="MBIT", help="Task data per frame.")]
+Mbit = Annotated[Decimal, value_option(parse_mbit, "MBIT", "Task data per frame.")]
 
 
 def suite_named(place: str, name: str) -> Suite:

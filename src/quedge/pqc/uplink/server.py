@@ -40,11 +40,11 @@ class Server:
     ) -> None:
         for key in device_keys.values():
             live.signature.public(key)
-        self._live = live
+        self.live = live
+        self.max_frame_bytes = max_frame_bytes
         self._secret_key = secret_key
         self._device_keys = dict(device_keys)
         self._last_epoch = dict.fromkeys(device_keys, 0)
-        self._max_frame_bytes = max_frame_bytes
 
     def session(self) -> Session:
         """A new session, which begins with a key exchange."""
@@ -60,30 +60,20 @@ class Server:
             Rejected: it is not the next one of such a device.
         """
         head = read(key_exchange.HEADER_BYTES)
-        header = key_exchange.check_header(self._live, head)
+        header = key_exchange.check_header(self.live, head)
         if header.device not in self._device_keys or device not in (_ANY_DEVICE, header.device):
             raise Rejected("key exchange: another device")
         if header.epoch != self._last_epoch[header.device] + 1:
             raise Rejected("key exchange: not the next epoch")
-        body = read(self._live.kem.row.output_bytes + self._live.signature.row.output_bytes)
-        agreed = key_exchange.accept(self._live, head, body, self._secret_key, self._device_keys[header.device])
+        body = read(self.live.kem.row.output_bytes + self.live.signature.row.output_bytes)
+        agreed = key_exchange.accept(self.live, head, body, self._secret_key, self._device_keys[header.device])
         self._last_epoch[header.device] = header.epoch
         return header.device, agreed
 
     def verifies(self, device: int, signature: bytes, digest: bytes) -> bool:
         """Whether a device signed a frame of this digest."""
-        key = self._live.signature.public(self._device_keys[device])
+        key = self.live.signature.public(self._device_keys[device])
         return key.verifies(signature, digest, key_exchange.FRAME_CONTEXT)
-
-    @property
-    def live(self) -> LiveSuite:
-        """The suite."""
-        return self._live
-
-    @property
-    def max_frame_bytes(self) -> int:
-        """Most data of a frame that it takes."""
-        return self._max_frame_bytes
 
 
 class Session:
