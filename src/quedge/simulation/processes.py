@@ -184,7 +184,7 @@ class Recorded:
 def estimated_gain(
     scenario: Scenario, channel_gain: NDArray[np.float64], rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Power gains as they are estimated, |√h (1 + √ε z)|² with z complex Gaussian of unit variance.
+    """Power gains as they are estimated, `|√h (1 + √ε z)|²` with z complex Gaussian of unit variance.
 
     The mean squared error of the field √h is ε of its power, ε being the scenario's `estimate_error`, independent from
     frame to frame and device to device. The phase of the field does not matter, since z has none that is preferred.
