@@ -16,9 +16,9 @@ from quedge.experiments.catalogue import EXPERIMENTS, check_extras
 from quedge.experiments.engine import workers
 from quedge.experiments.experiment import Experiment, Grid, Size, points_of, vary
 from quedge.experiments.fingerprint import name_of
-from quedge.experiments.presentation import POLICY, QUEUE_COLUMN, Presentation, Sweep, Table
-from quedge.experiments.reading.rows import figure_header
+from quedge.experiments.presentation import POLICY, QUEUE, Presentation, Sweep, Table
 from quedge.experiments.reproduce import reproduce
+from quedge.experiments.rows import figure_header
 from quedge.experiments.sweep import sweep_experiment
 from quedge.model.scenario import Scenario
 from quedge.policy.registry import BEST_SINGLE, LYDROO_NOMA
@@ -127,7 +127,7 @@ def test_what_an_experiment_has_written_before_goes_and_what_it_has_not_stays(tm
 
 def test_lists_can_be_varied_in_python(tmp_path: Path) -> None:
     grid = Grid([BEST_SINGLE], vary(weight=[[1.0, 2.0], [2.0, 1.0]]), Scenario(devices=2))
-    table = Table([("weight", "c")], [QUEUE_COLUMN])
+    table = Table([("weight", "c")], [QUEUE])
     mine = Experiment("mine", "Mine", "", [grid], Presentation(table=table))
     assert reproduce([mine], Size(4, 1), tmp_path, InProcess()).failed == []
     assert "| (1.0, 2.0) | best-single |" in (tmp_path / "mine.md").read_text()
@@ -152,15 +152,15 @@ def test_where_every_cell_fails_what_stood_there_stays(tmp_path: Path) -> None:
 
 def test_runs_that_were_shorter_say_so_in_the_figure(tmp_path: Path) -> None:
     from quedge.experiments.figures import draw_figure
-    from quedge.experiments.presentation import Panel
-    from quedge.experiments.reading.rows import OURS, Row
+    from quedge.experiments.presentation import Measure
+    from quedge.experiments.rows import OURS, Row
 
     rows = [
         Row(float(x), line, "data_queue_mbit", 1.0, 0.5, 1.5, "ci95", 3, frames, OURS)
         for x in (1, 2)
         for line, frames in (("exact", 2000), ("best-pair", 500), ("best-single", 2000 // x))
     ]
-    drawn = draw_figure(Sweep("nu", "nu", [Panel("data_queue_mbit", "queue", "queue")]), rows)
+    drawn = draw_figure(Sweep("nu", [Measure("data_queue_mbit", "queue", "queue")]), rows)
     assert [text.get_text() for text in drawn.legends[0].get_texts()] == [
         "exact", "best-pair (500 frames)", "best-single (2,000 to 1,000 frames)"
     ]  # fmt: skip

@@ -29,7 +29,7 @@ from quedge.files.policies import ALLOWED, check_devices, own_part, policies_by_
 from quedge.files.scenario import read_scenario
 from quedge.files.traces import FORMATS
 from quedge.simulation.measures import Summary
-from quedge.simulation.run import Outcome, compare
+from quedge.simulation.run import ComparedRun, compare
 
 _FRAMES = 10_000
 
@@ -93,7 +93,7 @@ def run(
         elif traces_format is not None or no_figure:
             option = "--no-figure" if traces_format is None else f"--traces {traces_format}"
             raise ValueError(f"{option}: is not allowed without --out")
-    kept: list[Outcome] = []
+    kept: list[ComparedRun] = []
     summaries: dict[str, Summary] = {}
     with progress_bars(count) as progress:
         with refusing():

@@ -13,7 +13,7 @@ from quedge.files.atomic import check_folder_takes_files, whole_file
 from quedge.files.scenario import write_scenario
 from quedge.files.traces import FORMATS, check_format, write_trace
 from quedge.simulation.measures import Summary
-from quedge.simulation.run import Outcome
+from quedge.simulation.run import ComparedRun
 
 _SUMMARY, _SCENARIO, _FIGURE = "summary.json", "scenario.toml", "figure.png"
 
@@ -62,7 +62,7 @@ def check_folder(folder: Path, names: Sequence[str], traces: str = "csv", figure
         raise ValueError(f"{folder / min(stale)}: belongs to another run; choose another folder or remove it")
 
 
-def write_run(folder: Path, outcomes: Sequence[Outcome], traces: str = "csv", figure: bool = True) -> None:
+def write_run(folder: Path, outcomes: Sequence[ComparedRun], traces: str = "csv", figure: bool = True) -> None:
     """Write a run's files into a folder, each as a whole or not at all.
 
     `summary.json` holds a list with one object a policy, `trace-<policy>.csv` (or .npz, or .parquet) what happened in

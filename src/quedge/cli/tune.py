@@ -13,7 +13,7 @@ import typer
 from quedge.cli import completing
 from quedge.cli.options import LearnerSettings, ScenarioFile, Seed, Settings, UsageError, frames_of, refusing, trials_of
 from quedge.cli.reproduce import RayOption, WorkersOption, workers_for
-from quedge.experiments.reading.estimates import Estimate
+from quedge.experiments.statistics import Estimate
 from quedge.experiments.tuning import GOALS, Setting, Tuned, Tuning, TuningError, tune
 from quedge.files.policies import ALLOWED, policies_by_name
 from quedge.files.scenario import read_scenario

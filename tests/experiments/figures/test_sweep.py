@@ -3,11 +3,11 @@ from __future__ import annotations
 import math
 
 from quedge.experiments.figures import draw_figure
-from quedge.experiments.presentation import Level, Panel, Sweep, SweepsBeside
-from quedge.experiments.reading.rows import NONE, OURS, Row
+from quedge.experiments.presentation import Level, Measure, Sweep, SweepsBeside
+from quedge.experiments.rows import NONE, OURS, Row
 
-PANELS = [Panel("queue", "queue (Mbit)"), Panel("power", "power (W)", "close", Level(0.08, "budget"))]
-FIGURE = SweepsBeside([Sweep("a", "the first", PANELS), Sweep("b", "the second", PANELS, logarithmic=True)])
+PANELS = [Measure("queue", "queue (Mbit)"), Measure("power", "power (W)", "close", Level(0.08, "budget"))]
+FIGURE = SweepsBeside([Sweep("a", PANELS), Sweep("b", PANELS, logarithmic=True)])
 PLACES = [("a", 0.0), ("a", 1.0), ("b", 1e-3), ("b", 1e-1)]
 
 

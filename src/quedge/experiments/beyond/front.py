@@ -3,9 +3,9 @@
 from quedge.experiments.beyond.sweeps import BEYOND
 from quedge.experiments.experiment import Experiment, Grid, vary
 from quedge.experiments.paper_numbers import table3_marks, table4_marks
-from quedge.experiments.presentation import BUDGET, POWER, QUEUE, Front, Presentation
-from quedge.experiments.reading.rows import label_of
+from quedge.experiments.presentation import BUDGET, POWER, QUEUE, ParetoFront, Presentation
 from quedge.experiments.results import Results, at, shortest_within_budget
+from quedge.experiments.rows import label_of
 from quedge.model.scenario import Scenario
 from quedge.policy.registry import EXACT
 
@@ -41,7 +41,7 @@ EXPERIMENT = Experiment(
     ),
     grids=[Grid([EXACT], vary(nu=NU_VALUES, v=V_VALUES))],
     shown=Presentation(
-        Front(
+        ParetoFront(
             POWER,
             QUEUE._replace(scale="log"),
             points="v",

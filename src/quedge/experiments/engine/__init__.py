@@ -1,4 +1,4 @@
-"""Running the cells of experiments, each once, wherever there are processors."""
+"""Running the jobs of experiments, each once, on processes or a cluster."""
 
 from quedge.experiments.engine.execution import Ran, run_missing
 from quedge.experiments.engine.process_pool import ProcessPool

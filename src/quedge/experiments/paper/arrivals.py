@@ -8,10 +8,7 @@ from quedge.experiments.experiment import Experiment, Grid, vary
 from quedge.experiments.paper_numbers import arrival_rate_marks
 from quedge.experiments.presentation import POWER, QUEUE, RATE, RATE_TRAP, Level, Presentation, Sweep
 from quedge.experiments.results import listed
-from quedge.experiments.symbols import axis_label
 from quedge.policy.registry import BESIDE, PAPER_SCHEMES
-
-ARRIVAL_RATE_LABEL = axis_label("arrival_rate_mbps")
 
 
 def arrival_experiment(
@@ -26,7 +23,6 @@ def arrival_experiment(
         shown=Presentation(
             Sweep(
                 "arrival_rate_mbps",
-                ARRIVAL_RATE_LABEL,
                 [QUEUE._replace(level=queue_level), POWER, RATE],
                 marks=arrival_rate_marks(figure),
             )

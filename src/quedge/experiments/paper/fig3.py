@@ -1,7 +1,7 @@
 """Figure 3: the three schemes over time."""
 
 from quedge.experiments.experiment import Experiment, Grid
-from quedge.experiments.presentation import POWER, QUEUE, REWARD, Course, Level, Presentation
+from quedge.experiments.presentation import POWER, QUEUE, REWARD, Level, Presentation, TimeSeries
 from quedge.experiments.results import Results, listed
 from quedge.policy.registry import BESIDE, PAPER_SCHEMES
 
@@ -20,7 +20,9 @@ EXPERIMENT = Experiment(
         "frames, with its compiled solver."
     ),
     grids=[Grid([*PAPER_SCHEMES, *BESIDE])],
-    shown=Presentation(Course([QUEUE._replace(scale="log", level=Level(150.0, "paper:\nSCA's peak")), POWER, REWARD])),
+    shown=Presentation(
+        TimeSeries([QUEUE._replace(scale="log", level=Level(150.0, "paper:\nSCA's peak")), POWER, REWARD])
+    ),
     remarks=[
         "The paper sees SCA's queue peak at about 150 (it says bits) because its run time slows the convergence. But "
         "the axis counts frames, not seconds: a slow solver changes the time of a frame, not the number of frames that "

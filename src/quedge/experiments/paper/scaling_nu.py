@@ -5,18 +5,14 @@ from quedge.experiments.paper.weight_v import shortest_queue
 from quedge.experiments.paper_numbers import by_line, table3_marks
 from quedge.experiments.presentation import (
     ENERGY_QUEUE,
-    ENERGY_QUEUE_COLUMN,
     POWER,
-    POWER_COLUMN,
     QUEUE,
-    QUEUE_COLUMN,
     RATE,
-    RATE_COLUMN,
     RATE_TRAP,
     SETTLED,
-    Course,
     Presentation,
     Table,
+    TimeSeries,
 )
 from quedge.experiments.results import Results
 from quedge.policy.registry import BESIDE, LYDROO_NOMA
@@ -38,7 +34,7 @@ FIG9 = Experiment(
     title="Figure 9: the scaling ν of the virtual energy queue",
     caption="Queues, power and weighted rate of lydroo-noma over time, one line per ν.",
     grids=[Grid([LYDROO_NOMA], vary(nu=NU_VALUES))],
-    shown=Presentation(Course([QUEUE, ENERGY_QUEUE, POWER, RATE], lines="nu", marks=by_line(table3_marks()))),
+    shown=Presentation(TimeSeries([QUEUE, ENERGY_QUEUE, POWER, RATE], lines="nu", marks=by_line(table3_marks()))),
     remarks=[f"The paper's marks at the right edge are those of Table III. {SETTLED}", UNSETTLED_NU, RATE_TRAP],
     result=found_queues,
 )
@@ -49,9 +45,7 @@ TABLE3 = Experiment(
     title="Table III: the scaling ν of the virtual energy queue",
     caption="V = 20; mean ± half of the 95 % confidence interval over the seeds.",
     grids=[Grid([LYDROO_NOMA, *BESIDE], vary(nu=NU_VALUES))],
-    shown=Presentation(
-        table=Table([("nu", "ν")], [QUEUE_COLUMN, ENERGY_QUEUE_COLUMN, RATE_COLUMN, POWER_COLUMN], table3_marks())
-    ),
+    shown=Presentation(table=Table([("nu", "ν")], [QUEUE, ENERGY_QUEUE, RATE, POWER], table3_marks())),
     remarks=[SETTLED, UNSETTLED_NU, RATE_TRAP],
     result=found_queues,
 )

@@ -1,4 +1,4 @@
-"""What can be found out about a cell of an experiment."""
+"""Probes: what can be measured in a job."""
 
 from quedge.experiments.probes.allocation_time import AllocationTime
 from quedge.experiments.probes.largest_stable_rate import LargestStableRate
