@@ -35,18 +35,22 @@ def test_the_python_of_every_page_runs_and_prints_what_stands_below_it(
         assert (tmp_path / name).exists(), f"{name} is shown and not drawn"
 
 
-def test_the_readmes_python_runs_and_its_policy_is_carried_out() -> None:
+def test_the_readmes_python_runs() -> None:
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
     names: dict[str, object] = {}
     for block in blocks:
         exec(block, names)
-    trace, decision = names["trace"], names["decision"]
-    assert trace.frames == 200
-    assert (trace.offload.sum(axis=1) == 2).all()
-    assert decision.objective <= decision.upper_bound
+    assert names["trace"].frames == 200
+    assert names["decision"].objective <= names["decision"].upper_bound
 
 
-def test_the_readmes_policy_takes_ten_lines_at_most() -> None:
+def test_the_readme_is_read_in_a_minute() -> None:
     text = README.read_text(encoding="utf-8")
-    body = text[text.index("class LongestQueues") : text.index("trace = quedge")]
+    assert len(text.split()) <= 700
+    assert len(text.splitlines()) <= 100
+
+
+def test_a_policy_takes_ten_lines_at_most() -> None:
+    text = (DOCS / "own-parts.md").read_text(encoding="utf-8")
+    body = text[text.index("class Strongest") : text.index("print(quedge")]
     assert len([line for line in body.splitlines() if line.strip()]) <= 10

@@ -8,6 +8,7 @@ from quedge.experiments.paper.scaling_nu import NU_VALUES, UNSETTLED_NU
 from quedge.experiments.paper.weight_v import SMALL_V, V_VALUES
 from quedge.experiments.paper_numbers import figure7_marks, table3_marks, table4_marks
 from quedge.experiments.presentation import (
+    AVERAGING,
     DELAY,
     DELAY_P95,
     ENERGY_QUEUE,
@@ -15,7 +16,6 @@ from quedge.experiments.presentation import (
     OFFLOAD_RATIO,
     POWER,
     QUEUE,
-    SETTLED,
     Presentation,
     Sweep,
     Table,
@@ -79,7 +79,7 @@ CIRCUIT_POWER = Experiment(
             figure7_marks(),
         ),
     ),
-    remarks=[SETTLED],
+    remarks=[AVERAGING],
     chapter=BEYOND,
     result=found_ratios,
 )
@@ -93,7 +93,7 @@ V = Experiment(
         Sweep("v", [QUEUE, ENERGY_QUEUE, POWER], logarithmic=True, marks=table4_marks()),
         Table([("v", "V")], [QUEUE, ENERGY_QUEUE, POWER, OBJECTIVE_RATIO], table4_marks()),
     ),
-    remarks=[SETTLED, SMALL_V, NOT_THE_SHORTEST],
+    remarks=[AVERAGING, SMALL_V, NOT_THE_SHORTEST],
     chapter=BEYOND,
     result=lambda found: f"Data queue {_queues_at(found, v=V_VALUES[-1])}.",
 )
@@ -107,7 +107,7 @@ NU = Experiment(
         Sweep("nu", [QUEUE, ENERGY_QUEUE, POWER], logarithmic=True, marks=table3_marks()),
         Table([("nu", "ν")], [QUEUE, ENERGY_QUEUE, POWER, OBJECTIVE_RATIO], table3_marks()),
     ),
-    remarks=[SETTLED, UNSETTLED_NU, NOT_THE_SHORTEST],
+    remarks=[AVERAGING, UNSETTLED_NU, NOT_THE_SHORTEST],
     chapter=BEYOND,
     result=lambda found: f"Data queue {_queues_at(found, nu=NU_VALUES[-1])}.",
 )
