@@ -5,14 +5,13 @@ import pytest
 from quedge.experiments.catalogue import EXPERIMENTS, NAMES, chosen
 from quedge.experiments.experiment import Experiment, Grid, Size, points_of, vary
 from quedge.experiments.fingerprint import name_of
-from quedge.experiments.presentation import Presentation
 from quedge.files.policies import POLICIES
 from quedge.model.scenario import Scenario
 from quedge.policy.registry import ALL_LOCAL, BEST_SINGLE, SCHEMES
 
 
 def experiment(*grids: Grid) -> Experiment:
-    return Experiment("mine", "Mine", "", grids, Presentation())
+    return Experiment("mine", "Mine", "", grids)
 
 
 def test_a_grid_is_every_variant_under_every_policy_and_seed() -> None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, cast
 
 from quedge.allocation.allocator import Allocator
 from quedge.experiments.job import AllocatorGroup, Job, PolicyTrainer, Probe
-from quedge.experiments.presentation import Presentation
+from quedge.experiments.presentation import Figure, Table
 from quedge.experiments.probes.simulation import Simulation
 from quedge.experiments.results import Sentence
 from quedge.model.scenario import Scenario
@@ -90,7 +90,8 @@ class Experiment:
         title: its heading.
         caption: what is seen, in a sentence or two.
         grids: what runs.
-        shown: the figure and the table.
+        figure: what is drawn, if anything.
+        table: what is tabulated, if anything.
         probe: what is measured in each run.
         remarks: what a reader must know beside the numbers, such as where the paper contradicts itself.
         chapter: heading under which a report lists it.
@@ -103,7 +104,8 @@ class Experiment:
     title: str
     caption: str
     grids: Sequence[Grid]
-    shown: Presentation
+    figure: Figure | None = None
+    table: Table | None = None
     probe: Probe = Simulation()
     remarks: Sequence[str] = ()
     chapter: str = "The paper"

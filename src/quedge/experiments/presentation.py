@@ -169,14 +169,6 @@ class Table:
     paper_name: str = "the paper"
 
 
-@dataclass(frozen=True)
-class Presentation:
-    """The figure and the table of an experiment; either may be missing."""
-
-    figure: Figure | None = None
-    table: Table | None = None
-
-
 BUDGET = Level(float(Scenario().per_device("power_budget_w").mean()), "budget")
 
 # Less, or more, is not better in itself for power, energy queue, offloading ratio and weighted rate.

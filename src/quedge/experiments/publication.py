@@ -88,7 +88,7 @@ def publish(
         OSError: a file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    name, figure, table = experiment.name, experiment.shown.figure, experiment.shown.table
+    name, figure, table = experiment.name, experiment.figure, experiment.table
     if not gathered.records and (folder / f"{name}{MANIFEST}").exists():
         return []  # the files of an earlier run are better than none
     manifest = _manifest(experiment, size, gathered, store, position)

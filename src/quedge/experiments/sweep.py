@@ -17,7 +17,6 @@ from quedge.experiments.presentation import (
     POWER,
     QUEUE,
     Level,
-    Presentation,
     Sweep,
     Table,
 )
@@ -70,9 +69,8 @@ def sweep_experiment(
                 arrivals=ExponentialArrivals() if arrivals is None else arrivals,
             )
         ],
-        shown=Presentation(
-            _figure(scenario, varied, schemes), Table([(key, heading_of(key)) for key in varied], columns)
-        ),
+        figure=_figure(scenario, varied, schemes),
+        table=Table([(key, heading_of(key)) for key in varied], columns),
         probe=Simulation(warmup),
         chapter="Sweeps",
         full=None,

@@ -80,7 +80,7 @@ import gc
 from numba.core.dispatcher import Dispatcher
 from quedge.experiments.engine.workers import warm_up
 from quedge.experiments.job import Job
-from quedge.experiments.probes import Simulation
+from quedge.experiments.probes.simulation import Simulation
 from quedge.model.scenario import Scenario
 from quedge.policy.lydroo import Lydroo
 

@@ -10,7 +10,6 @@ from quedge.experiments.presentation import (
     OUTAGE_RATIO,
     POWER,
     QUEUE,
-    Presentation,
     Sweep,
     SweepsBeside,
     Table,
@@ -62,17 +61,15 @@ EXPERIMENT = Experiment(
         Grid([EXACT, BEST_PAIR, BEST_SINGLE], [AS_ASSUMED, *departures(*LEVELS)], frames=FRAMES),
         Grid([EQUIVARIANT], [AS_ASSUMED, *departures("estimate_error", "residual_sic_share")], frames=FRAMES),
     ],
-    shown=Presentation(
-        SweepsBeside(
-            [
-                Sweep(key, [QUEUE, POWER, DELIVERED_RATIO], logarithmic=key == "residual_sic_share", only=only(key))
-                for key in LEVELS
-            ]
-        ),
-        Table(
-            [(key, heading_of(key)) for key in LEVELS],
-            [QUEUE, DELAY_P95, POWER, OFFLOAD_RATIO, OBJECTIVE_RATIO, DELIVERED_RATIO, OUTAGE_RATIO],
-        ),
+    figure=SweepsBeside(
+        [
+            Sweep(key, [QUEUE, POWER, DELIVERED_RATIO], logarithmic=key == "residual_sic_share", only=only(key))
+            for key in LEVELS
+        ]
+    ),
+    table=Table(
+        [(key, heading_of(key)) for key in LEVELS],
+        [QUEUE, DELAY_P95, POWER, OFFLOAD_RATIO, OBJECTIVE_RATIO, DELIVERED_RATIO, OUTAGE_RATIO],
     ),
     remarks=[
         "Policies plan as if cancellation were perfect, as the paper does. What is left of a strong signal drowns the "

@@ -2,7 +2,7 @@
 
 from quedge.experiments.beyond.sweeps import BEYOND
 from quedge.experiments.experiment import Experiment, Grid
-from quedge.experiments.presentation import OBJECTIVE_RATIO, POWER, QUEUE, Measure, Presentation, Sweep, Table
+from quedge.experiments.presentation import OBJECTIVE_RATIO, POWER, QUEUE, Measure, Sweep, Table
 from quedge.experiments.results import Results, downwards, listed
 from quedge.policy.registry import BEST_PAIR, BEST_SINGLE, EQUIVARIANT, EXACT
 
@@ -41,10 +41,8 @@ EXPERIMENT = Experiment(
         Grid([EXACT, EQUIVARIANT, BEST_SINGLE], cells(300), frames=1_000),
         Grid([EXACT, EQUIVARIANT, BEST_SINGLE], cells(1000), frames=300),
     ],
-    shown=Presentation(
-        Sweep("devices", [QUEUE, POWER, OBJECTIVE_RATIO, DECISION], logarithmic=True),
-        Table([("devices", "N")], [QUEUE, POWER, OBJECTIVE_RATIO, DECISION]),
-    ),
+    figure=Sweep("devices", [QUEUE, POWER, OBJECTIVE_RATIO, DECISION], logarithmic=True),
+    table=Table([("devices", "N")], [QUEUE, POWER, OBJECTIVE_RATIO, DECISION]),
     remarks=[
         "Times of decisions were taken while the other processors were busy too; equivariant's include its learning. "
         "In cells of hundreds of devices equivariant does not always learn within runs this short: see its intervals. "

@@ -2,7 +2,7 @@
 
 from quedge.experiments.beyond.sweeps import BEYOND
 from quedge.experiments.experiment import Experiment, Grid
-from quedge.experiments.presentation import OBJECTIVE_RATIO, POWER, QUEUE, Presentation, Table, TimeSeries
+from quedge.experiments.presentation import OBJECTIVE_RATIO, POWER, QUEUE, Table, TimeSeries
 from quedge.experiments.results import Results, downwards, listed
 from quedge.policy.registry import BESIDE, BEST_PAIR, BEST_SINGLE, EXACT, LYDROO_PUBLIC, PAPER_SCHEMES
 
@@ -21,7 +21,8 @@ EXPERIMENT = Experiment(
         "1 % of the run."
     ),
     grids=[Grid([*PAPER_SCHEMES, *BESIDE, LYDROO_PUBLIC, BEST_PAIR, BEST_SINGLE])],
-    shown=Presentation(TimeSeries([OBJECTIVE_RATIO]), Table([], [OBJECTIVE_RATIO, QUEUE, POWER])),
+    figure=TimeSeries([OBJECTIVE_RATIO]),
+    table=Table([], [OBJECTIVE_RATIO, QUEUE, POWER]),
     remarks=[
         "Time division cannot reach the optimum of superposed transmission: its line shows what the access scheme "
         "costs, not what its agent has failed to learn. The exact policy stops at a certified gap of 1e-3, the "

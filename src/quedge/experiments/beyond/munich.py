@@ -8,7 +8,6 @@ from quedge.experiments.presentation import (
     OFFLOAD_RATIO,
     POWER,
     QUEUE,
-    Presentation,
     Ranking,
     Table,
 )
@@ -35,10 +34,8 @@ EXPERIMENT = Experiment(
             channel=MunichWalk(),
         )
     ],
-    shown=Presentation(
-        Ranking([QUEUE, POWER, OBJECTIVE_RATIO]),
-        Table([], [QUEUE, DELAY_P95, POWER, OFFLOAD_RATIO, OBJECTIVE_RATIO]),
-    ),
+    figure=Ranking([QUEUE, POWER, OBJECTIVE_RATIO]),
+    table=Table([], [QUEUE, DELAY_P95, POWER, OFFLOAD_RATIO, OBJECTIVE_RATIO]),
     remarks=[
         "More devices offload at once here than in the paper's cell, and what separates the policies grows with it.",
         "The scene is built from OpenStreetMap data (© OpenStreetMap contributors, ODbL).",

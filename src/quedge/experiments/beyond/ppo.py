@@ -9,7 +9,6 @@ from quedge.experiments.presentation import (
     POWER,
     QUEUE,
     Measure,
-    Presentation,
     Ranking,
     Table,
 )
@@ -36,19 +35,17 @@ EXPERIMENT = Experiment(
     ),
     grids=[Grid([EXACT, EQUIVARIANT, LYDROO_NOMA, Contender("ppo", Ppo()), BEST_PAIR], seeds=SEEDS)],
     probe=LearningCost(),
-    shown=Presentation(
-        Ranking([QUEUE, POWER, OBJECTIVE_RATIO]),
-        Table(
-            [],
-            [
-                OBJECTIVE_RATIO,
-                QUEUE,
-                POWER,
-                OFFLOAD_RATIO,
-                Measure("experience_frames", "frames of experience", digits=0),
-                Measure("learning_cpu_s", "learning, CPU time (s), median", digits=1, quartiles=True),
-            ],
-        ),
+    figure=Ranking([QUEUE, POWER, OBJECTIVE_RATIO]),
+    table=Table(
+        [],
+        [
+            OBJECTIVE_RATIO,
+            QUEUE,
+            POWER,
+            OFFLOAD_RATIO,
+            Measure("experience_frames", "frames of experience", digits=0),
+            Measure("learning_cpu_s", "learning, CPU time (s), median", digits=1, quartiles=True),
+        ],
     ),
     remarks=[
         "PPO sees channel gains and queues on a logarithmic scale, decides who offloads, and is rewarded by objective "

@@ -3,7 +3,7 @@
 from quedge.experiments.beyond.sweeps import BEYOND
 from quedge.experiments.experiment import Experiment, Grid
 from quedge.experiments.paper.fig7 import PQC_POWERS_W
-from quedge.experiments.presentation import OFFLOAD_RATIO, POWER, QUEUE, Level, Measure, Presentation, Sweep, Table
+from quedge.experiments.presentation import OFFLOAD_RATIO, POWER, QUEUE, Level, Measure, Sweep, Table
 from quedge.experiments.probes.largest_stable_rate import SecuredSimulation
 from quedge.experiments.results import Results, at, listed
 from quedge.policy.registry import EXACT
@@ -66,27 +66,25 @@ SUITES = Experiment(
     ),
     grids=[Grid([EXACT], cells(LEVELS, MODULES), frames=FRAMES, seeds=SEEDS)],
     probe=SecuredSimulation(),
-    shown=Presentation(
-        Sweep(
-            "rekey_frames",
-            [CIRCUIT_POWER, PAYLOAD_FACTOR, OFFLOAD_RATIO, QUEUE, POWER, STABLE_RATE],
-            lines=("device", "aead"),
-            logarithmic=True,
-            only={"suite": "level3"},
-        ),
-        Table(
-            [("suite", "suite"), ("device", "device"), ("aead", "encryption"), ("rekey_frames", "rekey (frames)")],
-            [
-                CIRCUIT_POWER,
-                Measure("circuit_power_p95_w", "P_q, 95 % (W)", digits=4),
-                Measure("sent_mbit", "sent per frame (Mbit)"),
-                PAYLOAD_FACTOR,
-                OFFLOAD_RATIO,
-                QUEUE,
-                POWER,
-                STABLE_RATE,
-            ],
-        ),
+    figure=Sweep(
+        "rekey_frames",
+        [CIRCUIT_POWER, PAYLOAD_FACTOR, OFFLOAD_RATIO, QUEUE, POWER, STABLE_RATE],
+        lines=("device", "aead"),
+        logarithmic=True,
+        only={"suite": "level3"},
+    ),
+    table=Table(
+        [("suite", "suite"), ("device", "device"), ("aead", "encryption"), ("rekey_frames", "rekey (frames)")],
+        [
+            CIRCUIT_POWER,
+            Measure("circuit_power_p95_w", "P_q, 95 % (W)", digits=4),
+            Measure("sent_mbit", "sent per frame (Mbit)"),
+            PAYLOAD_FACTOR,
+            OFFLOAD_RATIO,
+            QUEUE,
+            POWER,
+            STABLE_RATE,
+        ],
     ),
     remarks=[
         "The paper sweeps a constant P_q from 0 to 0.10 W. Where in that range a real suite lies is set by the device "
@@ -122,13 +120,11 @@ LEVELS_ALONE = Experiment(
     caption=("An STM32F411 with ChaCha20-Poly1305, one line per security level; the cells are those of `beyond-pqc`."),
     grids=[Grid([EXACT], cells(LEVELS, MODULES[:1]), frames=FRAMES, seeds=SEEDS)],
     probe=SecuredSimulation(),
-    shown=Presentation(
-        Sweep(
-            "rekey_frames",
-            [CIRCUIT_POWER, PAYLOAD_FACTOR, QUEUE],
-            lines=("suite",),
-            logarithmic=True,
-        ),
+    figure=Sweep(
+        "rekey_frames",
+        [CIRCUIT_POWER, PAYLOAD_FACTOR, QUEUE],
+        lines=("suite",),
+        logarithmic=True,
     ),
     chapter=BEYOND,
     result=found_by_level,

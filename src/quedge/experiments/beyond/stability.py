@@ -2,7 +2,7 @@
 
 from quedge.experiments.beyond.sweeps import BEYOND
 from quedge.experiments.experiment import Experiment, Grid
-from quedge.experiments.presentation import HIGHER, Measure, Presentation, Ranking, Table
+from quedge.experiments.presentation import HIGHER, Measure, Ranking, Table
 from quedge.experiments.probes.largest_stable_rate import LargestStableRate
 from quedge.experiments.results import Results, downwards, listed
 from quedge.policy.registry import ALL_LOCAL, BEST_PAIR, BEST_SINGLE, EQUIVARIANT, EXACT, LYDROO_NOMA, LYDROO_TDMA
@@ -25,10 +25,8 @@ EXPERIMENT = Experiment(
     caption="Bisection on λ to 0.5 %.",
     grids=[Grid([EXACT, EQUIVARIANT, LYDROO_NOMA, LYDROO_TDMA, BEST_PAIR, BEST_SINGLE, ALL_LOCAL])],
     probe=LargestStableRate(),
-    shown=Presentation(
-        Ranking([STABLE_RATE]),
-        Table([], [STABLE_RATE]),
-    ),
+    figure=Ranking([STABLE_RATE]),
+    table=Table([], [STABLE_RATE]),
     remarks=[
         "A run is stable if over its second half the mean data queue grows by no more than 1 % of what arrives (least "
         "squares) and the mean power exceeds its budget by no more than 1 %. A cell that is a little overloaded takes "

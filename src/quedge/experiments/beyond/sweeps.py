@@ -16,7 +16,6 @@ from quedge.experiments.presentation import (
     OFFLOAD_RATIO,
     POWER,
     QUEUE,
-    Presentation,
     Sweep,
     Table,
 )
@@ -44,12 +43,10 @@ ARRIVALS = Experiment(
     title="Arrival rates, with the exact optimum and the baselines",
     caption="Means over the second half of a run.",
     grids=[Grid(COMPARED, vary(arrival_rate_mbps=ARRIVAL_RATES))],
-    shown=Presentation(
-        Sweep("arrival_rate_mbps", [QUEUE, POWER, OFFLOAD_RATIO, OBJECTIVE_RATIO]),
-        Table(
-            [("arrival_rate_mbps", "λ (Mbit/s)")],
-            [QUEUE, POWER, OFFLOAD_RATIO, OBJECTIVE_RATIO],
-        ),
+    figure=Sweep("arrival_rate_mbps", [QUEUE, POWER, OFFLOAD_RATIO, OBJECTIVE_RATIO]),
+    table=Table(
+        [("arrival_rate_mbps", "λ (Mbit/s)")],
+        [QUEUE, POWER, OFFLOAD_RATIO, OBJECTIVE_RATIO],
     ),
     chapter=BEYOND,
     result=lambda found: f"Data queue {_queues_at(found, arrival_rate_mbps=3.2)}.",
@@ -71,13 +68,11 @@ CIRCUIT_POWER = Experiment(
     title="Power of the PQC module, with the exact optimum and the baselines",
     caption="Means over the second half of a run; crosses are the paper's Figure 7.",
     grids=[Grid(COMPARED, vary(pqc_power_w=PQC_POWERS_W))],
-    shown=Presentation(
-        Sweep("pqc_power_w", [OFFLOAD_RATIO, POWER, QUEUE, OBJECTIVE_RATIO], marks=figure7_marks()),
-        Table(
-            [("pqc_power_w", "P_q (W)")],
-            [OFFLOAD_RATIO, POWER, QUEUE, OBJECTIVE_RATIO],
-            figure7_marks(),
-        ),
+    figure=Sweep("pqc_power_w", [OFFLOAD_RATIO, POWER, QUEUE, OBJECTIVE_RATIO], marks=figure7_marks()),
+    table=Table(
+        [("pqc_power_w", "P_q (W)")],
+        [OFFLOAD_RATIO, POWER, QUEUE, OBJECTIVE_RATIO],
+        figure7_marks(),
     ),
     remarks=[AVERAGING],
     chapter=BEYOND,
@@ -89,10 +84,8 @@ V = Experiment(
     title="The weight V of the rate, with the exact optimum and the baselines",
     caption="Means over the second half of a run; crosses are the paper's Table IV.",
     grids=[Grid(COMPARED, vary(v=V_VALUES))],
-    shown=Presentation(
-        Sweep("v", [QUEUE, ENERGY_QUEUE, POWER], logarithmic=True, marks=table4_marks()),
-        Table([("v", "V")], [QUEUE, ENERGY_QUEUE, POWER, OBJECTIVE_RATIO], table4_marks()),
-    ),
+    figure=Sweep("v", [QUEUE, ENERGY_QUEUE, POWER], logarithmic=True, marks=table4_marks()),
+    table=Table([("v", "V")], [QUEUE, ENERGY_QUEUE, POWER, OBJECTIVE_RATIO], table4_marks()),
     remarks=[AVERAGING, SMALL_V, NOT_THE_SHORTEST],
     chapter=BEYOND,
     result=lambda found: f"Data queue {_queues_at(found, v=V_VALUES[-1])}.",
@@ -103,10 +96,8 @@ NU = Experiment(
     title="The scaling ν of the virtual energy queue, with the exact optimum and the baselines",
     caption="Means over the second half of a run; crosses are the paper's Table III.",
     grids=[Grid(COMPARED, vary(nu=NU_VALUES))],
-    shown=Presentation(
-        Sweep("nu", [QUEUE, ENERGY_QUEUE, POWER], logarithmic=True, marks=table3_marks()),
-        Table([("nu", "ν")], [QUEUE, ENERGY_QUEUE, POWER, OBJECTIVE_RATIO], table3_marks()),
-    ),
+    figure=Sweep("nu", [QUEUE, ENERGY_QUEUE, POWER], logarithmic=True, marks=table3_marks()),
+    table=Table([("nu", "ν")], [QUEUE, ENERGY_QUEUE, POWER, OBJECTIVE_RATIO], table3_marks()),
     remarks=[AVERAGING, UNSETTLED_NU, NOT_THE_SHORTEST],
     chapter=BEYOND,
     result=lambda found: f"Data queue {_queues_at(found, nu=NU_VALUES[-1])}.",
@@ -128,10 +119,8 @@ DELAY = Experiment(
         "queue first come, first served."
     ),
     grids=[Grid(COMPARED, vary(arrival_rate_mbps=ARRIVAL_RATES))],
-    shown=Presentation(
-        Sweep("arrival_rate_mbps", [DELAY, DELAY_P95]),
-        Table([("arrival_rate_mbps", "λ (Mbit/s)")], [DELAY, DELAY_P95]),
-    ),
+    figure=Sweep("arrival_rate_mbps", [DELAY, DELAY_P95]),
+    table=Table([("arrival_rate_mbps", "λ (Mbit/s)")], [DELAY, DELAY_P95]),
     remarks=[
         "Data that arrives during a frame can be processed in the next one at the earliest: one frame is the shortest "
         "delay. Above the largest stable rate delays grow for as long as a run lasts; what is shown there depends on "

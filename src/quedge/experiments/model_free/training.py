@@ -30,14 +30,14 @@ class StableBaselinesEnv(VecEnv):
             seed: from which the seeds of all worlds are drawn.
         """
         self._cells = cells
-        self._seeds = np.random.default_rng(seed)
+        self._world_seeds = np.random.default_rng(seed)
         self._actions: NDArray[Any] = np.zeros(0)
         self.render_mode = None
         super().__init__(cells.num_envs, cells.single_observation_space, cells.single_action_space)
 
     def reset(self) -> NDArray[np.float32]:
         """Begin episodes in new worlds."""
-        seeds = [int(seed) for seed in self._seeds.integers(_MAX_SEED, size=self.num_envs)]
+        seeds = [int(seed) for seed in self._world_seeds.integers(_MAX_SEED, size=self.num_envs)]
         return self._cells.reset(seed=seeds)[0]
 
     def step_async(self, actions: NDArray[Any]) -> None:

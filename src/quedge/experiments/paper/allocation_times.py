@@ -7,7 +7,7 @@ from quedge.allocation.sca import CvxpyClarabel, DirectClarabel, NomaSca
 from quedge.allocation.tdma import Tdma
 from quedge.experiments.experiment import Contender, Experiment, Grid, vary
 from quedge.experiments.paper_numbers import table2_marks
-from quedge.experiments.presentation import Measure, Presentation, Sweep, Table
+from quedge.experiments.presentation import Measure, Sweep, Table
 from quedge.experiments.probes.allocation_time import AllocationTime
 from quedge.experiments.results import Results, listed
 
@@ -66,7 +66,7 @@ FIG6 = Experiment(
     ),
     grids=GRIDS,
     probe=PROBE,
-    shown=Presentation(Sweep("devices", [TIME, SOLVER_TIME], marks=table2_marks())),
+    figure=Sweep("devices", [TIME, SOLVER_TIME], marks=table2_marks()),
     remarks=REMARKS,
     result=found_times,
 )
@@ -78,9 +78,7 @@ TABLE2 = Experiment(
     caption="Median over 30 frames, with the quartiles in brackets; the paper's are means.",
     grids=GRIDS,
     probe=PROBE,
-    shown=Presentation(
-        table=Table([("devices", "N")], [TIME, SOLVER_TIME, Measure("rounds", "rounds", digits=1)], table2_marks())
-    ),
+    table=Table([("devices", "N")], [TIME, SOLVER_TIME, Measure("rounds", "rounds", digits=1)], table2_marks()),
     remarks=REMARKS,
     result=found_times,
 )

@@ -10,7 +10,6 @@ from quedge.experiments.presentation import (
     QUEUE,
     RATE,
     RATE_TRAP,
-    Presentation,
     Table,
     TimeSeries,
 )
@@ -36,7 +35,7 @@ FIG9 = Experiment(
     title="Figure 9: the scaling ν of the virtual energy queue",
     caption="Queues, power and weighted rate of lydroo-noma over time, one line per ν.",
     grids=[Grid([LYDROO_NOMA], vary(nu=NU_VALUES))],
-    shown=Presentation(TimeSeries([QUEUE, ENERGY_QUEUE, POWER, RATE], lines="nu", marks=by_line(table3_marks()))),
+    figure=TimeSeries([QUEUE, ENERGY_QUEUE, POWER, RATE], lines="nu", marks=by_line(table3_marks())),
     remarks=[f"The paper's marks at the right edge are those of Table III. {AVERAGING}", UNSETTLED_NU, RATE_TRAP],
     result=found_queues,
 )
@@ -47,7 +46,7 @@ TABLE3 = Experiment(
     title="Table III: the scaling ν of the virtual energy queue",
     caption="V = 20; mean ± half of the 95 % confidence interval over the seeds.",
     grids=[Grid([LYDROO_NOMA, *BESIDE], vary(nu=NU_VALUES))],
-    shown=Presentation(table=Table([("nu", "ν")], [QUEUE, ENERGY_QUEUE, RATE, POWER], table3_marks())),
+    table=Table([("nu", "ν")], [QUEUE, ENERGY_QUEUE, RATE, POWER], table3_marks()),
     remarks=[AVERAGING, UNSETTLED_NU, RATE_TRAP],
     result=found_queues,
 )

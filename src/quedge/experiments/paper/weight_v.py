@@ -15,7 +15,6 @@ from quedge.experiments.presentation import (
     RATE,
     RATE_TRAP,
     Mark,
-    Presentation,
     Table,
     TimeSeries,
 )
@@ -56,7 +55,7 @@ FIG8 = Experiment(
     title="Figure 8: the weight V of the rate",
     caption="Queues, power and weighted rate of lydroo-noma over time, one line per V.",
     grids=[Grid([LYDROO_NOMA], vary(v=V_VALUES))],
-    shown=Presentation(TimeSeries([QUEUE, ENERGY_QUEUE, POWER, RATE], lines="v", marks=by_line(table4_marks()))),
+    figure=TimeSeries([QUEUE, ENERGY_QUEUE, POWER, RATE], lines="v", marks=by_line(table4_marks())),
     remarks=[f"The paper's marks at the right edge are those of Table IV. {AVERAGING}", SMALL_V, RATE_TRAP],
     result=found_queues,
 )
@@ -67,7 +66,7 @@ TABLE4 = Experiment(
     title="Table IV: the weight V of the rate",
     caption="ν = 60; mean ± half of the 95 % confidence interval over the seeds.",
     grids=[Grid([LYDROO_NOMA, *BESIDE], vary(v=V_VALUES))],
-    shown=Presentation(table=Table([("v", "V")], [QUEUE, ENERGY_QUEUE, RATE, POWER], table4_marks())),
+    table=Table([("v", "V")], [QUEUE, ENERGY_QUEUE, RATE, POWER], table4_marks()),
     remarks=[AVERAGING, SMALL_V, RATE_TRAP],
     result=found_queues,
 )
