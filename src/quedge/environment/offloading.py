@@ -108,9 +108,9 @@ class OffloadingEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
         """
         if self._cells.ended:
             raise gymnasium.error.ResetNeeded("there is no frame to decide: call reset() to begin an episode")
-        told, seen, reward = step_cells(self._cells, np.asarray(action)[np.newaxis], self._optimum)
-        info = {name: values[0].item() if values.ndim == 1 else values[0].copy() for name, values in told.items()}
-        return seen[0], float(reward[0]), False, self._cells.ended, info
+        info, seen, reward = step_cells(self._cells, np.asarray(action)[np.newaxis], self._optimum)
+        own = {name: values[0].item() if values.ndim == 1 else values[0].copy() for name, values in info.items()}
+        return seen[0], float(reward[0]), False, self._cells.ended, own
 
 
 class OffloadingVectorEnv(gymnasium.vector.VectorEnv[_Floats32, NDArray[Any], NDArray[Any]]):
@@ -200,8 +200,8 @@ class OffloadingVectorEnv(gymnasium.vector.VectorEnv[_Floats32, NDArray[Any], ND
         if self._cells.ended:
             seen, infos = self._restarted([None] * self.num_envs)
             return seen, np.zeros(self.num_envs), never, never.copy(), infos
-        told, seen, reward = step_cells(self._cells, actions, self._optimum)
-        return seen, reward, never, np.full(self.num_envs, self._cells.ended), _with_masks(told)
+        info, seen, reward = step_cells(self._cells, actions, self._optimum)
+        return seen, reward, never, np.full(self.num_envs, self._cells.ended), _with_masks(info)
 
     def _restarted(self, seeds: Sequence[int | None]) -> tuple[_Floats32, dict[str, Any]]:
         used = self._cells.restart(seeds)
@@ -209,10 +209,10 @@ class OffloadingVectorEnv(gymnasium.vector.VectorEnv[_Floats32, NDArray[Any], ND
         return self._cells.observations(), _with_masks({"seed": np.array(used)})
 
 
-def _with_masks(told: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+def _with_masks(info: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     """`infos` with the masks that Gymnasium wants beside every entry: all cells have it."""
-    all_cells = np.ones(len(next(iter(told.values()))), np.bool_)
-    return dict(told) | {f"_{name}": all_cells for name in told}
+    all_cells = np.ones(len(next(iter(info.values()))), np.bool_)
+    return dict(info) | {f"_{name}": all_cells for name in info}
 
 
 def make_cells(
@@ -270,15 +270,15 @@ def step_cells(
     state, frame = cells.states(), cells.frame
     best = cells.optimum() if optimum else None
     result, seen = cells.step(actions)
-    told: dict[str, NDArray[Any]] = {"frame": np.full(cells.cells, frame), **state._asdict(), **result._asdict()}
-    reward = told.pop("reward")
+    info: dict[str, NDArray[Any]] = {"frame": np.full(cells.cells, frame), **state._asdict(), **result._asdict()}
+    reward = info.pop("reward")
     if cells.as_assumed:
         for name in ("channel_estimate", "promised_rate_mbps", "promised_objective"):
-            del told[name]
+            del info[name]
     if best is not None:
-        told["optimal_objective"], told["upper_bound"] = best
-        told["gap"] = gap(result.promised_objective, best.objective)
-    return told, seen, reward
+        info["optimal_objective"], info["upper_bound"] = best
+        info["gap"] = gap(result.promised_objective, best.objective)
+    return info, seen, reward
 
 
 def gap(objective: NDArray[np.float64], optimal_objective: NDArray[np.float64]) -> NDArray[np.float64]:

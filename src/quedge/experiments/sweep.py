@@ -7,9 +7,9 @@ from typing import Any
 
 from quedge.experiments.experiment import Experiment, Grid, vary
 from quedge.experiments.presentation import (
-    DELAY,
     DELAY_P95,
     DELIVERED_RATIO,
+    MEAN_DELAY,
     OBJECTIVE_RATIO,
     OFFLOAD_RATIO,
     OUTAGE_RATIO,
@@ -52,7 +52,7 @@ def sweep_experiment(
         arrivals: recorded arrivals; exponential by default.
         warmup: share of the frames at the start that means leave out.
     """
-    columns = [QUEUE, DELAY, DELAY_P95, POWER, OFFLOAD_RATIO, OBJECTIVE_RATIO]  # fmt: skip
+    columns = [QUEUE, MEAN_DELAY, DELAY_P95, POWER, OFFLOAD_RATIO, OBJECTIVE_RATIO]
     unlike_assumed = scenario.residual_sic_share > 0.0 or scenario.per_device("estimate_error").any()
     if unlike_assumed or not {"residual_sic_share", "estimate_error"}.isdisjoint(varied):
         columns += [DELIVERED_RATIO, OUTAGE_RATIO]

@@ -82,7 +82,7 @@ class _Trials:
         self._progress = progress
 
     def job(self, v: float, nu: float, seed: int) -> Job:
-        """The cell of one setting and seed."""
+        """The job of one setting and seed."""
         scenario = dataclasses.replace(self.scenario, v=v, nu=nu)
         return Job(scenario, self._scheme.policy, seed, self.tuning.frames, QueueAndPower())
 
