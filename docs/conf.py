@@ -44,7 +44,10 @@ autodoc_type_aliases = {
 }
 nitpick_ignore_regex = [
     # other projects' names: their inventories would have to be fetched from the network
-    ("py:.*", r"(np|numpy|collections|concurrent|enum|grpc|hashlib|importlib|pathlib|pyarrow|pydantic|socket|torch|typing)\..*"),
+    (
+        "py:.*",
+        r"(np|numpy|collections|concurrent|enum|grpc|hashlib|importlib|pathlib|pyarrow|pydantic|socket|torch|typing)\..*",
+    ),
     # arrays and paths, as signatures write them
     ("py:class", r"ArrayLike|Bools|Floats|Floats32|Ints|NDArray|Path|PerDevice"),
     ("py:class", r"quedge\..*\.(_\w+|T)"),  # private classes and type variables have no page

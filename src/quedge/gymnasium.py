@@ -1,6 +1,6 @@
 """quedge's environments for Gymnasium: importing this registers them (docs/gymnasium.md)."""
 
-from quedge.environment.cells import register_environments as _register_environments
+from quedge.environment import register_environments as _register_environments
 
 __all__: list[str] = []
 

@@ -63,9 +63,9 @@ def test_a_second_call_runs_only_what_is_new(tmp_path: Path) -> None:
 def test_a_failing_cell_is_reported_the_rest_finishes_and_the_status_is_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shown = sweep_experiment("mine", Scenario(devices=2), {"nu": [20.0, 60.0]}, [EXACT]).shown
+    shown = sweep_experiment("mine", Scenario(devices=2), {"nu": [20.0, 60.0]}, [EXACT])
     grid = Grid([EXACT], vary(nu=[20.0, 60.0]), Scenario(devices=2))
-    experiment = Experiment("sweep", "Mine", "", [grid], shown, Told(failing=1))
+    experiment = Experiment("sweep", "Mine", "", [grid], shown.figure, shown.table, Told(failing=1))
     with pytest.raises(typer.Exit) as left:
         run_experiments([experiment], Size(5, 3), tmp_path / "made", 2, None)
     assert left.value.exit_code == 1
@@ -78,9 +78,9 @@ def test_a_failing_cell_is_reported_the_rest_finishes_and_the_status_is_1(
 
 def test_a_sweep_of_an_imperfect_channel_has_a_column_of_what_was_delivered() -> None:
     def measures(scenario: Scenario, **varied: list[float]) -> list[str]:
-        table = sweep_experiment("mine", scenario, varied, [EXACT]).shown.table
+        table = sweep_experiment("mine", scenario, varied, [EXACT]).table
         assert table is not None
-        return [column.measure for column in table.columns]
+        return [column.name for column in table.columns]
 
     assert "delivered_ratio" not in measures(Scenario(), nu=[20.0, 60.0])
     assert "delivered_ratio" in measures(Scenario(), residual_sic_share=[0.0, 0.1])

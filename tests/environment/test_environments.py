@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from quedge.environment.cells import IDS, register_environments
+from quedge.environment import IDS, register_environments
 from quedge.errors import MissingExtraError
 from quedge.model.scenario import Scenario
 from quedge.policy.exact import Exact
@@ -89,7 +89,7 @@ class Replayed:
 
 
 def test_a_gap_is_zero_where_there_is_nothing_to_win_and_one_where_something_was_lost() -> None:
-    from quedge.environment.cells import gap
+    from quedge.environment.offloading import gap
 
     found = gap(np.array([0.0, -2.0, 3.0, -1.0]), np.array([0.0, 0.0, 4.0, 4.0]))
     np.testing.assert_array_equal(found, [0.0, 1.0, 0.25, 1.25])
@@ -181,7 +181,7 @@ def test_an_environment_is_made_by_its_name_alone_and_registering_twice_is_nothi
         "import warnings; warnings.simplefilter('error'); import gymnasium\n"
         "print(gymnasium.make('quedge.gymnasium:quedge/Offloading-v0').spec.id)\n"
         "import quedge.gymnasium\n"
-        "from quedge.environment.cells import register_environments\n"
+        "from quedge.environment import register_environments\n"
         "register_environments()\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

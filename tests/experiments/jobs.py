@@ -27,7 +27,7 @@ class Told:
 
     failing: int = -1
     dying: int = -1
-    alone: bool = False
+    exclusive: bool = False
     takes_s: float = 0.0
 
     def measure(self, job: Job) -> Findings:
@@ -44,7 +44,7 @@ class Told:
 class Timed:
     """Finds when it began and ended, by a clock that all processes of a machine share."""
 
-    alone: bool = False
+    exclusive: bool = False
 
     def measure(self, job: Job) -> Findings:
         began = time.clock_gettime(time.CLOCK_MONOTONIC)
@@ -56,7 +56,7 @@ class Timed:
 class Whole:
     """Finds a number that is no float."""
 
-    alone: bool = False
+    exclusive: bool = False
 
     def measure(self, job: Job) -> Findings:
         return {"count": 3, "small": np.float32(0.5)}  # type: ignore[dict-item]
@@ -67,7 +67,7 @@ class DiesOnce:
     """Its process dies the first time, wherever it runs."""
 
     mark: str
-    alone: bool = False
+    exclusive: bool = False
 
     def measure(self, job: Job) -> Findings:
         if not os.path.exists(self.mark):
@@ -80,7 +80,7 @@ class DiesOnce:
 class Threads:
     """Finds how many threads libraries may use."""
 
-    alone: bool = False
+    exclusive: bool = False
 
     def measure(self, job: Job) -> Findings:
         import numba

@@ -5,14 +5,13 @@ import pytest
 from quedge.experiments.catalogue import EXPERIMENTS, NAMES, chosen
 from quedge.experiments.experiment import Experiment, Grid, Size, points_of, vary
 from quedge.experiments.fingerprint import name_of
-from quedge.experiments.presentation import Presentation
 from quedge.files.policies import POLICIES
 from quedge.model.scenario import Scenario
 from quedge.policy.registry import ALL_LOCAL, BEST_SINGLE, SCHEMES
 
 
 def experiment(*grids: Grid) -> Experiment:
-    return Experiment("mine", "Mine", "", grids, Presentation())
+    return Experiment("mine", "Mine", "", grids)
 
 
 def test_a_grid_is_every_variant_under_every_policy_and_seed() -> None:
@@ -37,8 +36,8 @@ def test_a_grid_may_run_less_but_never_more_than_the_size() -> None:
 def test_tables_and_figures_share_their_cells() -> None:
     size = Size(frames=5, seeds=2)
     cells = {name: {name_of(point.job) for point in points_of(EXPERIMENTS[name], size)} for name in EXPERIMENTS}
-    assert cells["fig8"] == cells["table4"] < cells["beyond-v"]
-    assert cells["fig9"] == cells["table3"] < cells["beyond-nu"]
+    assert cells["fig8"] < cells["table4"] < cells["beyond-v"]
+    assert cells["fig9"] < cells["table3"] < cells["beyond-nu"]
     assert cells["fig6"] == cells["table2"]
     assert cells["beyond-delay"] == cells["beyond-arrivals"]
     assert cells["fig7"] < cells["beyond-circuit-power"]

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from quedge.experiments.fingerprint import code_version, determinants, joint_version, name_of, scenario_object
+from quedge.experiments.fingerprint import code_version, determinants, joint_version, name_of
 from quedge.experiments.job import Job
 from quedge.experiments.probes.largest_stable_rate import SecuredSimulation
 from quedge.experiments.probes.simulation import Simulation
+from quedge.files.fingerprint import scenario_object
 from quedge.model.frame import Decision, Frame
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import BestPair, BestSingle

@@ -16,9 +16,9 @@ from quedge.experiments.catalogue import EXPERIMENTS, check_extras
 from quedge.experiments.engine import workers
 from quedge.experiments.experiment import Experiment, Grid, Size, points_of, vary
 from quedge.experiments.fingerprint import name_of
-from quedge.experiments.presentation import POLICY, QUEUE_COLUMN, Presentation, Sweep, Table
-from quedge.experiments.reading.rows import figure_header
+from quedge.experiments.presentation import POLICY, QUEUE, Sweep, Table
 from quedge.experiments.reproduce import reproduce
+from quedge.experiments.rows import figure_header
 from quedge.experiments.sweep import sweep_experiment
 from quedge.model.scenario import Scenario
 from quedge.policy.registry import BEST_SINGLE, LYDROO_NOMA
@@ -35,7 +35,7 @@ TOY = Size(frames=4, seeds=2)
 def test_an_experiment_leaves_its_files(experiment: Experiment, tmp_path: Path) -> None:
     done = reproduce([experiment], TOY, tmp_path, InProcess())
     assert done.failed == []
-    name, figure, table = experiment.name, experiment.shown.figure, experiment.shown.table
+    name, figure, table = experiment.name, experiment.figure, experiment.table
     names = {path.name for path in tmp_path.iterdir()} - {"cells"}
     expected = {"report.html", f"{name}.experiment.json", f"{name}-cells.csv"}
     if figure is not None:
@@ -44,7 +44,7 @@ def test_an_experiment_leaves_its_files(experiment: Experiment, tmp_path: Path) 
         assert (tmp_path / f"{name}.pdf").read_bytes().startswith(b"%PDF")
         lines = list(csv.DictReader((tmp_path / f"{name}.csv").read_text().splitlines()))
         assert set(figure_header(figure)) < lines[0].keys()
-        drawn = {panel.measure for panel in getattr(figure, "panels", ())}
+        drawn = {panel.name for panel in getattr(figure, "panels", ())}
         assert drawn <= {line["measure"] for line in lines if line["source"] == "quedge"}
         assert len(getattr(figure, "marks", ())) == 0 or "paper" in {line["source"] for line in lines}
     if table is not None:
@@ -73,8 +73,8 @@ def test_a_second_run_writes_the_same_files(tmp_path: Path) -> None:
 def failing(seeds: set[int]) -> Experiment:
     grid = Grid([BEST_SINGLE], vary(nu=[1.0, 2.0]), Scenario(devices=2))
     sweep = sweep_experiment("mine", Scenario(devices=2), {"nu": [1.0, 2.0]}, [BEST_SINGLE])
-    probe = Told(failing=min(seeds))
-    return Experiment("sweep", "Mine", "", [grid], sweep.shown, probe, result=lambda found: "as was to be shown")
+    probe, result = Told(failing=min(seeds)), lambda found: "as was to be shown"
+    return Experiment("sweep", "Mine", "", [grid], sweep.figure, sweep.table, probe, result=result)
 
 
 def test_a_failed_cell_is_named_and_the_rest_is_shown(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_a_page_lists_experiments_as_the_catalogue_does_whenever_they_ran(tmp_pa
 def test_what_an_experiment_has_written_before_goes_and_what_it_has_not_stays(tmp_path: Path) -> None:
     (tmp_path / "sweep.md").write_text("mine")
     with_figure = failing({9})
-    without = dataclasses.replace(with_figure, shown=dataclasses.replace(with_figure.shown, figure=None))
+    without = dataclasses.replace(with_figure, figure=None)
     reproduce([with_figure], Size(4, 1), tmp_path, InProcess())
     assert (tmp_path / "sweep.png").exists()
     assert (tmp_path / "sweep.md").read_text() == "mine"
@@ -127,8 +127,8 @@ def test_what_an_experiment_has_written_before_goes_and_what_it_has_not_stays(tm
 
 def test_lists_can_be_varied_in_python(tmp_path: Path) -> None:
     grid = Grid([BEST_SINGLE], vary(weight=[[1.0, 2.0], [2.0, 1.0]]), Scenario(devices=2))
-    table = Table([("weight", "c")], [QUEUE_COLUMN])
-    mine = Experiment("mine", "Mine", "", [grid], Presentation(table=table))
+    table = Table([("weight", "c")], [QUEUE])
+    mine = Experiment("mine", "Mine", "", [grid], table=table)
     assert reproduce([mine], Size(4, 1), tmp_path, InProcess()).failed == []
     assert "| (1.0, 2.0) | best-single |" in (tmp_path / "mine.md").read_text()
 
@@ -152,15 +152,15 @@ def test_where_every_cell_fails_what_stood_there_stays(tmp_path: Path) -> None:
 
 def test_runs_that_were_shorter_say_so_in_the_figure(tmp_path: Path) -> None:
     from quedge.experiments.figures import draw_figure
-    from quedge.experiments.presentation import Panel
-    from quedge.experiments.reading.rows import OURS, Row
+    from quedge.experiments.presentation import Measure
+    from quedge.experiments.rows import OURS, Row
 
     rows = [
         Row(float(x), line, "data_queue_mbit", 1.0, 0.5, 1.5, "ci95", 3, frames, OURS)
         for x in (1, 2)
         for line, frames in (("exact", 2000), ("best-pair", 500), ("best-single", 2000 // x))
     ]
-    drawn = draw_figure(Sweep("nu", "nu", [Panel("data_queue_mbit", "queue", "queue")]), rows)
+    drawn = draw_figure(Sweep("nu", [Measure("data_queue_mbit", "queue", "queue")]), rows)
     assert [text.get_text() for text in drawn.legends[0].get_texts()] == [
         "exact", "best-pair (500 frames)", "best-single (2,000 to 1,000 frames)"
     ]  # fmt: skip
@@ -168,22 +168,22 @@ def test_runs_that_were_shorter_say_so_in_the_figure(tmp_path: Path) -> None:
 
 def test_a_sweep_over_several_keys_has_a_line_a_combination() -> None:
     two = {"nu": [1.0, 2.0, 3.0], "v": [5.0, 6.0]}
-    figure = sweep_experiment("mine", Scenario(), two, [BEST_SINGLE]).shown.figure
+    figure = sweep_experiment("mine", Scenario(), two, [BEST_SINGLE]).figure
     assert isinstance(figure, Sweep)
     assert (figure.x, tuple(figure.lines)) == ("nu", ("v",))
-    figure = sweep_experiment("mine", Scenario(), two, [BEST_SINGLE, LYDROO_NOMA]).shown.figure
+    figure = sweep_experiment("mine", Scenario(), two, [BEST_SINGLE, LYDROO_NOMA]).figure
     assert isinstance(figure, Sweep)
     assert tuple(figure.lines) == (POLICY, "v")
     many = {"nu": [1.0, 2.0], "v": list(map(float, range(11)))}
-    swapped = sweep_experiment("mine", Scenario(), many, [BEST_SINGLE] * 6).shown
+    swapped = sweep_experiment("mine", Scenario(), many, [BEST_SINGLE] * 6)
     assert swapped.figure is None
     assert swapped.table is not None
     mixed = {"weight": [(1.0, 2.0), (2.0, 1.0), (1.0, 1.0)], "nu": [1.0, 2.0]}
-    figure = sweep_experiment("mine", Scenario(devices=2), mixed, [BEST_SINGLE]).shown.figure
+    figure = sweep_experiment("mine", Scenario(devices=2), mixed, [BEST_SINGLE]).figure
     assert isinstance(figure, Sweep)
     assert (figure.x, tuple(figure.lines)) == ("nu", ("weight",))
     lists = {"weight": [(1.0, 2.0), (2.0, 1.0)]}
-    assert sweep_experiment("mine", Scenario(devices=2), lists, [BEST_SINGLE]).shown.figure is None
+    assert sweep_experiment("mine", Scenario(devices=2), lists, [BEST_SINGLE]).figure is None
 
 
 @pytest.mark.parametrize(

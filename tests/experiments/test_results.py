@@ -6,7 +6,7 @@ import pytest
 
 from quedge.experiments.catalogue import EXPERIMENTS
 from quedge.experiments.experiment import Experiment
-from quedge.experiments.reading.records import Records, Run
+from quedge.experiments.records import Records, Run
 from quedge.experiments.results import (
     NotMeasuredError,
     Results,

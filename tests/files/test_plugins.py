@@ -138,7 +138,7 @@ def test_a_service_refuses_a_policy_whose_answers_it_could_not_vouch_for(
 def test_what_a_service_s_answers_depend_on_names_the_policy_and_its_source(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from quedge.experiments.fingerprint import plain
+    from quedge.files.fingerprint import plain
 
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", list(sys.path))

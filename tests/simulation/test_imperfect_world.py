@@ -16,7 +16,7 @@ from quedge.policy.baselines import AllOffload, BestPair, Random
 from quedge.policy.exact import Exact
 from quedge.policy.policy import Policy
 from quedge.simulation.measures import summarise
-from quedge.simulation.processes import Recorded, estimated_gain
+from quedge.simulation.processes import Recorded, estimate_gain
 from quedge.simulation.run import run_in_world, simulate
 from quedge.simulation.world import World, draw_world, random_streams
 from tests.policies import every_policy
@@ -29,7 +29,7 @@ FRAMES = 80
 def test_estimates_have_the_moments_of_their_error() -> None:
     # |1 + √ε z|² has mean 1 + ε and variance 2 ε + ε²; its fourth central moment at ε = 0.2 is below 1.4
     gain = np.full((1000, 100), 3e-11)
-    ratio = estimated_gain(Scenario(devices=100, estimate_error=0.2), gain, np.random.default_rng(0)) / gain
+    ratio = estimate_gain(Scenario(devices=100, estimate_error=0.2), gain, np.random.default_rng(0)) / gain
     variance = 2.0 * 0.2 + 0.2**2
     assert abs(ratio.mean() - 1.2) < 5.0 * np.sqrt(variance / ratio.size)
     assert abs(ratio.var() - variance) < 5.0 * np.sqrt(1.4 / ratio.size)
@@ -41,7 +41,7 @@ def test_the_field_is_off_by_the_error_s_share_of_its_power() -> None:
     gain = np.random.default_rng(1).exponential(2e-11, (200_000, 1))
     z = np.random.default_rng(2).standard_normal((2, 200_000, 1)) * np.sqrt(0.5)
     field = np.sqrt(gain) * (1.0 + np.sqrt(error) * (z[0] + 1j * z[1]))
-    estimate = estimated_gain(scenario, gain, np.random.default_rng(2))
+    estimate = estimate_gain(scenario, gain, np.random.default_rng(2))
     np.testing.assert_allclose(estimate, np.abs(field) ** 2, rtol=1e-9)
     assert np.mean(np.abs(field - np.sqrt(gain)) ** 2) / gain.mean() == pytest.approx(error, rel=0.02)
 
@@ -49,16 +49,16 @@ def test_the_field_is_off_by_the_error_s_share_of_its_power() -> None:
 def test_a_device_without_an_error_is_known_exactly() -> None:
     gain = np.random.default_rng(0).exponential(1e-11, (50, 2))
     scenario = Scenario(devices=2, estimate_error=[0.0, 0.3])
-    estimate = estimated_gain(scenario, gain, np.random.default_rng(0))
+    estimate = estimate_gain(scenario, gain, np.random.default_rng(0))
     np.testing.assert_array_equal(estimate[:, 0], gain[:, 0])
     assert (estimate[:, 1] != gain[:, 1]).all()
 
 
 def test_without_an_error_the_policy_is_told_the_very_truth() -> None:
     world = draw_world(CELL, 10, seed=3)
-    assert world.tells_the_truth
-    assert world.part(2, 5).tells_the_truth
-    assert not draw_world(IMPERFECT, 10, seed=3).tells_the_truth
+    assert world.has_perfect_csi
+    assert world.part(2, 5).has_perfect_csi
+    assert not draw_world(IMPERFECT, 10, seed=3).has_perfect_csi
 
 
 def test_errors_of_estimates_move_no_other_random_number() -> None:
@@ -88,8 +88,8 @@ def test_a_policy_is_told_the_estimates_and_the_trace_keeps_both() -> None:
     listener = Listener()
     trace = simulate(IMPERFECT, listener, FRAMES, seed=1)
     world = draw_world(IMPERFECT, FRAMES, seed=1)
-    np.testing.assert_array_equal(listener.told, world.told_gain)
-    np.testing.assert_array_equal(trace.channel_estimate, world.told_gain)
+    np.testing.assert_array_equal(listener.told, world.estimated_gain)
+    np.testing.assert_array_equal(trace.channel_estimate, world.estimated_gain)
     np.testing.assert_array_equal(trace.channel_gain, world.channel_gain)
 
 
@@ -128,7 +128,7 @@ def test_with_the_truth_and_perfect_cancellation_what_was_promised_is_what_was_r
     assert trace.promised_rate_mbps is trace.rate_mbps
     summary = summarise(trace)
     assert summary.delivered_ratio == summary.objective_ratio
-    assert summary.unsupported_ratio == 0.0
+    assert summary.outage_ratio == 0.0
 
 
 def test_a_world_whose_estimates_are_true_runs_as_one_without_estimates_bit_for_bit() -> None:
@@ -157,10 +157,10 @@ def test_the_two_ratios_tell_what_was_decided_from_what_came_of_it() -> None:
     summary = summarise(trace)
     assert summary.objective_ratio == pytest.approx(1.0, abs=2e-3)
     assert summary.delivered_ratio < 0.99
-    assert 0.0 < summary.unsupported_ratio < 1.0
+    assert 0.0 < summary.outage_ratio < 1.0
     settled = slice(200, None)
     short = trace.rate_mbps[settled] < trace.promised_rate_mbps[settled] * (1.0 - 1e-9)
-    assert summary.unsupported_ratio == short.sum() / trace.offload[settled].sum()
+    assert summary.outage_ratio == short.sum() / trace.offload[settled].sum()
 
 
 def test_a_recording_s_gains_are_the_truth_and_are_estimated_like_any_other() -> None:

@@ -144,7 +144,7 @@ def test_a_numpy_archive_holds_arrays_of_frames_and_devices(tmp_path: Path) -> N
     for variables, complaint in (
         ({"other": gain}, "channel_gain or arrival_mbit: no such variable; the variables are other"),
         ({"channel_gain": gain, "arrival_mbit": gain.T}, r"arrival_mbit: shape \(2, 1\) is not allowed"),
-        ({"channel_gain": gain[0]}, "channel_gain: must be a matrix of real numbers, one row a frame"),
+        ({"channel_gain": gain[0]}, "channel_gain: must be a matrix of real numbers, one row per frame"),
         ({"channel_gain": np.array([[object()]])}, "recording.npz: cannot be read as a NumPy archive"),
         ({"arrival_mbit": -gain}, "arrival_mbit: -1e-09 in frame 0, device 0 is not allowed"),
     ):

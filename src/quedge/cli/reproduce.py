@@ -28,7 +28,7 @@ from quedge.experiments.catalogue import NAMES, check_extras, check_shown, chose
 from quedge.experiments.engine.execution import Progress
 from quedge.experiments.engine.process_pool import ProcessPool
 from quedge.experiments.engine.ray_cluster import RayCluster
-from quedge.experiments.engine.workers import Workers, told
+from quedge.experiments.engine.workers import Workers, time_left_text
 from quedge.experiments.experiment import FULL, QUICK, Experiment, Size, points_of
 from quedge.experiments.report import manifests_in, read_manifests, write_report
 from quedge.experiments.reproduce import Reproduced, jobs_of, reproduce
@@ -151,7 +151,7 @@ def progress_of_cells() -> Iterator[Callable[[Progress], None]]:
     columns = (TextColumn("cells"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}"))
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None, left="starting the workers")
-        yield lambda at: bar.update(task, completed=at.done, total=at.total, left=told(at.seconds_left))
+        yield lambda at: bar.update(task, completed=at.done, total=at.total, left=time_left_text(at.seconds_left))
 
 
 def _lines_now_and_then() -> Callable[[Progress], None]:
@@ -161,7 +161,7 @@ def _lines_now_and_then() -> Callable[[Progress], None]:
         nonlocal last
         if time.monotonic() - last >= _LINE_EVERY_S:
             last = time.monotonic()
-            print(f"{at.done} of {at.total} cells, {told(at.seconds_left)}", file=sys.stderr, flush=True)
+            print(f"{at.done} of {at.total} cells, {time_left_text(at.seconds_left)}", file=sys.stderr, flush=True)
 
     return tell
 

@@ -34,7 +34,7 @@ from quedge.files.policies import check_devices, load_plugin, policies_by_name
 from quedge.files.scenario import read_scenario, write_scenario
 from quedge.files.traces import FORMATS, check_format, write_trace
 from quedge.simulation.measures import Summary
-from quedge.simulation.run import Outcome, compare
+from quedge.simulation.run import ComparedRun, compare
 
 _FRAMES = 10_000
 _SUMMARY, _SCENARIO, _FIGURE = "summary.json", "scenario.toml", "figure.png"
@@ -88,7 +88,7 @@ def run(
         elif traces_format is not None or no_figure:
             option = "--no-figure" if traces_format is None else f"--traces {traces_format}"
             raise ValueError(f"{option}: is not allowed without --out")
-    kept: list[Outcome] = []
+    kept: list[ComparedRun] = []
     summaries: dict[str, Summary] = {}
     with progress_bars(count) as progress:
         with refusing():
@@ -173,7 +173,7 @@ def check_folder(folder: Path, names: Sequence[str], traces: str = "csv", figure
         raise ValueError(f"{folder / min(stale)}: belongs to another run; choose another folder or remove it")
 
 
-def write_run(folder: Path, outcomes: Sequence[Outcome], traces: str = "csv", figure: bool = True) -> None:
+def write_run(folder: Path, outcomes: Sequence[ComparedRun], traces: str = "csv", figure: bool = True) -> None:
     """Write a run's files into a folder, each as a whole or not at all.
 
     `summary.json` holds a list with one object per policy, `trace-<policy>.csv` (or .npz, or .parquet) what happened in

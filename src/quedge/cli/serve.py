@@ -33,9 +33,9 @@ from quedge.controller.engine import Pace
 from quedge.controller.journal import Durability, StateError
 from quedge.controller.state import QueueState
 from quedge.errors import check_installed
-from quedge.experiments.fingerprint import plain, scenario_object
 from quedge.files.agent import read_agent
 from quedge.files.exported import SUFFIX
+from quedge.files.fingerprint import plain, scenario_object
 from quedge.files.policies import POLICIES, check_devices, policies_by_name
 from quedge.files.scenario import read_scenario
 from quedge.model.scenario import Scenario

@@ -24,7 +24,7 @@ from quedge.cli.options import (
 from quedge.cli.progress import empty_table, output_console, print_note, progress_bars
 from quedge.cli.reproduce import workers_for
 from quedge.errors import not_allowed, one_of
-from quedge.experiments.reading.estimates import Estimate
+from quedge.experiments.statistics import Estimate
 from quedge.experiments.tuning import GOALS, Setting, Tuned, Tuning, TuningError, tune
 from quedge.files.policies import ALLOWED, policies_by_name
 from quedge.files.scenario import read_scenario

@@ -149,7 +149,7 @@ class _Recorders:
 async def _play(
     workload: Workload, target: Target, frame_s: float, reporters: Reporters, recorders: _Recorders
 ) -> None:
-    gains, arrivals = workload.world.told_gain, workload.world.arrival_mbit
+    gains, arrivals = workload.world.estimated_gain, workload.world.arrival_mbit
     unreported = np.zeros(gains.shape[1])
     recorders.tally.begin()
     begun = time.perf_counter()

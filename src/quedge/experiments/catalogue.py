@@ -1,27 +1,26 @@
-"""Every experiment by name, and what must be installed for its cells to run."""
+"""Every experiment by name, and what must be installed to run it."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from quedge.allocation.sca import CvxpyClarabel, DirectClarabel, NomaSca
-from quedge.errors import check_installed
+from quedge.errors import check_installed, one_of
 from quedge.experiments import beyond, paper
 from quedge.experiments.experiment import Experiment
-from quedge.experiments.job import Job, Together
+from quedge.experiments.job import AllocatorGroup, Job
 from quedge.experiments.model_free.ppo import Ppo
 
 _SHOWN_BY = {"pyarrow": "pyarrow", "matplotlib": "Matplotlib", "jinja2": "Jinja2"}
-"""What keeps cells, draws figures and writes the page; by the names of their imports."""
+"""Libraries that store findings, draw figures and write the page, by the names of their imports."""
 
 
 def check_shown(what: str) -> None:
-    """Refuse experiments whose findings cannot be kept and shown, before any of them runs.
+    """Refuse to start where findings could not be stored and shown.
 
     Args:
-        what: the command or function that would.
+        what: the command or function that needs it.
 
     Raises:
         MissingExtraError: naming the library and the extra.
@@ -31,13 +30,12 @@ def check_shown(what: str) -> None:
 
 
 def check_extras(jobs: Iterable[Job]) -> None:
-    """Refuse cells that cannot run with what is installed, before any of them does.
+    """Refuse jobs that need a library that is not installed, before any of them runs.
 
     Raises:
         MissingExtraError: naming the policy, the library and the extra.
     """
-    chosen = {repr(job.policy): job.policy for job in jobs}.values()
-    for policy in itertools.chain.from_iterable(map(_each, chosen)):
+    for policy in {repr(policy): policy for job in jobs for policy in _policies_of(job)}.values():
         if isinstance(policy, Ppo):
             check_installed("stable_baselines3", "PPO", "Stable-Baselines3", "ppo")
         solver = policy.solver if isinstance(policy, NomaSca) else None
@@ -47,8 +45,8 @@ def check_extras(jobs: Iterable[Job]) -> None:
             check_installed("cvxpy", "the timing of SCA", "CVXPY", "sca")
 
 
-def _each(policy: Any) -> list[Any]:
-    return [member for _, member in policy.members] if isinstance(policy, Together) else [policy]
+def _policies_of(job: Job) -> list[Any]:
+    return [member for _, member in job.policy.members] if isinstance(job.policy, AllocatorGroup) else [job.policy]
 
 
 EXPERIMENTS = {experiment.name: experiment for experiment in (*paper.EXPERIMENTS, *beyond.EXPERIMENTS)}
@@ -56,7 +54,7 @@ EXPERIMENTS = {experiment.name: experiment for experiment in (*paper.EXPERIMENTS
 
 _GROUPS = {"all": tuple(EXPERIMENTS), "beyond": tuple(experiment.name for experiment in beyond.EXPERIMENTS)}
 NAMES = (*_GROUPS, *EXPERIMENTS)
-"""What can be asked for: an experiment, or a group of them."""
+"""Experiments, and groups of them."""
 
 
 def chosen(names: Sequence[str]) -> list[Experiment]:
@@ -68,6 +66,6 @@ def chosen(names: Sequence[str]) -> list[Experiment]:
     wanted: set[str] = set()
     for name in names:
         if name not in NAMES:
-            raise ValueError(f"{name[:60]!r} is not allowed; it must be one of {', '.join(NAMES)}")
+            raise ValueError(f"{name[:60]!r} is not allowed; it must be {one_of(NAMES)}")
         wanted.update(_GROUPS.get(name, (name,)))
     return [experiment for name, experiment in EXPERIMENTS.items() if name in wanted]

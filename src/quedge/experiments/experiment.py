@@ -6,11 +6,11 @@ import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from quedge.allocation.allocator import Allocator
-from quedge.experiments.job import Job, Probe, Together, Trainer
-from quedge.experiments.presentation import Presentation
+from quedge.experiments.job import AllocatorGroup, Job, PolicyTrainer, Probe
+from quedge.experiments.presentation import Figure, Table
 from quedge.experiments.probes.simulation import Simulation
 from quedge.experiments.results import Sentence
 from quedge.model.scenario import Scenario
@@ -25,8 +25,8 @@ class Size(NamedTuple):
     """How much of an experiment runs.
 
     Attributes:
-        frames: number of frames; parts of an experiment may say fewer.
-        seeds: number of seeds, 0, 1, 2 ...; parts of an experiment may say fewer.
+        frames: number of frames; grids may have fewer.
+        seeds: number of seeds, 0, 1, 2 ...; grids may have fewer.
     """
 
     frames: int = 10_000
@@ -37,28 +37,16 @@ FULL = Size()
 QUICK = Size(frames=2_000, seeds=1)
 
 
-class NamedAllocator(NamedTuple):
-    """An allocator with its name, where it is not a policy that is looked at.
+class Contender(NamedTuple):
+    """What a grid compares that is no policy of `policy.registry`: an allocator, or a policy that is trained first.
 
     Attributes:
         name: what it is called.
-        policy: the allocator.
+        policy: the allocator, or the settings of the training.
     """
 
     name: str
-    policy: Allocator
-
-
-class NamedTrainer(NamedTuple):
-    """A training with its name, where a policy is trained before the run that is looked at.
-
-    Attributes:
-        name: what the policy is called.
-        policy: the training.
-    """
-
-    name: str
-    policy: Trainer
+    policy: Allocator | PolicyTrainer
 
 
 @dataclass(frozen=True)
@@ -69,14 +57,14 @@ class Grid:
         schemes: the policies.
         variants: what each variant changes in the scenario.
         base: the scenario.
-        frames: number of frames where it is fewer than the size's.
-        seeds: number of seeds where it is fewer than the size's.
+        frames: most frames of a run; the experiment's size may have fewer.
+        seeds: most seeds; the experiment's size may have fewer.
         channel: where channel gains come from.
         arrivals: where arrivals come from.
-        together: whether each cell measures all of the policies, allocators, in turn; for times.
+        together: whether one job measures all of the policies, which are allocators, in turn; for times.
     """
 
-    schemes: Sequence[Scheme | NamedAllocator | NamedTrainer]
+    schemes: Sequence[Scheme | Contender]
     variants: Sequence[Variant] = ({},)
     base: Scenario = Scenario()
     frames: int | None = None
@@ -95,27 +83,29 @@ class Grid:
 
 @dataclass(frozen=True)
 class Experiment:
-    """What is to be found out, and how it is shown.
+    """What is measured, and how it is shown.
 
     Attributes:
         name: what commands and files call it.
         title: its heading.
         caption: what is seen, in a sentence or two.
         grids: what runs.
-        shown: the figure and the tables.
-        probe: what is found out about each cell.
+        figure: what is drawn, if anything.
+        table: what is tabulated, if anything.
+        probe: what is measured in each run.
         remarks: what a reader must know beside the numbers, such as where the paper contradicts itself.
         chapter: heading under which a report lists it.
-        result: what was found, a sentence from the numbers of the cells, such as
+        result: a sentence from the numbers that were found, such as
             `lambda found: f"power is {found.mean('power_w', 'exact'):.3f} W"`.
-        full: how much of it has to run to be more than a quick look; None where that is for the user to say.
+        full: the size below which a run is called shortened; None where any size is complete.
     """
 
     name: str
     title: str
     caption: str
     grids: Sequence[Grid]
-    shown: Presentation
+    figure: Figure | None = None
+    table: Table | None = None
     probe: Probe = Simulation()
     remarks: Sequence[str] = ()
     chapter: str = "The paper"
@@ -124,7 +114,7 @@ class Experiment:
 
 
 class Point(NamedTuple):
-    """A cell's place in its experiment."""
+    """A job's place in its experiment."""
 
     variant: Variant
     scheme: str
@@ -133,22 +123,19 @@ class Point(NamedTuple):
 
 
 def points_of(experiment: Experiment, size: Size) -> Iterator[Point]:
-    """All cells of an experiment, seed by seed, so that every part is there early."""
+    """All jobs of an experiment, seed by seed, so that every part is there early."""
     seeds = max(grid.sized(size).seeds for grid in experiment.grids)
     for seed, grid in itertools.product(range(seeds), experiment.grids):
         frames, most_seeds = grid.sized(size)
         if seed >= most_seeds:
             continue
+        group = AllocatorGroup(tuple((each.name, cast(Allocator, each.policy)) for each in grid.schemes))
         for variant, scheme in itertools.product(grid.variants, grid.schemes):
             scenario = dataclasses.replace(grid.base, **variant)
             kept = {key: getattr(scenario, key) for key in variant}
-            policy = _together(grid.schemes) if grid.together else scheme.policy
+            policy = group if grid.together else scheme.policy
             job = Job(scenario, policy, seed, frames, experiment.probe, grid.channel, grid.arrivals)
             yield Point(kept, scheme.name, seed, job)
-
-
-def _together(schemes: Sequence[Scheme | NamedAllocator | NamedTrainer]) -> Together:
-    return Together(tuple((scheme.name, scheme.policy) for scheme in schemes if isinstance(scheme, NamedAllocator)))
 
 
 def vary(**values: Iterable[Any]) -> list[Variant]:

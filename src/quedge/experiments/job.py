@@ -1,4 +1,4 @@
-"""What is found out about one cell of an experiment."""
+"""A job of an experiment: one scenario under one policy and seed, and what is measured there."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from quedge.simulation.trace import Trace
 
 
 class Series(NamedTuple):
-    """A measure that was taken at several places of a run.
+    """A measure at several places of a run.
 
     Attributes:
         at: the places, such as frames; shape (points,).
@@ -34,10 +34,10 @@ Findings = Mapping[str, float | Series]
 
 
 class Trained(NamedTuple):
-    """What a training has brought.
+    """The result of a training.
 
     Attributes:
-        policy: what was learned; it learns no more.
+        policy: the trained policy, which learns no more.
         frames: frames of experience.
         cpu_s: processor time of the training (s).
     """
@@ -48,7 +48,7 @@ class Trained(NamedTuple):
 
 
 @runtime_checkable
-class Trainer(Protocol):
+class PolicyTrainer(Protocol):
     """Settings of a training; a frozen value, as policies are."""
 
     def train(
@@ -58,8 +58,8 @@ class Trainer(Protocol):
 
         Args:
             scenario: the cell.
-            frames: length of the run that follows, to which the experience is in proportion.
-            seed: of all that is drawn; the same one gives the same policy.
+            frames: length of the run that follows; the amount of experience is proportional to it.
+            seed: of all that is drawn; the same seed gives the same policy.
             channel: where the channel gains of its worlds come from.
             arrivals: where their arrivals come from.
 
@@ -70,15 +70,15 @@ class Trainer(Protocol):
 
 
 class Probe(Protocol):
-    """What is found out about a cell, and how; a frozen value whose fields are its settings."""
+    """What is measured in a job, and how; a frozen value whose fields are its settings."""
 
     @property
-    def alone(self) -> bool:
+    def exclusive(self) -> bool:
         """Whether nothing else may run meanwhile, since times are measured."""
         ...
 
     def measure(self, job: Job) -> Findings:
-        """Run the cell. The same job gives the same findings, but for times.
+        """Run the job. The same job gives the same findings, except for times.
 
         Raises:
             Exception: whatever goes wrong; the engine reports it.
@@ -87,8 +87,8 @@ class Probe(Protocol):
 
 
 @dataclass(frozen=True)
-class Together:
-    """Allocators that one cell measures in turn, so that what disturbs the machine meets all of them alike.
+class AllocatorGroup:
+    """Allocators that one job measures in turn, so that what disturbs the machine affects all of them alike.
 
     Attributes:
         members: each with its name.
@@ -97,27 +97,27 @@ class Together:
     members: tuple[tuple[str, Allocator], ...]
 
 
-def found_of(name: str, findings: Findings) -> Findings:
-    """What a cell found of one of those that it measured together."""
+def findings_of_member(name: str, findings: Findings) -> Findings:
+    """The findings of one member of an `AllocatorGroup`."""
     return {measure[len(name) + 2 :]: found for measure, found in findings.items() if measure.startswith(f"{name}: ")}
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A cell: all that its findings depend on, besides the code.
+    """All that findings depend on, besides the code.
 
     Attributes:
         scenario: the radio cell and its devices.
-        policy: who decides; for some probes an allocator, several of them, or a training.
+        policy: who decides; for some probes an allocator, a group of them, or a training.
         seed: seed of the random streams.
         frames: number of frames.
-        probe: what is found out.
+        probe: what is measured.
         channel: where channel gains come from.
         arrivals: where arrivals come from.
     """
 
     scenario: Scenario
-    policy: Policy | Learner | Allocator | Together | Trainer
+    policy: Policy | Learner | Allocator | AllocatorGroup | PolicyTrainer
     seed: int
     frames: int
     probe: Probe
@@ -125,10 +125,10 @@ class Job:
     arrivals: ArrivalProcess = ExponentialArrivals()
 
     def run(self) -> Findings:
-        """What the probe finds."""
+        """The probe's findings."""
         return self.probe.measure(self)
 
     def simulate(self) -> Trace:
-        """The whole run of a job whose policy is one."""
+        """The run of a job whose policy is one."""
         policy = cast(Policy | Learner, self.policy)
         return simulate(self.scenario, policy, self.frames, self.seed, channel=self.channel, arrivals=self.arrivals)

@@ -1,4 +1,4 @@
-"""The numbers that the paper gives, as marks beside ours."""
+"""The paper's numbers, as marks beside ours."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping
 from importlib.resources import files
 
 from quedge.experiments.presentation import Mark
-from quedge.experiments.reading.rows import label_of
+from quedge.experiments.rows import label_of
 from quedge.policy.registry import LYDROO_NOMA
 
 _TABLE2_POLICIES = {"tdma": "TDMA", "noma_heuristic": "NOMA, greedy", "noma_sca": "SCA, CVXPY"}
-"""What we call the paper's schemes: TDMA, NOMA_Heuristic and NOMA_SCA, which it solves by CVXPY."""
+"""Our names of the paper's schemes TDMA, NOMA_Heuristic and NOMA_SCA; it solves the last by CVXPY."""
 
 
 def table2_marks() -> list[Mark]:
-    """Table II: mean execution times (µs) by number of devices, a line an allocator."""
+    """Table II: mean execution times (µs) by number of devices, one line per allocator."""
     return [
         Mark(policy, float(line["devices"]), "time_us", float(line[column]))
         for line in _lines("table2_execution_time_us.csv")
@@ -34,7 +34,7 @@ def table4_marks() -> list[Mark]:
 
 
 def figure7_marks() -> list[Mark]:
-    """What the text gives of Figure 7: the paper's learning agent at values of P_q."""
+    """Figure 7 in the text: the paper's learning agent at values of P_q."""
     return [
         mark._replace(measure="power_w" if mark.measure == "average_power_w" else mark.measure)
         for mark in _marks("figure7_pqc_power.csv", "pqc_power_w")
@@ -42,7 +42,7 @@ def figure7_marks() -> list[Mark]:
 
 
 def arrival_rate_marks(figure: int) -> list[Mark]:
-    """What the text gives of Figure 4 or 5: rates where they start, and a level that is kept at every arrival rate."""
+    """Figure 4 or 5 in the text: rates where they start, and levels that hold at every arrival rate."""
     return [
         Mark(
             line["policy"],
@@ -56,7 +56,7 @@ def arrival_rate_marks(figure: int) -> list[Mark]:
 
 
 def by_line(marks: list[Mark]) -> list[Mark]:
-    """Marks of a figure in which the key's value is a line, not a place."""
+    """Marks for a figure in which the key's value stands for a line, not a place."""
     return [mark._replace(line=label_of(mark.x), x=None) for mark in marks]
 
 

@@ -15,13 +15,13 @@ LOWER, HIGHER = "lower", "higher"
 
 
 class Mark(NamedTuple):
-    """A number that the paper gives.
+    """A number from the paper.
 
     Attributes:
-        line: what it is about: a policy's name, or the value of the key that the lines stand for.
-        x: where it stands: the value of the key on the horizontal axis; None where the paper gives no place: a level at
-            every value of the key, or a mean over a run.
-        measure: what it measures.
+        line: the line that it belongs to: a policy's name, or a value of the key that lines stand for.
+        x: the value of the key on the horizontal axis; None where the paper gives a level for every value of the key,
+            or a mean over a run.
+        measure: the measure's name.
         value: the number.
     """
 
@@ -32,68 +32,55 @@ class Mark(NamedTuple):
 
 
 class Level(NamedTuple):
-    """A value with a line of its own: what a measure has to keep to, or what the paper's text says of it."""
+    """A horizontal reference line: a limit, or a value from the paper's text."""
 
     value: float
     name: str
 
 
-class Panel(NamedTuple):
-    """One measure of a figure.
+class Measure(NamedTuple):
+    """A measure as figures and tables show it.
 
     Attributes:
-        measure: its name.
+        name: its name among the findings.
         label: of its axis, with the unit.
-        scale: "linear" from zero, "log", "queue" (decades where values differ by decades), or "close" (not from zero).
-        level: a value with a line of its own.
-        quartiles: whether it is a time, of which the median is drawn, with the quartiles as a band; see `Column`.
+        scale: of its axis: "linear" (from zero), "close" (not from zero), "log", or "queue" (logarithmic where values
+            differ by decades).
+        level: a reference line in figures.
+        heading: of its column in tables; the label where there is none.
+        digits: after the decimal point in tables.
+        better: `LOWER` or `HIGHER`, where one is better than the other.
+        quartiles: whether it is a time, shown as the median over the seeds with its quartiles: `..._p25` and `..._p75`
+            where the probe finds them in each run, else those over the seeds.
     """
 
-    measure: str
+    name: str
     label: str
     scale: str = "linear"
     level: Level | None = None
-    quartiles: bool = False
-
-
-class Column(NamedTuple):
-    """One measure of a table.
-
-    Attributes:
-        measure: its name.
-        heading: with the unit.
-        digits: after the point.
-        better: `LOWER` or `HIGHER`, where one is better than the other.
-        quartiles: whether it is a time, of which the median over the seeds is given, with its quartiles: `..._p25` and
-            `..._p75` where the probe finds them of each run, else those over the seeds.
-    """
-
-    measure: str
-    heading: str
-    digits: int
+    heading: str = ""
+    digits: int = 2
     better: str | None = None
     quartiles: bool = False
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """Measures against a key of the scenario, a line a policy, or a value of another key, or a pair of both.
+    """Measures against a key of the scenario; one line per policy, per value of another key, or per pair of both.
 
-    A variant that leaves the key out has no place in it, nor zero on a logarithmic axis.
+    Variants without a value of the key are left out, as are zeros on a logarithmic axis.
 
     Attributes:
         x: the key.
-        x_label: of the horizontal axis, with the unit.
         panels: the measures.
         lines: the keys whose values a line stands for.
         logarithmic: whether the horizontal axis is.
         marks: the paper's numbers.
-        only: values of keys; of the variants that have other ones nothing is drawn.
+        only: values of other keys; variants that differ from them are left out.
     """
 
     x: str
-    x_label: str
-    panels: Sequence[Panel]
+    panels: Sequence[Measure]
     lines: Sequence[str] = (POLICY,)
     logarithmic: bool = False
     marks: Sequence[Mark] = ()
@@ -102,58 +89,58 @@ class Sweep:
 
 @dataclass(frozen=True)
 class SweepsBeside:
-    """Sweeps over different keys side by side, with the same measures under each other on a common scale.
+    """Sweeps over different keys side by side, with the same measures on common vertical axes.
 
     Attributes:
-        columns: the sweeps, of the same number of panels.
+        columns: the sweeps, with equally many panels.
     """
 
     columns: Sequence[Sweep]
 
 
 @dataclass(frozen=True)
-class Course:
-    """Measures over the frames, a line a policy or a value of a key.
+class TimeSeries:
+    """Measures over the frames, one line per policy or value of a key.
 
     Attributes:
-        panels: the measures, of which the course is kept as `..._over_time`.
+        panels: the measures; their series are found as `..._over_time`.
         lines: the key that a line stands for.
-        marks: the paper's numbers, means over a run, drawn beside the panel.
+        marks: the paper's means over a run, drawn beside the panel.
     """
 
-    panels: Sequence[Panel]
+    panels: Sequence[Measure]
     lines: str = POLICY
     marks: Sequence[Mark] = ()
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Measures of each policy, side by side.
+    """Measures of each policy, one panel per measure.
 
     Attributes:
         panels: the measures.
     """
 
-    panels: Sequence[Panel]
+    panels: Sequence[Measure]
 
 
 @dataclass(frozen=True)
-class Front:
-    """One measure against another, a point a variant, a line through those that have a key's value in common.
+class ParetoFront:
+    """One measure against another: one point per variant, one line per value of a key.
 
     Attributes:
         x: the measure on the horizontal axis.
         y: the measure on the vertical axis.
         points: the key that varies along a line.
         lines: the key that a line stands for.
-        highlight: the values of both keys, in that order, at a point to be marked.
+        highlight: the values of both keys, in that order, at a point to mark.
         highlight_name: what that point is.
-        x_limits: the horizontal axis reaches no farther than this; the figure's numbers have the rest.
-        marks: the paper's numbers; `line` says of what.
+        x_limits: limits of the horizontal axis; the figure's CSV file also has the points beyond.
+        marks: the paper's numbers.
     """
 
-    x: Panel
-    y: Panel
+    x: Measure
+    y: Measure
     points: str
     lines: str
     highlight: tuple[float, float]
@@ -162,58 +149,44 @@ class Front:
     marks: Sequence[Mark] = ()
 
 
-Figure = Sweep | SweepsBeside | Course | Ranking | Front
+Figure = Sweep | SweepsBeside | TimeSeries | Ranking | ParetoFront
 
 
 @dataclass(frozen=True)
 class Table:
-    """A row a variant and policy, the paper's row before ours.
+    """One row per variant and policy, the paper's rows before ours.
 
     Attributes:
         keys: the scenario's keys that vary, with their headings.
         columns: the measures.
         marks: the paper's numbers; `x` is the value of the only key.
-        paper_name: heading of the paper's rows; without marks it is not used.
+        paper_name: heading of the paper's rows.
     """
 
     keys: Sequence[tuple[str, str]]
-    columns: Sequence[Column]
+    columns: Sequence[Measure]
     marks: Sequence[Mark] = ()
     paper_name: str = "the paper"
 
 
-@dataclass(frozen=True)
-class Presentation:
-    """The figure and the table of an experiment; either may be missing."""
-
-    figure: Figure | None = None
-    table: Table | None = None
-
-
 BUDGET = Level(float(Scenario().per_device("power_budget_w").mean()), "budget")
 
-QUEUE = Panel("data_queue_mbit", "data queue (Mbit)", "queue")
-ENERGY_QUEUE = Panel("energy_queue", "energy queue", "queue")
-POWER = Panel("power_w", "power (W)", "close", BUDGET)
-REWARD = Panel("reward", "reward, objective (17)", "close")
-RATE = Panel("weighted_rate_mbps", "weighted rate (Mbit/s)", "close")
-OFFLOAD_RATIO = Panel("offload_ratio", "offloading ratio", "close")
-DELAY = Panel("delay_frames", "mean delay (frames)", "queue")
-DELAY_P95 = Panel("delay_p95_frames", "delay, 95 % (frames)", "queue")
-OBJECTIVE_RATIO = Panel("objective_ratio", "objective over its optimum", "close")
-DELIVERED = Panel("delivered_ratio", "delivered over the optimum", "close")
-
-# Of power, energy queue, offloading and weighted rate less, or more, is not better in itself.
-QUEUE_COLUMN = Column("data_queue_mbit", "data queue (Mbit)", 2, LOWER)
-ENERGY_QUEUE_COLUMN = Column("energy_queue", "energy queue", 2)
-RATE_COLUMN = Column("weighted_rate_mbps", "weighted rate (Mbit/s)", 2)
-POWER_COLUMN = Column("power_w", "power (W)", 4)
-OFFLOAD_RATIO_COLUMN = Column("offload_ratio", "offloading ratio", 3)
-DELAY_COLUMN = Column("delay_frames", "mean delay (frames)", 2, LOWER)
-DELAY_P95_COLUMN = Column("delay_p95_frames", "delay, 95 % (frames)", 1, LOWER)
-OBJECTIVE_RATIO_COLUMN = Column("objective_ratio", "of the optimum", 4, HIGHER)
-DELIVERED_COLUMN = Column("delivered_ratio", "delivered", 4, HIGHER)
-UNSUPPORTED_COLUMN = Column("unsupported_ratio", "unsupported", 3, LOWER)
+# Less, or more, is not better in itself for power, energy queue, offloading ratio and weighted rate.
+QUEUE = Measure("data_queue_mbit", "data queue (Mbit)", "queue", better=LOWER)
+ENERGY_QUEUE = Measure("energy_queue", "energy queue", "queue")
+POWER = Measure("power_w", "power (W)", "close", BUDGET, digits=4)
+REWARD = Measure("reward", "reward, objective (17)", "close")
+RATE = Measure("weighted_rate_mbps", "weighted rate (Mbit/s)", "close")
+OFFLOAD_RATIO = Measure("offload_ratio", "offloading ratio", "close", digits=3)
+MEAN_DELAY = Measure("delay_frames", "mean delay (frames)", "queue", better=LOWER)
+DELAY_P95 = Measure("delay_p95_frames", "delay, 95 % (frames)", "queue", digits=1, better=LOWER)
+OBJECTIVE_RATIO = Measure(
+    "objective_ratio", "objective over its optimum", "close", heading="of the optimum", digits=4, better=HIGHER
+)
+DELIVERED_RATIO = Measure(
+    "delivered_ratio", "delivered over the optimum", "close", heading="delivered", digits=4, better=HIGHER
+)
+OUTAGE_RATIO = Measure("outage_ratio", "outage ratio", "close", digits=3, better=LOWER)
 
 RATE_TRAP = (
     "The weighted rate ranks nothing: while the queues are stable it equals the weighted arrivals, 12.5 λ with ten "

@@ -1,4 +1,4 @@
-"""The files that an experiment leaves, and what they say of shortened runs."""
+"""The files of an experiment, and their note on shortened runs."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from typing import Any
 from quedge.experiments.engine.store import Store, metadata_of
 from quedge.experiments.engine.workers import common_versions
 from quedge.experiments.experiment import FULL, Experiment, Grid, Size, points_of
-from quedge.experiments.fingerprint import joint_version, scenario_object
+from quedge.experiments.fingerprint import joint_version
 from quedge.experiments.presentation import Figure
-from quedge.experiments.reading.markdown import markdown_of, text_of
-from quedge.experiments.reading.records import Gathered, Records
-from quedge.experiments.reading.rows import cells_text, csv_text, figure_header, figure_rows, table_rows
+from quedge.experiments.records import Gathered, Records
 from quedge.experiments.results import NotMeasuredError, Results
+from quedge.experiments.rows import cells_text, csv_text, figure_header, figure_rows
+from quedge.experiments.tables import markdown_of, table_rows, text_of
 from quedge.files.atomic import whole_file
+from quedge.files.fingerprint import scenario_object
 from quedge.model.scenario import PARAMETERS, Scenario
 
 
 def shortened(experiment: Experiment, size: Size) -> str:
-    """A sentence for whoever sees the numbers; empty where all of the experiment ran.
+    """The note on shortened runs; empty where all of the experiment ran.
 
     Args:
         experiment: the experiment.
-        size: how much of it was run.
+        size: how much of it ran.
     """
     full = experiment.full
     if full is None:
@@ -60,7 +61,7 @@ def _range(numbers: Iterable[int]) -> str:
 
 MANIFEST = ".experiment.json"
 
-_LETTERS_PER_INCH = 16  # of a note below a figure
+_LETTERS_PER_INCH = 16  # of the note below a figure
 
 
 def publish(
@@ -68,30 +69,30 @@ def publish(
 ) -> list[str]:
     """Write an experiment's files, each as a whole or not at all.
 
-    A figure is written as `NAME.png` and `NAME.pdf` with the numbers that it was drawn from in `NAME.csv`; a table as
-    `NAME.csv` and `NAME.md`, or `NAME-table.csv` and `NAME-table.md` beside a figure. `NAME-cells.csv` has every number
-    of every cell, and `NAME.experiment.json` says what was run. Where cells failed, the others' numbers are shown.
+    A figure is written as `NAME.png` and `NAME.pdf`, with its numbers in `NAME.csv`; a table as `NAME.csv` and
+    `NAME.md`, or `NAME-table.csv` and `NAME-table.md` beside a figure. `NAME-cells.csv` has every number of every run,
+    and `NAME.experiment.json`, the manifest, the settings. Where jobs failed, the others' numbers are shown.
 
     Args:
         experiment: the experiment.
-        size: how much of it was run.
-        gathered: what it has brought.
-        store: where its cells are.
-        folder: where to write; made where it does not exist.
+        size: how much of it ran.
+        gathered: its runs.
+        store: of the findings.
+        folder: where to write; made if it does not exist.
         position: its place in a report.
 
     Returns:
-        The names of the figures and tables that were written; none where every cell failed, and what stood there stays.
+        The names of the figures and tables that were written; none where every job failed, and older files stay.
 
     Raises:
         OSError: a file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    name, figure, table = experiment.name, experiment.shown.figure, experiment.shown.table
+    name, figure, table = experiment.name, experiment.figure, experiment.table
     if not gathered.records and (folder / f"{name}{MANIFEST}").exists():
-        return []  # what an earlier run has brought is better than nothing
+        return []  # the files of an earlier run are better than none
     manifest = _manifest(experiment, size, gathered, store, position)
-    # The manifest goes first and comes last: where one stands, all that it names belongs to it.
+    # The manifest is removed first and written last: where there is one, all files that it names belong to it.
     _remove_old(folder, name)
     written: dict[str, list[str]] = {}
     if gathered.records and figure is not None:
@@ -113,7 +114,7 @@ def publish(
 
 
 def _publish_figure(figure: Figure, records: Sequence[Records], folder: Path, name: str, note: str) -> list[str]:
-    """Draw a figure, with a note below it, and write it with its numbers; the names of its files."""
+    """Draw a figure with a note below, and write it with its numbers; returns the names of its files."""
     from quedge.experiments.figures import draw_figure, save_figure
 
     rows = figure_rows(figure, records)
@@ -128,7 +129,7 @@ def _publish_figure(figure: Figure, records: Sequence[Records], folder: Path, na
 
 
 def _remove_old(folder: Path, name: str) -> None:
-    """Remove what an experiment of the same name has written before; what it did not write stays."""
+    """Remove the files that the manifest of an earlier run names."""
     manifest = folder / f"{name}{MANIFEST}"
     try:
         files = json.loads(manifest.read_text(encoding="utf-8")).get("files", [])
@@ -141,7 +142,7 @@ def _remove_old(folder: Path, name: str) -> None:
 
 
 def _manifest(experiment: Experiment, size: Size, gathered: Gathered, store: Store, position: int) -> dict[str, Any]:
-    """What a report says of an experiment."""
+    """What the report needs to know of an experiment."""
     cells = {run.cell for record in gathered.records for run in record.runs}
     return {
         "name": experiment.name,
@@ -167,9 +168,9 @@ def _manifest(experiment: Experiment, size: Size, gathered: Gathered, store: Sto
 
 
 def _result(experiment: Experiment, gathered: Gathered) -> str | None:
-    """What was found, in a sentence; None where a cell failed, a number is missing, or there is none to say."""
+    """The experiment's result sentence; None without one, or where a job failed or a number is missing."""
     if experiment.result is None or gathered.failed:
-        return None  # of what is left the sentence might not be true
+        return None  # the sentence might not be true of the other jobs
     try:
         return experiment.result(Results(gathered.records))
     except NotMeasuredError:

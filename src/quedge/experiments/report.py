@@ -1,4 +1,4 @@
-"""One page of all figures and tables in a folder; it runs nothing."""
+"""One page of all figures and tables in a folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from quedge.errors import check_installed
 from quedge.experiments.engine.workers import common_versions
 from quedge.experiments.publication import MANIFEST
-from quedge.experiments.reading.estimates import BOLD_RULE, SETTLED_RULE
+from quedge.experiments.records import BOLD_RULE, SETTLED_RULE
 from quedge.experiments.symbols import SYMBOLS, assignment, value_text
 from quedge.files.atomic import whole_file
 from quedge.model.scenario import PARAMETERS
@@ -23,7 +23,7 @@ Manifest = Mapping[str, Any]
 
 
 class Constant(NamedTuple):
-    """A key of the scenario with the value that it has unless an experiment says otherwise."""
+    """A key of the scenario with its default value."""
 
     symbol: str
     words: str
@@ -32,7 +32,7 @@ class Constant(NamedTuple):
 
 
 class Policy(NamedTuple):
-    """A policy with its settings; where others of the same name have others, the experiments that these are of."""
+    """A policy with its settings; `only` names its experiments where policies of one name have several settings."""
 
     name: str
     settings: str
@@ -40,16 +40,16 @@ class Policy(NamedTuple):
 
 
 class Common(NamedTuple):
-    """What holds unless an experiment says otherwise.
+    """The settings that most experiments share.
 
     Attributes:
-        frames: of a run, those of most grids.
-        seeds: the same.
-        channel: where most channel gains come from.
-        arrivals: where most arrivals come from.
-        probe: what is measured by in most experiments.
+        frames: of a run.
+        seeds: of a grid.
+        channel: where channel gains come from.
+        arrivals: where arrivals come from.
+        probe: what measures.
         constants: of the scenario.
-        policies: all that ran.
+        policies: all policies that ran.
     """
 
     frames: int
@@ -62,7 +62,7 @@ class Common(NamedTuple):
 
 
 def common_settings(experiments: Sequence[Manifest]) -> Common:
-    """What most experiments have, and all policies."""
+    """The settings that most experiments share, and all policies."""
     runs = [run for experiment in experiments for run in experiment["runs"]]
     return Common(
         frames=_most(run["frames"] for run in runs),
@@ -76,7 +76,7 @@ def common_settings(experiments: Sequence[Manifest]) -> Common:
 
 
 def own_settings(experiment: Manifest, common: Common) -> list[str]:
-    """What an experiment varies, and where it departs from what is common; a line a grid, those alike once."""
+    """What an experiment varies, and its departures from the common settings: one line per grid, equal ones once."""
     several = len({tuple(run["policies"]) for run in experiment["runs"]}) > 1
     lines = []
     for run in experiment["runs"]:
@@ -95,12 +95,12 @@ def own_settings(experiment: Manifest, common: Common) -> list[str]:
 
 
 def seeds_text(seeds: Sequence[int]) -> str:
-    """How many seeds, and which."""
+    """Number of seeds, and which."""
     return f"seed {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds ({seeds[0]} to {seeds[-1]})"
 
 
 def _most(values: Any) -> Any:
-    """The most frequent value; of several, the first."""
+    """The most frequent value; the first of several."""
     return Counter(values).most_common(1)[0][0]
 
 
@@ -133,7 +133,7 @@ def _with_unit(value: Any, unit: str) -> str:
 
 
 def _shortened(value: Any) -> str:
-    """A value; of a list with one a device, its ends."""
+    """A value; of a list with one value per device, its ends."""
     if not isinstance(value, list):
         return value_text(value)
     return ", ".join(map(value_text, value[:2])) + f" ... {value_text(value[-1])}"
@@ -155,40 +155,35 @@ def _policies(experiments: Sequence[Manifest]) -> list[Policy]:
 
 
 REPORT = "report.html"
+_TEMPLATE = Path(__file__).with_name("report.html")
 
 
 def write_report(folder: Path) -> Path:
-    """Write `report.html`, self-contained, from the experiments whose files a folder holds.
+    """Write the self-contained `report.html` of the experiments in a folder.
 
     Args:
-        folder: where `publish` has written.
+        folder: where `publish` wrote.
 
     Returns:
         The page's path.
 
     Raises:
         MissingExtraError: Jinja2 is not installed.
-        ValueError: the folder holds no experiment, or a file of one that cannot be read; the message names it.
+        ValueError: the folder holds no experiment, or a file cannot be read; the message names it.
         OSError: the page cannot be written.
     """
     check_installed("jinja2", REPORT, "Jinja2", "experiments")
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from jinja2 import Environment, StrictUndefined
 
     experiments = read_manifests(folder)
     common = common_settings(experiments)
     for experiment in experiments:
         experiment["image"] = _image(folder, experiment["figure"])
         experiment["own"] = own_settings(experiment, common)
-    environment = Environment(
-        loader=PackageLoader("quedge.experiments", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     names = {experiment["name"] for experiment in experiments}
     environment.filters["text"] = lambda text: _marked_up(text, names)
-    page = environment.get_template("page.html").render(
+    page = environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
         chapters=[(name, list(part)) for name, part in groupby(experiments, key=lambda each: each["chapter"])],
         common=common,
         seeds=seeds_text(common.seeds),
@@ -205,7 +200,7 @@ def write_report(folder: Path) -> Path:
 
 
 def _marked_up(text: str, names: Collection[str]) -> Any:
-    """A text as safe markup: subscripts such as that of P_q, `code`, and links to experiments by their names."""
+    """A text as safe markup, with subscripts as in P_q, `code`, and links to experiments by their names."""
     from markupsafe import Markup, escape
 
     safe = re.sub(r"\b([A-Zdfv])_([A-Za-z]+)\b", r"\1<sub>\2</sub>", str(escape(text)))
@@ -218,12 +213,12 @@ def _marked_up(text: str, names: Collection[str]) -> Any:
 
 
 def manifests_in(folder: Path) -> list[Path]:
-    """The files of a folder in which experiments say what they are."""
+    """The manifests of a folder's experiments."""
     return sorted(folder.glob(f"*{MANIFEST}"))
 
 
 def read_manifests(folder: Path) -> list[dict[str, Any]]:
-    """What the experiments of a folder say of themselves, chapter by chapter in the order of the catalogue.
+    """The manifests of a folder's experiments, chapter by chapter in the order of the catalogue.
 
     Raises:
         ValueError: there is none, or one cannot be read.
@@ -238,7 +233,7 @@ def read_manifests(folder: Path) -> list[dict[str, Any]]:
         except (OSError, ValueError) as error:
             raise ValueError(f"{path}: cannot be read, so remove it: {error}") from None
         if isinstance(manifests[-1], dict):
-            manifests[-1].setdefault("result", None)  # of before there was one
+            manifests[-1].setdefault("result", None)  # older manifests have none
         missing = _KEYS - set(manifests[-1] if isinstance(manifests[-1], dict) else ())
         if missing:
             raise ValueError(f"{path}: is no experiment's: {min(missing)} is missing")
@@ -254,7 +249,7 @@ _KEYS = {
 
 
 class _Image(NamedTuple):
-    """A figure as the address that holds it, and its width (pixels)."""
+    """A figure as a data URL, and its width (pixels)."""
 
     address: str
     width: int
@@ -267,5 +262,5 @@ def _image(folder: Path, name: str | None) -> _Image | None:
         content = (folder / name).read_bytes()
     except OSError as error:
         raise ValueError(f"{folder / name}: cannot be read: {error.strerror}") from None
-    width = int.from_bytes(content[16:20], "big")  # where a PNG has it
+    width = int.from_bytes(content[16:20], "big")  # in a PNG's header
     return _Image(f"data:image/png;base64,{base64.b64encode(content).decode()}", width)

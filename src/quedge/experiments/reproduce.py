@@ -16,25 +16,25 @@ from quedge.experiments.experiment import Experiment, Size, points_of
 from quedge.experiments.fingerprint import determinants
 from quedge.experiments.job import Job
 from quedge.experiments.publication import publish
-from quedge.experiments.reading.records import gathered
+from quedge.experiments.records import gathered
 from quedge.experiments.report import write_report
 from quedge.files.atomic import remove_leftovers
 from quedge.simulation.processes import Recorded
 
 CELLS = "cells"
-"""Name of the folder of single cells within an output folder."""
+"""Name of the folder of findings within an output folder."""
 
 
 class Reproduced(NamedTuple):
-    """What was done.
+    """The result of `reproduce`.
 
     Attributes:
         written: names of the figures and tables.
-        failed: cells that failed, and why, each once.
-        cells: number of cells.
+        failed: jobs that failed, and why, each once.
+        cells: number of jobs.
         reused: how many of them had run before.
-        damaged: files of cells that could not be read; those cells ran again.
-        report: the page with all that the folder holds.
+        damaged: files that could not be read, whose jobs ran again.
+        report: the page of all experiments in the folder.
     """
 
     written: list[str]
@@ -46,7 +46,7 @@ class Reproduced(NamedTuple):
 
 
 def jobs_of(experiments: Sequence[Experiment], size: Size) -> list[Job]:
-    """Every cell of some experiments, those that they share as often as they do.
+    """All jobs of some experiments; shared jobs appear once per experiment.
 
     Raises:
         MissingExtraError: a policy needs a library that is not installed.
@@ -58,7 +58,7 @@ def jobs_of(experiments: Sequence[Experiment], size: Size) -> list[Job]:
         determinants(job)
         for process in (job.channel, job.arrivals):
             if isinstance(process, Recorded):
-                process.sample(job.scenario, job.frames, np.random.default_rng())  # refuses what it does not hold
+                process.sample(job.scenario, job.frames, np.random.default_rng())  # refuses missing frames or devices
     return jobs
 
 
@@ -69,20 +69,20 @@ def reproduce(
     workers: Workers,
     progress: Callable[[Progress], None] | None = None,
 ) -> Reproduced:
-    """Run what is missing of some experiments, and show them.
+    """Run the missing jobs of some experiments, and write their figures, tables and the report.
 
     Args:
-        experiments: what is to be shown.
-        size: how much of them is to be run.
-        folder: where everything goes; single cells into a folder `cells` within it, from which later calls take them.
-        workers: who runs the cells.
-        progress: called after every cell.
+        experiments: the experiments.
+        size: how much of them runs.
+        folder: for all files; findings go to a folder `cells` within it, from which later calls take them.
+        workers: who runs the jobs.
+        progress: called after every job.
 
     Raises:
-        MissingExtraError: see `check_shown` and `jobs_of`; before anything has run.
+        MissingExtraError: see `check_shown` and `jobs_of`; before anything runs.
         ValueError: see `jobs_of`.
-        WorkersError: there are no workers to be had.
-        OSError: something cannot be read or written.
+        WorkersError: no workers can be started.
+        OSError: a file cannot be read or written.
     """
     check_shown("reproduce")
     remove_leftovers(folder)

@@ -1,4 +1,4 @@
-"""What an experiment has found, for the sentence that says so: every number in it is read from the cells."""
+"""The numbers of an experiment for its result sentence, read from the runs."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ class Measured(Protocol):
 
 
 class NotMeasuredError(LookupError):
-    """A number that a sentence needs is not there, since cells failed or did not run."""
+    """A number that a sentence needs is missing, since jobs failed or did not run."""
 
 
 class Results:
     """An experiment's measures, as means over the seeds."""
 
     def __init__(self, records: Sequence[Measured]) -> None:
-        """Of these cells."""
+        """Take the means of these records."""
         self._records = records
 
     def mean(self, measure: str, policy: str, **keys: Any) -> float:
-        """A measure of a policy, in the only variant that has these values of its keys.
+        """A measure of a policy, in the only variant with these values of its keys.
 
         Raises:
             NotMeasuredError: there is none.
@@ -76,7 +76,7 @@ class Results:
         return max(_some(values, f"no variant has {key}"))
 
     def each(self, measure: str, **keys: Any) -> dict[str, float]:
-        """A measure of all policies that have it in the variant with these values, the smallest first.
+        """A measure of all policies in the variant with these values, the smallest first.
 
         Raises:
             NotMeasuredError: none has.
@@ -91,7 +91,7 @@ class Results:
 
 
 def _some(values: Iterable[Any], otherwise: str) -> list[Any]:
-    """All of them, of which there must be one."""
+    """All values, at least one."""
     found = list(values)
     if not found:
         raise NotMeasuredError(otherwise)
@@ -99,16 +99,16 @@ def _some(values: Iterable[Any], otherwise: str) -> list[Any]:
 
 
 Sentence = Callable[[Results], str]
-"""What an experiment has found, in a sentence; it raises `NotMeasuredError` where a number is missing."""
+"""Gives the result sentence of an experiment; raises `NotMeasuredError` where a number is missing."""
 
 
 def number(value: float, form: str) -> str:
-    """A number in a sentence; as `format` gives it, but for the space before a per cent sign."""
+    """A number in a sentence, as `format` gives it, with a space before a per cent sign."""
     return format(value, form).replace("%", " %")
 
 
 def listed(values: Mapping[str, float], form: str) -> str:
-    """Numbers with whose they are, in their order; those that read alike together.
+    """Numbers with their names, in order; names of equal numbers together.
 
     Args:
         values: numbers by name.
@@ -126,7 +126,7 @@ def downwards(values: Mapping[str, float]) -> dict[str, float]:
 
 
 def change(ends: Sequence[float], form: str) -> str:
-    """How a number changes from the first to the second, as far as it can be read: falls, rises or stays."""
+    """How a number changes from the first to the second, at the precision shown: falls, rises or stays."""
     first, last = ends
     texts = number(first, form), number(last, form)
     if texts[0] == texts[1]:
@@ -140,7 +140,7 @@ def at(**keys: Any) -> str:
 
 
 def shortest_within_budget(found: Results, policy: str, budget_w: float) -> tuple[dict[str, Any], float, float] | None:
-    """Of a policy's variants whose mean power keeps the budget, that of the shortest queue: it, queue and power."""
+    """Of a policy's variants within the power budget, the one with the shortest queue; also that queue and power."""
     kept = [
         (found.mean("data_queue_mbit", policy, **variant), found.mean("power_w", policy, **variant), variant)
         for variant in found.variants(policy)

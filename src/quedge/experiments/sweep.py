@@ -1,4 +1,4 @@
-"""An experiment of a user's own: a scenario at the values of some of its keys."""
+"""An experiment of a user's own: a scenario at several values of some of its keys."""
 
 from __future__ import annotations
 
@@ -7,30 +7,26 @@ from typing import Any
 
 from quedge.experiments.experiment import Experiment, Grid, vary
 from quedge.experiments.presentation import (
-    DELAY_COLUMN,
-    DELAY_P95_COLUMN,
-    DELIVERED_COLUMN,
-    OBJECTIVE_RATIO_COLUMN,
+    DELAY_P95,
+    DELIVERED_RATIO,
+    MEAN_DELAY,
+    OBJECTIVE_RATIO,
     OFFLOAD_RATIO,
-    OFFLOAD_RATIO_COLUMN,
+    OUTAGE_RATIO,
     POLICY,
     POWER,
-    POWER_COLUMN,
     QUEUE,
-    QUEUE_COLUMN,
-    UNSUPPORTED_COLUMN,
     Level,
-    Presentation,
     Sweep,
     Table,
 )
 from quedge.experiments.probes.simulation import Simulation
-from quedge.experiments.symbols import axis_label, heading_of, symbol_of
+from quedge.experiments.symbols import heading_of, symbol_of
 from quedge.model.scenario import Scenario
 from quedge.policy.registry import Scheme
 from quedge.simulation.processes import ExponentialArrivals, Recorded, RicianFading
 
-_MOST_LINES = 10
+_MAX_LINES = 10
 
 
 def sweep_experiment(
@@ -44,25 +40,22 @@ def sweep_experiment(
 ) -> Experiment:
     """A scenario at all combinations of the values of some keys, under some policies.
 
-    The figure has the key with the most values, all of them numbers, on its horizontal axis, and a line for each policy
-    and combination of the others' values; where there is no such key, or there are more lines than can be told apart,
-    there is only the table.
+    The figure has the key with the most values, all numbers, on its horizontal axis, and one line per policy and
+    combination of the other keys' values. Without such a key, or with more than ten lines, there is only the table.
 
     Args:
-        title: what the scenario is called.
-        scenario: what does not vary.
+        title: the scenario's name.
+        scenario: the scenario, with the keys that do not vary.
         varied: values by key.
         schemes: the policies.
-        channel: recorded channel gains; Rician fading without.
-        arrivals: recorded arrivals; exponential ones without.
-        warmup: share of the frames that means leave out at the start.
+        channel: recorded channel gains; Rician fading by default.
+        arrivals: recorded arrivals; exponential by default.
+        warmup: share of the frames at the start that means leave out.
     """
-    columns = [
-        QUEUE_COLUMN, DELAY_COLUMN, DELAY_P95_COLUMN, POWER_COLUMN, OFFLOAD_RATIO_COLUMN, OBJECTIVE_RATIO_COLUMN,
-    ]  # fmt: skip
+    columns = [QUEUE, MEAN_DELAY, DELAY_P95, POWER, OFFLOAD_RATIO, OBJECTIVE_RATIO]
     unlike_assumed = scenario.residual_sic_share > 0.0 or scenario.per_device("estimate_error").any()
     if unlike_assumed or not {"residual_sic_share", "estimate_error"}.isdisjoint(varied):
-        columns += [DELIVERED_COLUMN, UNSUPPORTED_COLUMN]
+        columns += [DELIVERED_RATIO, OUTAGE_RATIO]
     return Experiment(
         name="sweep",
         title=f"Sweep of {title} over {' and '.join(map(symbol_of, varied))}",
@@ -76,9 +69,8 @@ def sweep_experiment(
                 arrivals=ExponentialArrivals() if arrivals is None else arrivals,
             )
         ],
-        shown=Presentation(
-            _figure(scenario, varied, schemes), Table([(key, heading_of(key)) for key in varied], columns)
-        ),
+        figure=_figure(scenario, varied, schemes),
+        table=Table([(key, heading_of(key)) for key in varied], columns),
         probe=Simulation(warmup),
         chapter="Sweeps",
         full=None,
@@ -92,9 +84,9 @@ def _figure(scenario: Scenario, varied: Mapping[str, Sequence[Any]], schemes: Se
     lines = len(schemes)
     for key in others:
         lines *= len(varied[key])
-    if lines > _MOST_LINES or x not in numeric:
+    if lines > _MAX_LINES or x not in numeric:
         return None
     budget = Level(float(scenario.per_device("power_budget_w").mean()), "budget")
     power = POWER._replace(level=None if "power_budget_w" in varied else budget)
     keys = (POLICY, *others) if len(schemes) > 1 or not others else tuple(others)
-    return Sweep(x, axis_label(x), [QUEUE, power, OFFLOAD_RATIO], keys)
+    return Sweep(x, [QUEUE, power, OFFLOAD_RATIO], keys)

@@ -1,4 +1,4 @@
-"""A scenario's keys as figures and tables name them: docs/notation.md's symbols, with words and units."""
+"""Names of a scenario's keys in figures and tables: the symbols of docs/notation.md, with words and units."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from quedge.model.scenario import PARAMETERS
 
 
 class Symbol(NamedTuple):
-    """How a key is written where people read it.
+    """How a key is written in figures and tables.
 
     Attributes:
         words: what it is, in a few words.
@@ -70,7 +70,9 @@ def symbol_of(key: str) -> str:
 
 
 def axis_label(key: str) -> str:
-    """A key on an axis: words, symbol and unit."""
+    """A key on an axis: words, symbol and unit; a key that is not the scenario's as it is."""
+    if key not in SYMBOLS:
+        return key
     words = " ".join(part for part in SYMBOLS[key] if part)
     return f"{words} ({unit})" if (unit := PARAMETERS[key].unit) else words
 
@@ -87,7 +89,7 @@ def assignment(key: str, value: str) -> str:
 
 
 def value_text(value: Any) -> str:
-    """A value in a sentence or a list, its thousands parted."""
+    """A value in a sentence or a list, with thousands separators."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(value)
     if float(value).is_integer() and 1e3 <= abs(value) < 1e9:

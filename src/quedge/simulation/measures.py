@@ -1,4 +1,4 @@
-"""What is measured of a run: means, percentiles and delays."""
+"""Measures of a run: means, percentiles and delays, as a whole and over time."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from quedge.errors import not_allowed
 from quedge.model.cell import cell_of
 from quedge.model.kernels import Floats, kernel
 from quedge.policy.exact import exact_objectives
@@ -18,10 +19,10 @@ from quedge.simulation.trace import Trace
 def delay_percentile(trace: Trace, percent: float = 95.0, first_frame: int = 0) -> float:
     """A percentile of the delay of all bits that arrived from a frame on, over all devices.
 
-    Each queue is served first come, first served. A bit that arrives during frame t can be processed from frame t + 1
-    on, with a delay of one frame, so that the mean delay is the mean queue over the mean arrivals a frame (Little's
-    law). Bits that still wait at the end count with the time that they have waited by then, which is less than their
-    delay will be: where queues grow without bound, the percentile is a lower bound.
+    Each queue is first come, first served. A bit that arrives during frame t can be processed from frame t + 1 on, with
+    a delay of one frame, so that the mean delay is the mean queue over the mean arrivals per frame (Little's law). Bits
+    that still wait at the end count with their waiting time so far: where queues grow without bound, the percentile is
+    a lower bound.
 
     Args:
         trace: the run.
@@ -40,12 +41,12 @@ def delay_percentile(trace: Trace, percent: float = 95.0, first_frame: int = 0) 
 
 @kernel
 def delay_histogram(arrival_mbit: Floats, processed_mbit: Floats, first_frame: int) -> Floats:
-    """How much data (Mbit) had each delay of 0, 1, 2 ... frames; arguments of shape (frames, devices)."""
+    """Data (Mbit) by delay of 0, 1, 2 ... frames; arguments of shape (frames, devices)."""
     frames, devices = arrival_mbit.shape
     mbit_of_delay = np.zeros(frames + 1)
     for i in range(devices):
-        oldest = 0  # frame in which the data arrived that is served next
-        left = arrival_mbit[0, i]  # what of it still waits
+        oldest = 0  # frame whose arrivals are served next
+        left = arrival_mbit[0, i]  # of them, still waiting
         for t in range(1, frames):
             capacity = processed_mbit[t, i]
             while oldest < t and capacity > 0.0:
@@ -66,13 +67,25 @@ def delay_histogram(arrival_mbit: Floats, processed_mbit: Floats, first_frame: i
     return mbit_of_delay
 
 
-_YARDSTICK_TOLERANCE = 1e-4  # relative; how close the yardstick of `objective_ratio` is to the true optimum
-_ROUNDING = 1e-9  # relative; a rate falls short of what was promised only by more than this
+_OPTIMUM_TOLERANCE = 1e-4  # relative, of the optimum in `objective_ratio`
+_ROUNDING = 1e-9  # relative; a rate may be this much below the promised one
+
+
+def over_time(trace: Trace) -> dict[str, NDArray[np.float64]]:
+    """Measures frame by frame, each of shape (frames,): means over the devices, except for reward and rate."""
+    return {
+        "data_queue_mbit": trace.data_queue_mbit.mean(axis=1),
+        "energy_queue": trace.energy_queue.mean(axis=1),
+        "power_w": trace.power_w.mean(axis=1),
+        "reward": trace.objective,
+        "weighted_rate_mbps": trace.rate_mbps @ trace.scenario.per_device("weight"),
+        "offload_ratio": trace.offload.mean(axis=1),
+    }
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Means over the devices and over the frames after the warm-up, unless said.
+    """Means over the devices and over the frames after the warm-up, unless stated otherwise.
 
     Attributes:
         devices: number of devices.
@@ -81,17 +94,18 @@ class Summary:
         data_queue_mbit: data queue at the start of a frame (Mbit).
         data_queue_p95_mbit: its 95th percentile over devices and frames (Mbit).
         energy_queue: virtual energy queue at the start of a frame.
-        weighted_rate_mbps: Σ c r (Mbit/s).
-        arrivals_weighted_mbps: Σ c A / T (Mbit/s); the rate of any policy that keeps its queues stable.
-        power_w: power a device (W).
+        weighted_rate_mbps: weighted rate Σ c r (Mbit/s).
+        arrivals_weighted_mbps: weighted arrivals Σ c A / T (Mbit/s); the weighted rate of every stable policy.
+        power_w: power per device (W).
         power_max_device_w: the largest mean power of a device (W).
         offload_ratio: share of devices that offload.
-        delay_frames: mean queue over mean arrivals a frame (Little's law); 0 where nothing arrives.
-        delay_p95_frames: 95th percentile of the delay of what arrived after the warm-up; see `delay_percentile`.
-        objective_ratio: objective (17) over its optimum in the frame as the policy saw it: both with the estimates of
-            the channel and with perfect cancellation. Where the world is as assumed, that is what was reached.
-        delivered_ratio: objective that was reached over that optimum.
-        unsupported_ratio: share of the offloading devices' frames in which the true channel carried less than promised.
+        delay_frames: mean queue over mean arrivals per frame (Little's law); 0 without arrivals.
+        delay_p95_frames: 95th percentile of the delay of bits that arrived after the warm-up; see `delay_percentile`.
+        objective_ratio: objective (17) over its optimum in the frame as the policy saw it, both with the channel
+            estimates and perfect cancellation.
+        delivered_ratio: objective that was reached over that optimum; the same ratio in an ideal world.
+        outage_ratio: share of the offloading devices' frames in which the true channel carried less than the
+            promised rate.
         decision_us_p50: median time of a decision (µs).
         decision_us_p99: 99th percentile of the time of a decision (µs).
         wall_s: wall time of the whole run (s).
@@ -112,20 +126,20 @@ class Summary:
     delay_p95_frames: float
     objective_ratio: float
     delivered_ratio: float
-    unsupported_ratio: float
+    outage_ratio: float
     decision_us_p50: float
     decision_us_p99: float
     wall_s: float
 
 
 def first_settled_frame(frames: int, warmup: float) -> int:
-    """The first frame after the warm-up; at least the last frame is measured.
+    """The first frame after the warm-up, at most the last frame.
 
     Raises:
         ValueError: `warmup` is not from 0 to below 1.
     """
     if not 0.0 <= warmup < 1.0:
-        raise ValueError(f"warmup: {warmup!r} is not allowed; it must be at least 0 and below 1")
+        raise not_allowed("warmup", warmup, "at least 0 and below 1")
     return min(int(warmup * frames), frames - 1)
 
 
@@ -134,18 +148,18 @@ def summarise(trace: Trace, warmup: float = 0.5, optimum: NDArray[np.float64] | 
 
     Args:
         trace: the run.
-        warmup: share of the frames to leave out at the start, from 0 to below 1.
-        optimum: `frame_optima` of the run, where they are known already.
+        warmup: share of the frames at the start to leave out, from 0 to below 1.
+        optimum: `frame_optima` of the run, if they are known.
 
     Returns:
-        What was measured; every value is finite.
+        The measures; every value is finite.
 
     Raises:
         ValueError: `warmup` is out of its range.
         OverflowError: the scenario's values are so large that a measure is infinite or undefined.
     """
     settled = slice(first_settled_frame(trace.frames, warmup), None)
-    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused below, by its name
+    with np.errstate(over="ignore", invalid="ignore"):  # overflow is refused below, by its name
         summary = _measured(trace, settled, frame_optima(trace, settled) if optimum is None else optimum[settled])
     for name, value in dataclasses.asdict(summary).items():
         if not math.isfinite(value):
@@ -160,36 +174,44 @@ def _measured(trace: Trace, settled: slice, optimum: NDArray[np.float64]) -> Sum
     arrival = trace.arrival_mbit[settled]
     p50, p99 = np.percentile(trace.decision_us[settled], (50.0, 99.0))
     return Summary(
+        **queue_and_power(trace, settled.start),
         devices=devices,
         frames=frames,
         seed=trace.seed,
-        data_queue_mbit=float(queue.mean()),
         data_queue_p95_mbit=float(np.percentile(queue, 95.0)),
         energy_queue=float(trace.energy_queue[settled].mean()),
         weighted_rate_mbps=float((trace.rate_mbps[settled] @ weight).mean()),
         arrivals_weighted_mbps=float((arrival @ weight).mean() / trace.scenario.frame_s),
-        power_w=float(trace.power_w[settled].mean()),
-        power_max_device_w=float(trace.power_w[settled].mean(axis=0).max()),
         offload_ratio=float(trace.offload[settled].mean()),
         delay_frames=_delay_frames(queue, arrival),
-        delay_p95_frames=delay_percentile(trace, 95.0, settled.start),
         objective_ratio=float(_ratios(trace.promised_objective[settled], optimum).mean()),
         delivered_ratio=float(_ratios(trace.objective[settled], optimum).mean()),
-        unsupported_ratio=_unsupported_ratio(trace, settled),
+        outage_ratio=_outage_ratio(trace, settled),
         decision_us_p50=float(p50),
         decision_us_p99=float(p99),
         wall_s=trace.wall_s,
     )
 
 
+def queue_and_power(trace: Trace, first_frame: int) -> dict[str, float]:
+    """Mean data queue, 95th percentile of the delay, and power from a frame on, as `Summary` names them."""
+    power_w = trace.power_w[first_frame:]
+    return {
+        "data_queue_mbit": float(trace.data_queue_mbit[first_frame:].mean()),
+        "delay_p95_frames": delay_percentile(trace, 95.0, first_frame),
+        "power_w": float(power_w.mean()),
+        "power_max_device_w": float(power_w.mean(axis=0).max()),
+    }
+
+
 def _delay_frames(queue: NDArray[np.float64], arrival: NDArray[np.float64]) -> float:
-    """Little's law over all devices; without arrivals there is no delay to speak of, and it is given as 0."""
+    """Little's law over all devices; 0 without arrivals."""
     queued, arrived = float(queue.sum()), float(arrival.sum())
     return queued / arrived if arrived > 0.0 else 0.0
 
 
-def _unsupported_ratio(trace: Trace, settled: slice) -> float:
-    """Of nobody who offloads, nothing falls short."""
+def _outage_ratio(trace: Trace, settled: slice) -> float:
+    """0 where nobody offloads."""
     offload, promised = trace.offload[settled], trace.promised_rate_mbps[settled]
     short = offload & (trace.rate_mbps[settled] < promised * (1.0 - _ROUNDING))
     return float(short.sum() / max(offload.sum(), 1))
@@ -202,24 +224,23 @@ def frame_optima(trace: Trace, frames: slice = slice(None)) -> NDArray[np.float6
         trace.channel_estimate[frames],
         trace.data_queue_mbit[frames],
         trace.energy_queue[frames],
-        _YARDSTICK_TOLERANCE,
+        _OPTIMUM_TOLERANCE,
     )
 
 
 def objective_ratios(trace: Trace, optimum: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
-    """What each frame's decision promised over the most that the state, as the policy saw it, allowed; objective (17).
+    """Each frame's promised objective (17) over its optimum in the state that the policy saw.
 
     Args:
         trace: the run.
-        optimum: `frame_optima` of the run, where they are known already.
+        optimum: `frame_optima` of the run, if they are known.
 
     Returns:
-        Ratios, one a frame.
+        Ratios, shape (frames,).
     """
     return _ratios(trace.promised_objective, frame_optima(trace) if optimum is None else optimum)
 
 
 def _ratios(objective: NDArray[np.float64], optimum: NDArray[np.float64]) -> NDArray[np.float64]:
-    # With empty queues and nothing to win the optimum is 0: whoever reaches it is as good as can be.
-    nothing_to_win = optimum <= 0.0
-    return np.divide(objective, optimum, out=np.where(objective >= 0.0, 1.0, 0.0), where=~nothing_to_win)
+    # With empty queues the optimum may be 0: a decision that reaches it counts as optimal.
+    return np.divide(objective, optimum, out=np.where(objective >= 0.0, 1.0, 0.0), where=optimum > 0.0)

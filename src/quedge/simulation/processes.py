@@ -1,4 +1,4 @@
-"""Where channel gains and arrivals come from, how channels are correlated, and how they are estimated."""
+"""Channel and arrival processes, correlation over time, and channel estimation."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from quedge.model.cell import path_gain
 from quedge.model.scenario import Scenario
 
-_NODES = 64  # of the integral, in a quarter of the circle
-_FAR = 100.0  # where the expansion of large arguments has settled to rounding
+_NODES = 64  # of the integral over a quarter of the circle
+_FAR = 100.0  # from here on Hankel's expansion is exact to rounding
 
 
 def fading_correlation(scenario: Scenario) -> NDArray[np.float64]:
@@ -31,8 +31,8 @@ def fading_correlation(scenario: Scenario) -> NDArray[np.float64]:
 def bessel_j0(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """The Bessel function of the first kind and order 0.
 
-    Up to 100 by the midpoint rule on its integral, the mean of cos(x sin θ), which errs by 2 J_256(x) and so by
-    nothing; above by Hankel's expansion. The error is that of rounding: about 1e-15.
+    Up to 100 by the midpoint rule on its integral, the mean of cos(x sin θ), whose error 2 J_256(x) is below rounding;
+    above by Hankel's expansion. The error is about 1e-15.
 
     Args:
         x: arguments, 0 or more, of any shape.
@@ -60,7 +60,7 @@ def shadowing_correlation(scenario: Scenario) -> NDArray[np.float64]:
 
     Source: M. Gudmundson, Correlation model for shadow fading in mobile radio systems, Electronics Letters 27, 1991.
     """
-    with np.errstate(divide="ignore"):  # nothing is left after no time
+    with np.errstate(divide="ignore"):  # τ = 0: no correlation
         return np.exp(-scenario.frame_s / scenario.per_device("shadowing_decorrelation_s"))
 
 
@@ -92,7 +92,7 @@ class ChannelProcess(Protocol):
         Args:
             scenario: the cell; `scenario.devices` is the number of devices.
             frames: number of frames.
-            rng: where all chance comes from, so that a seed gives the same run again.
+            rng: the only source of randomness, so that a seed reproduces the run.
         """
         ...
 
@@ -101,7 +101,7 @@ class ArrivalProcess(Protocol):
     """Draws the data that arrives during each frame of a run, before its first frame."""
 
     def sample(self, scenario: Scenario, frames: int, rng: np.random.Generator) -> NDArray[np.float64]:
-        """Arrivals (Mbit a frame), not negative, shape (frames, devices); arguments as in `ChannelProcess.sample`."""
+        """Arrivals (Mbit per frame), not negative, shape (frames, devices); arguments as in `ChannelProcess.sample`."""
         ...
 
 
@@ -111,7 +111,7 @@ class RicianFading:
 
     The scenario's `line_of_sight_share` is the line-of-sight part of the mean power. Frames are independent, as in the
     paper, unless the scenario has a Doppler frequency or shadowing: then the scattered field and the shadowing in dB
-    are stationary Gauss-Markov processes, and the line of sight stays as it is (docs/channels.md). Neither moves the
+    are stationary Gauss-Markov processes, and the line of sight is constant (docs/channels.md). Neither changes the
     random numbers of the other.
 
     Source: Section VI-A; line-of-sight share and path gain from LyDROO.
@@ -152,11 +152,11 @@ class ExponentialArrivals:
 
 @dataclass(frozen=True, eq=False)
 class Recorded:
-    """A recording, played from its first frame: channel gains or arrivals.
+    """A recording of channel gains or arrivals, played from its first frame.
 
     Attributes:
-        values: gains (W/W) or arrivals (Mbit a frame), shape (frames recorded, devices).
-        name: what error messages call it.
+        values: gains (W/W) or arrivals (Mbit per frame), shape (frames recorded, devices).
+        name: its name in error messages.
     """
 
     values: NDArray[np.float64]
@@ -166,7 +166,7 @@ class Recorded:
         """The first `frames` frames.
 
         Raises:
-            ValueError: it holds fewer frames than asked for, or another number of devices than the scenario.
+            ValueError: it has too few frames, or another number of devices than the scenario.
         """
         recorded, devices = self.values.shape
         if devices != scenario.devices:
@@ -181,21 +181,21 @@ class Recorded:
         return np.ascontiguousarray(self.values[:frames])
 
 
-def estimated_gain(
+def estimate_gain(
     scenario: Scenario, channel_gain: NDArray[np.float64], rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Power gains as they are estimated, `|√h (1 + √ε z)|²` with z complex Gaussian of unit variance.
+    """Estimated power gains `|√h (1 + √ε z)|²`, with z complex Gaussian of unit variance.
 
-    The mean squared error of the field √h is ε of its power, ε being the scenario's `estimate_error`, independent from
-    frame to frame and device to device. The phase of the field does not matter, since z has none that is preferred.
+    ε is the scenario's `estimate_error`, the normalised mean squared error of the field √h, independent from frame to
+    frame and device to device. The phase of the field does not matter, since z is circularly symmetric.
 
     Args:
-        scenario: gives the error.
+        scenario: the cell.
         channel_gain: true power gains (W/W), shape (frames, devices).
-        rng: where the errors come from.
+        rng: source of the errors.
 
     Returns:
-        Estimates of the same shape, positive; without an error the true gains themselves.
+        Positive estimates of the same shape; without an error the array of the true gains itself.
     """
     error = scenario.per_device("estimate_error")
     if not error.any():

@@ -1,7 +1,8 @@
-"""The frame loop: state, decision, outcome, next state; and several policies in the same world."""
+"""The frame loop, and several policies in the same world."""
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.model.cell import Cell, cell_of
-from quedge.model.frame import Frame, Status
+from quedge.model.frame import Decision, Frame, Status
 from quedge.model.kernels import Bools, Floats, kernel
 from quedge.model.limits import check_shapes, refuse, within_limits
 from quedge.model.scenario import Scenario
@@ -36,11 +37,11 @@ def simulate(
 ) -> Trace:
     """Run a policy for a number of frames, from empty queues.
 
-    The same scenario, frames and seed give every policy the same channel and arrivals, and the same policy
-    the same run, bit for bit. A learner starts afresh; an agent that has learned before goes on from there.
+    The same scenario, frames and seed give every policy the same channel and arrivals, and the same policy the same
+    run, bit for bit. A learner starts afresh; an agent that has learned before goes on from there.
 
-    A policy decides by the estimates of the channel, and as if cancellation were perfect; the world charges what the
-    true channel brings of the powers that were chosen (docs/channels.md).
+    A policy decides by the channel estimates and as if cancellation were perfect; the world gives the chosen powers the
+    rates of the true channel (docs/channels.md).
 
     Args:
         scenario: the cell.
@@ -74,82 +75,97 @@ def run_in_world(
     progress: Callable[[int], None] | None = None,
     start: RunState | None = None,
 ) -> Trace:
-    """Run a policy in a world that was drawn before; arguments as in `simulate`.
+    """Run a policy in a world; arguments as in `simulate`.
 
-    A run of a world's first frames, and another of its rest with `start` as the first one's `end`, equal one run of
-    them all.
+    A run of a world's first frames, and one of the rest that starts from the first one's `end`, equal one run.
     """
     began = time.perf_counter()
-    cell = cell_of(scenario)
+    cell, residual = cell_of(scenario), scenario.residual_sic_share
     frames, devices = world.channel_gain.shape
-    told_gain, residual = world.told_gain, scenario.residual_sic_share
-    as_assumed = world.tells_the_truth and residual == 0.0
+    log = _Log(frames, devices, ideal=world.has_perfect_csi and residual == 0.0)
     rng = random_streams(seed).policy
     data_queue, energy_queue = np.zeros(devices), np.zeros(devices)
     if start is not None:
         rng.bit_generator.state = start.random_state
         data_queue[:], energy_queue[:] = start.data_queue_mbit, start.energy_queue
     agent = begun(policy, devices, rng)
-    data_queues, energy_queues = np.empty((frames, devices)), np.empty((frames, devices))
-    offload = np.zeros((frames, devices), dtype=np.bool_)
-    transmit, time_share, frequency, rate, power = (np.empty((frames, devices)) for _ in range(5))
-    objective, upper_bound, decision_us = np.empty(frames), np.full(frames, np.nan), np.empty(frames)
-    promised_rate = rate if as_assumed else np.empty((frames, devices))
-    promised_objective = objective if as_assumed else np.empty(frames)
-    status: list[Status] = []
-    notes: dict[str, NDArray[np.float64]] = {}
     report_every = max(frames // 200, 1)
     for t in range(frames):
-        data_queues[t] = data_queue
-        energy_queues[t] = energy_queue
-        state = told_gain[t].copy(), data_queue.copy(), energy_queue.copy()  # a policy cannot change the world
-        frame = Frame(cell, *state)
+        log.data_queue[t], log.energy_queue[t] = data_queue, energy_queue
+        gain, estimate, arrival = world.channel_gain[t], world.estimated_gain[t], world.arrival_mbit[t]
+        frame = Frame(cell, estimate.copy(), data_queue.copy(), energy_queue.copy())  # policies cannot change the world
         asked = time.perf_counter_ns()
         decision = agent.decide(frame, rng)
-        decision_us[t] = (time.perf_counter_ns() - asked) * 1e-3
+        log.decision_us[t] = (time.perf_counter_ns() - asked) * 1e-3
         with _named(t):
-            check_shapes(decision, devices)
-        offload[t] = decision.offload
-        transmit[t] = decision.transmit_power_w
-        frequency[t] = decision.cpu_frequency_hz
-        if decision.upper_bound is not None:
-            upper_bound[t] = decision.upper_bound
-        status.append(decision.status)
-        for name, number in decision.notes.items():
-            if name not in notes:
-                notes[name] = np.full(frames, np.nan)
-            notes[name][t] = number
-        share = AT_ONCE if decision.time_share is None else np.asarray(decision.time_share, dtype=np.float64)
-        time_share[t] = offload[t] if decision.time_share is None else share
-        decided = offload[t], transmit[t], frequency[t], time_share[t]
-        if not within_limits(cell.max_transmit_power_w, cell.max_frequency_hz, *decided, share.size > 0):
-            with _named(t):
-                refuse(cell, *decided)
-        if as_assumed:
-            objective[t] = carry_out_as_assumed(
-                cell, world.channel_gain[t], world.arrival_mbit[t], data_queue, energy_queue,
-                offload[t], transmit[t], frequency[t], share, rate[t], power[t],
-            )  # fmt: skip
+            share = log.decide(t, decision, cell)
+        decided = log.offload[t], log.transmit_power[t], log.frequency[t], share
+        if log.ideal:
+            log.objective[t] = carry_out_as_assumed(
+                cell, gain, arrival, data_queue, energy_queue, *decided, log.rate[t], log.power[t]
+            )
         else:
-            objective[t], promised_objective[t] = _carry_out_otherwise(
-                cell, world.channel_gain[t], told_gain[t], residual, world.arrival_mbit[t], data_queue, energy_queue,
-                offload[t], transmit[t], frequency[t], share, rate[t], promised_rate[t], power[t],
+            log.objective[t], log.promised_objective[t] = _step_imperfect(
+                cell, gain, estimate, residual, arrival, data_queue, energy_queue, *decided, log.rate[t],
+                log.promised_rate[t], log.power[t],
             )  # fmt: skip
         if progress is not None and (t + 1) % report_every == 0:
             progress(t + 1)
     end = RunState(data_queue, energy_queue, rng.bit_generator.state)
     return Trace(
-        scenario, seed, world.channel_gain, told_gain, world.arrival_mbit, data_queues, energy_queues, offload,
-        transmit, time_share, frequency, rate, promised_rate, power, objective, promised_objective, upper_bound,
-        tuple(status), notes, decision_us, time.perf_counter() - began, end,
+        scenario, seed, world.channel_gain, world.estimated_gain, world.arrival_mbit, log.data_queue, log.energy_queue,
+        log.offload, log.transmit_power, log.time_share, log.frequency, log.rate, log.promised_rate, log.power,
+        log.objective, log.promised_objective, log.upper_bound, tuple(log.status), log.notes, log.decision_us,
+        time.perf_counter() - began, end,
     )  # fmt: skip
 
 
+class _Log:
+    """The arrays of a trace, filled frame by frame; promised and reached ones are the same in an ideal world."""
+
+    def __init__(self, frames: int, devices: int, ideal: bool) -> None:
+        self.ideal = ideal
+        shape = (frames, devices)
+        self.data_queue, self.energy_queue = np.empty(shape), np.empty(shape)
+        self.offload = np.zeros(shape, dtype=np.bool_)
+        self.transmit_power, self.time_share, self.frequency = (np.empty(shape) for _ in range(3))
+        self.rate, self.power, self.objective = np.empty(shape), np.empty(shape), np.empty(frames)
+        self.promised_rate = self.rate if ideal else np.empty(shape)
+        self.promised_objective = self.objective if ideal else np.empty(frames)
+        self.upper_bound, self.decision_us = np.full(frames, np.nan), np.empty(frames)
+        self.status: list[Status] = []
+        self.notes: dict[str, NDArray[np.float64]] = {}
+
+    def decide(self, t: int, decision: Decision, cell: Cell) -> NDArray[np.float64]:
+        """Check and note the decision of frame t; returns its time shares as kernels take them.
+
+        Raises:
+            ValueError: a wrong shape, or a value beyond a limit.
+        """
+        check_shapes(decision, cell.devices)
+        self.offload[t] = decision.offload
+        self.transmit_power[t] = decision.transmit_power_w
+        self.frequency[t] = decision.cpu_frequency_hz
+        share = AT_ONCE if decision.time_share is None else np.asarray(decision.time_share, dtype=np.float64)
+        self.time_share[t] = self.offload[t] if decision.time_share is None else share
+        if decision.upper_bound is not None:
+            self.upper_bound[t] = decision.upper_bound
+        self.status.append(decision.status)
+        for name, number in decision.notes.items():
+            if name not in self.notes:
+                self.notes[name] = np.full(self.objective.size, np.nan)
+            self.notes[name][t] = number
+        decided = self.offload[t], self.transmit_power[t], self.frequency[t], self.time_share[t]
+        if not within_limits(cell.max_transmit_power_w, cell.max_frequency_hz, *decided, share.size > 0):
+            refuse(cell, *decided)
+        return share
+
+
 @kernel
-def _carry_out_otherwise(
+def _step_imperfect(
     cell: Cell,
     channel_gain: Floats,
-    told_gain: Floats,
+    estimated_gain: Floats,
     residual_sic_share: float,
     arrival_mbit: Floats,
     data_queue_mbit: Floats,
@@ -162,9 +178,9 @@ def _carry_out_otherwise(
     promised_rate_mbps: Floats,
     power_w: Floats,
 ) -> tuple[float, float]:
-    """As `carry_out_as_assumed`, where the world is not so; returns the objective (17), reached and promised."""
-    order, powers = decoding_order(told_gain), (offload, transmit_power_w, cpu_frequency_hz, time_share)
-    promised = promise(cell, order, told_gain, data_queue_mbit, energy_queue, *powers, promised_rate_mbps, power_w)
+    """As `carry_out_as_assumed`, in an imperfect world; returns the objective (17), reached and promised."""
+    order, powers = decoding_order(estimated_gain), (offload, transmit_power_w, cpu_frequency_hz, time_share)
+    promised = promise(cell, order, estimated_gain, data_queue_mbit, energy_queue, *powers, promised_rate_mbps, power_w)
     reached = carry_out(
         cell, order, channel_gain, residual_sic_share, arrival_mbit, data_queue_mbit, energy_queue, *powers,
         rate_mbps, power_w,
@@ -174,20 +190,20 @@ def _carry_out_otherwise(
 
 @contextmanager
 def _named(frame: int) -> Iterator[None]:
-    """Say of which frame's decision a ValueError speaks."""
+    """Name the frame in a ValueError about its decision."""
     try:
         yield
     except ValueError as error:
         raise ValueError(f"decision of frame {frame}: {error}") from None
 
 
-class Outcome(NamedTuple):
-    """How one policy fared.
+class ComparedRun(NamedTuple):
+    """The run of one policy in a comparison.
 
     Attributes:
         name: the policy's name.
-        trace: its whole run.
-        summary: what was measured of it.
+        trace: the run.
+        summary: its measures.
     """
 
     name: str
@@ -205,11 +221,10 @@ def compare(
     arrivals: ArrivalProcess | None = None,
     warmup: float = 0.5,
     progress: Callable[[str, int], None] | None = None,
-) -> Iterator[Outcome]:
-    """Run policies one after the other; all meet the same channel gains and arrivals.
+) -> Iterator[ComparedRun]:
+    """Run policies one after the other in the same world.
 
-    The world is drawn, and bad arguments are refused, before this returns; a policy runs when its outcome is
-    asked for.
+    The world is drawn, and bad arguments are refused, before this returns; a policy runs when the iterator reaches it.
 
     Args:
         scenario: the cell.
@@ -218,30 +233,26 @@ def compare(
         seed: seed of the random streams, at least 0.
         channel: where channel gains come from; Rician fading by default.
         arrivals: where arrivals come from; exponential by default.
-        warmup: share of the frames that the summaries leave out at the start, from 0 to below 1.
+        warmup: share of the frames at the start that summaries leave out, from 0 to below 1.
         progress: called now and then with the running policy's name and the number of its frames done.
 
     Returns:
-        One outcome a policy, in order.
+        One run per policy, in order.
 
     Raises:
         ValueError: a bad argument; the message names it, its value and what is allowed. The iterator raises one
-            where a policy's decision is not allowed; it names the policy.
+            for a policy's decision that is not allowed; it names the policy.
     """
     first_settled_frame(frames, warmup)  # refuses a bad share before any policy has run
     world = draw_world(scenario, frames, seed, channel, arrivals)
 
-    def outcomes() -> Iterator[Outcome]:
+    def runs() -> Iterator[ComparedRun]:
         for name, policy in policies.items():
-            report = None if progress is None else _named_policies(progress, name)
+            report = None if progress is None else functools.partial(progress, name)
             try:
                 trace = run_in_world(scenario, policy, world, seed, report)
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from error
-            yield Outcome(name, trace, summarise(trace, warmup))
+            yield ComparedRun(name, trace, summarise(trace, warmup))
 
-    return outcomes()
-
-
-def _named_policies(progress: Callable[[str, int], None], name: str) -> Callable[[int], None]:
-    return lambda done: progress(name, done)
+    return runs()

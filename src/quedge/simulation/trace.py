@@ -1,4 +1,4 @@
-"""What is kept of a run, frame by frame."""
+"""The record of a run, frame by frame."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from quedge.model.scenario import Scenario
 
 
 class RunState(NamedTuple):
-    """Where a run stands between two frames: what its next frame needs besides the world and the policy.
+    """State of a run between two frames: what the next frame needs besides the world and the policy.
 
     Attributes:
         data_queue_mbit: data queues Q (Mbit), shape (devices,).
@@ -30,32 +30,32 @@ class RunState(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """Everything that happened in a run; arrays of shape (frames, devices) unless said.
+    """Everything that happened in a run; arrays of shape (frames, devices) unless stated otherwise.
 
     Attributes:
         scenario: the scenario that was run.
         seed: the seed of its random streams.
         channel_gain: power gains h (W/W).
-        channel_estimate: power gains as the policy was told them (W/W).
-        arrival_mbit: data that arrived during each frame (Mbit).
+        channel_estimate: power gains as the policy saw them (W/W).
+        arrival_mbit: arrivals during each frame (Mbit).
         data_queue_mbit: data queues Q at the start of each frame (Mbit).
         energy_queue: virtual energy queues Y at the start of each frame.
         offload: true where a device offloaded.
         transmit_power_w: transmit powers p (W).
-        time_share: share of the frame in which a device transmitted: 1 for an offloader under NOMA, its share under
-            time division, 0 for a device that computed locally.
+        time_share: share of the frame in which a device transmitted: 1 under NOMA, its share under time division, 0
+            for a device that computed locally.
         cpu_frequency_hz: CPU frequencies f (Hz).
         rate_mbps: rates r that were reached (Mbit/s).
-        promised_rate_mbps: rates that the same powers bring if the estimates are true and cancellation is perfect.
-        power_w: powers e that were drawn (W).
+        promised_rate_mbps: rates of the same powers with true estimates and perfect cancellation (Mbit/s).
+        power_w: total powers e (W).
         objective: objective (17) that was reached, shape (frames,).
         promised_objective: objective (17) under the promised rates, shape (frames,).
-        upper_bound: the policy's own bound on what can be promised, shape (frames,); NaN where it has none.
-        status: how each decision came about, shape (frames,).
-        notes: what the policy told of how it decided, by name, each of shape (frames,); NaN where it told nothing.
+        upper_bound: the policy's own bound on the promised objective, shape (frames,); NaN without one.
+        status: status of each decision.
+        notes: the policy's notes on its decisions by name, each of shape (frames,); NaN where there is none.
         decision_us: wall time of each decision (µs), shape (frames,).
         wall_s: wall time of the whole run (s).
-        end: where the run stood after its last frame.
+        end: state after the last frame.
     """
 
     scenario: Scenario
@@ -88,10 +88,10 @@ class Trace:
 
 
 def joined(parts: Sequence[Trace]) -> Trace:
-    """Parts of one run, in order, as one trace.
+    """Join the parts of one run to one trace.
 
     Args:
-        parts: traces of which each began where the one before ended, at least one.
+        parts: consecutive traces, at least one.
     """
     fields: dict[str, Any] = {}
     for field in dataclasses.fields(Trace):

@@ -1,4 +1,4 @@
-"""Training an agent in a world, in parts between which it can be saved, and going on from such a part."""
+"""Training an agent in parts, between which it can be saved and resumed."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from quedge.simulation.world import World, random_streams
 
 
 class Training(NamedTuple):
-    """Where a training stands.
+    """State of a training.
 
     Attributes:
-        agent: the agent; it changes as the training goes on.
-        frames: number of frames decided so far.
-        run: where the run stands.
+        agent: the agent, which changes during the training.
+        frames: number of frames so far.
+        run: state of the run.
     """
 
     agent: LydrooAgent
@@ -30,7 +30,7 @@ class Training(NamedTuple):
 
 
 def begin_training(settings: Lydroo, scenario: Scenario, seed: int) -> Training:
-    """A fresh agent before its first frame, as `simulate` begins it."""
+    """A fresh agent before its first frame, the same as in `simulate`."""
     rng = random_streams(seed).policy
     agent = settings.begin(scenario.devices, rng)
     queues = np.zeros(scenario.devices), np.zeros(scenario.devices)
@@ -47,18 +47,18 @@ def train(
 ) -> Iterator[tuple[Training, Trace]]:
     """Let an agent decide and learn to the end of a world.
 
-    However the frames are parted, and wherever a training was cut and gone on with, the agent ends the same.
+    The result does not depend on the length of the parts, nor on where a training was interrupted and resumed.
 
     Args:
         scenario: the cell.
-        training: where the training stands.
+        training: state of the training.
         world: the whole world, from its first frame on.
         seed: seed of the random streams.
         part: frames from one yield to the next.
         progress: called now and then with the number of frames done.
 
     Yields:
-        Where the training stands, every `part` frames and at the end, and what happened since the last time.
+        The state of the training, every `part` frames and at the end, and the trace since the last one.
     """
     agent, done, run = training
     frames = world.channel_gain.shape[0]
@@ -72,10 +72,10 @@ def train(
 
 
 def world_digest(world: World) -> str:
-    """A short text that no other world gives."""
+    """A digest of a world."""
     digest = hashlib.blake2b(digest_size=16)
-    told = () if world.tells_the_truth else (world.told_gain,)
-    for values in (world.channel_gain, world.arrival_mbit, *told):
+    estimates = () if world.has_perfect_csi else (world.estimated_gain,)
+    for values in (world.channel_gain, world.arrival_mbit, *estimates):
         digest.update(repr(values.shape).encode())
         digest.update(values.tobytes())
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""The random world of a run, drawn before the first decision, so that every policy meets the same one."""
+"""The random world of a run, drawn before the first decision so that every policy meets the same one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from quedge.errors import not_allowed
 from quedge.model.frame import Range
 from quedge.model.scenario import Scenario
 from quedge.simulation.processes import (
@@ -15,18 +16,18 @@ from quedge.simulation.processes import (
     ChannelProcess,
     ExponentialArrivals,
     RicianFading,
-    estimated_gain,
+    estimate_gain,
 )
 
 
 class World(NamedTuple):
-    """What happens to a cell, whatever its policy.
+    """Channel gains and arrivals of a run, which no policy changes.
 
     Attributes:
         channel_gain: power gains (W/W), shape (frames, devices).
         arrival_mbit: data that arrives during each frame (Mbit), shape (frames, devices).
-        channel_estimate: power gains as a policy is told them (W/W), of the same shape; the very array of the true
-            gains, or None, where it is told those.
+        channel_estimate: power gains as policies see them (W/W), of the same shape; with perfect CSI the array of the
+            true gains itself, or None.
     """
 
     channel_gain: NDArray[np.float64]
@@ -34,24 +35,34 @@ class World(NamedTuple):
     channel_estimate: NDArray[np.float64] | None = None
 
     @property
-    def told_gain(self) -> NDArray[np.float64]:
-        """Power gains as a policy is told them (W/W), shape (frames, devices)."""
+    def estimated_gain(self) -> NDArray[np.float64]:
+        """Power gains as policies see them (W/W), shape (frames, devices)."""
         return self.channel_gain if self.channel_estimate is None else self.channel_estimate
 
     @property
-    def tells_the_truth(self) -> bool:
-        """Whether a policy is told the true gains."""
-        return self.told_gain is self.channel_gain
+    def has_perfect_csi(self) -> bool:
+        """Whether policies see the true gains (channel state information)."""
+        return self.estimated_gain is self.channel_gain
 
     def part(self, first: int, end: int) -> World:
         """The frames from `first` to before `end`."""
         gain = self.channel_gain[first:end]
-        told = gain if self.tells_the_truth else self.told_gain[first:end]
-        return World(gain, self.arrival_mbit[first:end], told)
+        estimate = gain if self.has_perfect_csi else self.estimated_gain[first:end]
+        return World(gain, self.arrival_mbit[first:end], estimate)
+
+
+def check_integer(name: str, value: object, least: int) -> None:
+    """Refuse a number that is no integer or too small.
+
+    Raises:
+        ValueError: naming the argument.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise not_allowed(name, value, f"an integer, at least {least}")
 
 
 class Streams(NamedTuple):
-    """The independent random streams that one seed gives."""
+    """The independent random streams of one seed."""
 
     channel: np.random.Generator
     arrivals: np.random.Generator
@@ -59,17 +70,16 @@ class Streams(NamedTuple):
     estimates: np.random.Generator
 
 
-_SPAWN_KEYS = (0, 1, 2, 4)  # 3 says what an emulation of the service loses
+_SPAWN_KEYS = (0, 1, 2, 4)  # 3 is for the losses of an emulation of the service
 
 
 def random_streams(seed: int) -> Streams:
-    """Streams for channel, arrivals, policy and the errors of estimates; drawing from one never moves another.
+    """Streams for channel, arrivals, policy and estimation errors; drawing from one never moves another.
 
     Raises:
         ValueError: `seed` is no integer or negative.
     """
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise ValueError(f"seed: {seed!r} is not allowed; it must be an integer, at least 0")
+    check_integer("seed", seed, 0)
     children = (np.random.SeedSequence(seed, spawn_key=(key,)) for key in _SPAWN_KEYS)
     return Streams(*(np.random.default_rng(child) for child in children))
 
@@ -82,8 +92,7 @@ def draw_world(
     arrivals: ArrivalProcess | None = None,
 ) -> World:
     """Draw a world; arguments as in `simulate`."""
-    if isinstance(frames, bool) or not isinstance(frames, (int, np.integer)) or frames < 1:
-        raise ValueError(f"frames: {frames!r} is not allowed; it must be an integer, at least 1")
+    check_integer("frames", frames, 1)
     streams = random_streams(seed)
     channel = RicianFading() if channel is None else channel
     arrivals = ExponentialArrivals() if arrivals is None else arrivals
@@ -91,7 +100,7 @@ def draw_world(
     gain = _checked("channel", gain, scenario, frames, Range(math.inf, positive=True))
     arrived = arrivals.sample(scenario, frames, streams.arrivals)
     arrived = _checked("arrivals", arrived, scenario, frames, Range(math.inf, positive=False))
-    return World(gain, arrived, estimated_gain(scenario, gain, streams.estimates))
+    return World(gain, arrived, estimate_gain(scenario, gain, streams.estimates))
 
 
 def _checked(

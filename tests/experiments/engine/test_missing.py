@@ -69,7 +69,7 @@ def test_a_damaged_file_is_told_and_its_cell_runs_again(tmp_path: Path) -> None:
 def test_one_of_each_kind_comes_first_then_large_cells_and_what_measures_times_last(tmp_path: Path) -> None:
     slow = Told(takes_s=1e-6)
     jobs = [
-        job(0, Told(alone=True)),
+        job(0, Told(exclusive=True)),
         job(1, Told()),
         job(2, Told()),
         job(3, Told(), devices=5),
@@ -95,7 +95,7 @@ def test_numbers_of_any_kind_are_the_same_now_and_later(tmp_path: Path) -> None:
 
 
 def test_what_measures_times_runs_while_nothing_else_does(tmp_path: Path) -> None:
-    jobs = [job(seed, Timed(alone=seed < 2)) for seed in range(6)]
+    jobs = [job(seed, Timed(exclusive=seed < 2)) for seed in range(6)]
     found = run_missing(jobs, Store(tmp_path), ProcessPool(2)).findings
     spans = [(found[name_of(each)]["began"], found[name_of(each)]["ended"]) for each in jobs]
     for place, (began, ended) in enumerate(spans[:2]):
@@ -105,9 +105,9 @@ def test_what_measures_times_runs_while_nothing_else_does(tmp_path: Path) -> Non
     assert any(later[0] < earlier[1] for earlier, later in pairwise(ordered))  # the others share
 
 
-@pytest.mark.parametrize("alone", [False, True])
-def test_a_job_whose_worker_died_once_is_not_blamed_for_it(tmp_path: Path, alone: bool) -> None:
-    jobs = [job(0, DiesOnce(str(tmp_path / "mark"), alone)), *told(2)]
+@pytest.mark.parametrize("exclusive", [False, True])
+def test_a_job_whose_worker_died_once_is_not_blamed_for_it(tmp_path: Path, exclusive: bool) -> None:
+    jobs = [job(0, DiesOnce(str(tmp_path / "mark"), exclusive)), *told(2)]
     ran = run_missing(jobs, Store(tmp_path / "cells"), ProcessPool(2))
     assert ran.failures == {}
     assert len(ran.findings) == 3
@@ -135,8 +135,8 @@ class Elsewhere(InProcess):
 
         def changed(fn: Any, /, sent: Job) -> Future[Any]:
             future: Future[Any] = Future()
-            answer = submit(fn, sent).result()
-            future.set_result(answer._replace(code="other") if sent.seed == 1 else answer)
+            result = submit(fn, sent).result()
+            future.set_result(result._replace(code="other") if sent.seed == 1 else result)
             return future
 
         executor.submit = changed  # type: ignore[method-assign, assignment]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from quedge.experiments.engine.workers import TimeLeft, told
+from quedge.experiments.engine.workers import TimeLeft, time_left_text
 from tests.experiments.jobs import Told, job
 
 
@@ -70,7 +70,7 @@ def test_what_is_under_way_counts_with_what_it_still_needs() -> None:
 
 
 def test_what_runs_alone_is_not_divided_among_the_slots() -> None:
-    left = TimeLeft({name: job(seed, Told(alone=True)) for seed, name in enumerate("abc")})
+    left = TimeLeft({name: job(seed, Told(exclusive=True)) for seed, name in enumerate("abc")})
     run(left, "a", 3.0)
     assert left.seconds(4) == pytest.approx(6.0)
 
@@ -93,4 +93,4 @@ def test_a_cell_that_failed_says_nothing_of_the_others() -> None:
     ("seconds", "words"), [(None, ""), (4.4, "4 s left"), (61.0, "1 min left"), (7200.0, "2.0 h left")]
 )
 def test_times_are_told_in_words(seconds: float | None, words: str) -> None:
-    assert told(seconds) == words
+    assert time_left_text(seconds) == words

@@ -44,9 +44,9 @@ def test_the_first_cell_of_a_kind_follows_a_short_one_that_is_not_timed(
     ran: list[Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workers.time, "perf_counter", lambda: float(len(ran)))  # a second for each job that has run
-    answers = [run_job(job(seed, frames=1_000)) for seed in range(2)]
+    results = [run_job(job(seed, frames=1_000)) for seed in range(2)]
     assert [each.frames for each in ran] == [50, 1_000, 1_000]
-    assert [answer.elapsed_s for answer in answers] == [1.0, 1.0]
+    assert [result.elapsed_s for result in results] == [1.0, 1.0]
     run_job(job(0, Simulation(points=9), frames=20))
     assert [each.frames for each in ran[3:]] == [20, 20]
 
@@ -70,9 +70,9 @@ def test_a_probe_of_a_users_own_measures_only_when_it_is_asked_for(ran: list[Job
 
 
 def test_what_goes_wrong_before_is_told_by_the_job_itself() -> None:
-    answer = run_job(job(0, Simulation(warmup=2.0)))
-    assert answer.findings is None
-    assert "warmup" in answer.reason
+    result = run_job(job(0, Simulation(warmup=2.0)))
+    assert result.findings is None
+    assert "warmup" in result.reason
 
 
 FRESH = """
@@ -80,7 +80,7 @@ import gc
 from numba.core.dispatcher import Dispatcher
 from quedge.experiments.engine.workers import warm_up
 from quedge.experiments.job import Job
-from quedge.experiments.probes import Simulation
+from quedge.experiments.probes.simulation import Simulation
 from quedge.model.scenario import Scenario
 from quedge.policy.lydroo import Lydroo
 

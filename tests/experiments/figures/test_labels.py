@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from quedge.experiments.figures.front import Box, place_labels
+from quedge.experiments.figures.pareto_front import Box, place_labels
 
 BOUNDS = (0.0, 0.0, 400.0, 300.0)
 

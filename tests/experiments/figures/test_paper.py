@@ -9,10 +9,10 @@ import pytest
 
 from quedge.experiments.figures import draw_figure
 from quedge.experiments.figures.style import SCHEME_STYLES, name_with_symbols
-from quedge.experiments.presentation import POLICY, Course, Front, Level, Panel, Sweep
-from quedge.experiments.reading.rows import NONE, OURS, PAPER, Row
+from quedge.experiments.presentation import POLICY, Level, Measure, ParetoFront, Sweep, TimeSeries
+from quedge.experiments.rows import NONE, OURS, PAPER, Row
 
-QUEUE, POWER = Panel("queue", "queue (Mbit)", "queue"), Panel("power", "power (W)", "close")
+QUEUE, POWER = Measure("queue", "queue (Mbit)", "queue"), Measure("power", "power (W)", "close")
 
 
 def row(x: float | None, line: str, value: float, measure: str = "queue", source: str = OURS, **ends: float) -> Row:
@@ -27,7 +27,7 @@ def names_in(drawn: object) -> list[str]:
 def test_a_number_without_a_place_is_a_level_and_one_with_a_place_a_cross_in_the_policys_colour() -> None:
     ours = [row(x, "lydroo-noma", 10.0 + x) for x in (3.0, 3.5)]
     paper = [row(None, "lydroo-noma", 40.0, source=PAPER), row(3.0, "lydroo-sca", 25.0, source=PAPER)]
-    drawn = draw_figure(Sweep("arrival_rate_mbps", "λ", [QUEUE]), ours + paper)
+    drawn = draw_figure(Sweep("arrival_rate_mbps", [QUEUE]), ours + paper)
     (axis,) = drawn.axes
     crosses = [line for line in axis.lines if line.get_marker() == "x"]
     assert [(list(line.get_xdata()), list(line.get_ydata())) for line in crosses] == [([3.0], [25.0])]
@@ -40,7 +40,7 @@ def test_a_number_without_a_place_is_a_level_and_one_with_a_place_a_cross_in_the
 
 def test_a_mean_over_a_run_stands_beside_the_panel_and_at_no_frame() -> None:
     ours = [row(frame, "50", value) for frame, value in ((50.0, 3.0), (100.0, 4.0))]
-    drawn = draw_figure(Course([QUEUE], lines="v"), [*ours, row(None, "50", 18.6, source=PAPER)])
+    drawn = draw_figure(TimeSeries([QUEUE], lines="v"), [*ours, row(None, "50", 18.6, source=PAPER)])
     (axis,) = drawn.axes
     line, mean = axis.lines
     assert mean.get_color() == line.get_color()
@@ -52,7 +52,7 @@ def test_a_mean_over_a_run_stands_beside_the_panel_and_at_no_frame() -> None:
 def test_intervals_do_not_take_an_axis_below_zero() -> None:
     wide = [row(float(x), "exact", 10.0**x, low=-(10.0**x), high=3.0 * 10.0**x) for x in range(4)]
     for panel in (QUEUE, QUEUE._replace(scale="log"), QUEUE._replace(scale="linear"), QUEUE._replace(scale="close")):
-        for figure in (Sweep("nu", "ν", [panel]), Course([panel])):
+        for figure in (Sweep("nu", [panel]), TimeSeries([panel])):
             (axis,) = draw_figure(figure, wide).axes
             bottom, top = axis.get_ylim()
             assert (bottom > 0.0) if axis.get_yscale() == "log" else (bottom == 0.0), (panel, figure)
@@ -64,14 +64,14 @@ def test_a_level_has_its_name_where_no_line_is() -> None:
     rising = [row(float(x), "exact", 0.07 + 0.01 * x, "power") for x in (0, 1)]
     falling = [row(float(x), "exact", 0.08 - 0.01 * x, "power") for x in (0, 1)]
     for rows, side in ((rising, "left"), (falling, "right")):
-        (axis,) = draw_figure(Sweep("nu", "ν", [panel]), rows).axes
+        (axis,) = draw_figure(Sweep("nu", [panel]), rows).axes
         (text,) = axis.texts
         assert (text.get_text(), text.get_ha()) == ("budget", side)
 
 
 def front(points: list[tuple[float, float, float, float]], marks: list[Row]) -> object:
     """A front through points of V, ν, power and queue."""
-    figure = Front(POWER, QUEUE._replace(scale="log"), "v", "nu", (20.0, 60.0), "the paper's", (0.0, 1.0))
+    figure = ParetoFront(POWER, QUEUE._replace(scale="log"), "v", "nu", (20.0, 60.0), "the paper's", (0.0, 1.0))
     rows = [
         row(v, f"{nu:g}", value, measure)
         for v, nu, power, queue in points

@@ -3,12 +3,12 @@ from __future__ import annotations
 import math
 
 from quedge.experiments.figures import draw_figure
-from quedge.experiments.presentation import Level, Panel, Sweep, SweepsBeside
-from quedge.experiments.reading.rows import NONE, OURS, Row
+from quedge.experiments.presentation import Level, Measure, Sweep, SweepsBeside
+from quedge.experiments.rows import NONE, OURS, Row
 
-PANELS = [Panel("queue", "queue (Mbit)"), Panel("power", "power (W)", "close", Level(0.08, "budget"))]
-FIGURE = SweepsBeside([Sweep("a", "the first", PANELS), Sweep("b", "the second", PANELS, logarithmic=True)])
-PLACES = [("a", 0.0), ("a", 1.0), ("b", 1e-3), ("b", 1e-1)]
+PANELS = [Measure("queue", "queue (Mbit)"), Measure("power", "power (W)", "close", Level(0.08, "budget"))]
+FIGURE = SweepsBeside([Sweep("nu", PANELS), Sweep("estimate_error", PANELS, logarithmic=True)])
+PLACES = [("nu", 0.0), ("nu", 1.0), ("estimate_error", 1e-3), ("estimate_error", 1e-1)]
 
 
 def test_sweeps_beside_each_other_have_a_column_a_key_and_a_common_scale_a_measure() -> None:
@@ -19,7 +19,8 @@ def test_sweeps_beside_each_other_have_a_column_a_key_and_a_common_scale_a_measu
         for measure in ("queue", "power")
     ]
     queue_a, queue_b, power_a, power_b = draw_figure(FIGURE, rows).axes
-    assert (power_a.get_xlabel(), power_b.get_xlabel()) == ("the first", "the second")
+    labels = ("scaling of the energy queue ν", "channel estimation error ε")
+    assert (power_a.get_xlabel(), power_b.get_xlabel()) == labels
     assert (queue_a.get_ylabel(), queue_b.get_ylabel(), power_a.get_ylabel()) == ("queue (Mbit)", "", "power (W)")
     assert queue_a.get_ylim() == queue_b.get_ylim()
     assert queue_a.get_ylim()[0] == 0.0

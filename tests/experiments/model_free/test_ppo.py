@@ -14,7 +14,7 @@ from quedge.simulation.measures import summarise
 from quedge.simulation.processes import ExponentialArrivals, RicianFading
 from quedge.simulation.run import simulate
 from quedge.simulation.vector_cells.action import Actions
-from quedge.simulation.vector_cells.cells import SideBySide
+from quedge.simulation.vector_cells.cells import VectorCells
 from tests.experiments.jobs import job
 from tests.frames import drawn_frame
 
@@ -55,6 +55,7 @@ def test_it_comes_closer_to_the_optimum_the_more_it_has_seen() -> None:
 def test_the_policy_decides_as_the_trained_network_at_its_most_likely(monkeypatch: pytest.MonkeyPatch) -> None:
     import stable_baselines3
 
+    from quedge.environment.offloading import OffloadingVectorEnv
     from quedge.experiments.model_free import training
 
     agents = []
@@ -65,8 +66,8 @@ def test_the_policy_decides_as_the_trained_network_at_its_most_likely(monkeypatc
             agents.append(self)
 
     monkeypatch.setattr(training, "PPO", Kept)
-    cells = SideBySide(CELL, 4, 30, Actions.OFFLOAD)
-    policy, _ = training.trained(cells, 200, 0, (16, 8), {"n_steps": 32, "batch_size": 64})
+    cells = VectorCells(CELL, 4, 30, Actions.OFFLOAD)
+    policy, _ = training.trained(OffloadingVectorEnv(4, CELL, 30), 200, 0, (16, 8), {"n_steps": 32, "batch_size": 64})
     (agent,) = agents
     cells.restart([1, 2, 3, 4])
     for _ in range(30):
@@ -77,9 +78,10 @@ def test_the_policy_decides_as_the_trained_network_at_its_most_likely(monkeypatc
 
 
 def test_cells_restart_in_the_step_that_ends_their_worlds_and_tell_what_was_seen_last() -> None:
-    from quedge.experiments.model_free.training import CellsForPpo
+    from quedge.environment.offloading import OffloadingVectorEnv
+    from quedge.experiments.model_free.training import StableBaselinesEnv
 
-    cells = CellsForPpo(SideBySide(CELL, 2, 3), 0)
+    cells = StableBaselinesEnv(OffloadingVectorEnv(2, CELL, 3), 0)
     begun = cells.reset()
     for t in range(7):
         seen, reward, ended, infos = cells.step(np.zeros((2, 3)))
@@ -96,10 +98,10 @@ def test_cells_restart_in_the_step_that_ends_their_worlds_and_tell_what_was_seen
 
 
 def test_it_observes_and_decides_in_the_spaces_of_the_environment() -> None:
-    from quedge.environment.single import OffloadingEnv
-    from quedge.experiments.model_free.training import CellsForPpo
+    from quedge.environment.offloading import OffloadingEnv, OffloadingVectorEnv
+    from quedge.experiments.model_free.training import StableBaselinesEnv
 
-    cells, env = CellsForPpo(SideBySide(CELL, 2, 3), 0), OffloadingEnv(CELL)
+    cells, env = StableBaselinesEnv(OffloadingVectorEnv(2, CELL, 3), 0), OffloadingEnv(CELL)
     assert cells.observation_space == env.observation_space
     assert cells.action_space == env.action_space
 

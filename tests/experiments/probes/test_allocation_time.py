@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from quedge.allocation.greedy import NomaGreedy
 from quedge.allocation.sca import NomaSca
-from quedge.experiments.job import Job, Series, Together, found_of
+from quedge.experiments.job import AllocatorGroup, Job, Series, findings_of_member
 from quedge.experiments.probes import allocation_time
 from quedge.experiments.probes.allocation_time import AllocationTime
 from quedge.model.frame import Decision, Frame
@@ -56,7 +56,7 @@ def test_several_allocators_are_timed_in_turn_short_calls_after_one_of_the_frame
 ) -> None:
     monkeypatch.setattr(allocation_time, "_SHORT_US", math.inf if short else 0.0)
     log: list[tuple[str, float]] = []
-    together = Together((("a", Logged("a", log)), ("b", Logged("b", log)), ("c", Logged("c", log))))
+    together = AllocatorGroup((("a", Logged("a", log)), ("b", Logged("b", log)), ("c", Logged("c", log))))
     found = Job(Scenario(devices=3), together, 0, 4, PROBE).run()
     gains = simulate(Scenario(devices=3), Exact(), 10, 0).channel_gain[5:, 0]
     assert log == [
@@ -66,9 +66,9 @@ def test_several_allocators_are_timed_in_turn_short_calls_after_one_of_the_frame
         for later in ((0, 1) if short or frame == 0 else (1,))
     ]
     for name in "abc":
-        own = found_of(name, found)
+        own = findings_of_member(name, found)
         assert {"time_us", "time_us_p25", "time_us_p75", "rounds", "fallbacks", "time_us_of_call"} == own.keys()
 
 
 def test_nothing_else_may_run_meanwhile() -> None:
-    assert PROBE.alone
+    assert PROBE.exclusive

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from quedge.experiments.job import Series
-from quedge.experiments.probes.drift import drift_of
 from quedge.experiments.probes.simulation import Simulation
+from quedge.experiments.statistics import drift_of
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import BestSingle
 from quedge.simulation.measures import objective_ratios, summarise

@@ -15,7 +15,7 @@ import pytest
 
 from quedge.experiments.catalogue import EXPERIMENTS
 from quedge.experiments.experiment import Size
-from quedge.experiments.reading.estimates import BOLD_RULE
+from quedge.experiments.records import BOLD_RULE
 from quedge.experiments.report import write_report
 from quedge.experiments.reproduce import reproduce
 from tests.workers import InProcess

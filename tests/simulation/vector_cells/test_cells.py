@@ -18,7 +18,7 @@ from quedge.simulation.processes import Recorded
 from quedge.simulation.run import simulate
 from quedge.simulation.trace import Trace
 from quedge.simulation.vector_cells.action import Actions, powers_action, powers_of_shares
-from quedge.simulation.vector_cells.cells import SideBySide
+from quedge.simulation.vector_cells.cells import VectorCells
 from quedge.simulation.vector_cells.observation import Reward, observation_bounds, reward_unit
 
 FRAMES = 40
@@ -62,7 +62,7 @@ def action_of(kind: Actions, frame: Frame) -> Any:
     return decision.offload if kind is Actions.OFFLOAD else powers_action(frame.cell, decision)
 
 
-def assert_same_run(cells: SideBySide, traces: list[Trace]) -> None:
+def assert_same_run(cells: VectorCells, traces: list[Trace]) -> None:
     """Deciding as the traces' policy does, the cells go through the same run, bit for bit."""
     for t in range(cells.frames):
         state = cells.states()
@@ -81,17 +81,17 @@ def assert_same_run(cells: SideBySide, traces: list[Trace]) -> None:
 @pytest.mark.parametrize(("kind", "policy"), [(Actions.OFFLOAD, ExactChoice()), (Actions.POWERS, ExactRounded())])
 def test_cells_run_as_simulate_does_with_their_seeds(scenario: Scenario, kind: Actions, policy: Policy) -> None:
     seeds = [3, 0, 11]
-    cells = SideBySide(scenario, len(seeds), FRAMES, kind)
+    cells = VectorCells(scenario, len(seeds), FRAMES, kind)
     assert cells.restart(seeds) == seeds
     assert_same_run(cells, [simulate(scenario, policy, FRAMES, seed) for seed in seeds])
 
 
 def test_a_world_after_the_first_is_simulate_s_with_the_seed_that_is_told() -> None:
-    cells = SideBySide(Scenario(devices=3), 2, FRAMES)
+    cells = VectorCells(Scenario(devices=3), 2, FRAMES)
     cells.restart([5, 6])
     seeds = cells.restart([None, None])
     assert_same_run(cells, [simulate(Scenario(devices=3), ExactChoice(), FRAMES, seed) for seed in seeds])
-    again = SideBySide(Scenario(devices=3), 2, FRAMES)
+    again = VectorCells(Scenario(devices=3), 2, FRAMES)
     again.restart([6, 5])
     assert again.restart([None, None]) == seeds[::-1]
 
@@ -100,7 +100,7 @@ def test_recorded_channels_and_arrivals_are_played() -> None:
     scenario = Scenario(devices=2)
     recorded = simulate(scenario, ExactChoice(), FRAMES, 9)
     channel, arrivals = Recorded(recorded.channel_gain), Recorded(recorded.arrival_mbit)
-    cells = SideBySide(scenario, 1, FRAMES, channel=channel, arrivals=arrivals)
+    cells = VectorCells(scenario, 1, FRAMES, channel=channel, arrivals=arrivals)
     cells.restart([0])
     assert_same_run(cells, [recorded])
 
@@ -108,7 +108,7 @@ def test_recorded_channels_and_arrivals_are_played() -> None:
 @pytest.mark.parametrize("scenario", CELLS, ids=repr)
 def test_rewards_are_the_objective_or_drift_plus_penalty_in_the_scenario_s_unit(scenario: Scenario) -> None:
     cell, unit = cell_of(scenario), reward_unit(scenario)
-    by_objective, by_drift = (SideBySide(scenario, 2, FRAMES, reward=reward) for reward in Reward)
+    by_objective, by_drift = (VectorCells(scenario, 2, FRAMES, reward=reward) for reward in Reward)
     for cells in (by_objective, by_drift):
         cells.restart([1, 2])
     paid = np.zeros(2)
@@ -136,7 +136,7 @@ def test_the_unit_is_the_objective_of_carrying_away_what_arrives() -> None:
 def test_observations_and_rewards_do_not_know_the_frame_s_length(reward: Reward) -> None:
     scenario = Scenario(devices=3, pqc_power_w=0.02)
     second, quarter = (
-        SideBySide(dataclasses.replace(scenario, frame_s=length), 2, FRAMES, reward=reward) for length in (1.0, 0.25)
+        VectorCells(dataclasses.replace(scenario, frame_s=length), 2, FRAMES, reward=reward) for length in (1.0, 0.25)
     )
     for cells in (second, quarter):
         cells.restart([1, 2])
@@ -152,7 +152,7 @@ def test_observations_are_told_gains_data_queues_and_energy_queues_on_a_logarith
     estimate_error: float,
 ) -> None:
     scenario = Scenario(devices=2, estimate_error=estimate_error)
-    cells = SideBySide(scenario, 2, FRAMES)
+    cells = VectorCells(scenario, 2, FRAMES)
     cells.restart([1, 2])
     for _ in range(FRAMES):
         _, seen = cells.step(RNG.random((2, 2)) < 0.5)
@@ -166,7 +166,7 @@ def test_observations_are_told_gains_data_queues_and_energy_queues_on_a_logarith
 
 def test_observations_are_cut_at_their_bounds() -> None:
     gains = np.array([[1e-300, 1e6]] * 3)
-    cells = SideBySide(
+    cells = VectorCells(
         Scenario(devices=2, nu=1e9, max_frequency_hz=1e12), 1, 3, Actions.POWERS,
         channel=Recorded(gains), arrivals=Recorded(np.full((3, 2), 1e300)),
     )  # fmt: skip
@@ -182,7 +182,7 @@ def test_observations_are_cut_at_their_bounds() -> None:
 
 @pytest.mark.parametrize("scenario", [Scenario(), Scenario(estimate_error=0.3, residual_sic_share=0.01)], ids=repr)
 def test_the_optimum_is_that_of_the_frame_to_be_decided_as_it_is_told(scenario: Scenario) -> None:
-    cells = SideBySide(scenario, 2, FRAMES)
+    cells = VectorCells(scenario, 2, FRAMES)
     cells.restart([1, 2])
     for _ in range(5):
         cells.step(np.zeros((2, 10)))
@@ -193,7 +193,7 @@ def test_the_optimum_is_that_of_the_frame_to_be_decided_as_it_is_told(scenario: 
 
 
 def test_what_is_handed_out_is_not_what_the_cells_go_on_with() -> None:
-    first, second = (SideBySide(Scenario(devices=2), 1, 5) for _ in range(2))
+    first, second = (VectorCells(Scenario(devices=2), 1, 5) for _ in range(2))
     for cells in (first, second):
         cells.restart([0])
     for t in range(4):
@@ -205,7 +205,7 @@ def test_what_is_handed_out_is_not_what_the_cells_go_on_with() -> None:
 
 
 def test_states_that_were_handed_out_do_not_change_with_the_cells() -> None:
-    cells = SideBySide(Scenario(devices=2, estimate_error=0.1), 1, 3)
+    cells = VectorCells(Scenario(devices=2, estimate_error=0.1), 1, 3)
     cells.restart([0])
     cells.step([[0, 1]])
     state = cells.states()
@@ -229,14 +229,14 @@ def test_states_that_were_handed_out_do_not_change_with_the_cells() -> None:
     ],
 )
 def test_bad_actions_are_refused(kind: Actions, actions: Any, wrong: str) -> None:
-    cells = SideBySide(Scenario(devices=2), 1, 3, kind)
+    cells = VectorCells(Scenario(devices=2), 1, 3, kind)
     cells.restart([0])
     with pytest.raises(ValueError, match=wrong):
         cells.step(actions)
 
 
 def test_no_frame_is_decided_before_a_world_begins_or_after_it_has_ended() -> None:
-    cells = SideBySide(Scenario(devices=2), 1, 1)
+    cells = VectorCells(Scenario(devices=2), 1, 1)
     with pytest.raises(ValueError, match="restart it"):
         cells.step([[0, 0]])
     cells.restart([0])
@@ -248,8 +248,8 @@ def test_no_frame_is_decided_before_a_world_begins_or_after_it_has_ended() -> No
 def test_bad_numbers_of_cells_frames_and_seeds_are_refused() -> None:
     for cells, frames, wrong in ((0, 1, "cells: 0"), (1, 0, "frames: 0"), (1, True, "frames: True"), (1.5, 1, "cells")):
         with pytest.raises(ValueError, match=wrong):
-            SideBySide(Scenario(), cells, frames)  # type: ignore[arg-type]
+            VectorCells(Scenario(), cells, frames)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="seeds: 1 of them are not allowed; there must be 2"):
-        SideBySide(Scenario(), 2, 1).restart([0])
+        VectorCells(Scenario(), 2, 1).restart([0])
     with pytest.raises(ValueError, match="seed: -1 is not allowed"):
-        SideBySide(Scenario(), 1, 1).restart([-1])
+        VectorCells(Scenario(), 1, 1).restart([-1])

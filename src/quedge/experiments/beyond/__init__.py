@@ -1,4 +1,4 @@
-"""What the paper lacks, one file an experiment."""
+"""Experiments beyond the paper."""
 
 from quedge.experiments.beyond import channels, devices, front, gap, munich, ppo, pqc, stability, sweeps
 

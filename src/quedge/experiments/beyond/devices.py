@@ -2,23 +2,19 @@
 
 from quedge.experiments.beyond.sweeps import BEYOND
 from quedge.experiments.experiment import Experiment, Grid
-from quedge.experiments.presentation import (
-    OBJECTIVE_RATIO,
-    OBJECTIVE_RATIO_COLUMN,
-    POWER,
-    POWER_COLUMN,
-    QUEUE,
-    QUEUE_COLUMN,
-    Column,
-    Panel,
-    Presentation,
-    Sweep,
-    Table,
-)
+from quedge.experiments.presentation import OBJECTIVE_RATIO, POWER, QUEUE, Measure, Sweep, Table
 from quedge.experiments.results import Results, downwards, listed
 from quedge.policy.registry import BEST_PAIR, BEST_SINGLE, EQUIVARIANT, EXACT
 
 BANDWIDTH_OF_A_DEVICE_HZ = 0.2e6
+DECISION = Measure(
+    "decision_us_p50",
+    "median time of a decision (µs)",
+    "log",
+    heading="decision, median (µs)",
+    digits=0,
+    quartiles=True,
+)
 
 
 def cells(*devices: int) -> list[dict[str, float]]:
@@ -45,28 +41,8 @@ EXPERIMENT = Experiment(
         Grid([EXACT, EQUIVARIANT, BEST_SINGLE], cells(300), frames=1_000),
         Grid([EXACT, EQUIVARIANT, BEST_SINGLE], cells(1000), frames=300),
     ],
-    shown=Presentation(
-        Sweep(
-            "devices",
-            "number of devices N",
-            [
-                QUEUE,
-                POWER,
-                OBJECTIVE_RATIO,
-                Panel("decision_us_p50", "median time of a decision (µs)", "log", quartiles=True),
-            ],
-            logarithmic=True,
-        ),
-        Table(
-            [("devices", "N")],
-            [
-                QUEUE_COLUMN,
-                POWER_COLUMN,
-                OBJECTIVE_RATIO_COLUMN,
-                Column("decision_us_p50", "decision, median (µs)", 0, quartiles=True),
-            ],
-        ),
-    ),
+    figure=Sweep("devices", [QUEUE, POWER, OBJECTIVE_RATIO, DECISION], logarithmic=True),
+    table=Table([("devices", "N")], [QUEUE, POWER, OBJECTIVE_RATIO, DECISION]),
     remarks=[
         "Times of decisions were taken while the other processors were busy too; equivariant's include its learning. "
         "In cells of hundreds of devices equivariant does not always learn within runs this short: see its intervals. "

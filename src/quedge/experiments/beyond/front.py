@@ -3,9 +3,9 @@
 from quedge.experiments.beyond.sweeps import BEYOND
 from quedge.experiments.experiment import Experiment, Grid, vary
 from quedge.experiments.paper_numbers import table3_marks, table4_marks
-from quedge.experiments.presentation import BUDGET, POWER, QUEUE, Front, Presentation
-from quedge.experiments.reading.rows import label_of
+from quedge.experiments.presentation import BUDGET, POWER, QUEUE, ParetoFront
 from quedge.experiments.results import Results, at, shortest_within_budget
+from quedge.experiments.rows import label_of
 from quedge.model.scenario import Scenario
 from quedge.policy.registry import EXACT
 
@@ -40,17 +40,15 @@ EXPERIMENT = Experiment(
         "half of a run; `quedge tune` searches this plane."
     ),
     grids=[Grid([EXACT], vary(nu=NU_VALUES, v=V_VALUES))],
-    shown=Presentation(
-        Front(
-            POWER,
-            QUEUE._replace(scale="log"),
-            points="v",
-            lines="nu",
-            highlight=(PAPER_V, PAPER_NU),
-            highlight_name="the paper's V = 20, ν = 60",
-            x_limits=(0.0745, 0.0845),
-            marks=MARKS,
-        )
+    figure=ParetoFront(
+        POWER,
+        QUEUE._replace(scale="log"),
+        points="v",
+        lines="nu",
+        highlight=(PAPER_V, PAPER_NU),
+        highlight_name="the paper's V = 20, ν = 60",
+        x_limits=(0.0745, 0.0845),
+        marks=MARKS,
     ),
     remarks=[
         "The paper's crosses are its agent's, by its Tables III (V = 20) and IV (ν = 60), as far as they lie within "

@@ -2,21 +2,13 @@
 
 from quedge.experiments.beyond.sweeps import BEYOND
 from quedge.experiments.experiment import Experiment, Grid
-from quedge.experiments.presentation import (
-    OBJECTIVE_RATIO,
-    OBJECTIVE_RATIO_COLUMN,
-    POWER_COLUMN,
-    QUEUE_COLUMN,
-    Course,
-    Presentation,
-    Table,
-)
+from quedge.experiments.presentation import OBJECTIVE_RATIO, POWER, QUEUE, Table, TimeSeries
 from quedge.experiments.results import Results, downwards, listed
 from quedge.policy.registry import BESIDE, BEST_PAIR, BEST_SINGLE, EXACT, LYDROO_PUBLIC, PAPER_SCHEMES
 
 
 def found_ratios(found: Results) -> str:
-    """Of all but the exact policy, of which the optimum is the yardstick."""
+    """Of all policies but the exact one."""
     ratios = {policy: value for policy, value in found.each("objective_ratio").items() if policy != EXACT.name}
     return f"Of each frame's optimum: {listed(downwards(ratios), '.3f')}."
 
@@ -29,7 +21,8 @@ EXPERIMENT = Experiment(
         "1 % of the run."
     ),
     grids=[Grid([*PAPER_SCHEMES, *BESIDE, LYDROO_PUBLIC, BEST_PAIR, BEST_SINGLE])],
-    shown=Presentation(Course([OBJECTIVE_RATIO]), Table([], [OBJECTIVE_RATIO_COLUMN, QUEUE_COLUMN, POWER_COLUMN])),
+    figure=TimeSeries([OBJECTIVE_RATIO]),
+    table=Table([], [OBJECTIVE_RATIO, QUEUE, POWER]),
     remarks=[
         "Time division cannot reach the optimum of superposed transmission: its line shows what the access scheme "
         "costs, not what its agent has failed to learn. The exact policy stops at a certified gap of 1e-3, the "

@@ -3,15 +3,11 @@
 from quedge.experiments.beyond.sweeps import BEYOND
 from quedge.experiments.experiment import Experiment, Grid
 from quedge.experiments.presentation import (
-    DELAY_P95_COLUMN,
+    DELAY_P95,
     OBJECTIVE_RATIO,
-    OBJECTIVE_RATIO_COLUMN,
-    OFFLOAD_RATIO_COLUMN,
+    OFFLOAD_RATIO,
     POWER,
-    POWER_COLUMN,
     QUEUE,
-    QUEUE_COLUMN,
-    Presentation,
     Ranking,
     Table,
 )
@@ -38,10 +34,8 @@ EXPERIMENT = Experiment(
             channel=MunichWalk(),
         )
     ],
-    shown=Presentation(
-        Ranking([QUEUE, POWER, OBJECTIVE_RATIO]),
-        Table([], [QUEUE_COLUMN, DELAY_P95_COLUMN, POWER_COLUMN, OFFLOAD_RATIO_COLUMN, OBJECTIVE_RATIO_COLUMN]),
-    ),
+    figure=Ranking([QUEUE, POWER, OBJECTIVE_RATIO]),
+    table=Table([], [QUEUE, DELAY_P95, POWER, OFFLOAD_RATIO, OBJECTIVE_RATIO]),
     remarks=[
         "More devices offload at once here than in the paper's cell, and what separates the policies grows with it.",
         "The scene is built from OpenStreetMap data (© OpenStreetMap contributors, ODbL).",

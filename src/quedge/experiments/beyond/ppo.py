@@ -1,18 +1,14 @@
 """Model-free reinforcement learning beside agents that know the model, the best pair and the optimum."""
 
 from quedge.experiments.beyond.sweeps import BEYOND
-from quedge.experiments.experiment import Experiment, Grid, NamedTrainer
+from quedge.experiments.experiment import Contender, Experiment, Grid
 from quedge.experiments.model_free.ppo import Ppo
 from quedge.experiments.presentation import (
     OBJECTIVE_RATIO,
-    OBJECTIVE_RATIO_COLUMN,
-    OFFLOAD_RATIO_COLUMN,
+    OFFLOAD_RATIO,
     POWER,
-    POWER_COLUMN,
     QUEUE,
-    QUEUE_COLUMN,
-    Column,
-    Presentation,
+    Measure,
     Ranking,
     Table,
 )
@@ -37,21 +33,19 @@ EXPERIMENT = Experiment(
         "PPO (Stable-Baselines3) trains in worlds of its own for 80 times the frames of the run, then runs without "
         "learning; the other agents learn during the run. Means over its second half."
     ),
-    grids=[Grid([EXACT, EQUIVARIANT, LYDROO_NOMA, NamedTrainer("ppo", Ppo()), BEST_PAIR], seeds=SEEDS)],
+    grids=[Grid([EXACT, EQUIVARIANT, LYDROO_NOMA, Contender("ppo", Ppo()), BEST_PAIR], seeds=SEEDS)],
     probe=LearningCost(),
-    shown=Presentation(
-        Ranking([QUEUE, POWER, OBJECTIVE_RATIO]),
-        Table(
-            [],
-            [
-                OBJECTIVE_RATIO_COLUMN,
-                QUEUE_COLUMN,
-                POWER_COLUMN,
-                OFFLOAD_RATIO_COLUMN,
-                Column("experience_frames", "frames of experience", 0),
-                Column("learning_cpu_s", "learning, CPU time (s), median", 1, quartiles=True),
-            ],
-        ),
+    figure=Ranking([QUEUE, POWER, OBJECTIVE_RATIO]),
+    table=Table(
+        [],
+        [
+            OBJECTIVE_RATIO,
+            QUEUE,
+            POWER,
+            OFFLOAD_RATIO,
+            Measure("experience_frames", "frames of experience", digits=0),
+            Measure("learning_cpu_s", "learning, CPU time (s), median", digits=1, quartiles=True),
+        ],
     ),
     remarks=[
         "PPO sees channel gains and queues on a logarithmic scale, decides who offloads, and is rewarded by objective "

@@ -3,23 +3,9 @@
 from quedge.experiments.beyond.sweeps import BEYOND
 from quedge.experiments.experiment import Experiment, Grid
 from quedge.experiments.paper.fig7 import PQC_POWERS_W
-from quedge.experiments.presentation import (
-    OFFLOAD_RATIO,
-    OFFLOAD_RATIO_COLUMN,
-    POWER,
-    POWER_COLUMN,
-    QUEUE,
-    QUEUE_COLUMN,
-    Column,
-    Level,
-    Panel,
-    Presentation,
-    Sweep,
-    Table,
-)
+from quedge.experiments.presentation import OFFLOAD_RATIO, POWER, QUEUE, Level, Measure, Sweep, Table
 from quedge.experiments.probes.largest_stable_rate import SecuredSimulation
 from quedge.experiments.results import Results, at, listed
-from quedge.experiments.symbols import axis_label
 from quedge.policy.registry import EXACT
 
 LEVELS = ("level1", "level3", "level5")
@@ -40,9 +26,12 @@ MODULES = (
 
 FRAMES, SEEDS = 4_000, 3  # each cell is run some ten times, to find its largest stable rate
 
-CIRCUIT_POWER = Panel("circuit_power_w", "P_q while offloading (W)", level=Level(PQC_POWERS_W[-1], "paper's largest"))
-PAYLOAD_FACTOR = Panel("sent_payload_factor", "payload factor η", "close")
-STABLE_RATE = Panel("largest_stable_rate_mbps", "largest stable λ (Mbit/s)", "close")
+CIRCUIT_POWER = Measure(
+    "circuit_power_w", "P_q while offloading (W)", level=Level(PQC_POWERS_W[-1], "paper's largest"),
+    heading="P_q, mean (W)", digits=4,
+)  # fmt: skip
+PAYLOAD_FACTOR = Measure("sent_payload_factor", "payload factor η", "close", heading="η", digits=5)
+STABLE_RATE = Measure("largest_stable_rate_mbps", "largest stable λ (Mbit/s)", "close")
 
 
 def cells(levels: tuple[str, ...], modules: tuple[tuple[str, str], ...]) -> list[dict[str, object]]:
@@ -77,28 +66,25 @@ SUITES = Experiment(
     ),
     grids=[Grid([EXACT], cells(LEVELS, MODULES), frames=FRAMES, seeds=SEEDS)],
     probe=SecuredSimulation(),
-    shown=Presentation(
-        Sweep(
-            "rekey_frames",
-            axis_label("rekey_frames"),
-            [CIRCUIT_POWER, PAYLOAD_FACTOR, OFFLOAD_RATIO, QUEUE, POWER, STABLE_RATE],
-            lines=("device", "aead"),
-            logarithmic=True,
-            only={"suite": "level3"},
-        ),
-        Table(
-            [("suite", "suite"), ("device", "device"), ("aead", "encryption"), ("rekey_frames", "rekey (frames)")],
-            [
-                Column("circuit_power_w", "P_q, mean (W)", 4),
-                Column("circuit_power_p95_w", "P_q, 95 % (W)", 4),
-                Column("sent_mbit", "sent a frame (Mbit)", 2),
-                Column("sent_payload_factor", "η", 5),
-                OFFLOAD_RATIO_COLUMN,
-                QUEUE_COLUMN,
-                POWER_COLUMN,
-                Column("largest_stable_rate_mbps", "largest stable λ (Mbit/s)", 2),
-            ],
-        ),
+    figure=Sweep(
+        "rekey_frames",
+        [CIRCUIT_POWER, PAYLOAD_FACTOR, OFFLOAD_RATIO, QUEUE, POWER, STABLE_RATE],
+        lines=("device", "aead"),
+        logarithmic=True,
+        only={"suite": "level3"},
+    ),
+    table=Table(
+        [("suite", "suite"), ("device", "device"), ("aead", "encryption"), ("rekey_frames", "rekey (frames)")],
+        [
+            CIRCUIT_POWER,
+            Measure("circuit_power_p95_w", "P_q, 95 % (W)", digits=4),
+            Measure("sent_mbit", "sent per frame (Mbit)"),
+            PAYLOAD_FACTOR,
+            OFFLOAD_RATIO,
+            QUEUE,
+            POWER,
+            STABLE_RATE,
+        ],
     ),
     remarks=[
         "The paper sweeps a constant P_q from 0 to 0.10 W. Where in that range a real suite lies is set by the device "
@@ -134,14 +120,11 @@ LEVELS_ALONE = Experiment(
     caption=("An STM32F411 with ChaCha20-Poly1305, one line per security level; the cells are those of `beyond-pqc`."),
     grids=[Grid([EXACT], cells(LEVELS, MODULES[:1]), frames=FRAMES, seeds=SEEDS)],
     probe=SecuredSimulation(),
-    shown=Presentation(
-        Sweep(
-            "rekey_frames",
-            axis_label("rekey_frames"),
-            [CIRCUIT_POWER, PAYLOAD_FACTOR, QUEUE],
-            lines=("suite",),
-            logarithmic=True,
-        ),
+    figure=Sweep(
+        "rekey_frames",
+        [CIRCUIT_POWER, PAYLOAD_FACTOR, QUEUE],
+        lines=("suite",),
+        logarithmic=True,
     ),
     chapter=BEYOND,
     result=found_by_level,

@@ -2,18 +2,15 @@
 
 from quedge.experiments.beyond.sweeps import BEYOND
 from quedge.experiments.experiment import Experiment, Grid
-from quedge.experiments.presentation import HIGHER, Column, Panel, Presentation, Ranking, Table
+from quedge.experiments.presentation import HIGHER, Measure, Ranking, Table
 from quedge.experiments.probes.largest_stable_rate import LargestStableRate
 from quedge.experiments.results import Results, downwards, listed
-from quedge.policy.registry import (
-    ALL_LOCAL,
-    BEST_PAIR,
-    BEST_SINGLE,
-    EQUIVARIANT,
-    EXACT,
-    LYDROO_NOMA,
-    LYDROO_TDMA,
-)
+from quedge.policy.registry import ALL_LOCAL, BEST_PAIR, BEST_SINGLE, EQUIVARIANT, EXACT, LYDROO_NOMA, LYDROO_TDMA
+
+STABLE_RATE = Measure(
+    "largest_stable_rate_mbps", "largest stable arrival rate λ (Mbit/s)", "close",
+    heading="largest stable λ (Mbit/s)", digits=3, better=HIGHER,
+)  # fmt: skip
 
 
 def found_rates(found: Results) -> str:
@@ -28,10 +25,8 @@ EXPERIMENT = Experiment(
     caption="Bisection on λ to 0.5 %.",
     grids=[Grid([EXACT, EQUIVARIANT, LYDROO_NOMA, LYDROO_TDMA, BEST_PAIR, BEST_SINGLE, ALL_LOCAL])],
     probe=LargestStableRate(),
-    shown=Presentation(
-        Ranking([Panel("largest_stable_rate_mbps", "largest stable arrival rate λ (Mbit/s)", "close")]),
-        Table([], [Column("largest_stable_rate_mbps", "largest stable λ (Mbit/s)", 3, HIGHER)]),
-    ),
+    figure=Ranking([STABLE_RATE]),
+    table=Table([], [STABLE_RATE]),
     remarks=[
         "A run is stable if over its second half the mean data queue grows by no more than 1 % of what arrives (least "
         "squares) and the mean power exceeds its budget by no more than 1 %. A cell that is a little overloaded takes "

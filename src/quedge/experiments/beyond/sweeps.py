@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 from quedge.experiments.experiment import Experiment, Grid, vary
-from quedge.experiments.paper.arrivals import ARRIVAL_RATE_LABEL
-from quedge.experiments.paper.fig7 import PQC_POWER_LABEL, PQC_POWERS_W
+from quedge.experiments.paper.fig7 import PQC_POWERS_W
 from quedge.experiments.paper.scaling_nu import NU_VALUES, UNSETTLED_NU
 from quedge.experiments.paper.weight_v import SMALL_V, V_VALUES
 from quedge.experiments.paper_numbers import figure7_marks, table3_marks, table4_marks
 from quedge.experiments.presentation import (
     AVERAGING,
-    DELAY,
-    DELAY_COLUMN,
     DELAY_P95,
-    DELAY_P95_COLUMN,
     ENERGY_QUEUE,
-    ENERGY_QUEUE_COLUMN,
+    MEAN_DELAY,
     OBJECTIVE_RATIO,
-    OBJECTIVE_RATIO_COLUMN,
     OFFLOAD_RATIO,
-    OFFLOAD_RATIO_COLUMN,
     POWER,
-    POWER_COLUMN,
     QUEUE,
-    QUEUE_COLUMN,
-    Presentation,
     Sweep,
     Table,
 )
 from quedge.experiments.results import Results, at, change, listed
-from quedge.experiments.symbols import axis_label
 from quedge.model.scenario import Scenario
 from quedge.policy.registry import BEST_PAIR, BEST_SINGLE, EQUIVARIANT, EXACT, LYDROO_NOMA
 
@@ -44,7 +34,7 @@ NOT_THE_SHORTEST = (
 
 
 def _queues_at(found: Results, **keys: float) -> str:
-    """All policies' mean data queues at a value of the key."""
+    """Mean data queues of all policies at a value of the key."""
     return f"at {at(**keys)} (Mbit): {listed(found.each('data_queue_mbit', **keys), ',.1f')}"
 
 
@@ -53,12 +43,10 @@ ARRIVALS = Experiment(
     title="Arrival rates, with the exact optimum and the baselines",
     caption="Means over the second half of a run.",
     grids=[Grid(COMPARED, vary(arrival_rate_mbps=ARRIVAL_RATES))],
-    shown=Presentation(
-        Sweep("arrival_rate_mbps", ARRIVAL_RATE_LABEL, [QUEUE, POWER, OFFLOAD_RATIO, OBJECTIVE_RATIO]),
-        Table(
-            [("arrival_rate_mbps", "λ (Mbit/s)")],
-            [QUEUE_COLUMN, POWER_COLUMN, OFFLOAD_RATIO_COLUMN, OBJECTIVE_RATIO_COLUMN],
-        ),
+    figure=Sweep("arrival_rate_mbps", [QUEUE, POWER, OFFLOAD_RATIO, OBJECTIVE_RATIO]),
+    table=Table(
+        [("arrival_rate_mbps", "λ (Mbit/s)")],
+        [QUEUE, POWER, OFFLOAD_RATIO, OBJECTIVE_RATIO],
     ),
     chapter=BEYOND,
     result=lambda found: f"Data queue {_queues_at(found, arrival_rate_mbps=3.2)}.",
@@ -80,13 +68,11 @@ CIRCUIT_POWER = Experiment(
     title="Power of the PQC module, with the exact optimum and the baselines",
     caption="Means over the second half of a run; crosses are the paper's Figure 7.",
     grids=[Grid(COMPARED, vary(pqc_power_w=PQC_POWERS_W))],
-    shown=Presentation(
-        Sweep("pqc_power_w", PQC_POWER_LABEL, [OFFLOAD_RATIO, POWER, QUEUE, OBJECTIVE_RATIO], marks=figure7_marks()),
-        Table(
-            [("pqc_power_w", "P_q (W)")],
-            [OFFLOAD_RATIO_COLUMN, POWER_COLUMN, QUEUE_COLUMN, OBJECTIVE_RATIO_COLUMN],
-            figure7_marks(),
-        ),
+    figure=Sweep("pqc_power_w", [OFFLOAD_RATIO, POWER, QUEUE, OBJECTIVE_RATIO], marks=figure7_marks()),
+    table=Table(
+        [("pqc_power_w", "P_q (W)")],
+        [OFFLOAD_RATIO, POWER, QUEUE, OBJECTIVE_RATIO],
+        figure7_marks(),
     ),
     remarks=[AVERAGING],
     chapter=BEYOND,
@@ -98,10 +84,8 @@ V = Experiment(
     title="The weight V of the rate, with the exact optimum and the baselines",
     caption="Means over the second half of a run; crosses are the paper's Table IV.",
     grids=[Grid(COMPARED, vary(v=V_VALUES))],
-    shown=Presentation(
-        Sweep("v", axis_label("v"), [QUEUE, ENERGY_QUEUE, POWER], logarithmic=True, marks=table4_marks()),
-        Table([("v", "V")], [QUEUE_COLUMN, ENERGY_QUEUE_COLUMN, POWER_COLUMN, OBJECTIVE_RATIO_COLUMN], table4_marks()),
-    ),
+    figure=Sweep("v", [QUEUE, ENERGY_QUEUE, POWER], logarithmic=True, marks=table4_marks()),
+    table=Table([("v", "V")], [QUEUE, ENERGY_QUEUE, POWER, OBJECTIVE_RATIO], table4_marks()),
     remarks=[AVERAGING, SMALL_V, NOT_THE_SHORTEST],
     chapter=BEYOND,
     result=lambda found: f"Data queue {_queues_at(found, v=V_VALUES[-1])}.",
@@ -112,10 +96,8 @@ NU = Experiment(
     title="The scaling ν of the virtual energy queue, with the exact optimum and the baselines",
     caption="Means over the second half of a run; crosses are the paper's Table III.",
     grids=[Grid(COMPARED, vary(nu=NU_VALUES))],
-    shown=Presentation(
-        Sweep("nu", axis_label("nu"), [QUEUE, ENERGY_QUEUE, POWER], logarithmic=True, marks=table3_marks()),
-        Table([("nu", "ν")], [QUEUE_COLUMN, ENERGY_QUEUE_COLUMN, POWER_COLUMN, OBJECTIVE_RATIO_COLUMN], table3_marks()),
-    ),
+    figure=Sweep("nu", [QUEUE, ENERGY_QUEUE, POWER], logarithmic=True, marks=table3_marks()),
+    table=Table([("nu", "ν")], [QUEUE, ENERGY_QUEUE, POWER, OBJECTIVE_RATIO], table3_marks()),
     remarks=[AVERAGING, UNSETTLED_NU, NOT_THE_SHORTEST],
     chapter=BEYOND,
     result=lambda found: f"Data queue {_queues_at(found, nu=NU_VALUES[-1])}.",
@@ -137,10 +119,8 @@ DELAY = Experiment(
         "queue first come, first served."
     ),
     grids=[Grid(COMPARED, vary(arrival_rate_mbps=ARRIVAL_RATES))],
-    shown=Presentation(
-        Sweep("arrival_rate_mbps", ARRIVAL_RATE_LABEL, [DELAY, DELAY_P95]),
-        Table([("arrival_rate_mbps", "λ (Mbit/s)")], [DELAY_COLUMN, DELAY_P95_COLUMN]),
-    ),
+    figure=Sweep("arrival_rate_mbps", [MEAN_DELAY, DELAY_P95]),
+    table=Table([("arrival_rate_mbps", "λ (Mbit/s)")], [MEAN_DELAY, DELAY_P95]),
     remarks=[
         "Data that arrives during a frame can be processed in the next one at the earliest: one frame is the shortest "
         "delay. Above the largest stable rate delays grow for as long as a run lasts; what is shown there depends on "

@@ -1,8 +1,1 @@
-"""Running the cells of experiments, each once, wherever there are processors."""
-
-from quedge.experiments.engine.execution import Ran, run_missing
-from quedge.experiments.engine.process_pool import ProcessPool
-from quedge.experiments.engine.store import Store
-from quedge.experiments.engine.workers import Workers
-
-__all__ = ["ProcessPool", "Ran", "Store", "Workers", "run_missing"]
+"""Running the jobs of experiments, each once, on processes or a cluster."""

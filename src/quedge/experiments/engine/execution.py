@@ -1,4 +1,4 @@
-"""The engine: run the cells that have not run yet, keep each as soon as it is there, and report."""
+"""Run the jobs without findings, keep each as soon as it is done, and report progress."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from types import TracebackType
 from typing import NamedTuple
 
 from quedge.experiments.engine.store import Store
-from quedge.experiments.engine.workers import Answer, TimeLeft, Workers, WorkersError, kind_of, run_job, versions
+from quedge.experiments.engine.workers import JobResult, TimeLeft, Workers, WorkersError, kind_of, run_job, versions
 from quedge.experiments.fingerprint import code_version, name_of
 from quedge.experiments.job import Findings, Job
 from quedge.files.atomic import remove_leftovers
 
-Keep = Callable[[str, Answer], None]
-"""What is done with each answer, by the job's name."""
+Keep = Callable[[str, JobResult], None]
+"""What is done with each result, by the job's name."""
 
 
-def in_turn(jobs: Mapping[str, Job]) -> list[str]:
-    """Names of jobs in the order in which they are given out.
+def submission_order(jobs: Mapping[str, Job]) -> list[str]:
+    """Names of jobs in the order of their submission.
 
-    One of each kind comes first, so that it is soon known how long the others will take; then the large ones, lest one
-    is left over at the end. What measures times waits until nothing else runs.
+    One of each kind comes first, so that the time left can soon be estimated; then the large ones, so that none runs
+    alone at the end. Jobs that measure times come last, and run alone.
     """
     first: dict[str, str] = {}
     for name, job in jobs.items():
         first.setdefault(kind_of(job), name)
 
     def place(name: str) -> tuple[bool, bool, int]:
-        return jobs[name].probe.alone, first[kind_of(jobs[name])] != name, -jobs[name].scenario.devices
+        return jobs[name].probe.exclusive, first[kind_of(jobs[name])] != name, -jobs[name].scenario.devices
 
     return sorted(jobs, key=place)
 
 
 class Execution:
-    """Runs jobs, as many at a time as the workers have slots; a job that fails ends no other.
+    """Runs jobs, as many at a time as the workers have slots; a failed job does not stop the others.
 
-    Used as a context: the workers begin with the first jobs, and end with the context, at once where it is left by an
-    error or an interruption.
+    A context manager: the workers start with the first jobs and end with the context, at once where an error or an
+    interruption leaves it.
     """
 
     def __init__(self, workers: Workers) -> None:
-        """Nothing has begun yet.
+        """Start nothing yet.
 
         Args:
             workers: who runs the jobs.
@@ -70,11 +70,11 @@ class Execution:
 
         Args:
             jobs: the jobs by name.
-            keep: called with each answer, as soon as it is there.
-            began: called with a job's name when a worker is given it.
+            keep: called with each result, as soon as it is there.
+            began: called with the name of each job that is submitted.
 
         Raises:
-            WorkersError: there are no workers to be had.
+            WorkersError: no workers can be started.
         """
         if jobs and self._executor is None:
             self._executor = self._workers.start()
@@ -88,24 +88,24 @@ class Execution:
 
 
 class _Queue:
-    """Which jobs wait, and which are being run."""
+    """The jobs that wait, and those that run."""
 
     def __init__(self, jobs: Mapping[str, Job], workers: Workers, keep: Keep, began: Callable[[str], None]) -> None:
         self._jobs = jobs
         self._workers = workers
         self._keep = keep
         self._began = began
-        self._alone = {name for name, job in jobs.items() if job.probe.alone}
-        self.waiting = deque(in_turn(jobs))
-        self.running: dict[Future[Answer], str] = {}
+        self._alone = {name for name, job in jobs.items() if job.probe.exclusive}
+        self.waiting = deque(submission_order(jobs))
+        self.running: dict[Future[JobResult], str] = {}
         self._lost: list[str] = []
         self._deaths: Counter[str] = Counter()
 
     def submit(self, executor: Executor) -> bool:
-        """Give out as many jobs as may run at a time; one that has to be alone runs alone.
+        """Submit as many jobs as may run at a time; exclusive ones run alone.
 
         Returns:
-            False where the workers are gone, and nothing is under way.
+            False where the workers are gone and nothing runs.
         """
         while self.waiting and len(self.running) < self._workers.slots:
             name = self.waiting[0]
@@ -116,41 +116,39 @@ class _Queue:
                 self.running[executor.submit(run_job, self._jobs[name])] = name
             except BrokenExecutor:
                 self._deaths[_IDLE] += 1
-                if self._deaths[_IDLE] > _PATIENCE:
+                if self._deaths[_IDLE] > _MAX_IDLE_DEATHS:
                     raise WorkersError("the workers die before they have been given anything to do") from None
-                break  # what runs, if anything, will tell
+                break  # collect() will find out
             self.waiting.popleft()
         return bool(self.running)
 
     def collect(self) -> bool:
-        """Wait for answers and keep them; whether a worker was found gone."""
+        """Wait for results and keep them; whether a worker has died."""
         ended, _ = wait(self.running, return_when=FIRST_COMPLETED)
-        for future in [
-            future for future in self.running if future in ended
-        ]:  # in the order in which they were given out
+        for future in [future for future in self.running if future in ended]:  # in the order of submission
             self._take(self.running.pop(future), future)
         return bool(self._lost)
 
-    def _take(self, name: str, future: Future[Answer]) -> None:
+    def _take(self, name: str, future: Future[JobResult]) -> None:
         try:
-            answer = future.result()
-            if answer.code != code_version(self._jobs[name]):
-                answer = _failed("the worker has another version of quedge, or of a file of your own")
+            result = future.result()
+            if result.code != code_version(self._jobs[name]):
+                result = _failed("the worker has another version of quedge, or of a file of your own")
         except BrokenExecutor:
             self._lost.append(name)
             return
-        except Exception as error:  # it could not be sent there, or its answer not back; or a cluster's own trouble
-            answer = _failed(" ".join(f"{type(error).__name__}: {error}".split()))
-        self._keep(name, answer)
+        except Exception as error:  # the job or its result could not be sent, or the cluster failed
+            result = _failed(" ".join(f"{type(error).__name__}: {error}".split()))
+        self._keep(name, result)
 
     def retry(self) -> None:
-        """A worker died, and took with it whatever ran beside it: the suspects run again, each alone.
+        """A worker died with all that ran beside it: run the suspects again, each alone.
 
-        A job that was alone when its worker died, twice, is the reason.
+        A job that was alone when its worker died, twice, has failed.
         """
         for name in [*self._lost, *self.running.values()]:
             self._deaths[name] += name in self._alone
-            if self._deaths[name] >= _PROOF:
+            if self._deaths[name] >= _MAX_DEATHS:
                 self._keep(name, _failed("its worker died: killed, out of memory, or crashed"))
             else:
                 self._alone.add(name)
@@ -160,21 +158,21 @@ class _Queue:
 
 
 _IDLE = ""  # stands for no job
-_PATIENCE = 5  # deaths of workers that had nothing to do
-_PROOF = 2  # deaths of the only job's worker
+_MAX_IDLE_DEATHS = 5  # of workers without a job
+_MAX_DEATHS = 2  # of the worker of a job that runs alone
 
 
-def _failed(reason: str) -> Answer:
-    return Answer(None, reason, 0.0, versions(), "")
+def _failed(reason: str) -> JobResult:
+    return JobResult(None, reason, 0.0, versions(), "")
 
 
 class Progress(NamedTuple):
-    """How far the engine is.
+    """How far a run is.
 
     Attributes:
-        done: cells that have ended, well or not.
-        total: cells that were to be run.
-        seconds_left: what the rest will take (s); None while nobody knows.
+        done: jobs that have ended, failed ones included.
+        total: jobs to run.
+        seconds_left: estimated time for the rest (s); None before any estimate.
     """
 
     done: int
@@ -183,13 +181,13 @@ class Progress(NamedTuple):
 
 
 class Ran(NamedTuple):
-    """What became of some jobs; each by its name.
+    """The results of some jobs, by their names.
 
     Attributes:
-        findings: what was found, now or before.
-        failures: why the others failed.
-        reused: how many of the findings were there before.
-        damaged: files that could not be read, whose cells ran again.
+        findings: of this run and of earlier ones.
+        failures: why the other jobs failed.
+        reused: number of findings from earlier runs.
+        damaged: files that could not be read, whose jobs ran again.
     """
 
     findings: Mapping[str, Findings]
@@ -204,20 +202,20 @@ def run_missing(
     workers: Workers,
     progress: Callable[[Progress], None] | None = None,
 ) -> Ran:
-    """Run the jobs whose findings are not in the store; each is kept there as soon as it has run.
+    """Run the jobs whose findings are not in the store, and keep each there as soon as it has run.
 
-    Jobs of the same name run once. A job that fails, or takes its worker down with it, ends no other. What is
-    interrupted, by whatever, goes on where it stood when it is called again.
+    Jobs of the same name run once. A job that fails or kills its worker does not stop the others. After an interruption
+    the next call goes on from there.
 
     Args:
-        jobs: what is wanted.
-        store: where findings are and will be.
-        workers: who runs what is missing.
+        jobs: the jobs.
+        store: of their findings.
+        workers: who runs the jobs.
         progress: called after every job.
 
     Raises:
         ValueError: see `fingerprint.determinants`; before anything has run.
-        WorkersError: there are no workers to be had.
+        WorkersError: no workers can be started.
         OSError: findings cannot be read or kept.
     """
     wanted = {name_of(job): job for job in jobs}
@@ -235,15 +233,15 @@ def run_missing(
     reused = len(findings)
     missing = {name: job for name, job in wanted.items() if name not in findings}
     failures: dict[str, str] = {}
-    time_left = TimeLeft({name: missing[name] for name in in_turn(missing)})
+    time_left = TimeLeft({name: missing[name] for name in submission_order(missing)})
 
-    def keep(name: str, answer: Answer) -> None:
-        if answer.findings is None:
-            failures[name] = answer.reason
+    def keep(name: str, result: JobResult) -> None:
+        if result.findings is None:
+            failures[name] = result.reason
         else:
-            store.save(missing[name], answer.findings, answer.elapsed_s, answer.versions)
-            findings[name] = answer.findings
-        time_left.ended(name, None if answer.findings is None else answer.elapsed_s)
+            store.save(missing[name], result.findings, result.elapsed_s, result.versions)
+            findings[name] = result.findings
+        time_left.ended(name, None if result.findings is None else result.elapsed_s)
         if progress is not None:
             done = len(findings) - reused + len(failures)
             progress(Progress(done, len(missing), time_left.seconds(workers.slots)))

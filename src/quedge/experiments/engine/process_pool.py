@@ -1,4 +1,4 @@
-"""Workers that are processes of this machine."""
+"""Workers that are processes on this machine."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ T = TypeVar("T")
 
 
 class ProcessPool:
-    """Fresh processes (spawn), each with one compute thread; they end when the process that began them ends."""
+    """Spawned processes with one compute thread each; they end with the process that started them."""
 
     def __init__(self, workers: int | None = None) -> None:
         """A pool.
 
         Args:
-            workers: number of processes; one a processor that this process may use without.
+            workers: number of processes; by default one per processor that this process may use.
         """
         self._slots = workers or usable_processors()
 
@@ -46,23 +46,23 @@ class ProcessPool:
 
 
 class _QuietPool(ProcessPoolExecutor):
-    """A process pool whose processes, begun as work is submitted, hear of no Ctrl-C: this process ends them."""
+    """A process pool whose processes ignore Ctrl-C: this process ends them."""
 
     def __init__(self, workers: int) -> None:
         super().__init__(workers, multiprocessing.get_context("spawn"), _end_with_parent)
-        self._begun: set[BaseProcess] = set()
+        self._started: set[BaseProcess] = set()
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         before = set(multiprocessing.active_children())
         try:
-            with _environment(ONE_THREAD), _interruptions_held():
+            with _environment(ONE_THREAD), _sigint_blocked():
                 return super().submit(fn, *args, **kwargs)
         finally:
-            self._begun |= set(multiprocessing.active_children()) - before
+            self._started |= set(multiprocessing.active_children()) - before
 
     def kill(self) -> None:
         """End the processes, whatever they are doing."""
-        for process in self._begun:
+        for process in self._started:
             process.kill()
 
 
@@ -72,7 +72,7 @@ def usable_processors() -> int:
 
 
 def _end_with_parent() -> None:
-    """In a worker: end when the parent is gone; a killed parent cannot tell."""
+    """In a worker: end when the parent is gone, which a killed parent cannot announce."""
     parent = multiprocessing.parent_process()
 
     def watch() -> None:
@@ -85,7 +85,7 @@ def _end_with_parent() -> None:
 
 @contextmanager
 def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Environment variables for processes that are begun meanwhile."""
+    """Environment variables for processes that start meanwhile."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
@@ -99,8 +99,8 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def _interruptions_held() -> Iterator[None]:
-    """Ctrl-C waits meanwhile; processes that are begun in here inherit that and are never reached by it."""
+def _sigint_blocked() -> Iterator[None]:
+    """Block Ctrl-C; processes that start meanwhile inherit that for good."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

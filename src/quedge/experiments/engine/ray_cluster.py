@@ -15,19 +15,19 @@ from quedge.experiments.engine.workers import ONE_THREAD, WorkersError
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_PATIENCE_S = 5.0
+_CONNECT_TIMEOUT_S = 5.0
 _CLUSTERS_ALLOWED = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # its name is narrower than what it does
 
 
 class RayCluster:
-    """A Ray cluster; a local one is begun, listens on the loopback interface only, and ends with the run."""
+    """A Ray cluster; a local one listens on the loopback interface only, and ends with the run."""
 
     def __init__(self, address: str | None = None, workers: int | None = None) -> None:
         """A cluster.
 
         Args:
-            address: of an existing cluster, as `ray.init` takes it; a local one without.
-            workers: of a local cluster, the number of processes; one a processor without.
+            address: of an existing cluster, as `ray.init` takes it; a local one by default.
+            workers: number of processes of a local cluster; by default one per processor.
 
         Raises:
             MissingExtraError: Ray is not installed.
@@ -76,7 +76,7 @@ class RayCluster:
 
 
 class _RayExecutor(Executor):
-    """`concurrent.futures` on the cluster that this process is connected to; one processor a call."""
+    """`concurrent.futures` on the cluster that this process is connected to; one processor per call."""
 
     def __init__(self) -> None:
         import ray
@@ -106,7 +106,7 @@ class _RayExecutor(Executor):
 
 
 def _check_answers(address: str) -> None:
-    """Refuse an address at which nobody listens; Ray itself would try for minutes.
+    """Refuse an address where nothing listens; Ray itself would try for minutes.
 
     Raises:
         WorkersError: naming it.
@@ -115,7 +115,7 @@ def _check_answers(address: str) -> None:
     if not colon:
         return  # "auto", for instance
     try:
-        socket.create_connection((host.strip("[]"), int(port)), _PATIENCE_S).close()
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_TIMEOUT_S).close()
     except ValueError:
         raise WorkersError(f"--ray {address}: is not allowed; it must be HOST:PORT") from None
     except OSError as error:

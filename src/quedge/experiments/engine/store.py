@@ -1,4 +1,4 @@
-"""Findings on disk: one Parquet file a cell, named by what determines it."""
+"""Findings on disk: one Parquet file per job, named by what determines them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _METADATA = b"quedge"
 
 
 class Store:
-    """A folder of cells.
+    """A folder of findings.
 
-    A file has a row a number, in columns `measure`, `at` (the place in a series; empty where a measure is one number)
-    and `value`. Its metadata, under the key `quedge`, is JSON: what determined the cell (`determined_by`), a digest of
-    the rows (`content`), how long it took (`elapsed_s`) and which `versions` it ran with.
+    A file has one row per number, in columns `measure`, `at` (the place in a series; empty for a single number) and
+    `value`. Its metadata, under the key `quedge`, is JSON: what determined the findings (`determined_by`), a digest of
+    the rows (`content`), the time that they took (`elapsed_s`), and the libraries' `versions`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -31,7 +31,7 @@ class Store:
         self.folder = folder
 
     def path(self, job: Job) -> Path:
-        """Where a job's findings stand, or will.
+        """The file of a job's findings.
 
         Raises:
             ValueError: see `fingerprint.determinants`.
@@ -60,7 +60,7 @@ class Store:
             whole = digest_of(about["determined_by"]) == path.stem and _content(names, at, value) == about["content"]
         except MemoryError:
             raise
-        except Exception as error:  # whatever a reader may stumble over in bytes that are not what was written
+        except Exception as error:  # damaged bytes may raise anything
             why = (str(error).splitlines() or [type(error).__name__])[0]
             raise ValueError(f"{path}: is damaged: {why}") from None
         if not whole:
@@ -76,12 +76,12 @@ class Store:
         }
 
     def save(self, job: Job, findings: Findings, elapsed_s: float, ran_with: Mapping[str, str]) -> None:
-        """Keep a job's findings, as a whole or not at all.
+        """Write a job's findings, as a whole or not at all.
 
         Args:
             job: the job.
-            findings: what was found.
-            elapsed_s: how long it took (s).
+            findings: its findings.
+            elapsed_s: wall time of the job (s).
             ran_with: versions of the libraries that it ran with.
 
         Raises:
@@ -120,12 +120,12 @@ def _content(measures: Sequence[str], at: NDArray[np.float64], value: NDArray[np
     """A digest of all rows."""
     digest = hashlib.blake2b("\n".join(measures).encode(), digest_size=12)
     for numbers in (at, value):
-        digest.update(np.where(np.isnan(numbers), np.nan, numbers).tobytes())  # all that is no number is alike
+        digest.update(np.where(np.isnan(numbers), np.nan, numbers).tobytes())  # all NaN are alike
     return digest.hexdigest()
 
 
 def metadata_of(path: Path) -> dict[str, Any]:
-    """What a cell's file says of itself; see `Store`."""
+    """The metadata of a file; see `Store`."""
     import pyarrow.parquet as pq
 
     about: dict[str, Any] = json.loads(pq.read_schema(path).metadata[_METADATA])

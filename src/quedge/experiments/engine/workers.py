@@ -1,4 +1,4 @@
-"""What the engine asks of whoever runs its cells, and what is done where they run."""
+"""Workers: their interface, what they do with a job, and how long jobs are expected to take."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 
 from quedge.experiments.fingerprint import code_version
 from quedge.experiments.job import Findings, Job, Series
+from quedge.files.fingerprint import is_of_the_package
 from quedge.policy.baselines import BestSingle
 from quedge.simulation.processes import ExponentialArrivals, RicianFading
 
@@ -23,7 +24,7 @@ _LIBRARIES = ("quedge", "numpy", "numba", "scipy", "torch", "cvxpy", "clarabel",
 
 @functools.cache
 def versions() -> Mapping[str, str]:
-    """Versions of what computes here, as far as it is installed."""
+    """Versions of Python and of the libraries that compute, as far as installed."""
     found = {"python": platform.python_version()}
     for library in _LIBRARIES:
         with contextlib.suppress(PackageNotFoundError):
@@ -32,7 +33,7 @@ def versions() -> Mapping[str, str]:
 
 
 def common_versions(several: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """Versions of each library; where they differ, all of them."""
+    """Versions of each library; all of them where they differ."""
     seen: dict[str, set[str]] = {}
     for each in several:
         for library, number in each.items():
@@ -41,80 +42,81 @@ def common_versions(several: Iterable[Mapping[str, str]]) -> dict[str, str]:
 
 
 def kind_of(job: Job) -> str:
-    """Cells of a kind take as long, frame by frame and device by device: the same policy and probe."""
+    """The policy and probe of a job: jobs of a kind take as long per frame and device."""
     return f"{job.probe!r} {job.policy!r}"
 
 
-class _Cell(NamedTuple):
-    keys: tuple[tuple[str, int] | str | None, ...]  # whose pace to go by, the best first
-    work: float
-    alone: bool
+class _Work(NamedTuple):
+    keys: tuple[tuple[str, int] | str | None, ...]  # groups of jobs to estimate from, the closest first
+    amount: float  # frames times devices
+    exclusive: bool
 
 
 class TimeLeft:
-    """Expects of a cell what cells like it have taken so far.
+    """Estimates the time left from the jobs that have ended.
 
-    These are the cells of its kind with as many devices, or where none has ended those of its kind, or of any.
+    A job is expected to take as long, per frame and device, as jobs of its kind with as many devices; where there are
+    none, as those of its kind, or as all.
     """
 
     def __init__(self, jobs: Mapping[str, Job], clock: Callable[[], float] = time.monotonic) -> None:
-        """Nothing has run yet.
+        """Start with no job ended.
 
         Args:
-            jobs: what is to run, by name, in the order in which it is given out.
-            clock: tells the time (s).
+            jobs: the jobs by name, in the order of their submission.
+            clock: gives the time (s).
         """
         self._waiting = {
-            name: _Cell(
+            name: _Work(
                 ((kind_of(job), job.scenario.devices), kind_of(job), None),
                 job.frames * job.scenario.devices,
-                job.probe.alone,
+                job.probe.exclusive,
             )
             for name, job in jobs.items()
         }
-        self._running: dict[str, tuple[_Cell, float]] = {}
+        self._running: dict[str, tuple[_Work, float]] = {}
         self._taken: dict[tuple[str, int] | str | None, tuple[float, float]] = {}
         self._clock = clock
 
     def began(self, name: str) -> None:
-        """A cell has been given to a worker, for the first time or again."""
-        cell = self._waiting.pop(name, None) or self._running[name][0]
-        self._running[name] = cell, self._clock()
+        """A job was submitted, for the first time or again."""
+        work = self._waiting.pop(name, None) or self._running[name][0]
+        self._running[name] = work, self._clock()
 
     def ended(self, name: str, elapsed_s: float | None) -> None:
-        """A cell that began has run, or failed: then it took nothing that could be expected of others."""
-        cell, _ = self._running.pop(name)
+        """A job has ended; None where it failed, which says nothing about the others."""
+        work, _ = self._running.pop(name)
         if elapsed_s is None:
             return
-        for key in cell.keys:
-            seconds, work = self._taken.get(key, (0.0, 0.0))
-            self._taken[key] = seconds + elapsed_s, work + cell.work
+        for key in work.keys:
+            seconds, amount = self._taken.get(key, (0.0, 0.0))
+            self._taken[key] = seconds + elapsed_s, amount + work.amount
 
     def seconds(self, slots: int) -> float | None:
-        """What the rest will take (s), `slots` cells at a time; None while nothing has run.
+        """Time for the rest (s), `slots` jobs at a time; None before any job has ended.
 
-        The cells are given out as they wait, each to the worker that is free first; those that must be alone come last.
+        Each waiting job goes to the worker that is free first; exclusive ones come last.
         """
         if not self._taken:
             return None
         now = self._clock()
-        under_way = [max(self._expected(cell) - (now - began), 0.0) for cell, began in self._running.values()]
+        under_way = [max(self._expected(work) - (now - began), 0.0) for work, began in self._running.values()]
         free = sorted([*under_way, *[0.0] * (slots - len(under_way))])
-        alone = 0.0
-        for cell in self._waiting.values():
-            if cell.alone:
-                alone += self._expected(cell)
+        exclusive = 0.0
+        for work in self._waiting.values():
+            if work.exclusive:
+                exclusive += self._expected(work)
             else:
-                heapq.heapreplace(free, free[0] + self._expected(cell))
-        return max(free) + alone
+                heapq.heapreplace(free, free[0] + self._expected(work))
+        return max(free) + exclusive
 
-    def _expected(self, cell: _Cell) -> float:
-        seconds, work = next(self._taken[key] for key in cell.keys if key in self._taken)
-        return cell.work * seconds / work
+    def _expected(self, work: _Work) -> float:
+        seconds, amount = next(self._taken[key] for key in work.keys if key in self._taken)
+        return work.amount * seconds / amount
 
 
-def told(seconds: float | None) -> str:
-    """A time left in words."""
+def time_left_text(seconds: float | None) -> str:
+    """The time left in words."""
     if seconds is None:
         return ""
     if seconds < 60.0:
@@ -127,47 +129,47 @@ _warm: set[str] = set()
 
 
 def warm_up(job: Job) -> None:
-    """Run the first frames of a job, once a process for each kind, and forget what was found.
+    """Run the first frames of a job, once per process and kind, so that compiling is not timed.
 
-    A user's own policies, channels and arrivals run only where they are asked for, so ours stand in for them; a probe
-    of a user's own has no stand-in, and begins cold. Whatever goes wrong will do so again in the job itself.
+    Ours stand in for a user's own policies, channels and arrivals, which may have effects; a probe of a user's own is
+    not warmed up. Errors are left to the job itself.
     """
-    if kind_of(job) in _warm or not _is_ours(job.probe):
+    if kind_of(job) in _warm or not _is_builtin(job.probe):
         return
     _warm.add(kind_of(job))
     first = dataclasses.replace(
         job,
         frames=min(job.frames, _FRAMES),
-        policy=job.policy if _is_ours(job.policy) else BestSingle(),
-        channel=job.channel if _is_ours(job.channel) else RicianFading(),
-        arrivals=job.arrivals if _is_ours(job.arrivals) else ExponentialArrivals(),
+        policy=job.policy if _is_builtin(job.policy) else BestSingle(),
+        channel=job.channel if _is_builtin(job.channel) else RicianFading(),
+        arrivals=job.arrivals if _is_builtin(job.arrivals) else ExponentialArrivals(),
     )
     with contextlib.suppress(Exception):
         first.run()
 
 
-def _is_ours(value: Any) -> bool:
-    return type(value).__module__.partition(".")[0] == "quedge"
+def _is_builtin(value: Any) -> bool:
+    return is_of_the_package(type(value).__module__)
 
 
 _THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA")
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in _THREADS}
-"""Environment of a worker: libraries of linear algebra read it as they are loaded."""
+"""Environment of a worker, which libraries of linear algebra read as they are loaded."""
 
 
 class Workers(Protocol):
-    """Where cells can run."""
+    """Where jobs can run."""
 
     @property
     def slots(self) -> int:
-        """How many cells are run at a time; known once an executor has been started."""
+        """How many jobs run at a time; known once an executor has been started."""
         ...
 
     def start(self) -> Executor:
         """A fresh executor.
 
         Raises:
-            WorkersError: there can be none.
+            WorkersError: none can be started.
         """
         ...
 
@@ -177,18 +179,18 @@ class Workers(Protocol):
 
 
 class WorkersError(Exception):
-    """There are no workers to be had; the message says why."""
+    """No workers can be started; the message says why."""
 
 
-class Answer(NamedTuple):
-    """What comes back from a worker.
+class JobResult(NamedTuple):
+    """What a worker returns.
 
     Attributes:
-        findings: what was found; None where the job failed.
+        findings: of the job; None where it failed.
         reason: why it failed.
-        elapsed_s: how long it took (s), once what it needs had been loaded or compiled.
+        elapsed_s: wall time of the job (s), without loading and compiling.
         versions: of the libraries that it ran with.
-        code: the version of the code that ran; empty where none did.
+        code: version of the code that ran; empty where none did.
     """
 
     findings: Findings | None
@@ -198,8 +200,8 @@ class Answer(NamedTuple):
     code: str
 
 
-def run_job(job: Job) -> Answer:
-    """Run a job where it is; an error becomes part of the answer."""
+def run_job(job: Job) -> JobResult:
+    """Run a job in this process; an error becomes part of the result."""
     code = code_version(job)  # before it runs: a file may change meanwhile
     warm_up(job)
     findings, reason, began = None, "", time.perf_counter()
@@ -207,4 +209,4 @@ def run_job(job: Job) -> Answer:
         findings = {name: found if isinstance(found, Series) else float(found) for name, found in job.run().items()}
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-    return Answer(findings, reason, time.perf_counter() - began, versions(), code)
+    return JobResult(findings, reason, time.perf_counter() - began, versions(), code)

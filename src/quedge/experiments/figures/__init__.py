@@ -1,37 +1,37 @@
-"""Figures; the only folder in which matplotlib is used."""
+"""Figures; Matplotlib is used in this folder alone."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from quedge.experiments.figures.course import draw_course
-from quedge.experiments.figures.front import draw_front
+from quedge.experiments.figures.pareto_front import draw_pareto_front
 from quedge.experiments.figures.runs import Runs, draw_runs
 from quedge.experiments.figures.sweep import draw_ranking, draw_sweep, draw_sweeps_beside
-from quedge.experiments.presentation import Course, Figure, Ranking, Sweep, SweepsBeside
-from quedge.experiments.reading.rows import Row
+from quedge.experiments.figures.time_series import draw_time_series
+from quedge.experiments.presentation import Figure, Ranking, Sweep, SweepsBeside, TimeSeries
+from quedge.experiments.rows import Row
 
 
 def draw_figure(figure: Figure, rows: Sequence[Row]) -> Any:
     """Draw a figure.
 
     Args:
-        figure: what is to be seen.
-        rows: the numbers, as `figure_rows` gives them.
+        figure: the figure.
+        rows: its numbers, from `figure_rows`.
 
     Returns:
-        The figure of matplotlib's.
+        Matplotlib's figure.
     """
     if isinstance(figure, Sweep):
         return draw_sweep(figure, rows)
     if isinstance(figure, SweepsBeside):
         return draw_sweeps_beside(figure, rows)
-    if isinstance(figure, Course):
-        return draw_course(figure, rows)
+    if isinstance(figure, TimeSeries):
+        return draw_time_series(figure, rows)
     if isinstance(figure, Ranking):
         return draw_ranking(figure, rows)
-    return draw_front(figure, rows)
+    return draw_pareto_front(figure, rows)
 
 
 def save_figure(drawn: Any, file: Any, kind: str) -> None:

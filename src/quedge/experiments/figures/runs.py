@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -19,7 +19,8 @@ from quedge.experiments.figures.style import (
     styles_of,
     write_thousands,
 )
-from quedge.experiments.presentation import Level
+from quedge.experiments.presentation import ENERGY_QUEUE, OFFLOAD_RATIO, POWER, QUEUE, Level, Measure
+from quedge.simulation.measures import over_time
 from quedge.simulation.trace import Trace
 
 _POINTS = 400  # more than that cannot be told apart in print
@@ -38,27 +39,14 @@ class Runs(NamedTuple):
     traces: Mapping[str, Trace]
 
 
-class _Quantity(NamedTuple):
-    """A row of the figure; its kind, "queue", "power" or "share", sets the axis."""
-
-    label: str
-    values: Callable[[Trace], NDArray[np.float64]]
-    kind: str
-
-
-_QUANTITIES = (
-    _Quantity("data queue (Mbit)", lambda trace: trace.data_queue_mbit.mean(axis=1), "queue"),
-    _Quantity("energy queue", lambda trace: trace.energy_queue.mean(axis=1), "queue"),
-    _Quantity("power (W)", lambda trace: trace.power_w.mean(axis=1), "power"),
-    _Quantity("offloading ratio", lambda trace: trace.offload.mean(axis=1), "share"),
-)
+_PANELS = (QUEUE, ENERGY_QUEUE, POWER, OFFLOAD_RATIO)
 
 
 def draw_runs(columns: Sequence[Runs], target: str | Path | IO[bytes]) -> None:
-    """Draw queues, power and offloading over time, one column a scenario, as PNG.
+    """Draw queues, power and offloading over time, one column per scenario, as PNG.
 
-    Every line is a mean over the devices and a moving average over a fiftieth of the run; queues that differ
-    by decades stand on a logarithmic axis.
+    Every line is a mean over the devices and a moving average over a fiftieth of the run; queues that differ by decades
+    have a logarithmic axis.
 
     Args:
         columns: what to draw, at least one column with at least one run.
@@ -70,7 +58,7 @@ def draw_runs(columns: Sequence[Runs], target: str | Path | IO[bytes]) -> None:
     if not columns or not all(column.traces for column in columns):
         raise ValueError("columns: nothing to draw; there must be at least one run in each column")
     figure = new_figure(1.5 + 4.6 * len(columns), 8.6)
-    axes = figure.subplots(len(_QUANTITIES), len(columns), squeeze=False, sharex="col")
+    axes = figure.subplots(len(_PANELS), len(columns), squeeze=False, sharex="col")
     names = list(dict.fromkeys(name for column in columns for name in column.traces))
     styles = styles_of(names)
     lines: dict[str, Any] = {}
@@ -78,10 +66,10 @@ def draw_runs(columns: Sequence[Runs], target: str | Path | IO[bytes]) -> None:
         axes[0, c].set_title(column.title, fontsize=11)
         axes[-1, c].set_xlabel("frame")
         write_thousands(axes[-1, c].xaxis)
-        for r, quantity in enumerate(_QUANTITIES):
-            lines |= _draw_panel(axes[r, c], quantity, column.traces, styles)
+        for r, panel in enumerate(_PANELS):
+            lines |= _draw_panel(axes[r, c], panel, column.traces, styles)
             if c == 0:
-                axes[r, c].set_ylabel(quantity.label)
+                axes[r, c].set_ylabel(panel.label)
     figure.align_ylabels()
     legend = Legend()
     for name in names:
@@ -104,28 +92,23 @@ def moving_average(values: NDArray[np.float64], window: int) -> tuple[NDArray[np
 
 
 def _draw_panel(
-    axis: Any, quantity: _Quantity, traces: Mapping[str, Trace], styles: Mapping[str, LineStyle]
+    axis: Any, panel: Measure, traces: Mapping[str, Trace], styles: Mapping[str, LineStyle]
 ) -> dict[str, Any]:
-    """Draw one quantity of all runs; returns the lines by name."""
+    """Draw one measure of all runs; returns the lines by name."""
     lines: dict[str, Any] = {}
     for name, trace in traces.items():
         style = styles[name]
-        at, mean = moving_average(quantity.values(trace), int(trace.frames * _WINDOW_SHARE))
+        at, mean = moving_average(over_time(trace)[panel.name], int(trace.frames * _WINDOW_SHARE))
         marker = "o" if at.size == 1 else None  # a single point is no line
         (lines[name],) = axis.plot(
-            at,
-            mean,
-            color=style.color,
-            linestyle=style.dashes,
-            linewidth=style.width,
-            marker=marker,
+            at, mean, color=style.color, linestyle=style.dashes, linewidth=style.width, marker=marker,
             zorder=style.order,
-        )
+        )  # fmt: skip
     axis.set_xlim(0, max(trace.frames for trace in traces.values()))
     style_axes(axis)
-    if quantity.kind == "queue":
+    if panel.scale == "queue":
         scale_queue(axis, np.concatenate([line.get_ydata() for line in lines.values()]))
-    elif quantity.kind == "power":
+    elif panel is POWER:
         scenario = next(iter(traces.values())).scenario
         mark_level(axis, Level(float(scenario.per_device("power_budget_w").mean()), "budget"))
     else:

@@ -1,4 +1,4 @@
-"""How every figure looks: its lines, axes and legend."""
+"""The look of all figures: lines, axes and legends."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.experiments.presentation import POLICY, Level, Panel
-from quedge.experiments.reading.rows import OURS, Row
+from quedge.experiments.presentation import POLICY, Level, Measure
+from quedge.experiments.rows import OURS, Row
 from quedge.experiments.symbols import SYMBOLS, assignment
 
 
@@ -25,7 +25,7 @@ class LineStyle(NamedTuple):
 
     @property
     def marker_size(self) -> float:
-        """Points of markers: a thick line's are not hidden in it."""
+        """Size of markers (points), so that a thick line does not hide them."""
         return 3.6 + 0.6 * self.width
 
     @property
@@ -61,7 +61,7 @@ SCHEME_STYLES = {
     "SCA, Clarabel": LineStyle(_SCA, DASH_DOTTED, 1.5, "D"),
     "SCA, CVXPY": LineStyle(_SCA, DOTTED, 1.5, "X"),
 }
-"""One style a name, in every figure."""
+"""One style per name, in every figure."""
 
 _OWN_STYLES = tuple(
     LineStyle(color, dashes, 1.7, marker)
@@ -70,7 +70,7 @@ _OWN_STYLES = tuple(
         ("#999933", DASHED, "1"), ("#661100", DASH_DOTTED, "2"), ("#AA4499", SHORT_DASHED, "3"),
     )
 )  # fmt: skip
-"""Of policies that have none of their own, in the order in which they come."""
+"""Of policies without a style of their own, in order."""
 
 _VALUE_DASHES = ("solid", DASHED, DASH_DOTTED, DOTTED, SHORT_DASHED)
 _VALUE_MARKERS = ("o", "s", "^", "D", "v", "P", "<", ">", "p", "h")
@@ -79,11 +79,11 @@ _LIGHTEST = 0.8  # of the colour map from dark blue to yellow: paler lines canno
 
 
 def styles_of(names: Sequence[str], keys: Sequence[str] = (POLICY,)) -> dict[str, LineStyle]:
-    """A style a line.
+    """One style per line.
 
-    A policy has its own, the same in every figure; one that is not known has one of those that are left, in the order
-    of `names`. Lines that stand for a number go from dark to light as it grows. Where a line stands for a policy and
-    values, its colour is the policy's and its dashes and marker are those of the values.
+    A known policy has its own in every figure; the others take the styles that are left, in the order of `names`. Lines
+    that stand for numbers go from dark to light as these grow. Where a line stands for a policy and values, its colour
+    is the policy's, and its dashes and marker are those of the values.
 
     Args:
         names: of the lines.
@@ -137,7 +137,7 @@ def _cycled(values: Sequence[Any], place: int) -> Any:
 
 
 def new_figure(width: float, height: float) -> Any:
-    """An empty figure (inches) that is drawn to files only, apart from any figures of the user's own."""
+    """An empty figure (inches) that is drawn to files only, without pyplot's global state."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -147,7 +147,7 @@ def new_figure(width: float, height: float) -> Any:
 
 
 def style_axes(axis: Any) -> None:
-    """No more ink than needed."""
+    """A pale grid, and no frame at the top and right."""
     axis.grid(visible=True, color="0.88", linewidth=0.6)
     axis.spines[["top", "right"]].set_visible(False)
 
@@ -165,7 +165,7 @@ def write_thousands(side: Any) -> None:
 
 
 def mark_level(axis: Any, level: Level) -> None:
-    """A thin line at a level that the values have to keep to, its name beside it where it covers least of the lines.
+    """A thin line at a level, its name beside it where it covers the least of other lines.
 
     The axis must have its limits and its lines.
     """
@@ -184,7 +184,7 @@ def mark_level(axis: Any, level: Level) -> None:
 
 
 def _covered(axis: Any, level: Level, right: bool, above: bool) -> int:
-    """How many places of the lines a level's name would cover at one of its ends."""
+    """How many places on lines a level's name would cover at one of its ends."""
     height, width = 0.11 * (1 + level.name.count("\n")), 0.035 * max(map(len, level.name.split("\n")))
     to_axes = (axis.transData + axis.transAxes.inverted()).transform
     y = to_axes((axis.get_xlim()[0], level.value))[1]
@@ -217,8 +217,8 @@ def mark_level_on_x(axis: Any, level: Level) -> None:
     )  # fmt: skip
 
 
-def scale_panel(axis: Any, panel: Panel, values: NDArray[np.float64]) -> None:
-    """A panel's vertical axis, and what its measure has to keep to."""
+def scale_panel(axis: Any, panel: Measure, values: NDArray[np.float64]) -> None:
+    """The vertical axis of a panel, and its reference line."""
     if panel.scale == "queue":
         _scale_panel_of_queues(axis, values if panel.level is None else np.append(values, 1.05 * panel.level.value))
     elif panel.scale == "log":
@@ -239,7 +239,7 @@ def scale_key(axis: Any, places: Sequence[float]) -> None:
 
 
 def scale_queue(axis: Any, values: NDArray[np.float64]) -> None:
-    """Decades where the values differ by decades; linear below the smallest, so that zeros have a place."""
+    """Logarithmic where values differ by decades; linear below the smallest, so that zeros have a place."""
     positive = values[values > 0.0]
     if positive.size and positive.max() > 30.0 * positive.min():
         smallest = max(10.0 ** np.floor(np.log10(positive.min())), positive.max() * 1e-5)
@@ -248,7 +248,7 @@ def scale_queue(axis: Any, values: NDArray[np.float64]) -> None:
 
 
 def _scale_closely(axis: Any, values: NDArray[np.float64], level: Level | None) -> None:
-    """Around what is drawn and the level; intervals of what is never negative do not take the axis below zero."""
+    """Around what is drawn and the level; not below zero where no value is."""
     low, high = axis.get_ylim()
     if level is not None:
         room = 0.06 * (max(high, level.value) - min(low, level.value))
@@ -280,7 +280,7 @@ def _scale_in_decades(axis: Any, values: NDArray[np.float64]) -> None:
 
 
 def _write_plain_numbers(side: Any, low: float, high: float) -> None:
-    """Ticks of a logarithmic axis as numbers such as 20 rather than powers, no more than there is room for."""
+    """Ticks of a logarithmic axis as numbers such as 20 rather than powers, as many as there is room for."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     subs = (1.0,) if high > 300.0 * low else (1.0, 3.0) if high > 30.0 * low else (1.0, 2.0, 5.0)
@@ -299,7 +299,7 @@ _INCH_OF_A_LETTER, _INCHES_BESIDE = 0.072, 0.78  # of the legend's font; handle 
 
 
 class Legend:
-    """What has been drawn, by name."""
+    """The lines and marks of a figure, by name."""
 
     def __init__(self) -> None:
         """Nothing yet."""
@@ -310,7 +310,7 @@ class Legend:
         self._drawn.setdefault(name, line)
 
     def add_paper(self, name: str = PAPER_POINT) -> None:
-        """Marks of the paper's, points, means or levels; they have the colour of the line that they belong to."""
+        """The paper's points, means or levels, which have the colour of the line that they belong to."""
         from matplotlib.lines import Line2D
 
         marker, dashes = _PAPER_LOOKS[name]
@@ -338,7 +338,7 @@ def lines_of(rows: Sequence[Row]) -> list[str]:
 
 
 def shown_name(keys: Sequence[str], name: str, line: Sequence[Row], rows: Sequence[Row]) -> str:
-    """A line's name: keys by their symbols, and the length of runs that are not the longest."""
+    """A line's name, with symbols for keys and the length of runs that are shorter than the longest."""
     name = name_with_symbols(keys, name)
     longest = max(row.frames for row in rows)
     most, least = max(row.frames for row in line), min(row.frames for row in line)

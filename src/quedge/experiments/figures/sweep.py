@@ -1,4 +1,4 @@
-"""Measures against a key of the scenario, or of each policy side by side."""
+"""Measures against a key of the scenario, or one panel each for all policies."""
 
 from __future__ import annotations
 
@@ -26,21 +26,22 @@ from quedge.experiments.figures.style import (
     style_axes,
     styles_of,
 )
-from quedge.experiments.presentation import POLICY, Panel, Ranking, Sweep, SweepsBeside
-from quedge.experiments.reading.rows import OURS, PAPER, Row
+from quedge.experiments.presentation import POLICY, Measure, Ranking, Sweep, SweepsBeside
+from quedge.experiments.rows import OURS, PAPER, Row
+from quedge.experiments.symbols import axis_label
 
 
 def draw_sweep(figure: Sweep, rows: Sequence[Row]) -> Any:
-    """A panel a measure; error bars are 95 % confidence intervals over the seeds, bands quartiles."""
+    """One panel per measure; error bars are 95 % confidence intervals over the seeds, bands quartiles."""
     columns = len(figure.panels) if len(figure.panels) <= 3 else math.ceil(len(figure.panels) / 2)
     lines = math.ceil(len(figure.panels) / columns)
     drawn = new_figure(0.4 + 4.1 * columns, 0.7 + 3.1 * lines)
     axes = drawn.subplots(lines, columns, squeeze=False).ravel()
     styles, legend = styles_of(lines_of(rows), figure.lines), Legend()
     for axis, panel in zip(axes, figure.panels, strict=False):
-        own = [row for row in rows if row.measure == panel.measure]
+        own = [row for row in rows if row.measure == panel.name]
         _draw_panel(axis, figure, panel, own, rows, styles, legend)
-        axis.set_xlabel(in_figure(figure.x_label))
+        axis.set_xlabel(in_figure(axis_label(figure.x)))
         axis.set_ylabel(in_figure(panel.label))
         scale_panel(axis, panel, np.array([row.value for row in own]))
     for axis in axes[len(figure.panels) :]:
@@ -50,7 +51,7 @@ def draw_sweep(figure: Sweep, rows: Sequence[Row]) -> Any:
 
 
 def draw_sweeps_beside(figure: SweepsBeside, rows: Sequence[Row]) -> Any:
-    """A column a key and a row a measure; of each row's vertical axis there is one."""
+    """One column per key and one row per measure, with a common vertical axis."""
     columns, lines = len(figure.columns), len(figure.columns[0].panels)
     drawn = new_figure(0.8 + 2.7 * columns, 0.9 + 2.1 * lines)
     axes = drawn.subplots(lines, columns, squeeze=False, sharex="col", sharey="row")
@@ -58,9 +59,9 @@ def draw_sweeps_beside(figure: SweepsBeside, rows: Sequence[Row]) -> Any:
     for column, sweep in enumerate(figure.columns):
         here = [row._replace(x=row.x[1]) for row in rows if row.x[0] == sweep.x]
         for axis, panel in zip(axes[:, column], sweep.panels, strict=True):
-            own = [row for row in here if row.measure == panel.measure]
+            own = [row for row in here if row.measure == panel.name]
             _draw_panel(axis, sweep, panel, own, rows, styles, legend)
-        axes[-1, column].set_xlabel(in_figure(sweep.x_label))
+        axes[-1, column].set_xlabel(in_figure(axis_label(sweep.x)))
     for line, panel in zip(axes, figure.columns[0].panels, strict=True):
         line[0].set_ylabel(in_figure(panel.label))
         for axis in line[:-1]:
@@ -72,20 +73,20 @@ def draw_sweeps_beside(figure: SweepsBeside, rows: Sequence[Row]) -> Any:
     return drawn
 
 
-def _values(panel: Panel, rows: Sequence[Row]) -> NDArray[np.float64]:
-    return np.array([row.value for row in rows if row.measure == panel.measure])
+def _values(panel: Measure, rows: Sequence[Row]) -> NDArray[np.float64]:
+    return np.array([row.value for row in rows if row.measure == panel.name])
 
 
 def _draw_panel(
     axis: Any,
     figure: Sweep,
-    panel: Panel,
+    panel: Measure,
     own: Sequence[Row],
     rows: Sequence[Row],
     styles: Mapping[str, LineStyle],
     legend: Legend,
 ) -> None:
-    """A panel's lines, from its own rows of all that the figure shows."""
+    """A panel's lines, from `own`, its share of the figure's `rows`."""
     for name in lines_of(own):
         line = [row for row in own if row.line == name]
         ours = sorted((row for row in line if row.source == OURS), key=lambda row: row.x)
@@ -103,7 +104,7 @@ def _draw_panel(
     style_axes(axis)
 
 
-def _draw_line(axis: Any, line: Sequence[Row], style: LineStyle, panel: Panel) -> Any:
+def _draw_line(axis: Any, line: Sequence[Row], style: LineStyle, panel: Measure) -> Any:
     x, value = [row.x for row in line], np.array([row.value for row in line])
     low, high = (np.array([getattr(row, end) for row in line]) for end in ("low", "high"))
     look = {
@@ -114,7 +115,7 @@ def _draw_line(axis: Any, line: Sequence[Row], style: LineStyle, panel: Panel) -
         axis.fill_between(x, low, high, color=style.color, alpha=0.18, linewidth=0.0)
         return axis.plot(x, value, **look)[0]
     if panel.scale in ("linear", "log", "queue"):
-        low = np.maximum(low, 0.0)  # of what cannot be less; on a logarithmic axis, down to its lower end
+        low = np.maximum(low, 0.0)  # these measures cannot be negative
     if np.isfinite(high).any():
         return axis.errorbar(x, value, (value - low, high - value), capsize=2.5, elinewidth=1.0, **look)
     return axis.plot(x, value, **look)[0]
@@ -130,13 +131,13 @@ def _draw_points(axis: Any, points: Sequence[Row], style: LineStyle) -> None:
 
 
 def draw_ranking(figure: Ranking, rows: Sequence[Row]) -> Any:
-    """A point a policy, a panel a measure; error bars are 95 % confidence intervals over the seeds."""
+    """One point per policy and one panel per measure; error bars are 95 % confidence intervals over the seeds."""
     names = lines_of(rows)
     drawn = new_figure(1.6 + 3.1 * max(len(figure.panels), 1.5), 1.1 + 0.36 * len(names))
     axes = drawn.subplots(1, len(figure.panels), squeeze=False, sharey=True)[0]
     styles, height = styles_of(names), {name: -place for place, name in enumerate(names)}
     for axis, panel in zip(axes, figure.panels, strict=True):
-        for row in (row for row in rows if row.measure == panel.measure):
+        for row in (row for row in rows if row.measure == panel.name):
             style = styles[row.line]
             known = np.isfinite(row.high)
             spread = [[row.value - row.low], [row.high - row.value]] if known else None

@@ -1,1 +1,1 @@
-"""Proximal policy optimisation, a model-free yardstick: trained by Stable-Baselines3, run without it."""
+"""Proximal policy optimisation (PPO) as a model-free baseline, trained by Stable-Baselines3."""

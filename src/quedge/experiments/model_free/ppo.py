@@ -1,4 +1,4 @@
-"""PPO: how it is trained, and what it has learned as a policy."""
+"""PPO: the settings of its training, and the trained policy."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from quedge.experiments.job import Trained
 from quedge.model.frame import Decision, Frame
 from quedge.model.scenario import Scenario
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
-from quedge.simulation.vector_cells.action import Actions
-from quedge.simulation.vector_cells.cells import SideBySide
 from quedge.simulation.vector_cells.observation import OBSERVED, Reward, observe
 
 
@@ -23,20 +21,19 @@ from quedge.simulation.vector_cells.observation import OBSERVED, Reward, observe
 class Ppo:
     """PPO of Stable-Baselines3, which decides who offloads; powers are allocated greedily, as LyDROO's are.
 
-    It observes what the environment shows. Other settings of `stable_baselines3.PPO` have their defaults. No discount
-    was measured to be better than 0: a frame's objective holds all that the drift-plus-penalty bound asks of it
-    (docs/gymnasium.md).
+    It trains on `OffloadingVectorEnv`. Other settings of `stable_baselines3.PPO` have their defaults. A discount of 0
+    was measured to be the best: a frame's objective holds all of the drift-plus-penalty bound (docs/gymnasium.md).
 
     Attributes:
-        experience: frames of training for each frame of the run that follows.
-        cells: cells that run side by side.
+        experience: frames of training per frame of the run that follows.
+        cells: number of cells that step together.
         episode: frames of an episode.
         steps: frames of each cell from one update to the next.
         batch: frames of a gradient step.
         epochs: times that each update goes over its frames.
         learning_rate: of Adam, falling to 0 in proportion to the frames left.
         discount: γ.
-        hidden: units of the hidden layers, of the actor and of the critic.
+        hidden: units of the hidden layers of actor and critic.
         reward: what is rewarded.
     """
 
@@ -54,12 +51,15 @@ class Ppo:
     def train(
         self, scenario: Scenario, frames: int, seed: int, channel: ChannelProcess, arrivals: ArrivalProcess
     ) -> Trained:
-        """Train from nothing; see `Trainer.train`."""
+        """See `PolicyTrainer.train`."""
         check_installed("stable_baselines3", "PPO", "Stable-Baselines3", "ppo")
+        from quedge.environment.offloading import OffloadingVectorEnv
         from quedge.experiments.model_free.training import trained
 
-        cells = SideBySide(scenario, self.cells, self.episode, Actions.OFFLOAD, self.reward, channel, arrivals)
-        cells.restart([seed] * self.cells)
+        cells = OffloadingVectorEnv(
+            self.cells, scenario, self.episode, reward=self.reward, channel=channel, arrivals=arrivals
+        )
+        cells.reset(seed=[seed] * self.cells)
         cells.step(np.zeros((self.cells, scenario.devices)))  # compiles, which is no part of the training
         settings = {
             "n_steps": self.steps,

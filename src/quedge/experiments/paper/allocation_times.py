@@ -5,24 +5,27 @@ from __future__ import annotations
 from quedge.allocation.greedy import NomaGreedy
 from quedge.allocation.sca import CvxpyClarabel, DirectClarabel, NomaSca
 from quedge.allocation.tdma import Tdma
-from quedge.experiments.experiment import Experiment, Grid, NamedAllocator, vary
+from quedge.experiments.experiment import Contender, Experiment, Grid, vary
 from quedge.experiments.paper_numbers import table2_marks
-from quedge.experiments.presentation import Column, Panel, Presentation, Sweep, Table
+from quedge.experiments.presentation import Measure, Sweep, Table
 from quedge.experiments.probes.allocation_time import AllocationTime
 from quedge.experiments.results import Results, listed
 
 DEVICES = (10, 15, 20, 25, 30, 35)
 REPEATS = 30
 
+TIME = Measure("time_us", "time of a call (µs)", "log", digits=1, quartiles=True)
+SOLVER_TIME = Measure("solver_us", "inside the solver (µs)", "log", digits=1, quartiles=True)
+
 PROBE = AllocationTime()
 GRIDS = [
     Grid(
         [
-            NamedAllocator("NOMA, greedy", NomaGreedy()),
-            NamedAllocator("TDMA", Tdma()),
-            NamedAllocator("SCA, compiled", NomaSca()),
-            NamedAllocator("SCA, Clarabel", NomaSca(solver=DirectClarabel())),
-            NamedAllocator("SCA, CVXPY", NomaSca(solver=CvxpyClarabel())),
+            Contender("NOMA, greedy", NomaGreedy()),
+            Contender("TDMA", Tdma()),
+            Contender("SCA, compiled", NomaSca()),
+            Contender("SCA, Clarabel", NomaSca(solver=DirectClarabel())),
+            Contender("SCA, CVXPY", NomaSca(solver=CvxpyClarabel())),
         ],
         vary(devices=DEVICES),
         frames=REPEATS,
@@ -63,17 +66,7 @@ FIG6 = Experiment(
     ),
     grids=GRIDS,
     probe=PROBE,
-    shown=Presentation(
-        Sweep(
-            "devices",
-            "number of devices N",
-            [
-                Panel("time_us", "time of a call (µs)", "log", quartiles=True),
-                Panel("solver_us", "inside the solver (µs)", "log", quartiles=True),
-            ],
-            marks=table2_marks(),
-        )
-    ),
+    figure=Sweep("devices", [TIME, SOLVER_TIME], marks=table2_marks()),
     remarks=REMARKS,
     result=found_times,
 )
@@ -85,17 +78,7 @@ TABLE2 = Experiment(
     caption="Median over 30 frames, with the quartiles in brackets; the paper's are means.",
     grids=GRIDS,
     probe=PROBE,
-    shown=Presentation(
-        table=Table(
-            [("devices", "N")],
-            [
-                Column("time_us", "time of a call (µs)", 1, quartiles=True),
-                Column("solver_us", "inside the solver (µs)", 1, quartiles=True),
-                Column("rounds", "rounds", 1),
-            ],
-            table2_marks(),
-        )
-    ),
+    table=Table([("devices", "N")], [TIME, SOLVER_TIME, Measure("rounds", "rounds", digits=1)], table2_marks()),
     remarks=REMARKS,
     result=found_times,
 )

@@ -6,12 +6,9 @@ from collections.abc import Sequence
 
 from quedge.experiments.experiment import Experiment, Grid, vary
 from quedge.experiments.paper_numbers import arrival_rate_marks
-from quedge.experiments.presentation import POWER, QUEUE, RATE, RATE_TRAP, Level, Presentation, Sweep
+from quedge.experiments.presentation import POWER, QUEUE, RATE, RATE_TRAP, Level, Sweep
 from quedge.experiments.results import listed
-from quedge.experiments.symbols import axis_label
 from quedge.policy.registry import BESIDE, PAPER_SCHEMES
-
-ARRIVAL_RATE_LABEL = axis_label("arrival_rate_mbps")
 
 
 def arrival_experiment(
@@ -23,13 +20,10 @@ def arrival_experiment(
         title=title,
         caption="Data queue and power per device, weighted rate of the cell; means over the second half of a run.",
         grids=[Grid([*PAPER_SCHEMES, *BESIDE], vary(arrival_rate_mbps=rates))],
-        shown=Presentation(
-            Sweep(
-                "arrival_rate_mbps",
-                ARRIVAL_RATE_LABEL,
-                [QUEUE._replace(level=queue_level), POWER, RATE],
-                marks=arrival_rate_marks(figure),
-            )
+        figure=Sweep(
+            "arrival_rate_mbps",
+            [QUEUE._replace(level=queue_level), POWER, RATE],
+            marks=arrival_rate_marks(figure),
         ),
         remarks=[RATE_TRAP, *remarks],
         result=lambda found: (

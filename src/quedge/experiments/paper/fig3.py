@@ -1,7 +1,7 @@
 """Figure 3: the three schemes over time."""
 
 from quedge.experiments.experiment import Experiment, Grid
-from quedge.experiments.presentation import POWER, QUEUE, REWARD, Course, Level, Presentation
+from quedge.experiments.presentation import POWER, QUEUE, REWARD, Level, TimeSeries
 from quedge.experiments.results import Results, listed
 from quedge.policy.registry import BESIDE, PAPER_SCHEMES
 
@@ -20,7 +20,7 @@ EXPERIMENT = Experiment(
         "frames, with its compiled solver."
     ),
     grids=[Grid([*PAPER_SCHEMES, *BESIDE])],
-    shown=Presentation(Course([QUEUE._replace(scale="log", level=Level(150.0, "paper:\nSCA's peak")), POWER, REWARD])),
+    figure=TimeSeries([QUEUE._replace(scale="log", level=Level(150.0, "paper:\nSCA's peak")), POWER, REWARD]),
     remarks=[
         "All three schemes of the paper show the transient of an agent that learns: queues rise for hundreds to "
         "thousands of frames and fall again. The paper has it for SCA alone, with a peak of about 150 (it says bits), "

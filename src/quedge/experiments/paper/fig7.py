@@ -2,13 +2,11 @@
 
 from quedge.experiments.experiment import Experiment, Grid, vary
 from quedge.experiments.paper_numbers import figure7_marks
-from quedge.experiments.presentation import AVERAGING, OFFLOAD_RATIO, POWER, QUEUE, Presentation, Sweep
+from quedge.experiments.presentation import AVERAGING, OFFLOAD_RATIO, POWER, QUEUE, Sweep
 from quedge.experiments.results import Results, change, number
-from quedge.experiments.symbols import axis_label
 from quedge.policy.registry import BESIDE, LYDROO_NOMA
 
 PQC_POWERS_W = (0.0, 0.02, 0.04, 0.06, 0.08, 0.10)
-PQC_POWER_LABEL = axis_label("pqc_power_w")
 
 
 def found_at_the_ends(found: Results) -> str:
@@ -29,7 +27,7 @@ EXPERIMENT = Experiment(
     title="Figure 7: offloading ratio and power against the power of the PQC module",
     caption="Means over the second half of a run at λ = 3 Mbit/s.",
     grids=[Grid([LYDROO_NOMA, *BESIDE], vary(pqc_power_w=PQC_POWERS_W))],
-    shown=Presentation(Sweep("pqc_power_w", PQC_POWER_LABEL, [OFFLOAD_RATIO, POWER, QUEUE], marks=figure7_marks())),
+    figure=Sweep("pqc_power_w", [OFFLOAD_RATIO, POWER, QUEUE], marks=figure7_marks()),
     remarks=[
         AVERAGING,
         "The paper shows ratio and power and leaves out the queue, which at P_q = 0.10 W is some twenty times as long "

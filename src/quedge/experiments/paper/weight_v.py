@@ -10,18 +10,13 @@ from quedge.experiments.presentation import (
     AVERAGING,
     BUDGET,
     ENERGY_QUEUE,
-    ENERGY_QUEUE_COLUMN,
     POWER,
-    POWER_COLUMN,
     QUEUE,
-    QUEUE_COLUMN,
     RATE,
-    RATE_COLUMN,
     RATE_TRAP,
-    Course,
     Mark,
-    Presentation,
     Table,
+    TimeSeries,
 )
 from quedge.experiments.results import Results, at, shortest_within_budget
 from quedge.policy.registry import BESIDE, LYDROO_NOMA
@@ -60,7 +55,7 @@ FIG8 = Experiment(
     title="Figure 8: the weight V of the rate",
     caption="Queues, power and weighted rate of lydroo-noma over time, one line per V.",
     grids=[Grid([LYDROO_NOMA], vary(v=V_VALUES))],
-    shown=Presentation(Course([QUEUE, ENERGY_QUEUE, POWER, RATE], lines="v", marks=by_line(table4_marks()))),
+    figure=TimeSeries([QUEUE, ENERGY_QUEUE, POWER, RATE], lines="v", marks=by_line(table4_marks())),
     remarks=[f"The paper's marks at the right edge are those of Table IV. {AVERAGING}", SMALL_V, RATE_TRAP],
     result=found_queues,
 )
@@ -71,9 +66,7 @@ TABLE4 = Experiment(
     title="Table IV: the weight V of the rate",
     caption="ν = 60; mean ± half of the 95 % confidence interval over the seeds.",
     grids=[Grid([LYDROO_NOMA, *BESIDE], vary(v=V_VALUES))],
-    shown=Presentation(
-        table=Table([("v", "V")], [QUEUE_COLUMN, ENERGY_QUEUE_COLUMN, RATE_COLUMN, POWER_COLUMN], table4_marks())
-    ),
+    table=Table([("v", "V")], [QUEUE, ENERGY_QUEUE, RATE, POWER], table4_marks()),
     remarks=[AVERAGING, SMALL_V, RATE_TRAP],
     result=found_queues,
 )

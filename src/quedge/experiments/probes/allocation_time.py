@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.allocation.allocator import Allocator
-from quedge.experiments.job import Findings, Job, Series, Together
+from quedge.experiments.job import AllocatorGroup, Findings, Job, Series
 from quedge.model.cell import cell_of
 from quedge.model.frame import Frame, Status
 from quedge.policy.exact import Exact
@@ -23,24 +23,23 @@ _SHORT_US = 1e3
 
 @dataclass(frozen=True)
 class AllocationTime:
-    """Wall times of single calls from Python, a frame each, of one allocator or of several in turn.
+    """Wall times of single calls from Python, one per frame, of one allocator or of several in turn.
 
-    The frames are the last ones of a run of the exact policy; in each of them every device offloads, which is the most
-    that an allocator can be asked for. The job's number of frames is the number of calls of each allocator. Frame by
-    frame all allocators are called, one after the other, so that what disturbs the machine meets all of them alike;
-    each is called for the frame before and then for its own, and the second call is timed, so that caches are warm. An
-    allocator whose calls take milliseconds gains nothing by that, and after its first turn it is called once.
+    The frames are the last ones of a run of the exact policy, with every device offloading: the most work for an
+    allocator. A job has as many calls of each allocator as frames. In every frame all allocators are called in turn, so
+    that disturbances of the machine affect all of them alike. Each allocates the frame before, too, so that caches are
+    warm when its own frame is timed; allocators whose calls take milliseconds do so in their first turn only.
 
-    It finds `time_us`, the median, and its quartiles `time_us_p25` and `time_us_p75`; the same of `solver_us`, the part
-    that an iterative allocator spends inside its solver, without the modelling around it; the number of `rounds` and of
-    `fallbacks`; and the single times, `time_us_of_call`. Of several allocators each measure has its allocator's name
-    before it; see `found_of`.
+    It finds `time_us`, the median, and its quartiles `time_us_p25` and `time_us_p75`; the same for `solver_us`, the
+    time inside the solver of an iterative allocator, without modelling; the number of `rounds` and of `fallbacks`; and
+    the single times, `time_us_of_call`. With several allocators, names of measures begin with the allocator's; see
+    `findings_of_member`.
 
     Attributes:
-        settle: frames that are run before.
+        settle: frames to run before.
     """
 
-    alone: ClassVar[bool] = True
+    exclusive: ClassVar[bool] = True
 
     settle: int = 300
 
@@ -48,7 +47,7 @@ class AllocationTime:
         """See `Probe.measure`."""
         members = (
             {f"{name}: ": each for name, each in job.policy.members}
-            if isinstance(job.policy, Together)
+            if isinstance(job.policy, AllocatorGroup)
             else {"": cast(Allocator, job.policy)}
         )
         calls: dict[str, list[_Call]] = {name: [] for name in members}
@@ -61,7 +60,7 @@ class AllocationTime:
         return {f"{name}{measure}": found for name in members for measure, found in _measures(calls[name]).items()}
 
     def _frames(self, job: Job) -> list[Frame]:
-        """One more than the job has."""
+        """One frame more than the job has."""
         frames = self.settle + 1 + job.frames
         run = simulate(job.scenario, Exact(), frames, job.seed, channel=job.channel, arrivals=job.arrivals)
         states = zip(run.channel_gain, run.data_queue_mbit, run.energy_queue, strict=True)

@@ -1,4 +1,4 @@
-"""The largest arrival rate that a policy keeps stable, by bisection; also of secured cells."""
+"""The largest stable arrival rate, by bisection, and the costs of security."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from quedge.pqc.costs import BITS_PER_BYTE, traffic_of
 from quedge.simulation.measures import first_settled_frame
 from quedge.simulation.trace import Trace
 
-_MOST = 2.0**10  # the search goes no farther than this multiple of the job's rates, or its inverse
+_MAX_FACTOR = 2.0**10  # rates are searched up to this multiple of the job's, and down to its inverse
 
 
 @dataclass(frozen=True)
 class LargestStableRate:
     """Bisection on the arrival rate, all devices' rates in proportion.
 
-    A run counts as stable if over its second half the mean data queue grows by no more than `growth` of what arrives
-    (least squares), and the mean power exceeds its budget by no more than `growth`. A cell that is a little overloaded
-    needs longer than any run to show it, so the rate is that of runs of the job's length.
+    A run is stable if over its second half the mean data queue grows by no more than `growth` of the arrivals (least
+    squares), and the mean power exceeds its budget by no more than `growth`. A slight overload shows only in long runs,
+    so the rate depends on the job's length.
 
-    It finds `largest_stable_rate_mbps`, mean rate a device: the middle between the largest rate found stable and the
-    smallest found unstable; and both of these, `stable_rate_mbps` and `unstable_rate_mbps`.
+    It finds, as mean rates per device, `stable_rate_mbps`, the largest rate found stable, `unstable_rate_mbps`, the
+    smallest found unstable, and their middle `largest_stable_rate_mbps`.
 
     Attributes:
-        growth: share of the arrivals, and of the power budget.
-        resolution: stop when the two rates are this close, relative to the larger one.
+        growth: tolerated share of the arrivals, and of the power budget.
+        resolution: difference of the two rates at which bisection stops, relative to the larger one.
     """
 
-    alone: ClassVar[bool] = False
+    exclusive: ClassVar[bool] = False
 
     growth: float = 0.01
     resolution: float = 0.005
@@ -55,21 +55,21 @@ class LargestStableRate:
         }
 
     def _bracket(self, job: Job) -> tuple[float, float]:
-        """Multiples of the job's rates of which the first is stable and the second is not; 0 where none is stable."""
+        """Multiples of the job's rates, the first stable and the second not; the first is 0 where none is stable."""
         if self._stable(job, 1.0):
             low, high = 1.0, 2.0
             while self._stable(job, high):
                 low, high = high, 2.0 * high
-                if high > _MOST:
+                if high > _MAX_FACTOR:
                     raise ValueError(
                         "arrival_rate_mbps: a thousandfold rate is still stable: the run is too short to tell, or its "
                         "arrivals do not depend on the rate"
                     )
         else:
             low, high = 0.5, 1.0
-            while low > 1.0 / _MOST and not self._stable(job, low):
+            while low > 1.0 / _MAX_FACTOR and not self._stable(job, low):
                 low, high = 0.5 * low, low
-        return (low, high) if low > 1.0 / _MOST else (0.0, high)
+        return (low, high) if low > 1.0 / _MAX_FACTOR else (0.0, high)
 
     def _stable(self, job: Job, factor: float) -> bool:
         rates = tuple(factor * job.scenario.per_device("arrival_rate_mbps"))
@@ -82,7 +82,7 @@ class LargestStableRate:
 
 
 def growth_of_queues(trace: Trace) -> float:
-    """By which share of the mean arrivals the mean data queue grows a frame, over the second half of a run."""
+    """Growth of the mean data queue per frame over the second half of a run, over the mean arrivals."""
     half = slice(trace.frames // 2, None)
     queue = trace.data_queue_mbit[half].mean(axis=1)
     frame = np.arange(queue.size) - (queue.size - 1) / 2.0
@@ -93,21 +93,21 @@ def growth_of_queues(trace: Trace) -> float:
 
 @dataclass(frozen=True)
 class SecuredSimulation:
-    """Measures of one run, the largest stable rate, and over all frames in which a device offloaded what security cost.
+    """All measures of one run, the largest stable rate, and the costs of security while devices offload.
 
     It finds what `Simulation` and `LargestStableRate` find, and
 
     - `circuit_power_w`, mean P_q while offloading, and its 95th percentile, `circuit_power_p95_w`;
     - `sent_payload_factor`: task bits over bits on the wire, records counted one by one;
-    - `assumed_over_sent`: bits on the wire as the controller takes them, affine in the task bits, over those;
+    - `assumed_over_sent`: bits on the wire in the controller's model, affine in the task bits, over the counted ones;
     - `sent_mbit`: task bits of an offloading frame (Mbit).
 
     Attributes:
-        simulation: how the run is measured.
-        stability: how the largest stable rate is found.
+        simulation: measures the run.
+        stability: finds the largest stable rate.
     """
 
-    alone: ClassVar[bool] = False
+    exclusive: ClassVar[bool] = False
 
     simulation: Simulation = Simulation()
     stability: LargestStableRate = LargestStableRate(resolution=0.01)
@@ -120,7 +120,7 @@ class SecuredSimulation:
 
 
 def costs_of_security(trace: Trace, first_frame: int) -> dict[str, float]:
-    """What the suite of a run's scenario cost from a frame on.
+    """The costs of a run's suite from a frame on.
 
     Raises:
         ValueError: the scenario names no suite.

@@ -1,1 +1,1 @@
-"""How the kinds of recorded files are read; `simulation.recording` chooses among them."""
+"""Recorded channel gains and arrivals, with one reader per kind of file."""

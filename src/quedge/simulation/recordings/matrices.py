@@ -1,4 +1,4 @@
-"""Recordings with an array of shape (frames, devices) per quantity: NumPy's archives and MATLAB files."""
+"""Recordings with one array of shape (frames, devices) per quantity: NumPy archives and MATLAB files."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ from quedge.simulation.recordings.values import RANGES, Values, first_line, list
 def checked_matrices(
     path: Path, variables: Mapping[str, Any], names: Mapping[str, str], found: Sequence[str], wanted: Sequence[str]
 ) -> Values:
-    """What is wanted of a file's variables.
+    """The wanted variables of a file.
 
     Args:
         path: the file.
-        variables: the variables that were read, by the file's names.
-        names: what the file calls the names of `RANGES`.
-        found: the file's names of all its variables.
+        variables: the variables that were read, by their names in the file.
+        names: names in the file by names of `RANGES`.
+        found: names of all variables in the file.
         wanted: names of `RANGES`.
 
     Raises:
-        ValueError: there is none of them, one is no matrix of real numbers, both are of different shapes, or a value
-            is not allowed.
+        ValueError: none is there, one is no matrix of real numbers, the shapes differ, or a value is not allowed.
     """
     values: Values = dict.fromkeys(RANGES)
     for column in wanted:
@@ -37,7 +36,7 @@ def checked_matrices(
             continue
         numbers = isinstance(array, np.ndarray) and array.dtype.kind in "iuf"
         if not numbers or array.ndim != 2 or array.size == 0:
-            raise ValueError(f"{path}: {variable}: must be a matrix of real numbers, one row a frame")
+            raise ValueError(f"{path}: {variable}: must be a matrix of real numbers, one row per frame")
         checked = np.ascontiguousarray(array, dtype=np.float64)
         refuse_bad_values(path, variable, column, checked)
         values[column] = checked
@@ -56,7 +55,7 @@ def _both(variable: str, column: str) -> str:
 
 
 def read_npz(path: Path, wanted: Sequence[str]) -> Values:
-    """Read an archive with an array a quantity; see `read_recording`."""
+    """Read a NumPy archive; see `read_recording`."""
     if not zipfile.is_zipfile(path):
         raise ValueError(f"{path}: cannot be read as a NumPy archive: it is no ZIP file")
     try:
@@ -65,7 +64,7 @@ def read_npz(path: Path, wanted: Sequence[str]) -> Values:
             variables = {name: archive[name] for name in wanted if name in found}
     except MemoryError:
         raise
-    except Exception as error:  # damaged files make zipfile and numpy raise nearly anything
+    except Exception as error:  # damaged files may raise anything
         raise ValueError(f"{path}: cannot be read as a NumPy archive: {first_line(error)}") from None
     return checked_matrices(path, variables, {name: name for name in RANGES}, found, wanted)
 
@@ -74,13 +73,13 @@ _NAMES = {"channel_gain": "input_h", "arrival_mbit": "data_arrival"}
 
 
 def read_matlab(path: Path, wanted: Sequence[str]) -> Values:
-    """Read a file with a matrix a quantity; see `read_recording`."""
+    """Read a MATLAB file; see `read_recording`."""
     check_installed("scipy", f"reading {path.name}", "SciPy", "matlab")
     from scipy.io import loadmat, whosmat
 
     try:
         found = [name for name, *_ in whosmat(path)]
         variables = loadmat(path, variable_names=[_NAMES[column] for column in wanted])
-    except Exception as error:  # damaged files make scipy raise nearly anything
+    except Exception as error:  # damaged files may raise anything
         raise ValueError(f"{path}: cannot be read as a MATLAB file: {first_line(error)}") from None
     return checked_matrices(path, variables, _NAMES, found, wanted)

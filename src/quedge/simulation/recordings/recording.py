@@ -1,4 +1,4 @@
-"""Recorded channel gains and arrivals: read from a file, checked, ready to be played."""
+"""Recordings of channel gains and arrivals, read from files, and the recording that comes with the package."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _READERS: dict[str, Callable[[Path, Sequence[str]], Values]] = {
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """What a file recorded; at least one of the two arrays is there.
+    """The content of a recorded file, at least one of the two arrays.
 
     Attributes:
-        name: the file, as messages call it.
+        name: the file's name in messages.
         channel_gain: power gains (W/W), shape (frames, devices), positive.
-        arrival_mbit: data that arrives during each frame (Mbit), shape (frames, devices), not negative.
+        arrival_mbit: arrivals during each frame (Mbit), shape (frames, devices), not negative.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Recording:
 
     @property
     def channel(self) -> Recorded:
-        """The recorded channel gains as a channel process.
+        """The channel gains as a channel process.
 
         Raises:
             ValueError: the file holds none.
@@ -60,7 +60,7 @@ class Recording:
 
     @property
     def arrivals(self) -> Recorded:
-        """The recorded arrivals as an arrival process.
+        """The arrivals as an arrival process.
 
         Raises:
             ValueError: the file holds none.
@@ -82,22 +82,22 @@ class Recording:
 def read_recording(path: str | Path, wanted: Sequence[str] = tuple(RANGES)) -> Recording:
     """Read a recording from a file.
 
-    CSV and Parquet files hold one row a frame and device, in any order: integer columns `frame` and `device`,
-    each numbered without gaps from any number on, 0 or more, and `channel_gain` (W/W) or `arrival_mbit` (Mbit a
-    frame) or both. NumPy archives hold these two as arrays of shape (frames, devices), MATLAB files (before version
-    7.3) as LyDROO's variables `input_h` and `data_arrival`. Whatever else a file holds is ignored.
+    CSV and Parquet files hold one row per frame and device, in any order: integer columns `frame` and `device`, each
+    numbered without gaps from any number on, 0 or more, and `channel_gain` (W/W), `arrival_mbit` (Mbit per frame) or
+    both. NumPy archives hold these two as arrays of shape (frames, devices), MATLAB files (before version 7.3) as
+    LyDROO's variables `input_h` and `data_arrival`. All else in a file is ignored.
 
     Args:
         path: a file whose name ends in .csv, .npz, .parquet or .mat.
-        wanted: `channel_gain`, `arrival_mbit` or both; of both, one has to be there.
+        wanted: `channel_gain`, `arrival_mbit` or both; of both, one must be there.
 
     Returns:
         The recording.
 
     Raises:
-        ValueError: the file cannot be read or holds something that is not allowed; the message names the file,
-            the column, the place and the value.
-        MissingExtraError: what reads Parquet or MATLAB files is not installed.
+        ValueError: the file cannot be read, or a value is not allowed; the message names the file, the column, the
+            place and the value.
+        MissingExtraError: the library for Parquet or MATLAB files is not installed.
     """
     path = Path(path)
     reader = _READERS.get(path.suffix.lower())
@@ -117,19 +117,14 @@ MUNICH_FRAMES = 5_000
 
 @dataclass(frozen=True)
 class MunichWalk:
-    """Channel gains of ten devices that walk around a base station in Munich, ray-traced; 5,000 frames."""
+    """Ray-traced channel gains of ten devices walking around a base station in Munich, 5,000 frames."""
 
     def sample(self, scenario: Scenario, frames: int, rng: np.random.Generator) -> NDArray[np.float64]:
         """See `ChannelProcess.sample`."""
-        return _recorded().sample(scenario, frames, rng)
+        return _munich_walk().sample(scenario, frames, rng)
 
 
 @functools.cache
-def _recorded() -> Recorded:
-    from quedge.simulation.recordings.recording import read_recording
-
+def _munich_walk() -> Recorded:
     with as_file(files("quedge") / "data" / "munich_walk.npz") as path:
-        channel = read_recording(path, ["channel_gain"]).channel
-    if channel is None:
-        raise ValueError("munich_walk.npz: holds no channel gains")
-    return channel
+        return read_recording(path, ["channel_gain"]).channel

@@ -19,7 +19,7 @@ Numbers = NDArray[np.float64]
 
 
 def recorded_columns(path: Path, found: Sequence[str], wanted: Sequence[str]) -> list[str]:
-    """Which of the wanted columns a file holds, at least one.
+    """The wanted columns that a file holds, at least one.
 
     Args:
         path: the file.
@@ -27,7 +27,7 @@ def recorded_columns(path: Path, found: Sequence[str], wanted: Sequence[str]) ->
         wanted: names of columns.
 
     Raises:
-        ValueError: there is none of them, no `frame` or `device`, or two of a name.
+        ValueError: none is there, `frame` or `device` is missing, or a name is there twice.
     """
     for name in ("frame", "device", *wanted):
         if found.count(name) > 1:
@@ -42,16 +42,16 @@ def recorded_columns(path: Path, found: Sequence[str], wanted: Sequence[str]) ->
 
 
 def placed(path: Path, frame: Integers, device: Integers, recorded: Mapping[str, Numbers]) -> Values:
-    """Columns with a row a frame and device as arrays of shape (frames, devices).
+    """Columns with one row per frame and device, as arrays of shape (frames, devices).
 
     Args:
         path: the file.
         frame: number of each row's frame, 0 or more, shape (rows,).
         device: number of its device.
-        recorded: what is recorded by the names of `RANGES`; blanks are NaN.
+        recorded: columns by the names of `RANGES`; blanks are NaN.
 
     Raises:
-        ValueError: a gap, a row that is missing or there twice, or a value that is not allowed.
+        ValueError: a gap, a missing or duplicate row, or a value that is not allowed.
     """
     order, frames, devices = _order(path, frame, device)
     values: Values = dict.fromkeys(RANGES)
@@ -63,7 +63,7 @@ def placed(path: Path, frame: Integers, device: Integers, recorded: Mapping[str,
 
 
 def _order(path: Path, frame: Integers, device: Integers) -> tuple[NDArray[np.intp], int, int]:
-    """Row numbers by frame, then device, and the numbers of both; refuses gaps and duplicates."""
+    """Row numbers by frame, then device, and the counts of both; refuses gaps and duplicates."""
     first = {}
     count = {}
     for name, column in (("frame", frame), ("device", device)):
@@ -87,22 +87,22 @@ def _order(path: Path, frame: Integers, device: Integers) -> tuple[NDArray[np.in
     missing = np.flatnonzero(place != np.arange(place.size))
     if missing.size or place.size < count["frame"] * devices:
         index = int(missing[0]) if missing.size else place.size
-        raise ValueError(f"{path}: {where(index)}: no row; there must be one a frame and device")
+        raise ValueError(f"{path}: {where(index)}: no row; there must be one per frame and device")
     return order, count["frame"], devices
 
 
 _Number = TypeVar("_Number", int, float)
 
 _BLANK = frozenset(("", "na", "n/a", "#n/a", "nan", "null", "none"))
-"""How programs write that there is no value, in small letters."""
+"""How programs write a missing value, in lower case."""
 
 
 def read_csv(path: Path, wanted: Sequence[str]) -> Values:
-    """Read a file with a header and a row a frame and device; see `read_recording`."""
+    """Read a CSV file; see `read_recording`."""
     found, rows = _cells(path)
     recorded = recorded_columns(path, found, wanted)
     if not rows:
-        raise ValueError(f"{path}: holds no rows; one row a frame and device is needed")
+        raise ValueError(f"{path}: holds no rows; one row per frame and device is needed")
 
     def column(name: str) -> list[str]:
         place = found.index(name)
@@ -113,7 +113,7 @@ def read_csv(path: Path, wanted: Sequence[str]) -> Values:
 
 
 def _cells(path: Path) -> tuple[list[str], list[list[str]]]:
-    """The names of the columns, and the rows below; blank lines are none."""
+    """The names of the columns, and the rows below without blank lines."""
     try:
         text = str(path.read_bytes(), "utf-8-sig")
     except UnicodeDecodeError:
@@ -152,7 +152,7 @@ def _numbers(path: Path, name: str, cells: Sequence[str]) -> Numbers:
 
 
 def _read(path: Path, name: str, cells: Sequence[str], number: Callable[[str], _Number], kind: str) -> list[_Number]:
-    """What cells say; Python would also read digits that are grouped by underscores."""
+    """Parse cells; underscores between digits, which Python allows, are refused."""
     numbers: list[_Number] = []
     for row, cell in enumerate(cells, 1):
         try:
@@ -163,7 +163,7 @@ def _read(path: Path, name: str, cells: Sequence[str], number: Callable[[str], _
 
 
 def read_parquet(path: Path, wanted: Sequence[str]) -> Values:
-    """Read a file with a row a frame and device; see `read_recording`."""
+    """Read a Parquet file; see `read_recording`."""
     check_installed("pyarrow", f"reading {path.name}", "pyarrow", "parquet")
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -176,7 +176,7 @@ def read_parquet(path: Path, wanted: Sequence[str]) -> Values:
         raise ValueError(f"{path}: cannot be read as Parquet: {first_line(error)}") from None
     recorded = recorded_columns(path, found, wanted)
     if table.num_rows == 0:
-        raise ValueError(f"{path}: holds no rows; one row a frame and device is needed")
+        raise ValueError(f"{path}: holds no rows; one row per frame and device is needed")
     frame, device = (_integer_column(path, name, table.column(name)) for name in ("frame", "device"))
     return placed(path, frame, device, {name: _number_column(path, name, table.column(name)) for name in recorded})
 
@@ -209,7 +209,7 @@ def _number_column(path: Path, name: str, column: Any) -> NDArray[np.float64]:
 
 
 def _odd_value(column: Any, number: Callable[[str], object]) -> str:
-    """The first value of a column that is no number, with its row; a file's type is guessed from all rows."""
+    """The first value of a column that is no number, with its row; writers choose a column's type by all rows."""
     for row, value in enumerate(column.to_pylist()):
         if value is not None and not _reads_as(number, value):
             return f"{value!r} (row {row + 1})"

@@ -1,4 +1,4 @@
-"""What a recorded file may hold, whatever its kind."""
+"""What a recording may hold, in any kind of file."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from quedge.model.frame import ARRIVAL_MBIT, CHANNEL_GAIN
 RANGES = {"channel_gain": CHANNEL_GAIN, "arrival_mbit": ARRIVAL_MBIT}
 
 Values = dict[str, NDArray[np.float64] | None]
-"""By the names of `RANGES`: arrays of shape (frames, devices); None where a file holds none."""
+"""Arrays of shape (frames, devices) by the names of `RANGES`; None where a file has none."""
 
-_MOST_LISTED = 20  # names in a message
+_MAX_LISTED = 20  # names in a message
 
 
 def refuse_bad_values(
@@ -30,14 +30,14 @@ def refuse_bad_values(
 
     Args:
         path: the file.
-        called: what the file calls them.
-        column: what they are, a name of `RANGES`.
+        called: their name in the file.
+        column: their name in `RANGES`.
         values: shape (frames, devices).
         first_frame: number of the first frame in the file.
         first_device: number of the first device.
 
     Raises:
-        ValueError: naming the first of them with its place.
+        ValueError: naming the first one and its place.
     """
     allowed = RANGES[column]
     bad = allowed.excludes(values)
@@ -51,11 +51,11 @@ def refuse_bad_values(
 
 
 def listed(names: Sequence[str]) -> str:
-    """The names that a file holds, for a message."""
-    shown = ", ".join(str(name) for name in names[:_MOST_LISTED])
-    return f"{shown}, ..." if len(names) > _MOST_LISTED else shown or "none"
+    """Names in a file, for a message."""
+    shown = ", ".join(str(name) for name in names[:_MAX_LISTED])
+    return f"{shown}, ..." if len(names) > _MAX_LISTED else shown or "none"
 
 
 def first_line(error: Exception) -> str:
-    """A library's complaint, cut to its first line."""
+    """The first line of a library's error."""
     return (str(error).splitlines() or [type(error).__name__])[0]

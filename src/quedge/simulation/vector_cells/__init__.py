@@ -1,1 +1,1 @@
-"""Cells side by side, stepped by actions from outside: what reinforcement learning sees (docs/gymnasium.md)."""
+"""Independent cells stepped together by actions from outside, as for reinforcement learning (docs/gymnasium.md)."""

@@ -1,4 +1,4 @@
-"""What an agent from outside may decide, and how an action becomes powers and frequencies."""
+"""Actions of an agent from outside, and how they become powers and frequencies."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Actions(StrEnum):
     """What an action decides."""
 
     OFFLOAD = "offload"
-    """Who offloads, 0 or 1 a device; powers and frequencies are allocated greedily, as by `NomaGreedy`."""
+    """Who offloads, 0 or 1 per device; `NomaGreedy` allocates powers and frequencies."""
     POWERS = "powers"
-    """Who offloads, and with which power or frequency: two numbers a device, each from −1 to 1.
+    """Who offloads, and with which power or frequency: two numbers per device, each from −1 to 1.
 
-    First one a device that tells whether it offloads, above 0; then one a device that tells how much of its transmit
-    power limit it uses if it does, of its CPU frequency limit if not: nothing at −1, all of it at 1, in proportion.
+    Devices whose first number is above 0 offload. The second numbers, all behind the first ones, give the share of the
+    transmit power limit (if offloading) or CPU frequency limit, from none at −1 to all at 1.
     """
 
     def width(self, devices: int) -> int:
@@ -33,7 +33,7 @@ class Actions(StrEnum):
 
 
 def checked_actions(kind: Actions, actions: Any, cells: int, devices: int) -> NDArray[np.float32]:
-    """An action a cell, shape (cells, width), as the kernels take them.
+    """One action per cell, shape (cells, width), as the kernels take them.
 
     Raises:
         ValueError: naming the shape or value, and what is allowed.
@@ -52,10 +52,7 @@ def checked_actions(kind: Actions, actions: Any, cells: int, devices: int) -> ND
 
 
 def powers_action(cell: Cell, decision: Decision) -> NDArray[np.float32]:
-    """The action of kind `POWERS` that stands for a decision without time shares, to single precision.
-
-    An expert's decisions become demonstrations by it.
-    """
+    """The action of kind `POWERS` for a decision without time shares, in single precision, for demonstrations."""
     offload = np.asarray(decision.offload, dtype=np.bool_)
     used = np.where(offload, decision.transmit_power_w, decision.cpu_frequency_hz)
     limit = np.where(offload, cell.max_transmit_power_w, cell.max_frequency_hz)
@@ -80,7 +77,7 @@ def powers_of_choice(
     `terms` holds the order of the devices, and is filled where one offloads.
     """
     before = 1.0
-    for k in range(action.size):  # as `NomaGreedy`, without the rates: what a decision brings is charged by the world
+    for k in range(action.size):  # as in `NomaGreedy`, without rates, which the world computes
         i = terms.device[k]
         offload[i] = action[i] > 0.0
         transmit_power_w[i] = cpu_frequency_hz[i] = 0.0

@@ -1,4 +1,4 @@
-"""Independent cells of one scenario, stepped together: decisions come from outside, in one compiled call a frame."""
+"""Independent cells of one scenario, result together in one compiled call per frame."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from quedge.policy.exact.exact import solve_frames
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
 from quedge.simulation.vector_cells.action import Actions, checked_actions, powers_of_choice, powers_of_shares
 from quedge.simulation.vector_cells.observation import OBSERVED, Reward, drift_plus_penalty, observe, reward_unit
-from quedge.simulation.world import draw_world
+from quedge.simulation.world import check_integer, draw_world
 
-_MOST_DRAWN_SEED = 2**31
-_YARDSTICK_TOLERANCE = 1e-4  # relative; how close `Optimum.objective` is to the true optimum
+_MAX_DRAWN_SEED = 2**31
+_OPTIMUM_TOLERANCE = 1e-4  # relative
 
 
-class Stepped(NamedTuple):
-    """What a frame brought; arrays of shape (cells, devices), the last three of shape (cells,).
+class StepResult(NamedTuple):
+    """The result of a frame; arrays of shape (cells, devices), the last three of shape (cells,).
 
     Attributes:
         offload: true where a device offloaded.
         transmit_power_w: transmit powers p (W).
         cpu_frequency_hz: CPU frequencies f (Hz).
         rate_mbps: rates r that were reached (Mbit/s).
-        promised_rate_mbps: rates that the same powers bring if what was told is true (Mbit/s).
-        power_w: powers e that were drawn (W).
+        promised_rate_mbps: rates of the same powers with true estimates and perfect cancellation (Mbit/s).
+        power_w: total powers e (W).
         objective: objective (17) that was reached.
         promised_objective: objective (17) under the promised rates.
         reward: the reward.
@@ -51,14 +51,14 @@ class Stepped(NamedTuple):
 
 
 class States(NamedTuple):
-    """Where the cells stand at the start of a frame, and what arrives in it; arrays of shape (cells, devices).
+    """States at the start of a frame, and the arrivals in it; arrays of shape (cells, devices).
 
     Attributes:
         channel_gain: power gains h (W/W).
-        channel_estimate: power gains as they are told (W/W): observed, and decided by.
+        channel_estimate: power gains as they are observed (W/W).
         data_queue_mbit: data queues Q (Mbit).
         energy_queue: virtual energy queues Y.
-        arrival_mbit: data that arrives during the frame (Mbit); no decision may depend on it.
+        arrival_mbit: arrivals during the frame (Mbit); no decision may depend on them.
     """
 
     channel_gain: NDArray[np.float64]
@@ -69,22 +69,21 @@ class States(NamedTuple):
 
 
 class Optimum(NamedTuple):
-    """The best objective (17) that can be promised from a state, to 1e-4, and a bound on it; of shape (cells,)."""
+    """The largest promised objective (17) in a state, to a relative 1e-4, and a bound on it; shape (cells,)."""
 
     objective: NDArray[np.float64]
     upper_bound: NDArray[np.float64]
 
 
-class SideBySide:
+class VectorCells:
     """Cells that share a scenario and differ in their worlds; they restart together, with empty queues.
 
-    A cell that restarts with a seed meets the same channel and arrivals as `simulate` does with that seed and
-    as many frames. A world is drawn as a whole before its first frame. Where channels are estimated with errors or
-    cancellation leaves something, what is observed and allocated goes by what is told, and the world charges the truth,
-    as in `simulate`.
+    A cell that restarts with a seed meets the same channel and arrivals as `simulate` does with that seed and number of
+    frames. With estimation errors or residual interference, observations and allocations follow the estimates, and the
+    world charges the truth, as in `simulate`.
 
     Attributes:
-        as_assumed: whether the world is as it is told: true gains, perfect cancellation.
+        as_assumed: whether the world is ideal: perfect channel estimates and cancellation.
     """
 
     def __init__(
@@ -97,11 +96,11 @@ class SideBySide:
         channel: ChannelProcess | None = None,
         arrivals: ArrivalProcess | None = None,
     ) -> None:
-        """Lay out the cells; `restart` draws their worlds.
+        """Set up the cells; `restart` draws their worlds.
 
         Args:
             scenario: the scenario of every cell.
-            cells: how many, at least 1.
+            cells: number of cells, at least 1.
             frames: frames of a world, at least 1.
             actions: what an action decides.
             reward: what a frame's reward is.
@@ -111,9 +110,8 @@ class SideBySide:
         Raises:
             ValueError: a number below 1.
         """
-        for name, count in (("cells", cells), ("frames", frames)):
-            if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
-                raise ValueError(f"{name}: {count!r} is not allowed; it must be an integer, at least 1")
+        check_integer("cells", cells, 1)
+        check_integer("frames", frames, 1)
         self.scenario, self.cells, self.frames = scenario, int(cells), int(frames)
         self.actions, self._rewards_drift = actions, reward is Reward.DRIFT_PLUS_PENALTY
         self._channel, self._arrivals = channel, arrivals
@@ -121,25 +119,25 @@ class SideBySide:
         self._terms = empty_terms(scenario.devices)
         shape = (self.cells, scenario.devices)
         self._data_queue, self._energy_queue = np.zeros(shape), np.zeros(shape)
-        self._channel_gain = np.empty((self.frames, *shape))  # of one frame after the other, as they are met
-        self._told_gain = self._channel_gain
+        self._channel_gain = np.empty((self.frames, *shape))  # frame by frame, in the order of use
+        self._estimated_gain = self._channel_gain
         if scenario.per_device("estimate_error").any():
-            self._told_gain = np.empty((self.frames, *shape))
-        self.as_assumed = self._told_gain is self._channel_gain and scenario.residual_sic_share == 0.0
+            self._estimated_gain = np.empty((self.frames, *shape))
+        self.as_assumed = self._estimated_gain is self._channel_gain and scenario.residual_sic_share == 0.0
         self._arrival = np.empty((self.frames, *shape))
         self._generators = [np.random.default_rng() for _ in range(self.cells)]
         self.frame = self.frames
 
     @property
     def ended(self) -> bool:
-        """Whether the worlds are at their end, or have not begun."""
+        """Whether the worlds have ended, or have not begun."""
         return self.frame == self.frames
 
     def restart(self, seeds: Sequence[int | None]) -> list[int]:
         """Draw new worlds and empty all queues.
 
         Args:
-            seeds: a seed a cell; of a cell that has none, the seed is drawn, in the order that its last seed gave.
+            seeds: one seed per cell; None draws the next one from the cell's last seed.
 
         Returns:
             The seeds of the worlds.
@@ -151,11 +149,11 @@ class SideBySide:
             raise ValueError(f"seeds: {len(seeds)} of them are not allowed; there must be {self.cells}, one a cell")
         used: list[int] = []
         for b, given in enumerate(seeds):
-            seed = int(self._generators[b].integers(_MOST_DRAWN_SEED)) if given is None else given
+            seed = int(self._generators[b].integers(_MAX_DRAWN_SEED)) if given is None else given
             world = draw_world(self.scenario, self.frames, seed, self._channel, self._arrivals)
             self._channel_gain[:, b], self._arrival[:, b] = world.channel_gain, world.arrival_mbit
-            if self._told_gain is not self._channel_gain:
-                self._told_gain[:, b] = world.told_gain
+            if self._estimated_gain is not self._channel_gain:
+                self._estimated_gain[:, b] = world.estimated_gain
             if given is not None:
                 self._generators[b] = np.random.default_rng(given)
             used.append(int(seed))
@@ -165,82 +163,82 @@ class SideBySide:
         return used
 
     def states(self) -> States:
-        """Where the cells stand. After the last frame, gains and arrivals are still the last frame's."""
+        """The states of the cells. After the last frame, gains and arrivals are still the last frame's."""
         t = min(self.frame, self.frames - 1)
         gain = self._channel_gain[t].copy()
-        told = gain if self._told_gain is self._channel_gain else self._told_gain[t].copy()
-        return States(gain, told, self._data_queue.copy(), self._energy_queue.copy(), self._arrival[t].copy())
+        estimate = gain if self._estimated_gain is self._channel_gain else self._estimated_gain[t].copy()
+        return States(gain, estimate, self._data_queue.copy(), self._energy_queue.copy(), self._arrival[t].copy())
 
     def frame_of(self, cell: int) -> Frame:
-        """A cell's state as policies take it."""
+        """The state of a cell as policies take it."""
         state = self.states()
         return Frame(self._cell, state.channel_estimate[cell], state.data_queue_mbit[cell], state.energy_queue[cell])
 
     def observations(self) -> NDArray[np.float32]:
-        """What is observed of each cell's state, shape (cells, 3 · devices); see `observe`."""
+        """Observations of all cells, shape (cells, 3 · devices); see `observe`."""
         seen = np.empty((self.cells, OBSERVED * self.scenario.devices), np.float32)
         t = min(self.frame, self.frames - 1)
-        _observe_cells(self._cell, self._told_gain[t], self._data_queue, self._energy_queue, seen)
+        _observe_cells(self._cell, self._estimated_gain[t], self._data_queue, self._energy_queue, seen)
         return seen
 
     def optimum(self) -> Optimum:
-        """The best that can be reached in the frame that is to be decided."""
+        """The optimum of the frame to be decided."""
         best = Optimum(np.empty(self.cells), np.empty(self.cells))
         state = self.states()
-        told = state.channel_estimate, state.data_queue_mbit, state.energy_queue
-        solve_frames(self._cell, *told, _YARDSTICK_TOLERANCE, *best)
+        observed = state.channel_estimate, state.data_queue_mbit, state.energy_queue
+        solve_frames(self._cell, *observed, _OPTIMUM_TOLERANCE, *best)
         return best
 
-    def step(self, actions: Any) -> tuple[Stepped, NDArray[np.float32]]:
+    def step(self, actions: Any) -> tuple[StepResult, NDArray[np.float32]]:
         """Carry out an action in every cell and go on to the next frame.
 
         Args:
-            actions: an action a cell, shape (cells, width); see `Actions`.
+            actions: one action per cell, shape (cells, width); see `Actions`.
 
         Returns:
-            What it brought, and the next observations.
+            The result, and the next observations.
 
         Raises:
-            ValueError: a bad action, or the worlds are at their end.
+            ValueError: a bad action, or the worlds have ended.
         """
         if self.ended:
             raise ValueError(f"frame: {self.frame} is not allowed; the world has {self.frames} frames: restart it")
         decided = checked_actions(self.actions, actions, self.cells, self.scenario.devices)
         t, following = self.frame, min(self.frame + 1, self.frames - 1)
         state = States(
-            self._channel_gain[t], self._told_gain[t], self._data_queue, self._energy_queue, self._arrival[t]
+            self._channel_gain[t], self._estimated_gain[t], self._data_queue, self._energy_queue, self._arrival[t]
         )
         before = (self._data_queue.copy(), self._energy_queue.copy()) if self._rewards_drift else None
-        stepped, seen = self._room()
+        result, seen = self._empty_result()
         _step_cells(
-            self._cell, self._terms, state, self._told_gain[following], self.scenario.residual_sic_share,
-            self.as_assumed, decided, stepped, seen,
+            self._cell, self._terms, state, self._estimated_gain[following], self.scenario.residual_sic_share,
+            self.as_assumed, decided, result, seen,
         )  # fmt: skip
-        reward = stepped.objective
+        reward = result.objective
         if before is not None:
-            reward = drift_plus_penalty(self._cell, stepped.rate_mbps, *before, self._data_queue, self._energy_queue)
-        np.divide(reward, self._unit, out=stepped.reward)
+            reward = drift_plus_penalty(self._cell, result.rate_mbps, *before, self._data_queue, self._energy_queue)
+        np.divide(reward, self._unit, out=result.reward)
         self.frame += 1
-        return stepped, seen
+        return result, seen
 
-    def _room(self) -> tuple[Stepped, NDArray[np.float32]]:
-        """Room for what a frame brings and for what is observed after it."""
+    def _empty_result(self) -> tuple[StepResult, NDArray[np.float32]]:
+        """Arrays for the result of a frame and the observations after it."""
         shape = self._data_queue.shape
         transmit, frequency, rate, power = np.empty((4, *shape))
         objective, reward = np.empty((2, self.cells))
         promised = (rate, objective) if self.as_assumed else (np.empty(shape), np.empty(self.cells))
-        stepped = Stepped(
+        result = StepResult(
             np.empty(shape, np.bool_), transmit, frequency, rate, promised[0], power, objective, promised[1], reward
         )
-        return stepped, np.empty((self.cells, OBSERVED * shape[1]), np.float32)
+        return result, np.empty((self.cells, OBSERVED * shape[1]), np.float32)
 
 
 @kernel
 def _observe_cells(
-    cell: Cell, told_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, seen: Floats32
+    cell: Cell, estimated_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, seen: Floats32
 ) -> None:
-    for b in range(told_gain.shape[0]):
-        observe(cell, told_gain[b], data_queue_mbit[b], energy_queue[b], seen[b])
+    for b in range(estimated_gain.shape[0]):
+        observe(cell, estimated_gain[b], data_queue_mbit[b], energy_queue[b], seen[b])
 
 
 @kernel
@@ -248,36 +246,35 @@ def _step_cells(
     cell: Cell,
     terms: Terms,
     state: States,
-    next_told_gain: Floats,
+    next_estimated_gain: Floats,
     residual_sic_share: float,
     as_assumed: bool,
     actions: Floats32,
-    stepped: Stepped,
+    result: StepResult,
     seen: Floats32,
 ) -> None:
-    """Decide, charge and advance every cell: queues change in place, all of `stepped` but the reward is filled.
+    """Decide, charge and advance every cell: queues change in place, all of `result` but the reward is filled.
 
-    What is promised is filled where the world is not as assumed; where it is, its arrays are those of what is reached.
-    `terms` is room for those of one cell after the other.
+    In an ideal world the promised arrays are those of what is reached. `terms` is room for one cell at a time.
     """
-    cell, terms, state, stepped = uncounted(cell), uncounted(terms), uncounted(state), uncounted(stepped)
-    next_told_gain, actions, seen = uncounted(next_told_gain), uncounted(actions), uncounted(seen)
+    cell, terms, state, result = uncounted(cell), uncounted(terms), uncounted(state), uncounted(result)
+    next_estimated_gain, actions, seen = uncounted(next_estimated_gain), uncounted(actions), uncounted(seen)
     cells, n = state.channel_gain.shape
     for b in range(cells):
-        told_gain, data, energy = state.channel_estimate[b], state.data_queue_mbit[b], state.energy_queue[b]
-        decided = stepped.offload[b], stepped.transmit_power_w[b], stepped.cpu_frequency_hz[b]
-        fill_decoding_order(told_gain, terms.device)
+        estimated_gain, data, energy = state.channel_estimate[b], state.data_queue_mbit[b], state.energy_queue[b]
+        decided = result.offload[b], result.transmit_power_w[b], result.cpu_frequency_hz[b]
+        fill_decoding_order(estimated_gain, terms.device)
         if actions.shape[1] == n:
-            powers_of_choice(cell, terms, told_gain, data, energy, actions[b], *decided)
+            powers_of_choice(cell, terms, estimated_gain, data, energy, actions[b], *decided)
         else:
             powers_of_shares(cell, actions[b], *decided)
         if not as_assumed:
-            stepped.promised_objective[b] = promise(
-                cell, terms.device, told_gain, data, energy, *decided, AT_ONCE, stepped.promised_rate_mbps[b],
-                stepped.power_w[b],
+            result.promised_objective[b] = promise(
+                cell, terms.device, estimated_gain, data, energy, *decided, AT_ONCE, result.promised_rate_mbps[b],
+                result.power_w[b],
             )  # fmt: skip
-        stepped.objective[b] = carry_out(
+        result.objective[b] = carry_out(
             cell, terms.device, state.channel_gain[b], residual_sic_share, state.arrival_mbit[b], data, energy,
-            *decided, AT_ONCE, stepped.rate_mbps[b], stepped.power_w[b],
+            *decided, AT_ONCE, result.rate_mbps[b], result.power_w[b],
         )  # fmt: skip
-        observe(cell, next_told_gain[b], data, energy, seen[b])
+        observe(cell, next_estimated_gain[b], data, energy, seen[b])

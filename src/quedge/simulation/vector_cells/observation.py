@@ -1,4 +1,4 @@
-"""What an agent from outside sees of a frame, and what it is rewarded by."""
+"""Observations and rewards of an agent from outside."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from quedge.model.kernels import Floats, Floats32, inner_kernel, kernel
 from quedge.model.scenario import Scenario
 
 OBSERVED = 3
-"""Numbers observed of each device."""
+"""Observed numbers per device."""
 
 OBSERVATION_LIMIT = 16.0
-"""Observations are cut at this value, the scaled gain at its negative, too."""
+"""Observations are clipped at this value, scaled gains also at its negative."""
 
 
 def observation_bounds(devices: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The least and the most that may be observed of a cell, shape (OBSERVED * devices,) each; see `observe`."""
+    """Lower and upper bounds of a cell's observation, shape (OBSERVED * devices,) each; see `observe`."""
     high = np.full(OBSERVED * devices, OBSERVATION_LIMIT, np.float32)
     low = np.zeros_like(high)
     low[:devices] = -OBSERVATION_LIMIT
@@ -31,15 +31,15 @@ def observation_bounds(devices: int) -> tuple[NDArray[np.float32], NDArray[np.fl
 def observe(
     cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, observation: Floats32
 ) -> None:
-    """Fill in what is observed of a frame; arguments as in `Frame`.
+    """Fill in the observation of a frame.
 
-    Three numbers a device, of order one in the paper's cell: first all gains, log10(h / N0) − 3, from −16 to 16; then
+    Three numbers per device, of order one in the paper's cell: first all gains, log10(h / N0) − 3, from −16 to 16; then
     all data queues, ½ ln(1 + Q / T), and all energy queues, ¼ ln(1 + b / T) with b = ν √T Y their price in (17), both
-    from 0 to 16, which 10¹³ Mbit in a frame of 1 s would reach. Over T, both are what they are in a frame of 1 s.
+    from 0 to 16. Divided by T, queues have the scale of a frame of 1 s.
 
     Args:
         cell: constants of the cell.
-        channel_gain: power gains h as they are told (W/W), shape (devices,).
+        channel_gain: estimated power gains h (W/W), shape (devices,).
         data_queue_mbit: data queues Q (Mbit), shape (devices,).
         energy_queue: virtual energy queues Y, shape (devices,).
         observation: filled, shape (OBSERVED * devices,).
@@ -56,17 +56,17 @@ class Reward(StrEnum):
     """What a frame's reward is, before it is divided by `reward_unit`."""
 
     OBJECTIVE = "objective"
-    """Objective (17): what the paper's agent is rewarded by. Longer queues make it larger, so an agent that looks ahead
-    can be rewarded for letting them grow."""
+    """Objective (17), the reward of the paper's agent. It grows with the queues, so an agent that looks ahead may let
+    them grow."""
     DRIFT_PLUS_PENALTY = "drift-plus-penalty"
-    """V T Σ c r less the growth of Σ (Q² / T + Y²) / 2 in the frame: what (17) bounds. The sum over an episode pays for
-    rate and charges for the queues that are left."""
+    """V T Σ c r less the growth of Σ (Q² / T + Y²) / 2 in the frame, which (17) bounds. Its sum over an episode pays
+    for rate and charges for the queues at the end."""
 
 
 def reward_unit(scenario: Scenario) -> float:
-    """Σ (V c + λ) T λ: objective (17) of a frame that carries away what arrives, from queues that hold nothing else.
+    """Σ (V c + λ) T λ (Mbit²/s): objective (17) of a frame that processes its mean arrivals and nothing else.
 
-    One where nothing arrives. In Mbit²/s, as the objective; it goes with T as that does, so that rewards do not.
+    1 without arrivals. It scales with T as the objective does, so that rewards do not.
     """
     cell, rate = cell_of(scenario), scenario.per_device("arrival_rate_mbps")
     unit = float(((cell.v * cell.weight + rate * cell.frame_s) * rate).sum())
@@ -84,8 +84,8 @@ def drift_plus_penalty(
 ) -> Floats:
     """V T Σ c r less the growth of Σ (Q² / T + Y²) / 2, of several cells: shape (cells,).
 
-    With the frame of one second that the paper assumes, half the squares are its Lyapunov function; 1 / T keeps the
-    part of the growth that a decision moves that of (17) for any T.
+    With the paper's frame of one second, half the squares are its Lyapunov function; 1 / T keeps the part of the growth
+    that a decision changes equal to that of (17) for any T.
 
     Args:
         cell: constants of every cell.

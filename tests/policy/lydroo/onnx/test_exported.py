@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from quedge.allocation.tdma import Tdma
-from quedge.experiments.fingerprint import plain
+from quedge.files.fingerprint import plain
 from quedge.model.cell import Cell, cell_of
 from quedge.model.frame import Frame
 from quedge.model.scenario import Scenario

@@ -2,34 +2,132 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from quedge.errors import check_installed
+from quedge.errors import check_installed, not_allowed, one_of
 from quedge.experiments.catalogue import check_extras
 from quedge.experiments.engine.execution import Execution
-from quedge.experiments.engine.workers import Workers
-from quedge.experiments.job import Findings
-from quedge.experiments.reading.estimates import Estimate, estimate
-from quedge.experiments.tuning.trials import GOALS, Trials, Tuning, mean_of, numbers_of
+from quedge.experiments.engine.workers import JobResult, Workers
+from quedge.experiments.job import Findings, Job
+from quedge.experiments.probes.simulation import QueueAndPower
+from quedge.experiments.statistics import Estimate, estimate
 from quedge.model.scenario import PARAMETERS, Scenario
 from quedge.policy.registry import Scheme
 
 _FIRST_SEED = 1_000  # of trials; the fresh seeds are 0, 1, 2 ..., those of every other table, so that numbers compare
-_AT_A_TIME = 4  # trials that are proposed together, whatever the number of workers: the search stays the same
-_SHARE_OF_ESTIMATOR = 0.6  # of the trials
+_BATCH = 4  # trials proposed together, whatever the number of workers, so that the search stays the same
+_ESTIMATOR_SHARE = 0.6  # of the trials
 _FIRST_STEP = 0.4  # in the logarithm of V or of ν, from the best setting to its neighbours
 
+GOALS = {"data_queue": "data_queue_mbit", "delay_p95": "delay_p95_frames"}
+"""What can be minimised, and the measure that it is."""
 
-class Trial(NamedTuple):
-    """A setting that was tried.
+
+@dataclass(frozen=True)
+class Tuning:
+    """Settings of the search.
+
+    All trials run under the same few seeds, 1000, 1001 ..., so that they differ by V and ν alone. The best of those
+    that kept the budget then run under fresh seeds, 0, 1, 2 ..., as in every other table, beside the scenario's own
+    setting.
+
+    In a run of finite length the mean power can exceed its budget by what the energy queue has grown since the warm-up,
+    over ν and the frames; that goes to zero as runs get longer, and settings for which it does not are left out.
+
+    Attributes:
+        goal: a key of `GOALS`.
+        frames: number of frames of a run.
+        trials: number of settings to try, the scenario's own among them.
+        seeds: number of seeds of a trial.
+        finalists: number of settings to run under fresh seeds.
+        fresh_seeds: number of fresh seeds.
+        tolerance: share of the budget by which the mean power may exceed it.
+        seed: seed of the search itself.
+    """
+
+    goal: str = "data_queue"
+    frames: int = 10_000
+    trials: int = 52
+    seeds: int = 2
+    finalists: int = 6
+    fresh_seeds: int = 5
+    tolerance: float = 2e-3
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.goal not in GOALS:
+            raise not_allowed("goal", self.goal, one_of(GOALS))
+
+
+class TuningError(Exception):
+    """Runs of a search failed; the message says why."""
+
+
+class _Trials:
+    """Runs settings of one scenario and policy, and counts the runs."""
+
+    def __init__(
+        self, scenario: Scenario, scheme: Scheme, tuning: Tuning, progress: Callable[[int, int], None] | None
+    ) -> None:
+        """Nothing has run yet; arguments as in `tune`."""
+        self.scenario = scenario
+        self.tuning = tuning
+        self.budget_w = float(scenario.per_device("power_budget_w").mean())
+        self.done = 0
+        self._scheme = scheme
+        self._progress = progress
+
+    def job(self, v: float, nu: float, seed: int) -> Job:
+        """The job of one setting and seed."""
+        scenario = dataclasses.replace(self.scenario, v=v, nu=nu)
+        return Job(scenario, self._scheme.policy, seed, self.tuning.frames, QueueAndPower())
+
+    def run(
+        self, execution: Execution, settings: Sequence[tuple[float, float]], seeds: Sequence[int]
+    ) -> dict[tuple[float, float], list[Findings]]:
+        """The findings of each setting, seed by seed.
+
+        Raises:
+            TuningError: a run failed.
+        """
+        jobs = {f"{place}/{seed}": self.job(*pair, seed) for place, pair in enumerate(settings) for seed in seeds}
+        findings: dict[str, Findings] = {}
+        planned = self.tuning.trials * self.tuning.seeds + (self.tuning.finalists + 1) * self.tuning.fresh_seeds
+
+        def keep(name: str, result: JobResult) -> None:
+            if result.findings is None:
+                raise TuningError(f"v = {jobs[name].scenario.v:g}, nu = {jobs[name].scenario.nu:g}: {result.reason}")
+            findings[name] = result.findings
+            self.done += 1
+            if self._progress is not None:
+                self._progress(self.done, max(planned, self.done))
+
+        execution.run(jobs, keep)
+        return {pair: [findings[f"{place}/{seed}"] for seed in seeds] for place, pair in enumerate(settings)}
+
+
+def _mean_of(found: Sequence[Findings], measure: str) -> float:
+    """The mean of a measure over the seeds."""
+    return estimate(_numbers_of(found, measure)).mean
+
+
+def _numbers_of(found: Sequence[Findings], measure: str) -> list[float]:
+    """A measure, seed by seed."""
+    return [value for each in found if isinstance(value := each[measure], float)]
+
+
+class _Trial(NamedTuple):
+    """A setting that was tried under the seeds of trials.
 
     Attributes:
         v: V (Mbit).
         nu: ν.
-        goal: what is to be small, mean over the seeds of trials.
-        excess: what the mean power has in excess of the budget, relative.
+        goal: the measure to minimise, mean over the seeds.
+        excess: mean power over the budget, less 1.
     """
 
     v: float
@@ -38,11 +136,11 @@ class Trial(NamedTuple):
     excess: float
 
 
-def search(trials: Trials, execution: Execution) -> list[Trial]:
-    """Try settings, a batch at a time.
+def _search(trials: _Trials, execution: Execution) -> list[_Trial]:
+    """Try settings, batch by batch.
 
-    Some are proposed by a tree-structured Parzen estimator, which finds the valley; the others are the neighbours of
-    the best one, ever closer. All meet the same seeds, so what is compared is a smooth function.
+    A tree-structured Parzen estimator proposes the first ones, which find the valley; the others are ever closer
+    neighbours of the best one. All meet the same seeds, so that the function is smooth.
     """
     import optuna
     from optuna.distributions import BaseDistribution, FloatDistribution
@@ -56,12 +154,12 @@ def search(trials: Trials, execution: Execution) -> list[Trial]:
     own = {name: getattr(scenario, name) for name in ranges}
     if all(low <= own[name] <= high for name, (low, high) in search_ranges(scenario).items()):
         study.enqueue_trial(own)
-    tried: list[Trial] = []
+    tried: list[_Trial] = []
     step, best = _FIRST_STEP, None
     while len(tried) < tuning.trials:
-        count = min(_AT_A_TIME, tuning.trials - len(tried))
+        count = min(_BATCH, tuning.trials - len(tried))
         fit = [each for each in tried if each.excess <= tuning.tolerance]
-        if fit and len(tried) >= _SHARE_OF_ESTIMATOR * tuning.trials:
+        if fit and len(tried) >= _ESTIMATOR_SHARE * tuning.trials:
             before, best = best, min(fit, key=lambda each: each.goal)
             step = 0.5 * step if best is before else step
             for pair in _around((best.v, best.nu), step)[:count]:
@@ -70,11 +168,11 @@ def search(trials: Trials, execution: Execution) -> list[Trial]:
         pairs = [(float(trial.params["v"]), float(trial.params["nu"])) for trial in asked]
         found = trials.run(execution, pairs, range(_FIRST_SEED, _FIRST_SEED + tuning.seeds))
         for trial, pair in zip(asked, pairs, strict=True):
-            goal = mean_of(found[pair], GOALS[tuning.goal])
-            excess = mean_of(found[pair], "power_w") / trials.budget_w - 1.0
+            goal = _mean_of(found[pair], GOALS[tuning.goal])
+            excess = _mean_of(found[pair], "power_w") / trials.budget_w - 1.0
             trial.set_constraint("power", excess - tuning.tolerance)
             study.tell(trial, math.log(max(goal, 1e-12)))
-            tried.append(Trial(*pair, goal, excess))
+            tried.append(_Trial(*pair, goal, excess))
     return tried
 
 
@@ -126,14 +224,14 @@ class Setting(NamedTuple):
 
 
 class Tuned(NamedTuple):
-    """What a search has brought.
+    """The result of a search.
 
     Attributes:
-        best: the setting to take; it keeps the budget, unless no setting that was tried does.
+        best: the best setting that keeps the budget; if none does, the one with the least power.
         baseline: the scenario's own.
-        budget_w: the mean power that was allowed (W).
+        budget_w: the allowed mean power (W).
         tried: number of settings that were tried.
-        runs: number of runs, all together.
+        runs: number of runs in all.
     """
 
     best: Setting
@@ -153,24 +251,24 @@ def tune(
     """Search V and ν.
 
     Args:
-        scenario: the cell; its own V and ν are what the search has to beat.
+        scenario: the cell; its own V and ν are the baseline.
         scheme: who decides.
-        tuning: how the search goes.
+        tuning: settings of the search.
         workers: who runs the trials.
-        progress: called now and then with the number of runs done and of all runs.
+        progress: called with the number of runs done and of all runs.
 
     Raises:
         MissingExtraError: Optuna, or a library that the policy needs, is not installed.
         TuningError: a run failed.
     """
     check_installed("optuna", "the search for V and ν", "Optuna", "tune")
-    trials = Trials(scenario, scheme, tuning, progress)
+    trials = _Trials(scenario, scheme, tuning, progress)
     check_extras([trials.job(scenario.v, scenario.nu, 0)])
     with Execution(workers) as execution:
-        tried = search(trials, execution)
+        tried = _search(trials, execution)
         own = (scenario.v, scenario.nu)
         fit = sorted((each for each in tried if each.excess <= tuning.tolerance), key=lambda each: each.goal)
-        if not fit:  # then those that miss it by the least
+        if not fit:  # those closest to the budget
             fit = sorted(tried, key=lambda each: each.excess)
         finalists = list(dict.fromkeys([(each.v, each.nu) for each in fit[: tuning.finalists]] + [own]))
         found = trials.run(execution, finalists, range(tuning.fresh_seeds))
@@ -187,7 +285,7 @@ def tune(
 
 def _setting(v: float, nu: float, found: Sequence[Findings], allowed_w: float) -> Setting:
     measures: dict[str, Any] = {
-        name: estimate(numbers_of(found, name))
+        name: estimate(_numbers_of(found, name))
         for name in ("data_queue_mbit", "delay_p95_frames", "power_w", "power_max_device_w")
     }
     return Setting(v, nu, **measures, keeps_budget=measures["power_w"].mean <= allowed_w)

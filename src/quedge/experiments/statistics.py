@@ -1,9 +1,10 @@
-"""Whether a queue grows: its drift over the second half of a run, with a confidence interval."""
+"""Means over seeds with confidence intervals, paired differences, and the drift of a correlated series."""
 
 from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,11 +14,11 @@ from quedge.experiments.job import Series
 
 
 def means_of_stretches(values: NDArray[np.float64], stretches: int) -> Series:
-    """Means over consecutive stretches of the frames, as equally long as can be, at the last frame of each.
+    """Means over consecutive stretches of nearly equal length, at the last frame of each.
 
     Args:
-        values: one a frame; shape (frames,).
-        stretches: number of stretches; of fewer frames each is one.
+        values: one per frame; shape (frames,).
+        stretches: number of stretches; with fewer frames, each frame is one.
     """
     ends = np.unique(np.linspace(0, values.size, stretches + 1).astype(np.int64))[1:]
     starts = np.concatenate(([0], ends[:-1]))
@@ -29,7 +30,7 @@ _CONFIDENCE = 0.95
 
 @functools.cache
 def student_quantile(freedom: int) -> float:
-    """The t that Student's distribution of so many degrees of freedom, 1 or more, exceeds in absolute value in 5 %."""
+    """Two-sided 95 % quantile of Student's t distribution, for 1 or more degrees of freedom."""
     low, high = 0.0, 0.5 * math.pi
     while low < (angle := 0.5 * (low + high)) < high:
         if _share_within(angle, freedom) < _CONFIDENCE:
@@ -53,15 +54,57 @@ def _share_within(angle: float, freedom: int) -> float:
     return 2.0 / math.pi * (angle + sine * total) if odd else sine * total
 
 
-STRETCHES = 50
-"""The trend is fitted to means of so many stretches of frames; a shorter series has no drift."""
+class Estimate(NamedTuple):
+    """A mean with its 95 % confidence interval, by Student's t over independent seeds.
 
-_LEAST_FREEDOM = 2
-_MOST_CORRELATION = 0.97  # what 50 stretches can tell from 1
+    Attributes:
+        mean: the mean.
+        low: lower end of the interval; NaN where there is only one value.
+        high: upper end.
+        values: number of values.
+    """
+
+    mean: float
+    low: float
+    high: float
+    values: int
+
+
+def estimate(values: Sequence[float]) -> Estimate:
+    """The mean of at least one value, and its interval."""
+    count = len(values)
+    mean = math.fsum(values) / count
+    if count == 1:
+        return Estimate(mean, math.nan, math.nan, 1)
+    half = student_quantile(count - 1) * float(np.std(values, ddof=1)) / math.sqrt(count)
+    return Estimate(mean, mean - half, mean + half, count)
+
+
+def paired_difference(values: Mapping[int, float], others: Mapping[int, float]) -> Estimate | None:
+    """The mean of the differences over the seeds that both have, and its interval.
+
+    Policies meet the same world under the same seed, so the world's part of the variance cancels.
+
+    Args:
+        values: by seed.
+        others: by seed; they are subtracted.
+
+    Returns:
+        The estimate; None where they have no seed in common.
+    """
+    common = [seed for seed in values if seed in others]
+    return estimate([values[seed] - others[seed] for seed in common]) if common else None
+
+
+STRETCHES = 50
+"""The trend is fitted to the means of this many stretches; a shorter series has no drift."""
+
+_MIN_FREEDOM = 2
+_MAX_CORRELATION = 0.97  # what 50 stretches can tell from 1
 
 
 class Drift(NamedTuple):
-    """By how much a series grows from its first frame to its last, along the straight line that fits it best.
+    """Growth of a series from its first frame to its last, along its least-squares line.
 
     Attributes:
         share: the growth over the mean of the series; negative where it falls.
@@ -73,15 +116,15 @@ class Drift(NamedTuple):
 
 
 def drift_of(values: NDArray[np.float64]) -> Drift | None:
-    """Least-squares drift of a series, which may be correlated over many frames.
+    """Least-squares drift of a series that may be correlated over many frames.
 
     The standard error is that of a line through the means of 50 stretches whose residuals are a first-order
     autoregressive process: the residuals' correlation from one stretch to the next, corrected for its bias in short
     series, inflates the variance by (1 + ρ) / (1 - ρ) and lowers the degrees of freedom of Student's t in proportion.
-    A parabola is taken off before, so that a trend that bends does not pass for noise.
+    A parabola is removed before, so that a bent trend does not pass for noise.
 
     Args:
-        values: one a frame, none of them negative; shape (frames,).
+        values: one per frame, none negative; shape (frames,).
 
     Returns:
         The drift; None where there are fewer frames than stretches.
@@ -100,8 +143,8 @@ def drift_of(values: NDArray[np.float64]) -> Drift | None:
     correlation = float(residual[1:] @ residual[:-1]) / variance if variance > 0.0 else 0.0
     # The bias of a correlation whose series lost a polynomial of second degree, to first order, after M. G. Kendall,
     # Note on bias in the estimation of autocorrelation, Biometrika 41, 1954.
-    correlation = min(max(correlation + (3.0 + 5.0 * correlation) / STRETCHES, 0.0), _MOST_CORRELATION)
+    correlation = min(max(correlation + (3.0 + 5.0 * correlation) / STRETCHES, 0.0), _MAX_CORRELATION)
     inflation = (1.0 + correlation) / (1.0 - correlation)
     error = np.sqrt(variance / (STRETCHES - 3) * inflation / (time @ time))
-    freedom = max(int(STRETCHES / inflation) - 3, _LEAST_FREEDOM)
+    freedom = max(int(STRETCHES / inflation) - 3, _MIN_FREEDOM)
     return Drift(slope * STRETCHES, student_quantile(freedom) * float(error) * STRETCHES)

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from quedge.experiments.probes.drift import STRETCHES, drift_of
+from quedge.experiments.statistics import STRETCHES, drift_of
 
 FRAMES = 5_000
 

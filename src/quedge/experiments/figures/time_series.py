@@ -21,14 +21,14 @@ from quedge.experiments.figures.style import (
     styles_of,
     write_thousands,
 )
-from quedge.experiments.presentation import Course
-from quedge.experiments.reading.rows import OURS, PAPER, Row
+from quedge.experiments.presentation import TimeSeries
+from quedge.experiments.rows import OURS, PAPER, Row
 
 
-def draw_course(figure: Course, rows: Sequence[Row]) -> Any:
-    """A panel a measure; bands are 95 % confidence intervals over the seeds.
+def draw_time_series(figure: TimeSeries, rows: Sequence[Row]) -> Any:
+    """One panel per measure; bands are 95 % confidence intervals over the seeds.
 
-    The paper's means stand outside the right edge: they belong to no frame.
+    The paper's means belong to no frame and stand outside the right edge.
     """
     height = 0.8 + (3.4 if len(figure.panels) == 1 else 2.3 * len(figure.panels))
     drawn = new_figure(7.4, height)
@@ -37,7 +37,7 @@ def draw_course(figure: Course, rows: Sequence[Row]) -> Any:
     styles, legend = styles_of(names, (figure.lines,)), Legend()
     last = max((row.x for row in rows if row.source == OURS), default=1.0)
     for axis, panel in zip(axes, figure.panels, strict=True):
-        own = [row for row in rows if row.measure == panel.measure]
+        own = [row for row in rows if row.measure == panel.name]
         for name in names:
             line = [row for row in own if row.line == name and row.source == OURS]
             if line:

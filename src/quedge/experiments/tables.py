@@ -1,4 +1,4 @@
-"""Tables for people."""
+"""Tables: their rows, their texts, and Markdown."""
 
 from __future__ import annotations
 
@@ -6,17 +6,33 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from quedge.experiments.presentation import Column, Table
-from quedge.experiments.reading.estimates import BOLD_RULE, SETTLED_RULE
-from quedge.experiments.reading.rows import PAPER, QUARTILES, Row, label_of
+from quedge.experiments.presentation import Measure, Table
+from quedge.experiments.records import BOLD_RULE, SETTLED_RULE, Records, Rivals
+from quedge.experiments.rows import PAPER, QUARTILES, Row, label_of, measured_rows, paper_rows
+
+
+def table_rows(table: Table, records: Sequence[Records]) -> list[Row]:
+    """The rows of a table, the paper's first; `x` holds the values of its keys."""
+    rows = [row._replace(x=(row.x,)) for row in paper_rows(table.marks, table.columns)]
+    rivals = Rivals(records)
+    for record in records:
+        place = tuple(record.variant[key] for key, _ in table.keys)
+        rows += measured_rows(record, place, record.scheme, table.columns, rivals)
+    marks = [(mark.x,) for mark in table.marks]
+    places = dict.fromkeys([*marks, *(tuple(record.variant[key] for key, _ in table.keys) for record in records)])
+    try:
+        order = {place: number for number, place in enumerate(sorted(places))}
+    except TypeError:  # values without an order, such as lists beside numbers
+        order = {place: number for number, place in enumerate(places)}
+    return sorted(rows, key=lambda row: order[row.x])
 
 
 class TableText(NamedTuple):
     """A table as texts.
 
     Attributes:
-        heading: a text a column.
-        lines: a line a place and policy, a text a column.
+        heading: one text per column.
+        lines: one line per place and policy, one text per column.
         bold: line and column of each text that is the best, see `BOLD_RULE`.
     """
 
@@ -28,13 +44,13 @@ class TableText(NamedTuple):
 def text_of(table: Table, rows: Sequence[Row]) -> TableText:
     """A table's texts.
 
-    An interval is given as ± half of it, the 95 % confidence interval over the seeds; or where the column is of times,
-    by the quartiles in brackets. A queue is followed by whether it has settled.
+    Means have half of their 95 % confidence interval over the seeds behind ±, times their quartiles in brackets. A
+    column `settled` follows each queue.
     """
     queues = {row.measure for row in rows if row.settled}
     heading = [*(name for _, name in table.keys), "policy"]
     for column in table.columns:
-        heading += [column.heading, "settled"] if column.measure in queues else [column.heading]
+        heading += [column.heading or column.label] + ["settled"] * (column.name in queues)
     places: dict[tuple[Any, str, str], dict[str, Row]] = {}
     for row in rows:
         places.setdefault((row.x, row.source, row.line), {})[row.measure] = row
@@ -44,18 +60,18 @@ def text_of(table: Table, rows: Sequence[Row]) -> TableText:
         shown = name if source != PAPER else (f"{table.paper_name}: {name}" if name else table.paper_name)
         line = [*(label_of(each) for each in place), shown]
         for column in table.columns:
-            row_here = numbers.get(column.measure)
-            if row_here is not None and row_here.best:
+            number = numbers.get(column.name)
+            if number is not None and number.best:
                 bold.append((len(lines), len(line)))
-            line.append(number_text(column, row_here))
-            if column.measure in queues:
-                line.append((row_here.settled if row_here is not None else "") or "-")
+            line.append(number_text(column, number))
+            if column.name in queues:
+                line.append((number.settled if number is not None else "") or "-")
         lines.append(line)
     return TableText(heading, lines, bold)
 
 
 def markdown_of(table: Table, rows: Sequence[Row], notes: Sequence[str] = ()) -> str:
-    """A table in Markdown, and below it what a reader must know of it.
+    """A table in Markdown, with notes below.
 
     Args:
         table: the table.
@@ -72,7 +88,7 @@ def markdown_of(table: Table, rows: Sequence[Row], notes: Sequence[str] = ()) ->
     return grid + "".join(f"\n{note}\n" for note in [*notes, *rules])
 
 
-def number_text(column: Column, row: Row | None) -> str:
+def number_text(column: Measure, row: Row | None) -> str:
     """A number with its interval; a dash where there is none."""
     if row is None:
         return "-"

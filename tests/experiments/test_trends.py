@@ -8,8 +8,7 @@ import pytest
 
 from quedge.experiments.job import Findings, Job
 from quedge.experiments.probes.simulation import Simulation
-from quedge.experiments.reading.estimates import FALLS, GROWS, SETTLED, trend_of
-from quedge.experiments.reading.records import Records, Run
+from quedge.experiments.records import FALLS, GROWS, SETTLED, Records, Run, trend_of
 from quedge.model.scenario import Scenario
 from quedge.policy.exact import Exact
 

@@ -13,20 +13,17 @@ from quedge.experiments.job import Series
 from quedge.experiments.presentation import (
     HIGHER,
     LOWER,
-    Column,
-    Course,
-    Front,
     Mark,
-    Panel,
+    Measure,
+    ParetoFront,
     Ranking,
     Sweep,
     SweepsBeside,
     Table,
+    TimeSeries,
 )
-from quedge.experiments.reading.estimates import BOLD_RULE, SETTLED_RULE
-from quedge.experiments.reading.markdown import markdown_of
-from quedge.experiments.reading.records import Records, Run
-from quedge.experiments.reading.rows import (
+from quedge.experiments.records import BOLD_RULE, SETTLED_RULE, Records, Run
+from quedge.experiments.rows import (
     OURS,
     PAPER,
     cells_text,
@@ -34,10 +31,10 @@ from quedge.experiments.reading.rows import (
     figure_header,
     figure_rows,
     label_of,
-    table_rows,
 )
+from quedge.experiments.tables import markdown_of, table_rows
 
-QUEUE, POWER = Panel("queue", "queue (Mbit)"), Panel("power", "power (W)")
+QUEUE, POWER = Measure("queue", "queue (Mbit)"), Measure("power", "power (W)")
 
 
 def record(scheme: str, nu: float, *queues: float, frames: int = 100) -> Records:
@@ -54,7 +51,7 @@ RECORDS = [record("exact", 50.0, 8.0, 10.0), record("exact", 100.0, 20.0), recor
 
 def test_a_sweep_has_a_row_a_variant_policy_and_measure_and_the_papers_marks() -> None:
     marks = [Mark("exact", 50.0, "queue", 15.0), Mark("exact", 50.0, "unseen", 1.0)]
-    rows = figure_rows(Sweep("nu", "nu", [QUEUE, POWER], marks=marks), RECORDS)
+    rows = figure_rows(Sweep("nu", [QUEUE, POWER], marks=marks), RECORDS)
     assert [(row.x, row.line, row.measure, row.value) for row in rows] == [
         (50.0, "exact", "queue", 9.0), (50.0, "exact", "power", pytest.approx(0.09)), (100.0, "exact", "queue", 20.0),
         (100.0, "exact", "power", 0.2), (50.0, "pair", "queue", 9.0), (50.0, "pair", "power", 0.09),
@@ -70,12 +67,12 @@ def test_a_sweep_has_a_row_a_variant_policy_and_measure_and_the_papers_marks() -
 def test_sweeps_beside_each_other_show_each_variant_where_its_key_has_a_place() -> None:
     variants = [{"a": None, "b": 0.0}, {"a": 2.0, "b": 0.0}, {"a": None, "b": 0.1}]
     records = [one._replace(variant=variant) for one, variant in zip(RECORDS, variants, strict=True)]
-    columns = [Sweep("a", "a", [QUEUE], only={"b": 0.0}), Sweep("b", "b", [QUEUE], only={"a": None})]
+    columns = [Sweep("a", [QUEUE], only={"b": 0.0}), Sweep("b", [QUEUE], only={"a": None})]
     figure = SweepsBeside(columns)
     assert [(row.x, row.value) for row in figure_rows(figure, records)] == [
         (("a", 2.0), 20.0), (("b", 0.0), 9.0), (("b", 0.1), 9.0)
     ]  # fmt: skip
-    logarithmic = SweepsBeside([columns[0], Sweep("b", "b", [QUEUE], only={"a": None}, logarithmic=True)])
+    logarithmic = SweepsBeside([columns[0], Sweep("b", [QUEUE], only={"a": None}, logarithmic=True)])
     assert [row.x for row in figure_rows(logarithmic, records)] == [("a", 2.0), ("b", 0.1)]
     assert figure_header(figure) == ("key", "value", "policy")
     assert csv_text(figure_header(figure), figure_rows(figure, records)).splitlines()[1].startswith("a,2.0,exact,queue")
@@ -83,13 +80,13 @@ def test_sweeps_beside_each_other_show_each_variant_where_its_key_has_a_place() 
 
 def test_a_sweep_shows_only_the_variants_that_it_is_told_to() -> None:
     records = [one._replace(variant={**one.variant, "suite": suite}) for suite in ("a", "b") for one in RECORDS]
-    shown = figure_rows(Sweep("nu", "nu", [QUEUE], only={"suite": "b", "nu": 50.0}), records)
+    shown = figure_rows(Sweep("nu", [QUEUE], only={"suite": "b", "nu": 50.0}), records)
     assert [(row.line, row.value) for row in shown] == [("exact", 9.0), ("pair", 9.0)]
 
 
 def test_names_stand_for_themselves_in_the_names_of_lines_and_numbers_with_their_key() -> None:
     named = RECORDS[0]._replace(variant={"nu": 50.0, "suite": "level3"})
-    (row,) = figure_rows(Sweep("nu", "nu", [QUEUE], lines=("suite", "nu")), [named])
+    (row,) = figure_rows(Sweep("nu", [QUEUE], lines=("suite", "nu")), [named])
     assert row.line == "level3, nu = 50"
 
 
@@ -99,22 +96,22 @@ def timed(*runs: dict[str, float]) -> Records:
 
 def test_times_are_medians_with_the_quartiles_of_their_runs() -> None:
     records = [timed(*({"us": us, "us_p25": us - 1.0, "us_p75": us + 40.0} for us in (9.0, 5.0, 90.0)))]
-    (row,) = figure_rows(Sweep("nu", "nu", [Panel("us", "time (µs)", quartiles=True)]), records)
+    (row,) = figure_rows(Sweep("nu", [Measure("us", "time (µs)", quartiles=True)]), records)
     assert (row.value, row.low, row.high, row.interval, row.seeds) == (9.0, 8.0, 49.0, "quartiles", 3)
     assert (math.isnan(row.difference), row.reference) == (True, "")
-    table = Table([("nu", "ν")], [Column("us", "time (µs)", 1, quartiles=True)])
+    table = Table([("nu", "ν")], [Measure("us", "time (µs)", digits=1, quartiles=True)])
     assert markdown_of(table, table_rows(table, records)).splitlines()[2] == "| 1 | exact | 9.0 (8.0 to 49.0) |"
     assert "quartiles" in csv_text(("nu", "policy"), table_rows(table, records))
 
 
 def test_the_quartiles_of_a_median_are_found_by_its_own_name() -> None:
     records = [timed({"us_p50": 5.0, "us_p25": 4.0, "us_p75": 7.0})]
-    (row,) = figure_rows(Sweep("nu", "nu", [Panel("us_p50", "time (µs)", quartiles=True)]), records)
+    (row,) = figure_rows(Sweep("nu", [Measure("us_p50", "time (µs)", quartiles=True)]), records)
     assert (row.value, row.low, row.high) == (5.0, 4.0, 7.0)
 
 
 def test_times_without_quartiles_of_their_own_have_those_over_the_seeds() -> None:
-    sweep = Sweep("nu", "nu", [Panel("s", "time (s)", quartiles=True)])
+    sweep = Sweep("nu", [Measure("s", "time (s)", quartiles=True)])
     (row,) = figure_rows(sweep, [timed({"s": 1.0}, {"s": 2.0}, {"s": 9.0})])
     assert (row.value, row.low, row.high, row.interval) == (2.0, 1.5, 5.5, "quartiles")
     (row,) = figure_rows(sweep, [timed({"s": 1.0})])
@@ -122,13 +119,13 @@ def test_times_without_quartiles_of_their_own_have_those_over_the_seeds() -> Non
 
 
 def test_lines_can_stand_for_several_keys() -> None:
-    sweep = Sweep("nu", "nu", [QUEUE], lines=("policy", "nu"))
+    sweep = Sweep("nu", [QUEUE], lines=("policy", "nu"))
     assert {row.line for row in figure_rows(sweep, RECORDS)} == {"exact, nu = 50", "exact, nu = 100", "pair, nu = 50"}
     assert figure_header(sweep) == ("nu", "policy and nu")
 
 
 def test_a_course_has_a_row_a_place() -> None:
-    rows = figure_rows(Course([QUEUE], lines="nu"), RECORDS[:2])
+    rows = figure_rows(TimeSeries([QUEUE], lines="nu"), RECORDS[:2])
     assert [(row.x, row.line, row.value) for row in rows] == [
         (50.0, "50", 1.0), (100.0, "50", 50.0), (50.0, "100", 1.0), (100.0, "100", 100.0)
     ]  # fmt: skip
@@ -136,23 +133,23 @@ def test_a_course_has_a_row_a_place() -> None:
 
 def test_close_values_are_different_lines() -> None:
     near = [record("exact", 2000000.0, 1.0), record("exact", 2000001.0, 2.0)]
-    assert {row.line for row in figure_rows(Course([QUEUE], lines="nu"), near)} == {"2000000", "2000001"}
+    assert {row.line for row in figure_rows(TimeSeries([QUEUE], lines="nu"), near)} == {"2000000", "2000001"}
 
 
 def test_a_ranking_has_no_axis_and_a_front_has_both_measures() -> None:
     assert {row.x for row in figure_rows(Ranking([QUEUE]), RECORDS)} == {None}
-    front = Front(POWER, QUEUE, "nu", "policy", (50.0, 0.0), "here", (0.0, 1.0))
+    front = ParetoFront(POWER, QUEUE, "nu", "policy", (50.0, 0.0), "here", (0.0, 1.0))
     assert len(figure_rows(front, RECORDS)) == 6
 
 
 def test_measures_that_were_not_found_have_no_row() -> None:
-    assert figure_rows(Sweep("nu", "nu", [Panel("unheard", "of")]), RECORDS) == []
+    assert figure_rows(Sweep("nu", [Measure("unheard", "of")]), RECORDS) == []
 
 
 def test_a_table_puts_the_papers_row_first_and_keys_in_order() -> None:
     table = Table(
         [("nu", "ν")],
-        [Column("queue", "queue", 1), Column("power", "power", 3)],
+        [Measure("queue", "queue", digits=1), Measure("power", "power", digits=3)],
         [Mark("exact", 100.0, "queue", 27.7), Mark("exact", 1.0, "queue", 10.8)],
     )
     text = markdown_of(table, table_rows(table, RECORDS))
@@ -168,7 +165,7 @@ def test_a_table_puts_the_papers_row_first_and_keys_in_order() -> None:
 
 
 def test_csv_reads_back_as_the_numbers() -> None:
-    rows = figure_rows(Sweep("nu", "nu", [QUEUE]), RECORDS)
+    rows = figure_rows(Sweep("nu", [QUEUE]), RECORDS)
     lines = list(csv.DictReader(io.StringIO(csv_text(("nu", "policy"), rows))))
     assert [(float(line["nu"]), line["policy"], float(line["value"])) for line in lines] == [
         (50.0, "exact", 9.0), (100.0, "exact", 20.0), (50.0, "pair", 9.0)
@@ -178,7 +175,7 @@ def test_csv_reads_back_as_the_numbers() -> None:
 
 
 def test_csv_of_a_table_has_a_column_a_key() -> None:
-    table = Table([("nu", "ν")], [Column("queue", "queue", 1)])
+    table = Table([("nu", "ν")], [Measure("queue", "queue", digits=1)])
     text = csv_text(("nu", "policy"), table_rows(table, RECORDS))
     assert text.splitlines()[1].startswith("50.0,exact,queue,9.0,")
 
@@ -186,9 +183,7 @@ def test_csv_of_a_table_has_a_column_a_key() -> None:
 def test_csv_has_the_difference_to_the_reference_at_the_same_setting() -> None:
     pair = record("pair", 50.0, 7.0, 9.5)
     lines = list(
-        csv.DictReader(
-            io.StringIO(csv_text(("nu", "policy"), figure_rows(Sweep("nu", "nu", [QUEUE]), [pair, *RECORDS[:2]])))
-        )
+        csv.DictReader(io.StringIO(csv_text(("nu", "policy"), figure_rows(Sweep("nu", [QUEUE]), [pair, *RECORDS[:2]]))))
     )
     assert [line["reference"] for line in lines] == ["exact", "", ""]
     # -1 and -0.5: half the interval is t(0.975, 1) = 12.706 times the standard error, 0.25
@@ -198,7 +193,7 @@ def test_csv_has_the_difference_to_the_reference_at_the_same_setting() -> None:
 
 
 def test_the_first_policy_is_the_reference_where_exact_is_missing_and_one_seed_has_no_interval() -> None:
-    first, second = figure_rows(Sweep("nu", "nu", [QUEUE]), [record("one", 1.0, 5.0), record("two", 1.0, 7.0)])
+    first, second = figure_rows(Sweep("nu", [QUEUE]), [record("one", 1.0, 5.0), record("two", 1.0, 7.0)])
     assert (first.reference, second.reference, second.difference) == ("", "one", 2.0)
     assert math.isnan(second.difference_low)
 
@@ -210,11 +205,13 @@ def test_runs_of_other_lengths_are_not_compared() -> None:
 
 
 def test_a_course_has_its_differences_place_by_place() -> None:
-    rows = figure_rows(Course([QUEUE]), [record("exact", 5.0, 1.0, 1.0), record("pair", 5.0, 1.0, 1.0)])
+    rows = figure_rows(TimeSeries([QUEUE]), [record("exact", 5.0, 1.0, 1.0), record("pair", 5.0, 1.0, 1.0)])
     assert [(row.line, row.reference, row.difference) for row in rows[2:]] == [("pair", "exact", 0.0)] * 2
 
 
-COMPARED = Table([("nu", "ν")], [Column("queue", "queue", 1, LOWER), Column("power", "power", 3)])
+COMPARED = Table(
+    [("nu", "ν")], [Measure("queue", "queue", digits=1, better=LOWER), Measure("power", "power", digits=3)]
+)
 
 
 def bold(*records: Records, table: Table = COMPARED) -> list[str]:
@@ -229,7 +226,7 @@ def test_bold_is_what_is_better_than_all_others_seed_by_seed() -> None:
     assert bold(first, second, record("three", 1.0, 15.0, 25.0, 36.0)) == [
         "| 1 | one | **15.0 ± 24.8** | 0.150 ± 0.248 |"
     ]
-    higher = Table([("nu", "ν")], [Column("queue", "queue", 1, HIGHER)])
+    higher = Table([("nu", "ν")], [Measure("queue", "queue", digits=1, better=HIGHER)])
     assert bold(first, second, table=higher) == ["| 1 | two | **15.3 ± 24.8** |"]
 
 

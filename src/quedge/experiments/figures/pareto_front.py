@@ -20,22 +20,22 @@ from quedge.experiments.figures.style import (
     style_axes,
     styles_of,
 )
-from quedge.experiments.presentation import Front
-from quedge.experiments.reading.rows import OURS, PAPER, Row, label_of
+from quedge.experiments.presentation import ParetoFront
+from quedge.experiments.rows import OURS, PAPER, Row, label_of
 from quedge.experiments.symbols import heading_of, symbol_of
 
 Floats = NDArray[np.float64]
 
-_DISTANCES = (6.0, 9.0, 13.0, 19.0, 27.0, 37.0, 49.0)  # from a point to its name
+_DISTANCES = (6.0, 9.0, 13.0, 19.0, 27.0, 37.0, 49.0)  # from a point to its label
 _ANGLES = np.deg2rad([45, 135, 315, 225, 90, 270, 0, 180, 22, 158, 338, 202, 67, 113, 293, 247])  # best first
 _POINT = 5.0  # half a marker's width
-_STEP = 2.0  # between places of a line that a name should not cover
+_STEP = 2.0  # between places of a line that a label should not cover
 _ROUNDS = 4
-_OVER_A_NAME, _OVER_A_POINT, _OVER_A_LINE, _OUTSIDE = 8.0, 60.0, 1.5, 1e4  # a pixel squared, a point, a step, a corner
+_LABEL_COST, _POINT_COST, _LINE_COST, _OUTSIDE_COST = 8.0, 60.0, 1.5, 1e4  # per square pixel, point, step, corner
 
 
 class Box(NamedTuple):
-    """Where a name stands, in pixels.
+    """Where a label stands, in pixels.
 
     Attributes:
         left: of its left edge.
@@ -51,17 +51,16 @@ class Box(NamedTuple):
 def place_labels(
     anchors: Floats, sizes: Floats, points: Floats, lines: Sequence[Floats], bounds: tuple[float, float, float, float]
 ) -> list[Box]:
-    """The best place of each name among those on a few rings around its point; the same for the same figure.
+    """The best place of each label among those on a few rings around its point; deterministic.
 
-    Names take the places that cost least one after the other, the most crowded first, and then again, now that all
-    others have theirs.
+    Labels take the place of least cost one after the other, the most crowded first, in several rounds.
 
     Args:
-        anchors: what is named (pixels), shape (labels, 2).
-        sizes: width and height of the names (pixels), shape (labels, 2).
-        points: all that is marked (pixels), the anchors among them, shape (points, 2).
+        anchors: the labelled points (pixels), shape (labels, 2).
+        sizes: width and height of the labels (pixels), shape (labels, 2).
+        points: all markers (pixels), the anchors among them, shape (points, 2).
         lines: corners of the lines (pixels), each of shape (corners, 2).
-        bounds: left, bottom, right and top of what names have to stay within (pixels).
+        bounds: left, bottom, right and top of the area for labels (pixels).
     """
     on_lines = np.concatenate([_along(line) for line in lines]) if lines else np.empty((0, 2))
     places = [_candidates(anchor, size) for anchor, size in zip(anchors, sizes, strict=True)]
@@ -74,7 +73,7 @@ def place_labels(
                 for other, choice in enumerate(chosen)
                 if choice >= 0 and other != label
             ]
-            total = costs[label] + _OVER_A_NAME * _overlap(places[label], sizes[label], taken)
+            total = costs[label] + _LABEL_COST * _overlap(places[label], sizes[label], taken)
             chosen[label] = int(np.argmin(total))
     rings = np.repeat(_DISTANCES, _ANGLES.size)
     return [
@@ -84,32 +83,32 @@ def place_labels(
 
 
 def _candidates(anchor: Floats, size: Floats) -> Floats:
-    """Lower left corners of a name around its point, near ones first; shape (places, 2)."""
+    """Lower left corners of a label around its point, near ones first; shape (places, 2)."""
     around = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
-    around /= np.abs(around).max(axis=1, keepdims=True)  # on a square: a name has corners
+    around /= np.abs(around).max(axis=1, keepdims=True)  # on a square, since a label has corners
     return np.concatenate([anchor + around * (0.5 * size + distance) - 0.5 * size for distance in _DISTANCES])
 
 
 def _cost(
     place: Floats, size: Floats, points: Floats, on_lines: Floats, bounds: tuple[float, float, float, float]
 ) -> Floats:
-    """What each place of a name costs but for the other names."""
+    """The cost of each place of a label, other labels apart."""
     left, bottom, right, top = bounds
     outside = (place < (left, bottom)).sum(axis=1) + (place + size > (right, top)).sum(axis=1)
     distance = np.repeat(_DISTANCES, _ANGLES.size) + 0.15 * np.tile(np.arange(_ANGLES.size), len(_DISTANCES))
     covered = _within(place, size, points, _POINT), _within(place, size, on_lines, 1.0)
-    return np.asarray(distance + _OUTSIDE * outside + _OVER_A_POINT * covered[0] + _OVER_A_LINE * covered[1])
+    return np.asarray(distance + _OUTSIDE_COST * outside + _POINT_COST * covered[0] + _LINE_COST * covered[1])
 
 
 def _within(place: Floats, size: Floats, points: Floats, room: float) -> Floats:
-    """How many points each place of a name covers."""
+    """How many points each place of a label covers."""
     beyond_left = points[None] > place[:, None] - room
     beyond_right = points[None] < place[:, None] + size + room
     return np.asarray((beyond_left & beyond_right).all(axis=2).sum(axis=1), dtype=np.float64)
 
 
 def _overlap(place: Floats, size: Floats, taken: Sequence[tuple[Floats, Floats]]) -> Floats:
-    """Area that each place of a name has in common with other names."""
+    """Area that each place of a label shares with the other labels."""
     area = np.zeros(len(place))
     for corner, other in taken:
         common = np.minimum(place + size, corner + other) - np.maximum(place, corner)
@@ -132,25 +131,25 @@ def _most_crowded_first(anchors: Floats) -> list[int]:
 
 
 Points = dict[tuple[str, Any], tuple[float, float]]
-"""Both measures by line and place along it."""
+"""Both measures by line and by place along it."""
 
-_LEADER_FROM = 12.0  # pixels: a name farther from its point is joined to it
+_LEADER_FROM = 12.0  # pixels: a label farther from its point has a leader
 _FONT_SIZE = 7.5
-_ROOM = 2.0  # pixels on both sides of a name
+_ROOM = 2.0  # pixels on both sides of a label
 
 
-class _Name(NamedTuple):
-    """What is written beside a point."""
+class _Label(NamedTuple):
+    """The label of a point."""
 
     text: str
     at: tuple[float, float]
     color: str
 
 
-def draw_front(figure: Front, rows: Sequence[Row]) -> Any:
-    """A line a value of one key, its points a value of the other, with their values beside them.
+def draw_pareto_front(figure: ParetoFront, rows: Sequence[Row]) -> Any:
+    """One line per value of one key, one point per value of the other, with that value beside it.
 
-    What no other point betters in both measures lies on a pale band.
+    A pale band joins the points of the Pareto front.
     """
     drawn = new_figure(8.2, 6.4)
     axis = drawn.subplots()
@@ -161,7 +160,7 @@ def draw_front(figure: Front, rows: Sequence[Row]) -> Any:
         legend.add(name_with_symbols((figure.lines,), name), _draw_line(axis, ours, name, styles[name]))
     (number,) = axis.plot([], [], linestyle="none", color="0.3", marker="$5$", markersize=6.0)
     legend.add(f"{heading_of(figure.points)} at a point", number)
-    legend.add("Pareto front", _draw_envelope(axis, ours.values()))
+    legend.add("Pareto front", _draw_pareto_front(axis, ours.values()))
     at, line = figure.highlight
     if (label_of(line), at) in ours:
         (star,) = axis.plot(
@@ -181,15 +180,15 @@ def draw_front(figure: Front, rows: Sequence[Row]) -> Any:
         mark_level_on_x(axis, figure.x.level)
     style_axes(axis)
     legend.place(drawn)
-    own_names = [
-        _Name(label_of(at), place, _darker(styles[line].color))
+    own_labels = [
+        _Label(label_of(at), place, _darker(styles[line].color))
         for (line, at), place in _within_limits(axis, ours).items()
     ]
     points, lines = symbol_of(figure.points), symbol_of(figure.lines)
-    its_names = [
-        _Name(f"{points} = {label_of(at)}, {lines} = {line}", place, "black") for (line, at), place in paper.items()
+    paper_labels = [
+        _Label(f"{points} = {label_of(at)}, {lines} = {line}", place, "black") for (line, at), place in paper.items()
     ]
-    _write_names(drawn, axis, own_names + its_names, ours, names)
+    _write_labels(drawn, axis, own_labels + paper_labels, ours, names)
     return drawn
 
 
@@ -206,8 +205,8 @@ def _line(points: Points, name: str) -> tuple[list[float], list[float]]:
     return [x for x, _ in along], [y for _, y in along]
 
 
-def _draw_envelope(axis: Any, points: Iterable[tuple[float, float]]) -> Any:
-    """The points that none betters in both measures, joined by a pale band."""
+def _draw_pareto_front(axis: Any, points: Iterable[tuple[float, float]]) -> Any:
+    """A pale band through the points that no other betters in both measures."""
     best: list[tuple[float, float]] = []
     for x, y in sorted(points):
         if not best or y < best[-1][1]:
@@ -223,7 +222,7 @@ def _darker(color: str) -> str:
     return to_hex((0.7 * red, 0.7 * green, 0.7 * blue))
 
 
-def _set_limits(axis: Any, figure: Front, points: Points) -> None:
+def _set_limits(axis: Any, figure: ParetoFront, points: Points) -> None:
     """Around our points, as far as the figure reaches."""
     least, most = figure.x_limits
     shown = [(x, y) for x, y in points.values() if least <= x <= most] or [(least, 1.0), (most, 1.0)]
@@ -238,13 +237,13 @@ def _within_limits(axis: Any, points: Points) -> Points:
     return {key: (x, y) for key, (x, y) in points.items() if left <= x <= right and bottom <= y <= top}
 
 
-def _write_names(drawn: Any, axis: Any, names: Sequence[_Name], points: Points, lines: Sequence[str]) -> None:
-    """Write the names where there is room, joined to their points where that is not close by."""
+def _write_labels(drawn: Any, axis: Any, names: Sequence[_Label], points: Points, lines: Sequence[str]) -> None:
+    """Write the labels where there is room, with a leader where that is not close to the point."""
     texts = [
         axis.annotate(name.text, name.at, xytext=name.at, fontsize=_FONT_SIZE, color=name.color, zorder=6)
         for name in names
     ]
-    drawn.draw_without_rendering()  # only now is it known where the points lie, and how wide the names are
+    drawn.draw_without_rendering()  # fixes where the points lie and how wide the labels are
     drawn.set_layout_engine("none")
     to_pixels, renderer = axis.transData, drawn.canvas.get_renderer()
     extents = [text.get_window_extent(renderer) for text in texts]
@@ -266,11 +265,11 @@ def _write_names(drawn: Any, axis: Any, names: Sequence[_Name], points: Points, 
             )  # fmt: skip
 
 
-def _pairs(figure: Front, rows: Sequence[Row]) -> Points:
+def _pairs(figure: ParetoFront, rows: Sequence[Row]) -> Points:
     """Points by line and place, where both measures are known."""
     values = {(row.line, row.x, row.measure): row.value for row in rows}
     return {
-        (line, at): (x, values[line, at, figure.y.measure])
+        (line, at): (x, values[line, at, figure.y.name])
         for (line, at, measure), x in values.items()
-        if measure == figure.x.measure and (line, at, figure.y.measure) in values
+        if measure == figure.x.name and (line, at, figure.y.name) in values
     }
