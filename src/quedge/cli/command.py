@@ -35,7 +35,7 @@ _OUTPUT = "output"
 
 
 class _CommandError(Exception):
-    """An error on its way past typer, which it was raised from."""
+    """Carries an error past typer, as its cause."""
 
 
 class _Commands(TyperGroup):

@@ -27,7 +27,7 @@ _MAX_DEVICES = 100_000
 
 
 def answer_lines(lines: Iterable[bytes], given: ParsedScenario, policy: Policy | Learner) -> Iterator[tuple[str, bool]]:
-    """Decide frames, one a line.
+    """Decide frames, one per line.
 
     A line holds an object with `channel_gain` (W/W), `data_queue_mbit` and `energy_queue`, each a list with one
     number per device. Its answer holds the decision's fields, or `error` and `line`, the number of the line. Blank

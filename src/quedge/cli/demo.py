@@ -88,7 +88,7 @@ def _draw(kept: list[tuple[str, dict[str, Trace]]], out: Path) -> None:
 
 
 def _check_figure(out: Path) -> None:
-    """Refuse a place where the figure cannot be written, before the run rather than after it."""
+    """Refuse a figure that could not be written, before the run rather than after it."""
     if out.suffix.lower() != ".png":
         raise UsageError(f"--out: {out}: is not allowed; the figure is a PNG, so the name must end in .png")
     if out.is_dir():

@@ -117,7 +117,7 @@ def emulate_devices(
 
 
 def _live_suite(name: str) -> Any:
-    """A suite that runs here."""
+    """A suite whose algorithms the installed libraries run."""
     from quedge.pqc.uplink.algorithms import live_suite
 
     with refusing():

@@ -121,7 +121,7 @@ def _print_outcome(done: Reproduced, out: Path) -> None:
 
 
 def workers_for(workers: int | None, ray: str | None) -> Workers:
-    """Who runs the cells, by the options.
+    """What runs the jobs, by the options.
 
     Raises:
         UsageError: both a number of processes and the address of a cluster.

@@ -135,7 +135,7 @@ def summary_object(name: str, summary: Summary) -> dict[str, Any]:
 
 
 def check_drawing(what: str) -> None:
-    """Refuse to draw where that is not possible.
+    """Refuse to draw without Matplotlib.
 
     Args:
         what: the figure, and which option goes without it.

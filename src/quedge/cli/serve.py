@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -67,7 +67,7 @@ def parse_milliseconds(text: str) -> float:
 
 
 def default_deadline_s(frame_s: float) -> float:
-    """When a frame of self-reporting devices closes where nobody says so: half a frame, 20 ms at most (s).
+    """The default deadline of a frame of self-reporting devices: half a frame, 20 ms at most (s).
 
     Args:
         frame_s: length of a frame (s).
@@ -123,7 +123,7 @@ def serve(
     ] = False,
     log: Annotated[Rendering, typer.Option(help="Format of the log lines, on standard error.")] = Rendering.JSON,
 ) -> None:
-    """Serve decisions over gRPC: a base station or its devices report each frame, and are told what to do.
+    """Serve decisions over gRPC: a base station or its devices report each frame and receive the decision.
 
     Ends on SIGTERM or Ctrl-C, with the state kept, and not on SIGHUP. Without --late-ms a report is late after half a
     frame.
@@ -159,18 +159,18 @@ def serve(
         rendering=log,
     )
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    with awake, _hangups_ignored():
+    with awake, _sighup_ignored():
         with explained_pause():
             warm_up(service.fresh)
         try:
-            run(service, lambda running: _tell_ready(service, running))
+            run(service, lambda running: _print_ready(service, running))
         except (StateError, ValueError) as error:
             raise UsageError(str(error)) from None
 
 
 @contextlib.contextmanager
-def _hangups_ignored() -> Iterator[None]:
-    """Whoever started the service may go: a terminal that closes does not end it, nor does who would have it reload."""
+def _sighup_ignored() -> Iterator[None]:
+    """Ignore SIGHUP: neither a closed terminal nor a request to reload ends the service."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         yield
@@ -178,7 +178,7 @@ def _hangups_ignored() -> Iterator[None]:
         signal.signal(signal.SIGHUP, before)
 
 
-def _tell_ready(service: Service, running: Running) -> None:
+def _print_ready(service: Service, running: Running) -> None:
     kept = "nothing survives: no --state"
     if service.state is not None:
         kept = f"state in {service.state} ({service.durability.value})"
@@ -191,7 +191,7 @@ def _tell_ready(service: Service, running: Running) -> None:
 def _secured(
     listen: Address, certificate: Path | None, key: Path | None, client_ca: Path | None, access: AccessPolicy
 ) -> Tls | None:
-    """How streams are secured.
+    """The TLS of the streams; None for plain text.
 
     Raises:
         ValueError: files that do not go together, or plain text where others can listen; the message names the option.
@@ -211,14 +211,14 @@ def _secured(
 
 
 def _policy_of(
-    name: str | None, lydroo: list[str] | tuple[str, ...], agent: Path | None, learn: bool
+    name: str | None, learner: Sequence[str], agent: Path | None, learn: bool
 ) -> tuple[str, Policy | Learner, AgentState | None]:
-    """The policy, its name, and where its learning begins if not at the beginning.
+    """The policy's name, the policy, and the agent's state that its learning goes on with, if any.
 
     Raises:
         ValueError: options that contradict each other; the message names them.
     """
-    ((name, chosen),) = policies_by_name([] if name is None else [name], lydroo, agent).items()
+    ((name, chosen),) = policies_by_name([] if name is None else [name], learner, agent).items()
     if learn and name not in LEARNERS:
         raise ValueError(f"--learn: {name} does not learn; it is for {', '.join(LEARNERS)}")
     if name in LEARNERS and not learn and agent is None:
@@ -229,14 +229,14 @@ def _policy_of(
         return name, chosen, None
     if agent.suffix == SUFFIX:
         raise ValueError(f"--learn: {agent}: is an exported actor, which learns no more; it must be an agent's file")
-    held = read_agent(agent)
-    return name, held.settings, held.state
+    file = read_agent(agent)
+    return name, file.settings, file.state
 
 
 def _fresh(
     scenario: Scenario, policy: Policy | Learner, start: AgentState | None, seed: int
 ) -> Callable[[], Controller]:
-    """What makes a controller that stands at its beginning."""
+    """A function that makes a controller in its initial state."""
 
     def fresh() -> Controller:
         controller = Controller(scenario, policy, seed)
@@ -248,7 +248,7 @@ def _fresh(
 
 
 def _determined_by(scenario: Scenario, policy: Policy | Learner, start: AgentState | None, seed: int) -> str:
-    """What the answers depend on besides the reports."""
+    """Everything besides the reports that determines the answers, as JSON."""
     began = None if start is None else plain({"frames": start.frames, **start.weights})
     found = {"scenario": scenario_object(scenario), "policy": plain(policy), "began": began, "seed": seed}
     return json.dumps(found, sort_keys=True)

@@ -1,4 +1,4 @@
-"""`quedge sweep`: a scenario at the values of some of its keys, under policies."""
+"""`quedge sweep`: a scenario at all combinations of some keys' values, under policies."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def check_combinations(varied: Mapping[str, Sequence[Any]], scenario: Scenario) 
 
 
 def first_values(texts: Sequence[str]) -> list[Preset]:
-    """The first value of each key, with which the scenario that they vary can be read.
+    """The first value of each key, as presets with which the varied scenario can be read.
 
     Raises:
         ValueError: as `variations_of`, but for values that a scenario refuses.

@@ -46,10 +46,10 @@ def tune_scenario(
     ray: RayOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Search V and ν for the shortest queue, or delay, whose mean power stays in the budget.
+    """Search for the V and ν of the shortest queue, or delay, whose mean power stays within the budget.
 
     Settings are tried under common seeds; the best are run again under fresh ones, beside the scenario's own.
-    The exit status is 1 where none of them keeps the budget.
+    The exit status is 1 if none of them keeps the budget.
     """
     with refusing():
         if minimise not in GOALS:

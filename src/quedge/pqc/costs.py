@@ -31,7 +31,7 @@ FRAME_HASH = "SHA-256"
 
 @dataclass(frozen=True)
 class Traffic:
-    """What a suite sends beside the data.
+    """What a suite sends in addition to the data.
 
     Attributes:
         record_bytes: most data in a record, R.
@@ -176,7 +176,7 @@ class Effort:
 
 
 class _Parts(NamedTuple):
-    """What a suite is made of."""
+    """A suite's algorithms and framing, as rows of the profiles."""
 
     kem: Algorithm
     signature: Algorithm
@@ -278,7 +278,7 @@ def _provenance(row: Cycles) -> str:
 
 
 def check_bits(task_bits: float) -> None:
-    """Refuse what is no number of bits.
+    """Refuse anything but a number of bits.
 
     Raises:
         ValueError: naming the value.

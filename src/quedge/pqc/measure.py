@@ -76,7 +76,7 @@ class Measured:
 
     @property
     def mismatches(self) -> tuple[str, ...]:
-        """In words, each size that is not that of the profiles."""
+        """One sentence per size that differs from the profiles."""
         sizes = (
             ("public key", self.public_key_bytes, self.row.public_key_bytes),
             ("output", self.output_bytes, self.row.output_bytes),
@@ -90,7 +90,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Machine:
-    """What the times were taken on.
+    """The machine on which times were taken.
 
     Attributes:
         processor: the machine's name for its kind of processor.
@@ -118,12 +118,12 @@ def machine() -> Machine:
 
 
 def measurable() -> list[Algorithm]:
-    """The algorithms that can be measured where a library runs them; a hash is but a part of others."""
+    """The algorithms that can be measured if a library runs them; hashes are measured as part of others."""
     return [row for row in known_profiles().algorithms if row.kind != "hash"]
 
 
 def offered() -> tuple[list[Algorithm], dict[str, str]]:
-    """The algorithms that the installed libraries run, and of each other one, by name, why not."""
+    """The algorithms that the installed libraries run, and by name why the others do not run."""
     runs: list[Algorithm] = []
     others: dict[str, str] = {}
     for row in measurable():
@@ -210,7 +210,7 @@ def _measured_aead(aead: Aead, repeat: int, aead_bytes: Sequence[int]) -> Measur
 
 
 def _aead_timings(cipher: Cipher, nonce: bytes, data: bytes, repeat: int) -> tuple[Timing, Timing]:
-    """Under one nonce, which is safe only because nothing of it is sent."""
+    """Uses one nonce throughout, which is safe only because nothing is sent."""
     sealed = cipher.encrypt(nonce, data, b"")
     if cipher.decrypt(nonce, sealed, b"") != data:
         raise AssertionError("an AEAD does not decrypt what it encrypted")
@@ -233,7 +233,7 @@ def _timed(operation: str, call: Callable[[], object], repeat: int, data_bytes: 
 
 
 def _shortest_ns(call: Callable[[], object]) -> int:
-    """The least of a few calls, after one that warms up; none of them is counted."""
+    """The shortest of a few calls (ns), after one that warms up."""
     _run_ns(call, 1)
     taken = [_run_ns(call, 1)]
     while len(taken) < _WARM_CALLS and sum(taken) < _WARM_NS:

@@ -72,7 +72,7 @@ def measure(
 
 
 def _chosen(suite: str | None, names: list[str]) -> tuple[list[Algorithm], dict[str, str]]:
-    """The rows to measure; where none was asked for, all that run, and of the others why not."""
+    """The rows to measure, by default all that run, and by name why others are not measured."""
     if suite is None and not names:
         check_installed("cryptography", "quedge pqc measure", "cryptography", "pqc")
         return offered()

@@ -273,7 +273,7 @@ def _print_devices(profiles: Profiles) -> None:
 
 
 def _print_builds(profiles: Profiles) -> None:
-    """What goes by the byte, on each device that has it: its rate alone, and which code was counted."""
+    """Algorithms that are counted per byte, on each device: the highest rate, and which code was counted."""
     rows = []
     for device in profiles.devices:
         for algorithm in profiles.algorithms:

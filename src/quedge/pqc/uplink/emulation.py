@@ -23,7 +23,7 @@ _DEVICE = 1
 
 @dataclass(frozen=True)
 class Emulation:
-    """What an emulated uplink did.
+    """Counts and times of an emulated uplink.
 
     Attributes:
         task_bits: task bits of a frame.
@@ -70,7 +70,7 @@ def emulate(
         suite: algorithms and how they are used; its framing must be "pinned".
         task_bits: data of a frame (bit), whole bytes.
         frames: number of frames.
-        damage: share of the frames of which one bit in one record is turned on the way. Such a frame is lost; the next
+        damage: share of the frames in which one bit of one record is flipped in transit. Such a frame is lost; the next
             one begins a new session.
         seed: of the data and of the damage; keys are always fresh.
         progress: called with the number of frames done.
@@ -106,9 +106,9 @@ def _frames(
     """Each frame's time at the device (ns), whether it brought a key exchange, and what became of it."""
     signing_key, server_key = live.signature.generate(), live.kem.generate()
     device = Device(live, _DEVICE, signing_key, server_key.public_key)
-    # it takes no more data than a frame has, so that a length that was turned upwards does not keep it waiting
+    # it takes no more data than a frame has, so that a flipped bit in a length does not keep it waiting
     server = Server(live, server_key, {_DEVICE: signing_key.public_key}, payload)
-    contents, fates = (np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(2))
+    contents, damage_rng = (np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(2))
     left = frames
     while left:
         device.begin_session()
@@ -119,8 +119,8 @@ def _frames(
                 begun = time.thread_time_ns()
                 sealed = device.seal(data)
                 spent = time.thread_time_ns() - begun
-                damaged = damage > 0.0 and fates.random() < damage
-                records = _damaged(sealed.records, fates) if damaged else sealed.records
+                damaged = damage > 0.0 and damage_rng.random() < damage
+                records = _damaged(sealed.records, damage_rng) if damaged else sealed.records
                 link.send([sealed.key_exchange, *records, sealed.signature])
                 verdict = link.verdict()
                 _check(data, damaged, verdict)
@@ -139,12 +139,12 @@ def _check(data: bytes, damaged: bool, verdict: Verdict) -> None:
 
 
 def _damaged(records: list[bytes], rng: np.random.Generator) -> list[bytes]:
-    """The records with one bit of one of them turned."""
+    """The records with one bit flipped in one of them."""
     which = int(rng.integers(len(records)))
-    turned = bytearray(records[which])
-    bit = int(rng.integers(len(turned) * BITS_PER_BYTE))
-    turned[bit // BITS_PER_BYTE] ^= 1 << bit % BITS_PER_BYTE
-    return [*records[:which], bytes(turned), *records[which + 1 :]]
+    flipped = bytearray(records[which])
+    bit = int(rng.integers(len(flipped) * BITS_PER_BYTE))
+    flipped[bit // BITS_PER_BYTE] ^= 1 << bit % BITS_PER_BYTE
+    return [*records[:which], bytes(flipped), *records[which + 1 :]]
 
 
 class _Tally:

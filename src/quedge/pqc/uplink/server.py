@@ -1,4 +1,4 @@
-"""The server: it takes back the data, or rejects what was sent and ends the session."""
+"""The server: it recovers the data, or rejects what was sent and ends the session."""
 
 from __future__ import annotations
 
