@@ -1,4 +1,4 @@
-"""`quedge emulate`: devices that are not there, against a service that is."""
+"""`quedge emulate`: simulated devices against a running service."""
 
 from __future__ import annotations
 
