@@ -43,7 +43,7 @@ def test_nothing_is_said_of_a_policy_without_candidates_nor_of_one_that_was_not_
     learning.serve(first)
     learning.serve(second, ServedBy.LATE)
     exact.serve(first)
-    assert learning.info == exact.info == NO_INFO
+    assert learning.decision_info == exact.decision_info == NO_INFO
 
 
 @pytest.mark.parametrize("notes", [None, 7, {}, {"candidates": "many"}, {"candidates": 10**400}, {"winner": 1.0}])

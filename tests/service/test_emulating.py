@@ -41,17 +41,17 @@ def service() -> Iterator[Service]:
 
 
 @pytest.fixture
-def stage(service: Service) -> Target:
+def target(service: Service) -> Target:
     """A base station of the test's own, as fast as it goes."""
     return Target(service.target, f"cell-{next(NUMBERS)}", rate_hz=FAST_HZ)
 
 
-def script(frames: int = 100, scenario: Scenario = SCENARIO, loss: float = 0.0, churn: float = 0.0) -> Workload:
+def workload(frames: int = 100, scenario: Scenario = SCENARIO, loss: float = 0.0, churn: float = 0.0) -> Workload:
     return workload_of(draw_world(scenario, frames, 5), 5, loss, churn)
 
 
-def test_a_script_loses_and_sends_away_the_shares_that_were_asked_for() -> None:
-    played = script(20_000, loss=0.2, churn=0.01)
+def test_a_workload_loses_and_sends_away_the_shares_that_were_asked_for() -> None:
+    played = workload(20_000, loss=0.2, churn=0.01)
     present = ~played.away
     assert not (played.lost & played.away).any()
     assert played.lost[present].mean() == pytest.approx(0.2, abs=0.01)
@@ -61,15 +61,15 @@ def test_a_script_loses_and_sends_away_the_shares_that_were_asked_for() -> None:
     assert lasts == pytest.approx(10.5, rel=0.1)
 
 
-def test_the_same_seed_gives_the_same_script() -> None:
-    for one, other in zip(script(loss=0.3, churn=0.1)[1:], script(loss=0.3, churn=0.1)[1:], strict=True):
+def test_the_same_seed_gives_the_same_workload() -> None:
+    for one, other in zip(workload(loss=0.3, churn=0.1)[1:], workload(loss=0.3, churn=0.1)[1:], strict=True):
         np.testing.assert_array_equal(one, other)
 
 
 @BOTH
 @pytest.mark.parametrize(("loss", "churn"), [(0.0, 0.0), (0.1, 0.0), (0.1, 0.03)])
 def test_an_honest_service_violates_nothing(target: Target, as_base_station: bool, loss: float, churn: float) -> None:
-    played = script(300, loss=loss, churn=churn)
+    played = workload(300, loss=loss, churn=churn)
     target = dataclasses.replace(target, as_base_station=as_base_station)
     found = emulate(SCENARIO, played, target)
     assert found.described == ()
@@ -87,7 +87,7 @@ def test_an_honest_service_violates_nothing(target: Target, as_base_station: boo
 def test_a_run_goes_on_where_an_earlier_one_left_the_cell(target: Target, as_base_station: bool) -> None:
     target = dataclasses.replace(target, as_base_station=as_base_station)
     for _ in range(2):
-        found = emulate(SCENARIO, script(), target)
+        found = emulate(SCENARIO, workload(), target)
         assert (found.violations, found.answered) == (0, 100)
 
 
@@ -96,14 +96,14 @@ def test_learners_and_time_division_violate_nothing_either(policy: Lydroo) -> No
     with Service(policy=policy, deadline_s=0.004) as learning:
         for name, as_base_station in (("devices", False), ("base-station", True)):
             target = Target(learning.target, name, rate_hz=FAST_HZ, as_base_station=as_base_station)
-            found = emulate(SCENARIO, script(150), target)
+            found = emulate(SCENARIO, workload(150), target)
             assert (found.violations, found.described, found.answered) == (0, (), 150)
 
 
 def test_estimates_are_reported_and_an_imperfect_scenario_violates_nothing(
     service: Service, target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    played = script(scenario=dataclasses.replace(SCENARIO, estimate_error=0.2, residual_sic_share=0.1))
+    played = workload(scenario=dataclasses.replace(SCENARIO, estimate_error=0.2, residual_sic_share=0.1))
     reported: list[np.ndarray] = []
     check = Audit.check
 
@@ -121,19 +121,19 @@ def test_estimates_are_reported_and_an_imperfect_scenario_violates_nothing(
 def test_a_secured_scenario_violates_nothing() -> None:
     scenario = Scenario(devices=3, suite="level3", device="stm32f411")
     with Service(scenario, deadline_s=0.004) as secured:
-        found = emulate(scenario, script(scenario=scenario), Target(secured.target, rate_hz=FAST_HZ))
+        found = emulate(scenario, workload(scenario=scenario), Target(secured.target, rate_hz=FAST_HZ))
     assert (found.violations, found.answered) == (0, 100)
 
 
 def test_many_devices_each_with_a_stream() -> None:
     scenario = Scenario(devices=40)
     with Service(scenario, deadline_s=0.05) as wide:
-        found = emulate(scenario, script(20, scenario, 0.01, 0.01), Target(wide.target, rate_hz=FAST_HZ))
+        found = emulate(scenario, workload(20, scenario, 0.01, 0.01), Target(wide.target, rate_hz=FAST_HZ))
     assert (found.violations, found.answered) == (0, 20)
 
 
 def test_the_rate_is_kept(target: Target) -> None:
-    found = emulate(SCENARIO, script(30), dataclasses.replace(target, rate_hz=100.0, as_base_station=True))
+    found = emulate(SCENARIO, workload(30), dataclasses.replace(target, rate_hz=100.0, as_base_station=True))
     assert found.rate_hz <= 100.0 * 30 / 29 + 1.0  # the last frame ends as its own time begins
 
 
@@ -179,7 +179,7 @@ def test_a_lie_is_caught_and_named(
     target: Target, as_base_station: bool, field: str, lie: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _lying(monkeypatch, lie)
-    found = emulate(SCENARIO, script(20), dataclasses.replace(target, as_base_station=as_base_station))
+    found = emulate(SCENARIO, workload(20), dataclasses.replace(target, as_base_station=as_base_station))
     assert 0 < found.violations <= found.served_frames
     assert len(found.described) <= 5
     assert any(name in found.described[0] for name in field.split("|"))
@@ -202,7 +202,7 @@ def test_a_base_station_catches_what_devices_are_not_told(
     target: Target, field: str, lie: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _lying(monkeypatch, lie)
-    found = emulate(SCENARIO, script(20), dataclasses.replace(target, as_base_station=True))
+    found = emulate(SCENARIO, workload(20), dataclasses.replace(target, as_base_station=True))
     assert found.violations > 0
     assert field in found.described[0]
 
@@ -213,7 +213,7 @@ def test_one_lie_counts_once(target: Target, monkeypatch: pytest.MonkeyPatch) ->
             answer.data_queue_mbit[1] += 1.0
 
     _lying(monkeypatch, lie)
-    found = emulate(SCENARIO, script(20), dataclasses.replace(target, as_base_station=True))
+    found = emulate(SCENARIO, workload(20), dataclasses.replace(target, as_base_station=True))
     assert found.violations == 2  # the frame of the lie, and the next one, which does not follow from it
     assert [text.split(":")[0] for text in found.described] == ["frame 3", "frame 4"]
 
@@ -246,7 +246,7 @@ def test_refusals_are_counted_and_their_data_reported_again(
             proper(self, report, done)
 
     monkeypatch.setattr(Engine, "submit", sometimes)
-    found = emulate(SCENARIO, script(), dataclasses.replace(target, as_base_station=as_base_station))
+    found = emulate(SCENARIO, workload(), dataclasses.replace(target, as_base_station=as_base_station))
     assert found.violations == 0
     assert set(found.refused) == {"OVERLOADED"}
     assert 0 < found.answered < 100
@@ -257,20 +257,20 @@ def test_a_name_that_is_taken_is_counted_and_nothing_is_answered(target: Target,
 
     with Client(service.target, target.base_station) as other, other.stream() as frames:
         frames.decide(0, [1e-10] * 3, [1.0] * 3)
-        found = emulate(SCENARIO, script(10), target)
+        found = emulate(SCENARIO, workload(10), target)
     assert (found.answered, found.refused, found.violations) == (0, {"NAME_TAKEN": 30}, 0)
 
 
 def test_a_cell_of_another_size_is_told(target: Target) -> None:
-    emulate(SCENARIO, script(2), target)
+    emulate(SCENARIO, workload(2), target)
     other = Scenario(devices=4)
-    found = emulate(other, script(2, other), target)
+    found = emulate(other, workload(2, other), target)
     assert "3 devices and the emulation 4" in found.trouble
     assert found.frames == 0
 
 
 def test_ctrl_c_ends_it_with_what_was_found_so_far(target: Target) -> None:
-    found = emulate(SCENARIO, script(10_000), target, _at(20, lambda: signal.raise_signal(signal.SIGINT)))
+    found = emulate(SCENARIO, workload(10_000), target, _at(20, lambda: signal.raise_signal(signal.SIGINT)))
     assert found.interrupted
     assert 20 <= found.frames < 10_000
     assert (found.violations, found.trouble) == (0, "")
@@ -281,7 +281,7 @@ def test_a_service_that_ends_midway_is_told_with_what_was_found_so_far(as_base_s
     with Service(deadline_s=0.004) as ending:
         target = Target(ending.target, rate_hz=FAST_HZ, as_base_station=as_base_station)
         found = emulate(
-            SCENARIO, script(10_000), target, _at(20, lambda: ending._loop.call_soon_threadsafe(ending._task.cancel))
+            SCENARIO, workload(10_000), target, _at(20, lambda: ending._loop.call_soon_threadsafe(ending._task.cancel))
         )
     assert found.trouble.startswith(ending.target)
     assert 20 <= found.frames < 10_000
@@ -304,7 +304,7 @@ def test_offloaders_upload_records_of_the_predicted_size(target: Target, as_base
 
     suite = dataclasses.replace(SUITES["level3"], rekey_frames=7, sign_every_frame=True)
     target = dataclasses.replace(target, live=live_suite(suite), as_base_station=as_base_station, rate_hz=500.0)
-    found = emulate(SCENARIO, script(60), target)
+    found = emulate(SCENARIO, workload(60), target)
     secured = found.secured
     assert secured is not None
     assert (found.violations, secured.violations, secured.rejected, secured.left_out) == (0, 0, 0, 0)
@@ -323,7 +323,9 @@ def test_an_upload_of_another_size_than_predicted_is_a_violation(
     from quedge.pqc.uplink.algorithms import live_suite
 
     monkeypatch.setattr(uploads, "frame_bytes", lambda traffic, payload, exchanged: payload)
-    found = emulate(SCENARIO, script(20), dataclasses.replace(target, live=live_suite(SUITES["level3"]), rate_hz=200.0))
+    found = emulate(
+        SCENARIO, workload(20), dataclasses.replace(target, live=live_suite(SUITES["level3"]), rate_hz=200.0)
+    )
     assert found.secured is not None
     assert found.violations == found.secured.violations == found.secured.uploads > 0
     assert "bytes arrived" in found.described[0]
@@ -444,6 +446,6 @@ def test_the_command_line_stands_without_grpc() -> None:
 
 
 def test_findings_are_plain_values(target: Target) -> None:
-    found = emulate(SCENARIO, script(3), target)
+    found = emulate(SCENARIO, workload(3), target)
     assert isinstance(found, Findings)
     json.dumps(dataclasses.asdict(found))

@@ -12,7 +12,7 @@ import pytest
 from quedge.controller.engine import Pace
 from quedge.service import methods, translate
 from quedge.service import quedge_pb2 as pb
-from quedge.service.calls import MAX_OWED, EndedError, in_order
+from quedge.service.calls import MAX_IN_FLIGHT, EndedError, serve_in_order
 from tests.service.gated import Gated
 from tests.service.service_under_test import Service
 from tests.service.wire import (
@@ -97,7 +97,7 @@ def test_frames_of_devices_beyond_those_that_may_wait_are_refused_and_the_next_i
 
 @pytest.mark.parametrize("method", [methods.SERVE_FRAMES, methods.SERVE_DEVICE])
 def test_who_reads_nothing_for_a_long_time_loses_no_answer(method: methods.Method) -> None:
-    count = 20 * MAX_OWED
+    count = 20 * MAX_IN_FLIGHT
     with Service() as service, connected(service.target) as channel:
         stream = Stream(channel, method)
         for frame in range(count):
@@ -165,11 +165,11 @@ def test_no_more_is_begun_than_may_be_owed() -> None:
         heard.append(number)
 
     async def test() -> None:
-        stream = asyncio.create_task(in_order(numbers(1000), begin, write))
+        stream = asyncio.create_task(serve_in_order(numbers(1000), begin, write))
         for number in range(1000):
-            for _ in range(3 * MAX_OWED):
+            for _ in range(3 * MAX_IN_FLIGHT):
                 await asyncio.sleep(0)
-            assert number < len(begun) <= number + MAX_OWED + 2  # one is waited for, and one for room
+            assert number < len(begun) <= number + MAX_IN_FLIGHT + 2  # one is waited for, and one for room
             begun[number].set_result(number)
         await stream
 
@@ -191,7 +191,7 @@ def test_what_ends_the_requests_is_raised_after_the_answers_to_those_before() ->
 
     enough = EndedError(grpc.StatusCode.UNAVAILABLE, "enough")
     with pytest.raises(EndedError, match="enough"):
-        asyncio.run(asyncio.wait_for(in_order(numbers(3, enough), begin, write), PATIENCE_S))
+        asyncio.run(asyncio.wait_for(serve_in_order(numbers(3, enough), begin, write), PATIENCE_S))
     assert heard == [0, 1, 2]
 
 

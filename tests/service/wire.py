@@ -19,6 +19,14 @@ PATIENCE_S = 20.0
 METHODS = (methods.SERVE_FRAMES, methods.SERVE_DEVICE, methods.DECIDE, methods.STATE, methods.CHECKPOINT)
 
 
+class PlainText:
+    """The context of a call in plain text."""
+
+    def auth_context(self) -> dict[str, Any]:
+        """See `grpc.ServicerContext`."""
+        return {}
+
+
 class Remembering(Observer):
     """An observer that remembers what it was told."""
 

@@ -115,7 +115,7 @@ class Controller:
             self._learning.learn(self._rng)
 
     def serve(self, report: Report, decided_by: ServedBy = ServedBy.POLICY) -> Answer:
-        """Decide a frame and advance the books; what is to be learned from it waits for `learn`.
+        """Decide a frame and advance the queues; what is to be learned from it waits for `learn`.
 
         Args:
             report: what was reported, as `checked_report` gives it.

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.emulator.audit import Audit, Findings, Tally
-from quedge.emulator.stations import BaseStation, Devices, Reporters
+from quedge.emulator.stations import BaseStation, Devices, Reporters, Reports
 from quedge.emulator.uploads import Uploads
 from quedge.model.cell import BITS_PER_MBIT
 from quedge.model.scenario import Scenario
@@ -163,9 +163,10 @@ async def _play(
         devices = np.flatnonzero(~(lost | away))
         result = None
         if devices.size:
-            result = await reporters.report(away, devices, gains[t, devices], unreported[devices])
+            reports = Reports(devices, gains[t], unreported)
+            result = await reporters.report(away, reports)
             for decided in result.decided:
-                recorders.audit.check(devices, gains[t], unreported, decided)
+                recorders.audit.check(reports, decided)
                 unreported[np.intersect1d(decided.devices, devices)] = 0.0
                 if recorders.uploads is not None:
                     for place in np.flatnonzero(decided.offload).tolist():

@@ -14,6 +14,21 @@ from numpy.typing import NDArray
 from quedge.service.client.async_client import AsyncClient, AsyncDeviceStream
 from quedge.service.client.conversation import ReportRefused
 from quedge.service.client.messages import Decided, DeviceDecided
+from quedge.service.methods import DEVICE_VALUES
+
+
+class Reports(NamedTuple):
+    """What is reported in one frame of the emulation.
+
+    Attributes:
+        devices: numbers of the devices that report.
+        channel_gain: channel gains of all devices (W/W), shape (devices of the cell,).
+        arrived_mbit: what all devices would report of arrivals (Mbit), shape (devices of the cell,).
+    """
+
+    devices: NDArray[np.int64]
+    channel_gain: NDArray[np.float64]
+    arrived_mbit: NDArray[np.float64]
 
 
 class FrameResult(NamedTuple):
@@ -33,20 +48,12 @@ class FrameResult(NamedTuple):
 class Reporters(Protocol):
     """Who reports, and how."""
 
-    async def report(
-        self,
-        away: NDArray[np.bool_],
-        devices: NDArray[np.int64],
-        channel_gain: NDArray[np.float64],
-        arrived_mbit: NDArray[np.float64],
-    ) -> FrameResult:
+    async def report(self, away: NDArray[np.bool_], reports: Reports) -> FrameResult:
         """Report a frame and wait for all answers.
 
         Args:
             away: which devices have no stream, shape (devices of the cell,).
-            devices: numbers of those that report; at least one.
-            channel_gain: their channel gains (W/W), shape (reporting devices,).
-            arrived_mbit: what they report of arrivals (Mbit), shape (reporting devices,).
+            reports: what is reported; by at least one device.
 
         Raises:
             ServiceUnavailable: an answer did not come.
@@ -73,18 +80,13 @@ class BaseStation:
         self._stream = client.stream()
         self._next_frame = next_frame
 
-    async def report(
-        self,
-        away: NDArray[np.bool_],
-        devices: NDArray[np.int64],
-        channel_gain: NDArray[np.float64],
-        arrived_mbit: NDArray[np.float64],
-    ) -> FrameResult:
+    async def report(self, away: NDArray[np.bool_], reports: Reports) -> FrameResult:
         """See `Reporters.report`; a device that is away or whose report is lost is left out."""
+        devices, gain, arrived = reports.devices, reports.channel_gain, reports.arrived_mbit
         some = None if devices.size == away.size else devices
         begun = time.perf_counter()
         try:
-            decided = await self._stream.decide(self._next_frame, channel_gain, arrived_mbit, None, some)
+            decided = await self._stream.decide(self._next_frame, gain[devices], arrived[devices], None, some)
         except ReportRefused as refused:
             if refused.outcome in _OUT_OF_TURN and refused.next_frame is not None:
                 self._next_frame = refused.next_frame
@@ -109,13 +111,7 @@ class Devices:
         self._streams: dict[int, AsyncDeviceStream] = {}
         self._joined: set[int] = set()
 
-    async def report(
-        self,
-        away: NDArray[np.bool_],
-        devices: NDArray[np.int64],
-        channel_gain: NDArray[np.float64],
-        arrived_mbit: NDArray[np.float64],
-    ) -> FrameResult:
+    async def report(self, away: NDArray[np.bool_], reports: Reports) -> FrameResult:
         """See `Reporters.report`; streams of those who go away are closed first."""
         await _all(*(self._leave(device) for device in list(self._streams) if away[device]))
         heard: dict[int, dict[int, DeviceDecided]] = {}
@@ -133,8 +129,8 @@ class Devices:
             if device not in self._joined:  # the service may have ended the stream with its refusal
                 await self._leave(device)
 
-        reports = zip(devices.tolist(), channel_gain.tolist(), arrived_mbit.tolist(), strict=True)
-        await _all(*(ask(*report) for report in reports))
+        gain, arrived = reports.channel_gain, reports.arrived_mbit
+        await _all(*(ask(i, float(gain[i]), float(arrived[i])) for i in reports.devices.tolist()))
         result.decided.extend(joined(frame, heard[frame]) for frame in sorted(heard))
         return result
 
@@ -157,21 +153,13 @@ def joined(frame: int, heard: Mapping[int, DeviceDecided]) -> Decided:
     devices = sorted(heard)
     parts = [heard[device] for device in devices]
 
-    def each(name: str) -> NDArray[np.float64]:
-        return np.array([getattr(part, name) for part in parts], dtype=np.float64)
-
     in_turn = any(part.time_share is not None for part in parts)
     return Decided(
         frame=frame,
         devices=np.array(devices, dtype=np.int64),
         offload=np.array([part.offload for part in parts], dtype=np.bool_),
-        transmit_power_w=each("transmit_power_w"),
-        cpu_frequency_hz=each("cpu_frequency_hz"),
         time_share=np.array([part.time_share or 0.0 for part in parts]) if in_turn else None,
-        rate_mbps=each("rate_mbps"),
-        power_w=each("power_w"),
-        data_queue_mbit=each("data_queue_mbit"),
-        energy_queue=each("energy_queue"),
+        **{name: np.array([getattr(part, name) for part in parts]) for name in DEVICE_VALUES},
         objective=math.nan,
         upper_bound=None,
         served_by=parts[0].served_by,

@@ -39,6 +39,11 @@ STATE = Method("State", pb.StateRequest, pb.StateReply, False)
 CHECKPOINT = Method("Checkpoint", pb.CheckpointRequest, pb.CheckpointReply, False)
 
 
+DEVICE_VALUES = (
+    "transmit_power_w", "cpu_frequency_hz", "rate_mbps", "power_w", "data_queue_mbit", "energy_queue",
+)  # fmt: skip
+"""What is answered of each device in numbers, by the name that it has in messages and records alike."""
+
 SERVED_BY = {
     ServedBy.POLICY: pb.POLICY,
     ServedBy.LATE: pb.BEST_SINGLE_LATE,

@@ -14,7 +14,7 @@ from quedge.controller.answer import ServedBy
 from quedge.model.frame import Status
 from quedge.service import quedge_pb2 as pb
 from quedge.service.client.conversation import ReportRefused, ServiceUnavailable
-from quedge.service.methods import SERVED_BY, STATUSES
+from quedge.service.methods import DEVICE_VALUES, SERVED_BY, STATUSES
 
 Numbers = Sequence[float] | NDArray[np.float64]
 """One number a device."""
@@ -197,13 +197,8 @@ def decided_of(answer: pb.FrameAnswer, target: str) -> Decided:
         frame=answer.frame,
         devices=np.array(answer.devices, dtype=np.int64),
         offload=np.array(answer.offload, dtype=np.bool_),
-        transmit_power_w=np.array(answer.transmit_power_w),
-        cpu_frequency_hz=np.array(answer.cpu_frequency_hz),
         time_share=np.array(answer.time_share) if answer.time_share else None,
-        rate_mbps=np.array(answer.rate_mbps),
-        power_w=np.array(answer.power_w),
-        data_queue_mbit=np.array(answer.data_queue_mbit),
-        energy_queue=np.array(answer.energy_queue),
+        **{name: np.array(getattr(answer, name)) for name in DEVICE_VALUES},
         objective=answer.objective,
         upper_bound=answer.upper_bound if answer.HasField("upper_bound") else None,
         served_by=served_by,
@@ -220,13 +215,8 @@ def device_decided_of(answer: pb.DeviceAnswer, target: str) -> DeviceDecided:
     return DeviceDecided(
         frame=answer.frame,
         offload=answer.offload,
-        transmit_power_w=answer.transmit_power_w,
-        cpu_frequency_hz=answer.cpu_frequency_hz,
         time_share=answer.time_share if answer.HasField("time_share") else None,
-        rate_mbps=answer.rate_mbps,
-        power_w=answer.power_w,
-        data_queue_mbit=answer.data_queue_mbit,
-        energy_queue=answer.energy_queue,
+        **{name: getattr(answer, name) for name in DEVICE_VALUES},
         served_by=served_by,
         status=status,
     )
