@@ -2,7 +2,7 @@
 
 Serialized reports of base stations and devices, with bits flipped, parts cut out, doubled or made up, and values that
 no device has, go through the translation to the engine; some thousand go as raw bytes through a real gRPC server. Each
-must have its outcome, and whatever is not served must leave the books as they were, byte for byte.
+must have its outcome, and whatever is not served must leave the queues as they were, byte for byte.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def in_process(messages: int, seed: int = 0) -> Counter[str]:
     """Feed messages to the translation and an engine; how often what became of them.
 
     Raises:
-        AssertionError: one had no outcome, or changed the books without being served.
+        AssertionError: one had no outcome, or changed the queues without being served.
     """
     drawn, counts = Messages(seed), Counter[str]()
     engine = Engine(lambda: Controller(Scenario(devices=DEVICES), Exact()))
@@ -164,7 +164,7 @@ def through_grpc(messages: int, seed: int = 0) -> Counter[str]:
     """Send messages as raw bytes to a service in a process of its own; how often what came back.
 
     Raises:
-        AssertionError: one had no answer, or changed the books without being served.
+        AssertionError: one had no answer, or changed the queues without being served.
     """
     drawn, counts = Messages(seed), Counter[str]()
     with runner_process("exact", DEVICES) as service, grpc.insecure_channel(service.target) as channel:

@@ -1,4 +1,4 @@
-"""What a cell's books must be after the frames that were acknowledged."""
+"""What a cell's queues must be after the frames that were acknowledged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests import oracle
 
 
 class Model:
-    """What the books must be: eqs. of both queues over the frames that were acknowledged, in plain NumPy."""
+    """What the queues must be: eqs. of both queues over the frames that were acknowledged, in plain NumPy."""
 
     def __init__(self, cell: Cell) -> None:
         self.cell = cell

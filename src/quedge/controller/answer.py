@@ -93,10 +93,10 @@ class Answer(NamedTuple):
         at = _HEADER.size
         devices = np.frombuffer(data, np.int64, count, at)
         offload = np.frombuffer(data, np.bool_, count, at + 8 * count)
-        numbers = np.frombuffer(data[at + 9 * count :]).reshape(7, count)
+        power, frequency, share, rate, drawn, queue, energy = np.frombuffer(data[at + 9 * count :]).reshape(7, count)
         return cls(
-            frame, list(ServedBy)[served], list(Status)[status], devices, offload, *numbers, objective, upper_bound,
-            bool(in_turn),
+            frame, list(ServedBy)[served], list(Status)[status], devices, offload, power, frequency, share, rate,
+            drawn, queue, energy, objective, upper_bound, bool(in_turn),
         )  # fmt: skip
 
 
@@ -111,11 +111,11 @@ def answer_of(report: Report, frame: Frame, decision: Decision, served_by: Serve
     """
     share = decision.time_share
     chosen = decision.offload, decision.transmit_power_w, decision.cpu_frequency_hz
-    *follows, objective = _outcome(*packed_frame(frame), *chosen, AT_ONCE if share is None else share)
+    rate, power, queue, energy, objective = _outcome(*packed_frame(frame), *chosen, AT_ONCE if share is None else share)
     return Answer(
         report.frame, served_by, decision.status, report.devices, *chosen,
-        decision.offload.astype(np.float64) if share is None else share, *follows, objective, bound_of(decision),
-        share is not None,
+        decision.offload.astype(np.float64) if share is None else share, rate, power, queue, energy, objective,
+        bound_of(decision), share is not None,
     )  # fmt: skip
 
 
