@@ -29,7 +29,7 @@ class Model:
         queue = np.where(np.isnan(report.data_queue_mbit), kept, report.data_queue_mbit)
         cell = self.cell.only(who)
         frame = Frame(cell, report.channel_gain, queue, self.energy_queue[who])
-        share = answer.time_share if answer.in_turn else None
+        share = answer.time_share if answer.is_tdma else None
         charged = oracle.evaluate(frame, answer.offload, answer.transmit_power_w, answer.cpu_frequency_hz, share)
         charged = oracle.cut_to_limits(frame, answer.offload, charged)
         np.testing.assert_allclose(answer.rate_mbps, charged.rate_mbps, rtol=1e-9, atol=1e-9)
