@@ -105,7 +105,7 @@ def in_process(messages: int, seed: int = 0) -> Counter[str]:
     assembly, now = Assembly(DEVICES, 0.5), 0.0
     try:
         for number in range(messages):
-            before = _standing(engine)
+            before = _queues(engine)
             try:
                 if number % 4:
                     message = pb.FrameReport.FromString(drawn.frame_report(engine.queues.next_frame))
@@ -131,7 +131,7 @@ def in_process(messages: int, seed: int = 0) -> Counter[str]:
                 _check_answer(outcome)
                 counts["repeated" if outcome.repeated else f"served by {outcome.answer.served_by}"] += 1
             served = isinstance(outcome, Served) and not outcome.repeated
-            assert (_standing(engine) != before) == served, f"message {number} of seed {seed}"
+            assert (_queues(engine) != before) == served, f"message {number} of seed {seed}"
     finally:
         engine.close()
     return counts
@@ -147,7 +147,7 @@ def _take(assembly: Assembly, data: bytes, now: float) -> None:
     assembly.add(message.device, message.channel_gain, message.arrived_mbit, measured, now)
 
 
-def _standing(engine: Engine) -> bytes:
+def _queues(engine: Engine) -> bytes:
     queues = engine.queues
     return b"%d" % queues.next_frame + queues.data_queue_mbit.tobytes() + queues.energy_queue.tobytes()
 
