@@ -48,6 +48,7 @@ nitpick_ignore_regex = [
         "py:.*",
         r"(np|numpy|collections|concurrent|enum|grpc|hashlib|importlib|pathlib|pyarrow|pydantic|socket|torch|typing)\..*",
     ),
+    ("py:class", r"datetime\..*"),
     # arrays and paths, as signatures write them
     ("py:class", r"ArrayLike|Bools|Floats|Floats32|Ints|NDArray|Path|PerDevice"),
     ("py:class", r"quedge\..*\.(_\w+|T)"),  # private classes and type variables have no page
