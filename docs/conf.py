@@ -20,7 +20,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
     "mathml",
-    "house_docstrings",
+    "google_docstrings",
 ]
 exclude_patterns = ["site", "drawings"]
 nitpicky = True
@@ -44,17 +44,21 @@ autodoc_type_aliases = {
 }
 nitpick_ignore_regex = [
     # other projects' names: their inventories would have to be fetched from the network
-    ("py:.*", r"(np|numpy|collections|concurrent|enum|grpc|hashlib|pathlib|pyarrow|pydantic|socket|torch|typing)\..*"),
+    (
+        "py:.*",
+        r"(np|numpy|collections|concurrent|enum|grpc|hashlib|importlib|pathlib|pyarrow|pydantic|socket|torch|typing)\..*",
+    ),
     # arrays and paths, as signatures write them
     ("py:class", r"ArrayLike|Bools|Floats|Floats32|Ints|NDArray|Path|PerDevice"),
     ("py:class", r"quedge\..*\.(_\w+|T)"),  # private classes and type variables have no page
-    ("py:class", r"pb\..*|quedge\.interfaces\.service\.(quedge_pb2|methods)\..*"),  # generated from quedge.proto
+    ("py:class", r"pb\..*|quedge\.service\.(quedge_pb2|methods)\..*"),  # generated from quedge.proto
     # inner parts that have no page
-    ("py:.*", r"quedge\.(experiments\.(trainer|engine\.(workers|missing|execution))|interfaces\.course)\..*"),
-    ("py:.*", r"quedge\.interfaces\.service\.asking\..*"),
-    ("py:.*", r"WorkersError|quedge\.allocation\.noma_sca\.problem\.RoundSolver"),
+    ("py:.*", r"quedge\.experiments\.engine\.(workers|execution)\..*"),
+    ("py:.*", r"quedge\.service\.client\.(connection|conversation|messages)\..*"),
+    ("py:.*", r"Forward|WorkersError|quedge\.allocation\.sca\.problem\.RoundSolver"),
 ]
 add_module_names = False
+suppress_warnings = ["ref.python"]  # a class that two modules have: each page links to its own
 
 html_theme = "furo"
 html_title = "quedge"

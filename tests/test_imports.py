@@ -52,7 +52,7 @@ HEAVY = {
     "pydantic": ("files/",),
     "onnx": ("policy/lydroo/onnx/",),
     "onnxruntime": ("policy/lydroo/onnx/forward.py",),
-    "torch": ("files/agent.py", "experiments/model_free/training.py"),
+    "torch": ("experiments/model_free/training.py",),
     "gymnasium": ("environment/",),
     "stable_baselines3": ("experiments/model_free/training.py",),
     "cvxpy": ("allocation/sca/cvxpy.py",),

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from quedge.controller.controller import Controller
 from quedge.controller.journal import Entry, Journal
+from quedge.controller.state import Snapshot
 
 
 class Fault(StrEnum):
@@ -85,10 +86,10 @@ class FaultyJournal:
         self._disk.written[entry.report.frame] = entry
         self._disk.end(fault)
 
-    def keep(self, standing: bytes, next_frame: int) -> None:
+    def keep(self, snapshot: Snapshot) -> None:
         """See `Journal.keep`."""
         fault = self._disk.begin()
-        self._journal.keep(standing, next_frame)
+        self._journal.keep(snapshot)
         self._disk.end(fault)
 
     def restore(self, controller: Controller) -> Entry | None:

@@ -33,21 +33,21 @@ from benchmarks.service.disks import Disk, Fault, FaultyJournal
 from benchmarks.service.flaws import FLAWS
 from benchmarks.service.reference import Model
 from quedge import EQUIVARIANT, Decision, Exact, Learner, Policy, Scenario
+from quedge.controller.answer import ServedBy
 from quedge.controller.assembly import Assembly
 from quedge.controller.controller import Controller
 from quedge.controller.engine import Engine, Pace, Served
 from quedge.controller.journal import Entry, Journal
-from quedge.controller.outcome import ServedBy
-from quedge.controller.report import MOST_FRAME, NEXT_FRAME, Reason, Refused, Report
+from quedge.controller.report import MAX_FRAME, NEXT_FRAME, Reason, Report, ReportRejected
 from quedge.model.cell import cell_of
 from quedge.model.frame import Frame
 from quedge.service import quedge_pb2 as pb
 from quedge.service import translate
 
 STEPS = 250
-PACE = Pace(late_s=0.05, most_waiting=4, checkpoint_frames=20)
+PACE = Pace(late_s=0.05, max_waiting=4, checkpoint_frames=20)
 DEADLINE_S = 0.5
-NOBODY = Report(MOST_FRAME, np.zeros(0, np.int64), *(np.zeros(0) for _ in range(3)))
+NOBODY = Report(MAX_FRAME, np.zeros(0, np.int64), *(np.zeros(0) for _ in range(3)))
 """A report that is always refused: of a frame that never comes."""
 PATIENCE_S = 30.0
 SHARED_MEMORY = Path("/dev/shm")  # a disk that need not be waited for, where there is one
@@ -96,7 +96,7 @@ class Waiting(NamedTuple):
 
     report: Report
     refusals: frozenset[Reason]
-    outcomes: list[Served | Refused]
+    outcomes: list[Served | ReportRejected]
 
 
 class Run:
@@ -252,7 +252,7 @@ class Run:
 
         self._engine.checkpoint(kept)
         if self._awaited(1):
-            assert answers in ([None], [self._engine.books.next_frame])
+            assert answers in ([None], [self._engine.queues.next_frame])
         else:
             self._rise()
 
@@ -289,8 +289,8 @@ class Run:
         self._engine.submit(NOBODY, lambda outcome: self._told.put(None))
         return self._awaited(1)
 
-    def _teller(self, waiting: Waiting) -> Callable[[Served | Refused], None]:
-        def told(outcome: Served | Refused) -> None:
+    def _teller(self, waiting: Waiting) -> Callable[[Served | ReportRejected], None]:
+        def told(outcome: Served | ReportRejected) -> None:
             if not self._disk.dead:
                 waiting.outcomes.append(outcome)
             self._told.put(None)
@@ -309,9 +309,9 @@ class Run:
                 return False
         return True
 
-    def _account(self, waiting: Waiting, outcome: Served | Refused) -> None:
+    def _account(self, waiting: Waiting, outcome: Served | ReportRejected) -> None:
         report = waiting.report
-        if isinstance(outcome, Refused):
+        if isinstance(outcome, ReportRejected):
             self.counts[f"refused: {outcome.reason}"] += 1
             assert outcome.reason in waiting.refusals, outcome
             if outcome.reason is Reason.OLD_FRAME:
@@ -338,14 +338,14 @@ class Run:
             self.counts["came to be unacknowledged"] += 1
 
     def _check_books(self) -> None:
-        books, model = self._engine.books, self.model
-        self._settle_doubt(books.next_frame - 1)
-        assert books.next_frame == model.next_frame
-        assert np.array_equal(books.data_queue_mbit, model.data_queue_mbit)
-        assert np.array_equal(books.energy_queue, model.energy_queue)
-        for queues in (books.data_queue_mbit, books.energy_queue):
-            assert np.isfinite(queues).all()
-            assert (queues >= 0.0).all()
+        queues, model = self._engine.queues, self.model
+        self._settle_doubt(queues.next_frame - 1)
+        assert queues.next_frame == model.next_frame
+        assert np.array_equal(queues.data_queue_mbit, model.data_queue_mbit)
+        assert np.array_equal(queues.energy_queue, model.energy_queue)
+        for values in (queues.data_queue_mbit, queues.energy_queue):
+            assert np.isfinite(values).all()
+            assert (values >= 0.0).all()
 
     def _check_uncut(self) -> None:
         """The acknowledged reports, served by a fresh controller without faults, have the same answers."""
@@ -388,7 +388,7 @@ class Run:
     def _refusal(self, call: Callable[[], object]) -> Reason | None:
         try:
             call()
-        except Refused as refused:
+        except ReportRejected as refused:
             self.counts[f"refused: {refused.reason}"] += 1
             return refused.reason
         return None

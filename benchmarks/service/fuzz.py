@@ -25,7 +25,7 @@ from quedge import Exact, Scenario
 from quedge.controller.assembly import Assembly
 from quedge.controller.controller import Controller
 from quedge.controller.engine import Engine, Served
-from quedge.controller.report import Refused
+from quedge.controller.report import ReportRejected
 from quedge.service import methods, translate
 from quedge.service import quedge_pb2 as pb
 
@@ -101,14 +101,14 @@ def in_process(messages: int, seed: int = 0) -> Counter[str]:
     """
     drawn, counts = Messages(seed), Counter[str]()
     engine = Engine(lambda: Controller(Scenario(devices=DEVICES), Exact()))
-    told: queue.SimpleQueue[Served | Refused] = queue.SimpleQueue()
+    told: queue.SimpleQueue[Served | ReportRejected] = queue.SimpleQueue()
     assembly, now = Assembly(DEVICES, 0.5), 0.0
     try:
         for number in range(messages):
             before = _standing(engine)
             try:
                 if number % 4:
-                    message = pb.FrameReport.FromString(drawn.frame_report(engine.books.next_frame))
+                    message = pb.FrameReport.FromString(drawn.frame_report(engine.queues.next_frame))
                     report = translate.report_of(message, DEVICES)
                 else:
                     now += 0.2
@@ -122,9 +122,9 @@ def in_process(messages: int, seed: int = 0) -> Counter[str]:
             except DecodeError:
                 counts["no message"] += 1
                 continue
-            except Refused as refused:
+            except ReportRejected as refused:
                 outcome = refused
-            if isinstance(outcome, Refused):
+            if isinstance(outcome, ReportRejected):
                 translate.refusal_of(outcome, 0, 0).SerializeToString()
                 counts[f"refused: {outcome.reason}"] += 1
             else:
@@ -139,7 +139,7 @@ def in_process(messages: int, seed: int = 0) -> Counter[str]:
 
 def _take(assembly: Assembly, data: bytes, now: float) -> None:
     message = pb.DeviceReport.FromString(data)
-    with contextlib.suppress(Refused):
+    with contextlib.suppress(ReportRejected):
         assembly.join(message.device)
     measured = message.data_queue_mbit if message.HasField("data_queue_mbit") else None
     if not 0 <= message.device < DEVICES:
@@ -148,8 +148,8 @@ def _take(assembly: Assembly, data: bytes, now: float) -> None:
 
 
 def _standing(engine: Engine) -> bytes:
-    books = engine.books
-    return b"%d" % books.next_frame + books.data_queue_mbit.tobytes() + books.energy_queue.tobytes()
+    queues = engine.queues
+    return b"%d" % queues.next_frame + queues.data_queue_mbit.tobytes() + queues.energy_queue.tobytes()
 
 
 def _check_answer(served: Served) -> None:
@@ -171,11 +171,11 @@ def through_grpc(messages: int, seed: int = 0) -> Counter[str]:
         decide = _raw(channel, methods.DECIDE)
         good = pb.FrameReport(base_station=BASE_STATION, channel_gain=[1e-11] * DEVICES, arrived_mbit=[1.0] * DEVICES)
         assert decide(good.SerializeToString(), timeout=WAITING_S).outcome == pb.SERVED
-        stands = _books(channel)
+        stands = _queues(channel)
         for number in range(messages):
-            data, mine = drawn.frame_report(stands.next_frame), False
+            data, owned_name = drawn.frame_report(stands.next_frame), False
             with contextlib.suppress(DecodeError):
-                mine = pb.FrameReport.FromString(data).base_station == BASE_STATION
+                owned_name = pb.FrameReport.FromString(data).base_station == BASE_STATION
             try:
                 outcome = decide(data, timeout=WAITING_S).outcome
             except grpc.RpcError as error:
@@ -184,12 +184,12 @@ def through_grpc(messages: int, seed: int = 0) -> Counter[str]:
                 outcome = pb.OUTCOME_UNSPECIFIED
             else:
                 counts[pb.Outcome.Name(outcome).lower()] += 1
-            after = _books(channel)
-            assert (after != stands) == (mine and outcome == pb.SERVED), f"message {number} of seed {seed}"
+            after = _queues(channel)
+            assert (after != stands) == (owned_name and outcome == pb.SERVED), f"message {number} of seed {seed}"
             stands = after
             if number % 10 == 0:
                 counts += _streamed(channel, drawn, stands.next_frame)
-                stands = _books(channel)
+                stands = _queues(channel)
         good.frame = stands.next_frame
         assert decide(good.SerializeToString(), timeout=WAITING_S).outcome == pb.SERVED
         assert service.end() == 0
@@ -223,7 +223,7 @@ def _raw(channel: grpc.Channel, method: methods.Method) -> grpc.UnaryUnaryMultiC
     return kind(method.path, bytes, method.reply.FromString)
 
 
-def _books(channel: grpc.Channel) -> pb.StateReply:
+def _queues(channel: grpc.Channel) -> pb.StateReply:
     request = pb.StateRequest(base_station=BASE_STATION).SerializeToString()
     reply: pb.StateReply = _raw(channel, methods.STATE)(request, timeout=WAITING_S)
     return reply

@@ -128,8 +128,8 @@ def _wrong(policy: str, answers: dict[int, bytes], reports: list[pb.FrameReport]
         if answers.get(frame, told) != told:
             wrong.append(frame)
     assert max(answers) < state.next_frame
-    assert list(state.data_queue_mbit) == uncut.books.data_queue_mbit.tolist()
-    assert list(state.energy_queue) == uncut.books.energy_queue.tolist()
+    assert list(state.data_queue_mbit) == uncut.queues.data_queue_mbit.tolist()
+    assert list(state.energy_queue) == uncut.queues.energy_queue.tolist()
     return wrong
 
 

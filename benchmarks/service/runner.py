@@ -15,8 +15,10 @@ from quedge import EQUIVARIANT, Exact, Learner, Policy, Scenario
 from quedge.controller.controller import Controller
 from quedge.controller.engine import Pace
 from quedge.controller.journal import Durability
-from quedge.service.cells import Cells, StateFolder
-from quedge.service.server import Listening, serve, warm_up
+from quedge.service.cells import CellRegistry, StateFolder
+from quedge.service.server import serve, warm_up
+from quedge.service.servicer import Servicer
+from quedge.service.settings import Address
 
 POLICIES: dict[str, Policy | Learner] = {"exact": Exact(), "equivariant": EQUIVARIANT}
 NEVER_S = 1e6
@@ -46,9 +48,9 @@ def main() -> None:
     determined_by = f"{given.policy}, {given.devices} devices"
     state = None if given.state is None else StateFolder(given.state, determined_by, given.durability)
     pace = Pace(late_s=NEVER_S, checkpoint_frames=given.checkpoint_frames)
-    cells = Cells(lambda: fresh_controller(given.policy, given.devices), state, pace)
+    cells = CellRegistry(lambda: fresh_controller(given.policy, given.devices), state, pace)
     with contextlib.closing(cells):
-        asyncio.run(serve(cells, given.policy, Listening("127.0.0.1", 0), 0.5, _ready))
+        asyncio.run(serve(Servicer(cells, given.policy, 0.5), Address("127.0.0.1", 0), None, _ready))
 
 
 if __name__ == "__main__":

@@ -86,10 +86,10 @@ __all__ = [
 ]
 
 _OF_THE_SERVICE = {
-    "AsyncClient": "async_client",
-    "Client": "client",
-    "ReportRefused": "asking.failures",
-    "ServiceUnavailable": "asking.failures",
+    "AsyncClient": "client.async_client",
+    "Client": "client.client",
+    "ReportRefused": "client.conversation",
+    "ServiceUnavailable": "client.conversation",
 }
 
 

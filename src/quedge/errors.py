@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Iterable
+from typing import TypeGuard
 
 _LONGEST_TEXT = 60
 
@@ -23,6 +25,16 @@ def not_allowed(name: str, value: object, allowed: str) -> ValueError:
 def one_of(allowed: Iterable[object]) -> str:
     """A list of what is allowed, for `not_allowed`."""
     return f"one of {', '.join(map(str, allowed))}"
+
+
+def is_integer(value: object) -> TypeGuard[int]:
+    """Whether a value is an integer, and no truth value."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether a value is a finite number, and no truth value."""
+    return is_integer(value) or (isinstance(value, float) and math.isfinite(value))
 
 
 class MissingExtraError(ImportError):

@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
     """Where commands run, and where Python finds what hides every extra."""
     (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.modules.update(dict.fromkeys({OF_EXTRAS!r}))\n")
     (tmp_path / "mine.csv").write_text(RECORDED)
-    for name in ("mine.parquet", "mine.mat", "agent.pt", "actor.onnx"):
+    for name in ("mine.parquet", "mine.mat", "actor.onnx"):
         (tmp_path / name).touch()
     (tmp_path / "results").mkdir()
     return tmp_path
@@ -49,7 +49,6 @@ def bare(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
         (["sweep", "--vary", "nu=1,2"], "quedge sweep needs pyarrow|experiments"),
         (["report", "results"], "report.html needs Jinja2|experiments"),
         (["tune"], "the search for V and ν needs Optuna|tune"),
-        (["train", "--out", "new.pt"], "an agent's file in PyTorch's format (.npz needs none) needs PyTorch|learn"),
         (["run", "--agent", "actor.onnx"], "an exported actor needs ONNX Runtime|onnx"),
         (["pqc", "measure"], "needs cryptography|pqc"),
         (["pqc", "emulate"], "needs cryptography|pqc"),

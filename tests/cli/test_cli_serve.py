@@ -23,7 +23,7 @@ from quedge.cli import serve as serve_module
 from quedge.cli.serve import serve
 from quedge.model.scenario import Scenario
 from quedge.policy.exact import Exact
-from quedge.service.settings import kept_awake
+from quedge.service.settings import cpu_latency_lock
 from quedge.simulation.run import simulate
 
 pytest.importorskip("grpc")
@@ -155,8 +155,8 @@ def test_processors_are_kept_awake_on_request_as_long_as_it_serves(
 ) -> None:
     device = tmp_path / "latency"
     device.touch()
-    held = kept_awake(device)
-    monkeypatch.setattr(serve_module, "kept_awake", lambda: held)
+    held = cpu_latency_lock(device)
+    monkeypatch.setattr(serve_module, "cpu_latency_lock", lambda: held)
     open_while_serving: list[bool] = []
     for asked in ((), ("--keep-awake",)):
         settings_of(monkeypatch, *asked, seen=lambda: open_while_serving.append(not held.closed))

@@ -7,7 +7,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from quedge.cli.run_files import write_run
+from quedge.cli.run import write_run
 from quedge.experiments import figures
 from quedge.files.traces import FORMATS
 from quedge.model.scenario import Scenario

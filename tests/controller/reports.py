@@ -56,10 +56,10 @@ def as_killed(path: Path, to: Path) -> Path:
     return to
 
 
-def standing_of(controller: Controller | Engine) -> bytes:
-    """The books as bytes: what must not change where nothing was served."""
-    books = controller.books
-    return b"%d" % books.next_frame + books.data_queue_mbit.tobytes() + books.energy_queue.tobytes()
+def queues_as_bytes(controller: Controller | Engine) -> bytes:
+    """The queues as bytes: what must not change where nothing was served."""
+    queues = controller.queues
+    return b"%d" % queues.next_frame + queues.data_queue_mbit.tobytes() + queues.energy_queue.tobytes()
 
 
 @dataclass

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from quedge.allocation.tdma import Tdma
-from quedge.controller import outcome as answers
-from quedge.controller.outcome import Answer, ServedBy
+from quedge.controller.answer import Answer, ServedBy
 from quedge.policy.exact import Exact
 from quedge.policy.lydroo import Lydroo
 from quedge.policy.policy import Learner, Policy
@@ -25,7 +24,7 @@ def answered(policy: Policy | Learner, served_by: ServedBy = ServedBy.POLICY) ->
 @pytest.mark.parametrize("served_by", list(ServedBy))
 def test_packed_and_unpacked_an_answer_is_the_same(policy: Policy, served_by: ServedBy) -> None:
     answer = answered(policy, served_by)
-    again = answers.unpacked(answer.packed())
+    again = Answer.unpacked(answer.packed())
     assert again.packed() == answer.packed()
     assert again.served_by is served_by
     for name, value in answer._asdict().items():
@@ -38,4 +37,4 @@ def test_bytes_cut_short_too_long_or_of_an_unknown_kind_are_refused() -> None:
     unknown[0][12], unknown[1][13] = 99, 99  # who served it, and how the decision came about
     for wrong in (*(whole[:cut] for cut in range(len(whole))), whole + b"\0", *map(bytes, unknown)):
         with pytest.raises(ValueError, match="answer: cut short"):
-            answers.unpacked(wrong)
+            Answer.unpacked(wrong)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from quedge.controller.assembly import Assembly
-from quedge.controller.report import NEXT_FRAME, Reason, Refused
+from quedge.controller.report import NEXT_FRAME, Reason, ReportRejected
 
 
 def assembly_of(*devices: int, deadline_s: float = 0.5) -> Assembly:
@@ -90,7 +90,7 @@ def test_who_rests_is_not_waited_for_but_keeps_its_place() -> None:
     add(assembly, 0)
     assembly.rest(1)
     assert assembly.is_closed(0.1)
-    with pytest.raises(Refused, match="1 has a stream already"):
+    with pytest.raises(ReportRejected, match="1 has a stream already"):
         assembly.join(1)
     assembly.leave(1)
     assembly.join(1)
@@ -99,17 +99,17 @@ def test_who_rests_is_not_waited_for_but_keeps_its_place() -> None:
 
 @pytest.mark.parametrize("device", [-1, 4, 2**31])
 def test_an_unknown_device_cannot_join(device: int) -> None:
-    with pytest.raises(Refused, match=f"device: {device} is not allowed; it must be from 0 to 3") as refused:
+    with pytest.raises(ReportRejected, match=f"device: {device} is not allowed; it must be from 0 to 3") as refused:
         assembly_of().join(device)
     assert refused.value.reason is Reason.UNKNOWN_DEVICE
 
 
 def test_a_second_stream_or_a_second_report_is_refused_and_the_first_stays() -> None:
     assembly = assembly_of(0, 1)
-    with pytest.raises(Refused, match="device: 0 has a stream already"):
+    with pytest.raises(ReportRejected, match="device: 0 has a stream already"):
         assembly.join(0)
     add(assembly, 0, queue=1.0)
-    with pytest.raises(Refused, match="device: 0 has reported in this frame") as refused:
+    with pytest.raises(ReportRejected, match="device: 0 has reported in this frame") as refused:
         add(assembly, 0, queue=2.0)
     assert refused.value.reason is Reason.REPEATED_DEVICE
     add(assembly, 1)
@@ -128,7 +128,7 @@ def test_a_second_stream_or_a_second_report_is_refused_and_the_first_stays() -> 
 )
 def test_a_bad_value_is_refused_and_begins_no_frame(values: tuple[float, float, float | None], field: str) -> None:
     assembly = assembly_of(0)
-    with pytest.raises(Refused, match=field) as refused:
+    with pytest.raises(ReportRejected, match=field) as refused:
         assembly.add(0, *values, now=0.0)
     assert refused.value.reason is Reason.BAD_VALUE
     assert not assembly.is_closed(1e9)

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from quedge.controller.answer import ServedBy
 from quedge.controller.controller import Controller
-from quedge.controller.outcome import ServedBy
-from quedge.controller.report import Reason, Refused, Report
+from quedge.controller.report import Reason, Report, ReportRejected
 from quedge.model.frame import Decision, Frame, Status
 from quedge.policy.baselines import AllLocal, BestSingle, Random
 from quedge.policy.exact import Exact
 from quedge.policy.policy import Learner, Policy
-from tests.controller.reports import LEARNING, SMALL, Sometimes, drawn_reports, fresh, served, standing_of
+from tests.controller.reports import LEARNING, SMALL, Sometimes, drawn_reports, fresh, queues_as_bytes, served
 
 
 class Panic(BaseException):
@@ -78,11 +78,11 @@ def test_another_seed_answers_otherwise_where_the_policy_draws() -> None:
 def test_a_report_out_of_turn_changes_nothing(policy: Policy | Learner, frame: int) -> None:
     disturbed, reports = fresh(policy), drawn_reports(30)
     answers = served(disturbed, reports[:5])
-    before = standing_of(disturbed)
-    with pytest.raises(Refused, match=f"frame: {frame} is not allowed; it must be 5, the next one") as refused:
+    before = queues_as_bytes(disturbed)
+    with pytest.raises(ReportRejected, match=f"frame: {frame} is not allowed; it must be 5, the next one") as refused:
         disturbed.serve(reports[7]._replace(frame=frame))
     assert refused.value.reason is (Reason.OLD_FRAME if frame < 5 else Reason.FUTURE_FRAME)
-    assert standing_of(disturbed) == before
+    assert queues_as_bytes(disturbed) == before
     assert answers + served(disturbed, reports[5:]) == served(fresh(policy), reports)
 
 
@@ -97,7 +97,7 @@ def test_whatever_a_policy_does_the_frame_has_an_answer(what: str) -> None:
     expected = fresh()
     for report, answer in zip(reports, answers, strict=True):
         if answer.served_by is failed:
-            frame = expected.books.frame(controller._cell, report)
+            frame = expected.queues.frame(controller._cell, report)
             single = BestSingle().decide(frame, np.random.default_rng(0))
             np.testing.assert_array_equal(answer.offload, single.offload)
             np.testing.assert_array_equal(answer.transmit_power_w, single.transmit_power_w)
@@ -109,10 +109,10 @@ def test_whatever_a_policy_does_the_frame_has_an_answer(what: str) -> None:
 
 def test_an_interrupt_by_the_user_is_none_of_the_policy_s_mistakes() -> None:
     controller = fresh(Sometimes(frozenset({0}), raising(KeyboardInterrupt())))
-    before = standing_of(controller)
+    before = queues_as_bytes(controller)
     with pytest.raises(KeyboardInterrupt):
         controller.serve(drawn_reports(1)[0])
-    assert standing_of(controller) == before
+    assert queues_as_bytes(controller) == before
 
 
 def test_a_decision_in_lists_integers_or_single_precision_is_taken_as_it_is_meant() -> None:

@@ -13,12 +13,11 @@ import numpy as np
 import pytest
 
 from benchmarks.service.disks import Disk, Fault, FaultyJournal
-from quedge.controller import checkpoint
+from quedge.controller.answer import NO_INFO, ServedBy
 from quedge.controller.controller import Controller
 from quedge.controller.engine import Engine, Pace, Served
 from quedge.controller.journal import Journal
-from quedge.controller.outcome import NO_REMARK, ServedBy
-from quedge.controller.report import NEXT_FRAME, Reason, Refused, Report
+from quedge.controller.report import NEXT_FRAME, Reason, Report, ReportRejected
 from quedge.policy.lydroo import LydrooAgent
 from quedge.policy.policy import Learner, Policy
 from tests.controller.reports import (
@@ -29,8 +28,8 @@ from tests.controller.reports import (
     as_killed,
     drawn_reports,
     fresh,
+    queues_as_bytes,
     served,
-    standing_of,
 )
 
 PATIENCE_S = 10.0
@@ -57,9 +56,9 @@ class Service:
         self.clock, self.disk = Clock(), Disk()
         self.journal = None if path is None else FaultyJournal(Journal(path, "north", "under"), self.disk)
         self.engine = Engine(fresh_one or (lambda: fresh(policy)), self.journal, pace, self.clock)  # type: ignore[arg-type]
-        self.told: queue.SimpleQueue[Served | Refused] = queue.SimpleQueue()
+        self.told: queue.SimpleQueue[Served | ReportRejected] = queue.SimpleQueue()
 
-    def outcome(self, report: Report) -> Served | Refused:
+    def outcome(self, report: Report) -> Served | ReportRejected:
         """What becomes of a report, waited for."""
         self.engine.submit(report, self.told.put)
         return self.told.get(timeout=PATIENCE_S)
@@ -73,10 +72,10 @@ class Service:
 
     def refusal(self, report: Report) -> Reason:
         """Why a report is refused that must be; the books must stay as they were."""
-        before = standing_of(self.engine)
+        before = queues_as_bytes(self.engine)
         outcome = self.outcome(report)
-        assert isinstance(outcome, Refused)
-        assert standing_of(self.engine) == before
+        assert isinstance(outcome, ReportRejected)
+        assert queues_as_bytes(self.engine) == before
         return outcome.reason
 
     def checkpoint(self) -> int | None:
@@ -188,7 +187,7 @@ def test_a_clock_that_jumps_stops_nothing(begun: Begun, jump_s: float) -> None:
 def test_without_a_journal_a_report_is_decided_at_once_by_whoever_brings_it(begun: Begun) -> None:
     service, deciders = begun(None), []
 
-    def told(outcome: Served | Refused) -> None:
+    def told(outcome: Served | ReportRejected) -> None:
         deciders.append(threading.current_thread())
         service.told.put(outcome)
 
@@ -209,7 +208,7 @@ def test_a_slow_policy_holds_up_nobody_who_brings_a_report_also_after_a_late_fra
 
     service, deciders = begun(None, Sometimes(frozenset(range(4)), slow)), set()
 
-    def told(outcome: Served | Refused) -> None:
+    def told(outcome: Served | ReportRejected) -> None:
         deciders.add(threading.current_thread())
         service.told.put(outcome)
 
@@ -228,7 +227,7 @@ def test_a_slow_policy_holds_up_nobody_who_brings_a_report_also_after_a_late_fra
 def test_with_a_journal_the_thread_decides(begun: Begun, tmp_path: Path) -> None:
     service, deciders = begun(tmp_path / "j"), set()
 
-    def told(outcome: Served | Refused) -> None:
+    def told(outcome: Served | ReportRejected) -> None:
         deciders.add(threading.current_thread())
         service.told.put(outcome)
 
@@ -257,10 +256,10 @@ def test_an_answer_does_not_wait_for_what_its_frame_teaches(
 
 
 def test_reports_beyond_those_that_may_wait_are_refused_at_once(begun: Begun) -> None:
-    service, reports = begun(None, pace=Pace(most_waiting=3)), drawn_reports(6)
+    service, reports = begun(None, pace=Pace(max_waiting=3)), drawn_reports(6)
     held, entered = threading.Event(), threading.Event()
 
-    def hold(outcome: Served | Refused) -> None:
+    def hold(outcome: Served | ReportRejected) -> None:
         entered.set()
         held.wait(PATIENCE_S)
 
@@ -318,7 +317,7 @@ def test_a_frame_that_was_written_after_all_is_not_served_twice(begun: Begun, tm
     outcome = service.outcome(reports[1])
     assert isinstance(outcome, Served)
     assert outcome.repeated
-    assert service.engine.books.next_frame == 2
+    assert service.engine.queues.next_frame == 2
     assert outcome.answer.packed() == served(fresh(), reports)[1]
     assert service.answer(reports[2]._replace(frame=NEXT_FRAME)) == served(fresh(), reports)[2]
 
@@ -353,9 +352,9 @@ def test_a_policy_that_fails_is_no_failure_of_the_frame_and_survives_a_restart(b
         assert isinstance(outcome, Served)
         by.append(outcome.answer.served_by)
     assert [frame for frame, who in enumerate(by) if who is ServedBy.POLICY_FAILED] == [2, 5]
-    before = standing_of(service.engine)
+    before = queues_as_bytes(service.engine)
     service.engine.close()
-    assert standing_of(begun(tmp_path / "j").engine) == before
+    assert queues_as_bytes(begun(tmp_path / "j").engine) == before
 
 
 def test_who_waits_for_an_outcome_cannot_stop_the_cell(begun: Begun, tmp_path: Path) -> None:
@@ -434,7 +433,7 @@ def test_two_controllers_of_one_engine_s_journal_agree(begun: Begun, tmp_path: P
     journal.restore(again)
     journal.close()
     served(expected, reports)
-    assert checkpoint.packed(again.standing()) == checkpoint.packed(expected.standing())
+    assert again.snapshot().packed() == expected.snapshot().packed()
 
 
 def test_what_is_said_of_a_decision_is_told_once_and_not_kept(tmp_path: Path, begun: Begun) -> None:
@@ -442,10 +441,10 @@ def test_what_is_said_of_a_decision_is_told_once_and_not_kept(tmp_path: Path, be
     first, again = service.outcome(report), service.outcome(report)
     assert isinstance(first, Served)
     assert isinstance(again, Served)
-    assert first.remark.candidates == SMALL.devices
-    assert (again.repeated, again.remark) == (True, NO_REMARK)
+    assert first.info.candidates == SMALL.devices
+    assert (again.repeated, again.info) == (True, NO_INFO)
     restored = begun(as_killed(tmp_path / "a", tmp_path / "b"), LEARNING).outcome(report)
-    assert (restored.repeated, restored.remark) == (True, NO_REMARK)
+    assert (restored.repeated, restored.info) == (True, NO_INFO)
 
 
 def test_why_a_policy_failed_is_told_with_the_frame_and_not_in_its_answer(begun: Begun) -> None:
@@ -455,5 +454,5 @@ def test_why_a_policy_failed_is_told_with_the_frame_and_not_in_its_answer(begun:
     told = begun(None, Sometimes(frozenset({0}), instead)).outcome(drawn_reports(1)[0])
     assert isinstance(told, Served)
     assert told.answer.served_by is ServedBy.POLICY_FAILED
-    assert told.remark.failure == "RuntimeError: a bad day"
+    assert told.info.failure == "RuntimeError: a bad day"
     assert b"a bad day" not in told.answer.packed()

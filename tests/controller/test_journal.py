@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quedge.controller import checkpoint, journal
+from quedge.controller import journal
 from quedge.controller.controller import Controller
-from quedge.controller.journal import Durability, Entry, Journal, StateError, Witness
+from quedge.controller.journal import Durability, Entry, Journal, LastAcknowledged, StateError
 from quedge.policy.policy import Learner, Policy
-from quedge.service.cells import Cells, StateFolder
-from tests.controller.reports import EXACT, LEARNING, as_killed, drawn_reports, fresh, standing_of
+from quedge.service.cells import CellRegistry, StateFolder
+from tests.controller.reports import EXACT, LEARNING, as_killed, drawn_reports, fresh, queues_as_bytes
 
 UNDER = "scenario, policy, seed"
 durabilities = pytest.mark.parametrize("durability", list(Durability))
@@ -28,7 +28,7 @@ def filled(path: Path, frames: int, kept_after: int | None = None, policy: Polic
     for t, report in enumerate(drawn_reports(frames)):
         journal.append(Entry(report, controller.serve(report)))
         if t + 1 == kept_after:
-            journal.keep(checkpoint.packed(controller.standing()), t + 1)
+            journal.keep(controller.snapshot())
     journal.close()
     return controller
 
@@ -50,7 +50,7 @@ def test_a_fresh_controller_is_brought_to_where_the_last_frame_left_the_other(
     path = tmp_path / "north.journal"
     first = filled(path, 40, kept_after, policy)
     second, last = restored(path, policy)
-    assert checkpoint.packed(second.standing()) == checkpoint.packed(first.standing())
+    assert second.snapshot().packed() == first.snapshot().packed()
     assert last is not None
     assert last.report.packed() == drawn_reports(40)[-1].packed()
     for report in drawn_reports(60)[40:]:
@@ -60,7 +60,7 @@ def test_a_fresh_controller_is_brought_to_where_the_last_frame_left_the_other(
 def test_a_journal_that_begins_restores_nothing(tmp_path: Path) -> None:
     controller, last = restored(tmp_path / "north.journal")
     assert last is None
-    assert controller.books.next_frame == 0
+    assert controller.queues.next_frame == 0
 
 
 @durabilities
@@ -71,7 +71,7 @@ def test_what_was_appended_survives_without_a_close(tmp_path: Path, durability: 
         again, last = restored(as_killed(tmp_path / "north.journal", tmp_path / f"{t}.journal"))
         assert last is not None
         assert last.report.frame == t
-        assert standing_of(again) == standing_of(controller)
+        assert queues_as_bytes(again) == queues_as_bytes(controller)
     journal.close()
 
 
@@ -173,7 +173,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes, Path]
         journal.append(Entry(report, controller.serve(report)))
     copy = as_killed(folder / "north.journal", folder / "killed.journal")
     journal.close()
-    return copy, standing_of(controller), folder
+    return copy, queues_as_bytes(controller), folder
 
 
 @pytest.mark.parametrize("file", ["", "-wal", "-last"])
@@ -211,23 +211,23 @@ def test_after_a_loss_of_power_only_frames_that_were_on_the_disk_must_be_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durability: Durability, known: int
 ) -> None:
     survives_power = durability is Durability.POWER
-    before = Witness(tmp_path / "w", survives_power)
-    before.tell(7)
+    before = LastAcknowledged(tmp_path / "w", survives_power)
+    before.write(7)
     before.close()
-    again = Witness(tmp_path / "w", survives_power)
-    assert again.last == 7
+    again = LastAcknowledged(tmp_path / "w", survives_power)
+    assert again.frame == 7
     again.close()
     (tmp_path / "boot").write_text("another boot")
     monkeypatch.setattr(journal, "_BOOT", tmp_path / "boot")
-    after = Witness(tmp_path / "w", survives_power)
-    assert after.last == known
+    after = LastAcknowledged(tmp_path / "w", survives_power)
+    assert after.frame == known
     after.close()
 
 
 def test_what_a_crash_left_of_a_journal_in_the_making_is_in_nobody_s_way(tmp_path: Path) -> None:
     (tmp_path / "north.journal-new").write_bytes(b"half a page")
     filled(tmp_path / "north.journal", 3)
-    assert restored(tmp_path / "north.journal")[0].books.next_frame == 3
+    assert restored(tmp_path / "north.journal")[0].queues.next_frame == 3
 
 
 @pytest.fixture(scope="module")
@@ -235,7 +235,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes, Path]
     """A journal's bytes, where its controller stands, and a path for damaged copies."""
     folder = tmp_path_factory.mktemp("journal")
     controller = filled(folder / "north.journal", 12, kept_after=6)
-    return (folder / "north.journal").read_bytes(), standing_of(controller), folder / "damaged.journal"
+    return (folder / "north.journal").read_bytes(), queues_as_bytes(controller), folder / "damaged.journal"
 
 
 def assert_refused_or_exact(data: bytes, standing: bytes, path: Path) -> None:
@@ -244,7 +244,7 @@ def assert_refused_or_exact(data: bytes, standing: bytes, path: Path) -> None:
         controller, _ = restored(path.with_suffix(".journal"))
     except StateError:
         return
-    assert standing_of(controller) == standing
+    assert queues_as_bytes(controller) == standing
 
 
 @given(st.data())
@@ -286,7 +286,7 @@ def test_a_full_disk_keeps_what_was_and_says_so(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="full"):
         journal.append(Entry(reports[written], controller.serve(reports[written + 1])))
     with pytest.raises(OSError, match="full"):
-        journal.keep(bytes(10**6), written)
+        journal.keep(controller.snapshot()._replace(random_state={"padding": "0" * 10**6}))
     journal._database.execute("PRAGMA max_page_count = 100000")
     again = fresh()
     last = journal.restore(again)
@@ -295,7 +295,7 @@ def test_a_full_disk_keeps_what_was_and_says_so(tmp_path: Path) -> None:
     report = reports[written]
     journal.append(Entry(report, again.serve(report)))
     journal.close()
-    assert restored(path)[0].books.next_frame == written + 1
+    assert restored(path)[0].queues.next_frame == written + 1
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -332,15 +332,15 @@ def test_one_file_is_not_open_twice(tmp_path: Path) -> None:
 
 
 def test_a_damaged_journal_leaves_its_folder_free_and_other_cells_as_they_were(tmp_path: Path) -> None:
-    cells = Cells(fresh, StateFolder(tmp_path, UNDER, Durability.PROCESS))
+    cells = CellRegistry(fresh, StateFolder(tmp_path, UNDER, Durability.PROCESS))
     for name in ("east", "north"):
         cells.engine(name)
     cells.close()
     (tmp_path / "north.journal").write_bytes(b"nothing of ours" * 999)
     for _ in range(2):
         with pytest.raises(StateError, match=r"north.journal: is no journal"):
-            Cells(fresh, StateFolder(tmp_path, UNDER, Durability.PROCESS))
+            CellRegistry(fresh, StateFolder(tmp_path, UNDER, Durability.PROCESS))
     (tmp_path / "north.journal").unlink()
-    cells = Cells(fresh, StateFolder(tmp_path, UNDER, Durability.PROCESS))
+    cells = CellRegistry(fresh, StateFolder(tmp_path, UNDER, Durability.PROCESS))
     assert cells.names() == ["east"]
     cells.close()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quedge.controller.report import MOST_FRAME, NEXT_FRAME, Reason, Refused, Report, checked_report, unpacked
+from quedge.controller.report import MAX_FRAME, NEXT_FRAME, Reason, Report, ReportRejected, checked_report
 
 GOOD: dict[str, Any] = {"frame": 3, "channel_gain": [1e-11, 2e-11, 3e-11], "arrived_mbit": [0.0, 1.0, 2.0]}
 NAN, INF = float("nan"), float("inf")
@@ -50,14 +50,14 @@ def assert_equal(report: Report, other: Report) -> None:
 def test_a_bad_report_is_refused_with_field_value_and_what_is_allowed(
     changes: dict[str, Any], reason: Reason, message: str
 ) -> None:
-    with pytest.raises(Refused, match=message) as refused:
+    with pytest.raises(ReportRejected, match=message) as refused:
         checked_report(3, **{**GOOD, **changes})
     assert refused.value.reason is reason
     assert str(refused.value).startswith(refused.value.field)
 
 
 def test_values_at_their_limits_are_taken() -> None:
-    report = checked_report(2, MOST_FRAME, [5e-324, 1e6], [0.0, 1e12], [1e12, 0.0])
+    report = checked_report(2, MAX_FRAME, [5e-324, 1e6], [0.0, 1e12], [1e12, 0.0])
     np.testing.assert_array_equal(report.channel_gain, [5e-324, 1e6])
 
 
@@ -86,14 +86,14 @@ def reports(draw: st.DrawFn) -> Report:
     number = st.floats(0.0, 1e6, exclude_min=True)
     gain, arrived, measured = (draw(st.lists(number, min_size=len(devices), max_size=len(devices))) for _ in range(3))
     measured = [draw(st.sampled_from((value, NAN))) for value in measured]
-    frame = draw(st.sampled_from((NEXT_FRAME, MOST_FRAME)) | st.integers(0, 1000))
+    frame = draw(st.sampled_from((NEXT_FRAME, MAX_FRAME)) | st.integers(0, 1000))
     return Report(frame, np.array(sorted(devices)), *(np.array(values) for values in (gain, arrived, measured)))
 
 
 @given(reports())
 def test_packed_and_unpacked_a_report_is_the_same(report: Report) -> None:
-    assert_equal(unpacked(report.packed()), report)
-    assert unpacked(report.packed()).packed() == report.packed()
+    assert_equal(Report.unpacked(report.packed()), report)
+    assert Report.unpacked(report.packed()).packed() == report.packed()
 
 
 @given(reports(), st.data())
@@ -102,4 +102,4 @@ def test_bytes_cut_short_or_too_long_are_refused(report: Report, data: st.DataOb
     cut = data.draw(st.integers(0, len(whole) - 1))
     for wrong in (whole[:cut], whole + b"\0", whole + whole):
         with pytest.raises(ValueError, match="report: cut short"):
-            unpacked(wrong)
+            Report.unpacked(wrong)

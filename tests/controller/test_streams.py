@@ -16,9 +16,10 @@ import pytest
 
 from quedge.service import methods, server
 from quedge.service import quedge_pb2 as pb
-from quedge.service.cells import Cells
+from quedge.service.cells import CellRegistry
 from quedge.service.server import warm_up
 from quedge.service.servicer import Servicer
+from quedge.service.settings import Address
 from tests.controller.reports import fresh
 
 PATIENCE_S = 10.0
@@ -76,7 +77,7 @@ def device_report(number: int, gain: float = 1e-11, name: str = "north") -> pb.D
 
 @asynccontextmanager
 async def serving(deadline_s: float) -> AsyncIterator[Calls]:
-    cells = Cells(fresh, None)
+    cells = CellRegistry(fresh, None)
     service = grpc.aio.server()
     service.add_generic_rpc_handlers((Servicer(cells, "exact", deadline_s).handlers(),))
     port = service.add_insecure_port("127.0.0.1:0")
@@ -242,9 +243,10 @@ def test_a_base_station_that_is_gone_without_a_word_gives_its_name_free(monkeypa
 
     async def test() -> None:
         port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        listening = server.Listening("127.0.0.1", 0)
-        cells = Cells(fresh, None)
-        serving = asyncio.create_task(server.serve(cells, "exact", listening, 0.1, port.set_result))
+        cells = CellRegistry(fresh, None)
+        serving = asyncio.create_task(
+            server.serve(Servicer(cells, "exact", 0.1), Address("127.0.0.1", 0), None, port.set_result)
+        )
         target = f"127.0.0.1:{await port}"
         report = frame_report(0).SerializeToString().hex()
         client = await asyncio.create_subprocess_exec(

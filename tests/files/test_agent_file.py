@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import pickle
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,50 +15,41 @@ import numpy as np
 import pytest
 
 from quedge.files.agent import (
-    NUMPY_SUFFIX,
-    PYTORCH_SUFFIX,
-    Course,
-    as_array,
-    check_storage,
-    course_of,
+    TrainingConfig,
+    check_suffix,
     read_agent,
     read_parts,
     save_agent,
-    stored_parts,
+    training_config,
 )
 from quedge.model.scenario import Scenario
 from quedge.policy.lydroo import EQUIVARIANT, Lydroo, NearestNeighbours, NoisyCopy, NoisyOrderPreserving
+from quedge.policy.lydroo.archive import archive_of
 from quedge.simulation.run import simulate
 from quedge.simulation.training import Training, begin_training, train, world_digest
 from quedge.simulation.world import draw_world
 
-torch = pytest.importorskip("torch")
-
 SMALL = Scenario(devices=4, weight=(2.0, 1.0, 1.0, 1.5))
 SETTINGS = dataclasses.replace(EQUIVARIANT, batch=8, memory=40, update_every=2, quantiser=NearestNeighbours())
-every_kind = pytest.mark.parametrize("kind", [NUMPY_SUFFIX, PYTORCH_SUFFIX])
 
 
-def trained(settings: Lydroo = SETTINGS, frames: int = 60) -> tuple[Course, Training]:
-    """A training of so many of 100 frames, and its course."""
+def trained(settings: Lydroo = SETTINGS, frames: int = 60) -> tuple[TrainingConfig, Training]:
+    """A training of so many of 100 frames, and what determines it."""
     world = draw_world(SMALL, 100, seed=9)
     training = begin_training(settings, SMALL, seed=9)
-    course = course_of("equivariant", settings, SMALL, 9, 100, world_digest(world))
+    config = training_config("equivariant", settings, SMALL, 9, 100, world_digest(world))
     if frames:
         training, _ = next(train(SMALL, training, world, 9, part=frames))
-    return course, training
+    return config, training
 
 
 @pytest.mark.parametrize("settings", [SETTINGS, Lydroo(update_every=2)], ids=["equivariant", "mlp"])
 @pytest.mark.parametrize("frames", [0, 5, 60])
-@every_kind
-def test_a_saved_agent_goes_on_as_if_it_had_never_left(
-    tmp_path: Path, kind: str, settings: Lydroo, frames: int
-) -> None:
-    course, training = trained(settings, frames)
-    save_agent(tmp_path / f"agent{kind}", course, training)
-    file = read_agent(tmp_path / f"agent{kind}")
-    assert file.course == course
+def test_a_saved_agent_goes_on_as_if_it_had_never_left(tmp_path: Path, settings: Lydroo, frames: int) -> None:
+    config, training = trained(settings, frames)
+    save_agent(tmp_path / "agent.npz", config, training)
+    file = read_agent(tmp_path / "agent.npz")
+    assert file.config == config
     assert file.settings == settings
     assert file.state.frames == frames
     world = draw_world(SMALL, 100, seed=9)
@@ -68,7 +60,7 @@ def test_a_saved_agent_goes_on_as_if_it_had_never_left(
 
 
 def test_saving_replaces_the_file_as_a_whole(tmp_path: Path) -> None:
-    path = tmp_path / "agent.pt"
+    path = tmp_path / "agent.npz"
     save_agent(path, *trained(frames=5))
     save_agent(path, *trained(frames=60))
     assert read_agent(path).state.frames == 60
@@ -86,39 +78,35 @@ class Malicious:
 
 def test_code_in_a_file_is_never_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    torch.save({"format": "quedge-agent", "version": 1, "course": Malicious()}, "evil.pt")
     np.savez("evil.npz", format="quedge-agent", version=1, course=np.array(Malicious(), dtype=object))
-    (tmp_path / "plain.pt").write_bytes(pickle.dumps(Malicious()))
-    for name in ("evil.pt", "evil.npz", "plain.pt"):
+    (tmp_path / "plain.npz").write_bytes(pickle.dumps(Malicious()))
+    for name in ("evil.npz", "plain.npz"):
         with pytest.raises(ValueError, match=rf"{name}: is not an agent's file"):
             read_agent(Path(name))
     assert not (tmp_path / "stolen").exists()
 
 
 def test_what_is_no_agent_is_refused_by_its_name(tmp_path: Path) -> None:
-    (tmp_path / "text.pt").write_text("hello")
-    (tmp_path / "empty.pt").write_bytes(b"")
-    torch.save({"weights": torch.zeros(3)}, tmp_path / "other.pt")
-    torch.save([1, 2, 3], tmp_path / "list.pt")
+    (tmp_path / "text.npz").write_text("hello")
+    (tmp_path / "empty.npz").write_bytes(b"")
     np.savez(tmp_path / "other.npz", weights=np.zeros(3))
     np.save(tmp_path / "array.npy", np.zeros(3))
-    for name in ("text.pt", "empty.pt", "other.pt", "list.pt", "other.npz", "array.npy"):
+    for name in ("text.npz", "empty.npz", "other.npz", "array.npy"):
         with pytest.raises(ValueError, match=rf"{name}: is not an agent's file; `quedge train` makes one"):
             read_agent(tmp_path / name)
-    with pytest.raises(ValueError, match=r"none\.pt: cannot be read: No such file"):
-        read_agent(tmp_path / "none.pt")
+    with pytest.raises(ValueError, match=r"none\.npz: cannot be read: No such file"):
+        read_agent(tmp_path / "none.npz")
     with pytest.raises(ValueError, match="cannot be read: Is a directory"):
         read_agent(tmp_path)
 
 
-@every_kind
-def test_a_truncated_file_is_refused_wherever_it_ends(tmp_path: Path, kind: str) -> None:
-    save_agent(tmp_path / f"agent{kind}", *trained())
-    whole = (tmp_path / f"agent{kind}").read_bytes()
+def test_a_truncated_file_is_refused_wherever_it_ends(tmp_path: Path) -> None:
+    save_agent(tmp_path / "agent.npz", *trained())
+    whole = (tmp_path / "agent.npz").read_bytes()
     for share in (0.1, 0.5, 0.9, 0.999):
-        (tmp_path / "cut.pt").write_bytes(whole[: int(share * len(whole))])
-        with pytest.raises(ValueError, match=r"cut\.pt: is (not )?an agent's file"):
-            read_agent(tmp_path / "cut.pt")
+        (tmp_path / "cut.npz").write_bytes(whole[: int(share * len(whole))])
+        with pytest.raises(ValueError, match=r"cut\.npz: is (not )?an agent's file"):
+            read_agent(tmp_path / "cut.npz")
 
 
 def _without(name: str) -> Callable[[dict[str, Any]], object]:
@@ -138,7 +126,6 @@ def saved_parts(folder: Path) -> dict[str, Any]:
     return read_parts((folder / "agent.npz").read_bytes())
 
 
-@every_kind
 @pytest.mark.parametrize(
     "damage",
     [
@@ -178,29 +165,16 @@ def saved_parts(folder: Path) -> dict[str, Any]:
         _replaced("course", "equivariant", "exact"),
     ],
 )
-def test_a_damaged_file_is_refused_as_such(
-    tmp_path: Path, kind: str, damage: Callable[[dict[str, Any]], object]
-) -> None:
+def test_a_damaged_file_is_refused_as_such(tmp_path: Path, damage: Callable[[dict[str, Any]], object]) -> None:
     parts = saved_parts(tmp_path)
     damage(parts)
-    (tmp_path / "bad").write_bytes(stored_parts(parts, kind))
+    (tmp_path / "bad").write_bytes(archive_of(parts))
     with pytest.raises(ValueError, match=r"bad: is an agent's file that cannot be used: "):
         read_agent(tmp_path / "bad")
 
 
-@pytest.mark.parametrize("weight", [torch.zeros(1).expand(32, 32), torch.zeros(32, 32).T[:, :], "no tensor"])
-def test_a_tensor_that_is_none_of_its_own_is_refused(tmp_path: Path, weight: Any) -> None:
-    save_agent(tmp_path / "agent.pt", *trained())
-    content = torch.load(tmp_path / "agent.pt", weights_only=True)
-    content["weights"]["own.weight"] = weight
-    torch.save(content, tmp_path / "bad.pt")
-    with pytest.raises(ValueError, match=r"bad\.pt: is an agent's file that cannot be used: "):
-        read_agent(tmp_path / "bad.pt")
-
-
-@every_kind
-def test_a_file_of_another_version_says_so(tmp_path: Path, kind: str) -> None:
-    (tmp_path / "new").write_bytes(stored_parts({"format": "quedge-agent", "version": 7}, kind))
+def test_a_file_of_another_version_says_so(tmp_path: Path) -> None:
+    (tmp_path / "new").write_bytes(archive_of({"format": "quedge-agent", "version": 7}))
     with pytest.raises(ValueError, match=r"new: .* of version 7, and this quedge reads versions 1 and 2"):
         read_agent(tmp_path / "new")
 
@@ -208,18 +182,17 @@ def test_a_file_of_another_version_says_so(tmp_path: Path, kind: str) -> None:
 def test_a_file_of_before_equivariant_had_its_name_decides_as_it_did() -> None:
     """The file is of version 1: `lydroo-noma` with the shared actor, and noise on the logits."""
     file = read_agent(Path(__file__).with_name("agent_of_version_1.npz"))
-    assert file.course.policy == "equivariant"
+    assert file.config.policy == "equivariant"
     assert file.settings.quantiser == NoisyOrderPreserving(copy=NoisyCopy.LOGIT)
     trace = simulate(Scenario(devices=3), file.policy(), frames=30, seed=0)
     assert trace.data_queue_mbit[15:].mean() == pytest.approx(2.9607236081018087, rel=1e-6)  # as it ran then
     assert trace.offload[15:].mean() == pytest.approx(0.7111111111111111, abs=1e-12)
 
 
-@every_kind
-def test_a_compressed_file_is_refused_before_it_is_unpacked(tmp_path: Path, kind: str) -> None:
-    save_agent(tmp_path / f"agent{kind}", *trained())
+def test_a_compressed_file_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    save_agent(tmp_path / "agent.npz", *trained())
     with (
-        zipfile.ZipFile(tmp_path / f"agent{kind}") as stored,
+        zipfile.ZipFile(tmp_path / "agent.npz") as stored,
         zipfile.ZipFile(tmp_path / "small", "w", zipfile.ZIP_DEFLATED) as small,
     ):
         for entry in stored.infolist():
@@ -228,35 +201,65 @@ def test_a_compressed_file_is_refused_before_it_is_unpacked(tmp_path: Path, kind
         read_agent(tmp_path / "small")
 
 
-def test_both_formats_hold_the_same(tmp_path: Path) -> None:
+def test_parts_come_back_as_they_were_stored(tmp_path: Path) -> None:
     parts = saved_parts(tmp_path)
-    for kind in (NUMPY_SUFFIX, PYTORCH_SUFFIX):
-        again = read_parts(bytes(stored_parts(parts, kind)))
-        assert again.keys() == parts.keys()
-        for name, part in parts.items():
-            if isinstance(part, dict):
-                for member, values in part.items():
-                    np.testing.assert_array_equal(as_array(again[name][member]), values)
-            else:
-                assert again[name] == part
+    again = read_parts(bytes(archive_of(parts)))
+    assert again.keys() == parts.keys()
+    for name, part in parts.items():
+        if isinstance(part, dict):
+            assert again[name].keys() == part.keys()
+            for member, values in part.items():
+                np.testing.assert_array_equal(again[name][member], values)
+        else:
+            assert again[name] == part
 
 
-@pytest.mark.parametrize("name", ["agent", "agent.zip", "agent.PT", "pt"])
-def test_a_file_whose_ending_names_no_format_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=rf"{name}: is not allowed; it must end in \.npz, or in \.pt"):
-        check_storage(Path(name))
+def test_the_documentation_s_lines_make_npz_of_a_file_in_pytorch_s_format(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch = pytest.importorskip("torch")
+    config, training = trained()
+    save_agent(tmp_path / "agent.npz", config, training)
+    parts = read_parts((tmp_path / "agent.npz").read_bytes())
+    before = {
+        name: {key: torch.from_numpy(np.array(values, order="C")) for key, values in part.items()}
+        if isinstance(part, dict)
+        else part
+        for name, part in parts.items()
+    }  # as quedge kept agents in PyTorch's format
+    torch.save(before, tmp_path / "agent.pt")
+    whole = (tmp_path / "agent.npz").read_bytes()
+    (tmp_path / "agent.npz").unlink()
+    with pytest.raises(ValueError, match=r"agent\.pt: is in PyTorch's format, .* docs/lydroo\.md"):
+        read_agent(tmp_path / "agent.pt")
+    page = (Path(__file__).parents[2] / "docs" / "lydroo.md").read_text(encoding="utf-8")
+    (lines,) = re.findall(r"^```py\n(import numpy.*?)^```$", page, flags=re.DOTALL | re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(lines, "docs/lydroo.md", "exec"), {})
+    assert read_parts((tmp_path / "agent.npz").read_bytes()).keys() == read_parts(whole).keys()
+    file = read_agent(tmp_path / "agent.npz")
+    assert file.config == config
+    assert file.state.frames == 60
+    for name, values in training.agent.state().weights.items():
+        np.testing.assert_array_equal(file.state.weights[name], values)
+
+
+@pytest.mark.parametrize("name", ["agent", "agent.zip", "agent.pt", "npz"])
+def test_a_file_that_does_not_end_in_npz_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=rf"{name}: is not allowed; it must end in \.npz"):
+        check_suffix(Path(name))
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full disk to write to")
 def test_a_full_disk_is_an_error_of_the_system_with_the_file_s_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    course, training = trained(frames=5)
-    save_agent(tmp_path / "agent.pt", course, training)
-    before = (tmp_path / "agent.pt").read_bytes()
+    config, training = trained(frames=5)
+    save_agent(tmp_path / "agent.npz", config, training)
+    before = (tmp_path / "agent.npz").read_bytes()
     monkeypatch.setattr("builtins.open", lambda *_, **__: os.fdopen(os.open("/dev/full", os.O_WRONLY), "wb"))
     with pytest.raises(OSError, match="No space left") as failed:
-        save_agent(tmp_path / "agent.pt", course, training)
+        save_agent(tmp_path / "agent.npz", config, training)
     monkeypatch.undo()
-    assert failed.value.filename == str(tmp_path / "agent.pt")
-    assert (tmp_path / "agent.pt").read_bytes() == before
+    assert failed.value.filename == str(tmp_path / "agent.npz")
+    assert (tmp_path / "agent.npz").read_bytes() == before

@@ -16,14 +16,16 @@ from quedge.model.scenario import Scenario
 from quedge.policy.exact import Exact
 from quedge.policy.policy import Learner, Policy
 from quedge.service import server
-from quedge.service.cells import Cells, StateFolder
-from quedge.service.servicer import Observer
-from quedge.service.tls.access import ANY_CLIENT, Admission
+from quedge.service.cells import CellRegistry, StateFolder
+from quedge.service.monitoring.observers import Observer
+from quedge.service.servicer import Servicer
+from quedge.service.settings import Address
+from quedge.service.tls.access import ANY_CLIENT, AccessPolicy
 
 SCENARIO = Scenario(devices=3)
 
 _PATIENCE_S = 60.0
-_MOST_BASE_STATIONS = 1000
+_MAX_BASE_STATIONS = 1000
 
 
 class _Loop(asyncio.SelectorEventLoop):
@@ -42,7 +44,7 @@ class Service:
         deadline_s: when a frame of self-reporting devices closes.
         port: 0 for one of the system's choice.
         credentials: of TLS.
-        admission: what is asked of clients.
+        access: what is asked of clients.
         observer: who is told of what happens.
     """
 
@@ -56,15 +58,15 @@ class Service:
         deadline_s: float = 0.02,
         port: int = 0,
         credentials: Any = None,
-        admission: Admission = ANY_CLIENT,
+        access: AccessPolicy = ANY_CLIENT,
         observer: Observer | None = None,
     ) -> None:
         chosen = Exact() if policy is None else policy
         folder = None if state is None else StateFolder(state, f"{scenario} {chosen}", Durability.PROCESS)
         pace = Pace(late_s=_PATIENCE_S) if pace is None else pace
-        self._cells = Cells(lambda: Controller(scenario, chosen), folder, pace, _MOST_BASE_STATIONS)
-        self._listening = server.Listening("127.0.0.1", port, credentials)
-        self._deadline_s, self._admission, self._observer = deadline_s, admission, observer
+        self._cells = CellRegistry(lambda: Controller(scenario, chosen), folder, pace, _MAX_BASE_STATIONS)
+        self._listen, self._credentials = Address("127.0.0.1", port), credentials
+        self._deadline_s, self._access, self._observer = deadline_s, access, observer
         self._ready = threading.Event()
         self._loop = _Loop()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -92,15 +94,8 @@ class Service:
 
     def _run(self) -> None:
         async def run() -> None:
-            await server.serve(
-                self._cells,
-                "exact",
-                self._listening,
-                self._deadline_s,
-                self._listens,
-                self._observer,
-                admission=self._admission,
-            )
+            servicer = Servicer(self._cells, "exact", self._deadline_s, self._observer, self._access)
+            await server.serve(servicer, self._listen, self._credentials, self._listens)
 
         self._task = self._loop.create_task(run())
         with suppress(asyncio.CancelledError), closing(self._cells):

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 import quedge
+from quedge.controller.answer import ServedBy
 from quedge.controller.engine import Engine
-from quedge.controller.outcome import ServedBy
-from quedge.controller.report import Reason, Refused
+from quedge.controller.report import Reason, ReportRejected
 from quedge.model.frame import Status
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import BestSingle
@@ -220,7 +220,7 @@ def test_every_refusal_of_the_engine_reaches_the_user_by_name(
     service: Service, name: str, reason: Reason, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        Engine, "submit", lambda self, report, done: done(Refused(reason, "frame", "as the test has it"))
+        Engine, "submit", lambda self, report, done: done(ReportRejected(reason, "frame", "as the test has it"))
     )
     with (
         Client(service.target, name) as controller,
@@ -554,7 +554,7 @@ def test_a_policy_without_a_bound_gives_none(name: str) -> None:
 
 
 def test_the_pages_example_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    page = Path(__file__).parents[3] / "docs" / "service-client.md"
+    page = Path(__file__).parents[2] / "docs" / "service-client.md"
     (example,) = re.findall(r"```py\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     monkeypatch.setattr(quedge, "Client", Client, raising=False)
     with Service(Scenario(devices=10)) as running:

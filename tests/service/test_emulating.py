@@ -25,9 +25,11 @@ from tests.service.service_under_test import SCENARIO, Service, mute
 pytest.importorskip("grpc")
 
 from quedge.emulator.audit import Audit, Findings
-from quedge.emulator.emulate import Script, Stage, emulate, script_of
+from quedge.emulator.emulate import Target, Workload, emulate, workload_of
+from quedge.emulator.stations import Reports
 from quedge.service import quedge_pb2 as pb
 from quedge.service import translate
+from quedge.service.client.messages import Decided
 
 NUMBERS = itertools.count()
 FAST_HZ = 1e4
@@ -41,17 +43,17 @@ def service() -> Iterator[Service]:
 
 
 @pytest.fixture
-def stage(service: Service) -> Stage:
+def target(service: Service) -> Target:
     """A base station of the test's own, as fast as it goes."""
-    return Stage(service.target, f"cell-{next(NUMBERS)}", rate_hz=FAST_HZ)
+    return Target(service.target, f"cell-{next(NUMBERS)}", rate_hz=FAST_HZ)
 
 
-def script(frames: int = 100, scenario: Scenario = SCENARIO, loss: float = 0.0, churn: float = 0.0) -> Script:
-    return script_of(draw_world(scenario, frames, 5), 5, loss, churn)
+def workload(frames: int = 100, scenario: Scenario = SCENARIO, loss: float = 0.0, churn: float = 0.0) -> Workload:
+    return workload_of(draw_world(scenario, frames, 5), 5, loss, churn)
 
 
-def test_a_script_loses_and_sends_away_the_shares_that_were_asked_for() -> None:
-    played = script(20_000, loss=0.2, churn=0.01)
+def test_a_workload_loses_and_sends_away_the_shares_that_were_asked_for() -> None:
+    played = workload(20_000, loss=0.2, churn=0.01)
     present = ~played.away
     assert not (played.lost & played.away).any()
     assert played.lost[present].mean() == pytest.approx(0.2, abs=0.01)
@@ -61,17 +63,17 @@ def test_a_script_loses_and_sends_away_the_shares_that_were_asked_for() -> None:
     assert lasts == pytest.approx(10.5, rel=0.1)
 
 
-def test_the_same_seed_gives_the_same_script() -> None:
-    for one, other in zip(script(loss=0.3, churn=0.1)[1:], script(loss=0.3, churn=0.1)[1:], strict=True):
+def test_the_same_seed_gives_the_same_workload() -> None:
+    for one, other in zip(workload(loss=0.3, churn=0.1)[1:], workload(loss=0.3, churn=0.1)[1:], strict=True):
         np.testing.assert_array_equal(one, other)
 
 
 @BOTH
 @pytest.mark.parametrize(("loss", "churn"), [(0.0, 0.0), (0.1, 0.0), (0.1, 0.03)])
-def test_an_honest_service_violates_nothing(stage: Stage, as_base_station: bool, loss: float, churn: float) -> None:
-    played = script(300, loss=loss, churn=churn)
-    stage = dataclasses.replace(stage, as_base_station=as_base_station)
-    found = emulate(SCENARIO, played, stage)
+def test_an_honest_service_violates_nothing(target: Target, as_base_station: bool, loss: float, churn: float) -> None:
+    played = workload(300, loss=loss, churn=churn)
+    target = dataclasses.replace(target, as_base_station=as_base_station)
+    found = emulate(SCENARIO, played, target)
     assert found.described == ()
     assert (found.violations, found.trouble, found.refused, found.interrupted) == (0, "", {}, False)
     assert (found.frames, found.lost, found.away) == (300, played.lost.sum(), played.away.sum())
@@ -84,10 +86,10 @@ def test_an_honest_service_violates_nothing(stage: Stage, as_base_station: bool,
 
 
 @BOTH
-def test_a_run_goes_on_where_an_earlier_one_left_the_cell(stage: Stage, as_base_station: bool) -> None:
-    stage = dataclasses.replace(stage, as_base_station=as_base_station)
+def test_a_run_goes_on_where_an_earlier_one_left_the_cell(target: Target, as_base_station: bool) -> None:
+    target = dataclasses.replace(target, as_base_station=as_base_station)
     for _ in range(2):
-        found = emulate(SCENARIO, script(), stage)
+        found = emulate(SCENARIO, workload(), target)
         assert (found.violations, found.answered) == (0, 100)
 
 
@@ -95,24 +97,24 @@ def test_a_run_goes_on_where_an_earlier_one_left_the_cell(stage: Stage, as_base_
 def test_learners_and_time_division_violate_nothing_either(policy: Lydroo) -> None:
     with Service(policy=policy, deadline_s=0.004) as learning:
         for name, as_base_station in (("devices", False), ("base-station", True)):
-            stage = Stage(learning.target, name, rate_hz=FAST_HZ, as_base_station=as_base_station)
-            found = emulate(SCENARIO, script(150), stage)
+            target = Target(learning.target, name, rate_hz=FAST_HZ, as_base_station=as_base_station)
+            found = emulate(SCENARIO, workload(150), target)
             assert (found.violations, found.described, found.answered) == (0, (), 150)
 
 
 def test_estimates_are_reported_and_an_imperfect_scenario_violates_nothing(
-    service: Service, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    service: Service, target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    played = script(scenario=dataclasses.replace(SCENARIO, estimate_error=0.2, residual_sic_share=0.1))
+    played = workload(scenario=dataclasses.replace(SCENARIO, estimate_error=0.2, residual_sic_share=0.1))
     reported: list[np.ndarray] = []
     check = Audit.check
 
-    def listening(self: Audit, devices: np.ndarray, gains: np.ndarray, *rest: Any) -> None:
-        reported.append(gains)
-        check(self, devices, gains, *rest)
+    def listening(self: Audit, reports: Reports, decided: Decided) -> None:
+        reported.append(reports.channel_gain)
+        check(self, reports, decided)
 
     monkeypatch.setattr(Audit, "check", listening)
-    found = emulate(SCENARIO, played, dataclasses.replace(stage, as_base_station=True))
+    found = emulate(SCENARIO, played, dataclasses.replace(target, as_base_station=True))
     assert (found.violations, found.answered) == (0, 100)
     np.testing.assert_array_equal(reported, played.world.estimated_gain)
     assert (played.world.estimated_gain != played.world.channel_gain).all()
@@ -121,19 +123,19 @@ def test_estimates_are_reported_and_an_imperfect_scenario_violates_nothing(
 def test_a_secured_scenario_violates_nothing() -> None:
     scenario = Scenario(devices=3, suite="level3", device="stm32f411")
     with Service(scenario, deadline_s=0.004) as secured:
-        found = emulate(scenario, script(scenario=scenario), Stage(secured.target, rate_hz=FAST_HZ))
+        found = emulate(scenario, workload(scenario=scenario), Target(secured.target, rate_hz=FAST_HZ))
     assert (found.violations, found.answered) == (0, 100)
 
 
 def test_many_devices_each_with_a_stream() -> None:
     scenario = Scenario(devices=40)
     with Service(scenario, deadline_s=0.05) as wide:
-        found = emulate(scenario, script(20, scenario, 0.01, 0.01), Stage(wide.target, rate_hz=FAST_HZ))
+        found = emulate(scenario, workload(20, scenario, 0.01, 0.01), Target(wide.target, rate_hz=FAST_HZ))
     assert (found.violations, found.answered) == (0, 20)
 
 
-def test_the_rate_is_kept(stage: Stage) -> None:
-    found = emulate(SCENARIO, script(30), dataclasses.replace(stage, rate_hz=100.0, as_base_station=True))
+def test_the_rate_is_kept(target: Target) -> None:
+    found = emulate(SCENARIO, workload(30), dataclasses.replace(target, rate_hz=100.0, as_base_station=True))
     assert found.rate_hz <= 100.0 * 30 / 29 + 1.0  # the last frame ends as its own time begins
 
 
@@ -176,10 +178,10 @@ LIES = [
 @BOTH
 @pytest.mark.parametrize(("field", "lie"), LIES)
 def test_a_lie_is_caught_and_named(
-    stage: Stage, as_base_station: bool, field: str, lie: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
+    target: Target, as_base_station: bool, field: str, lie: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _lying(monkeypatch, lie)
-    found = emulate(SCENARIO, script(20), dataclasses.replace(stage, as_base_station=as_base_station))
+    found = emulate(SCENARIO, workload(20), dataclasses.replace(target, as_base_station=as_base_station))
     assert 0 < found.violations <= found.served_frames
     assert len(found.described) <= 5
     assert any(name in found.described[0] for name in field.split("|"))
@@ -199,21 +201,21 @@ def test_a_lie_is_caught_and_named(
     ],
 )
 def test_a_base_station_catches_what_devices_are_not_told(
-    stage: Stage, field: str, lie: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
+    target: Target, field: str, lie: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _lying(monkeypatch, lie)
-    found = emulate(SCENARIO, script(20), dataclasses.replace(stage, as_base_station=True))
+    found = emulate(SCENARIO, workload(20), dataclasses.replace(target, as_base_station=True))
     assert found.violations > 0
     assert field in found.described[0]
 
 
-def test_one_lie_counts_once(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_lie_counts_once(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     def lie(answer: pb.FrameAnswer) -> None:
         if answer.frame == 3:
             answer.data_queue_mbit[1] += 1.0
 
     _lying(monkeypatch, lie)
-    found = emulate(SCENARIO, script(20), dataclasses.replace(stage, as_base_station=True))
+    found = emulate(SCENARIO, workload(20), dataclasses.replace(target, as_base_station=True))
     assert found.violations == 2  # the frame of the lie, and the next one, which does not follow from it
     assert [text.split(":")[0] for text in found.described] == ["frame 3", "frame 4"]
 
@@ -232,45 +234,45 @@ def _lying(monkeypatch: pytest.MonkeyPatch, lie: Callable[[Any], None]) -> None:
 
 @BOTH
 def test_refusals_are_counted_and_their_data_reported_again(
-    stage: Stage, as_base_station: bool, monkeypatch: pytest.MonkeyPatch
+    target: Target, as_base_station: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from quedge.controller.engine import Engine
-    from quedge.controller.report import Reason, Refused
+    from quedge.controller.report import Reason, ReportRejected
 
     proper, turns = Engine.submit, itertools.count()
 
     def sometimes(self: Engine, report: Any, done: Any) -> None:
         if next(turns) % 5 == 4:
-            done(Refused(Reason.OVERLOADED, "frame", "as the test has it"))
+            done(ReportRejected(Reason.OVERLOADED, "frame", "as the test has it"))
         else:
             proper(self, report, done)
 
     monkeypatch.setattr(Engine, "submit", sometimes)
-    found = emulate(SCENARIO, script(), dataclasses.replace(stage, as_base_station=as_base_station))
+    found = emulate(SCENARIO, workload(), dataclasses.replace(target, as_base_station=as_base_station))
     assert found.violations == 0
     assert set(found.refused) == {"OVERLOADED"}
     assert 0 < found.answered < 100
 
 
-def test_a_name_that_is_taken_is_counted_and_nothing_is_answered(stage: Stage, service: Service) -> None:
+def test_a_name_that_is_taken_is_counted_and_nothing_is_answered(target: Target, service: Service) -> None:
     from quedge.service.client.client import Client
 
-    with Client(service.target, stage.base_station) as other, other.stream() as frames:
+    with Client(service.target, target.base_station) as other, other.stream() as frames:
         frames.decide(0, [1e-10] * 3, [1.0] * 3)
-        found = emulate(SCENARIO, script(10), stage)
+        found = emulate(SCENARIO, workload(10), target)
     assert (found.answered, found.refused, found.violations) == (0, {"NAME_TAKEN": 30}, 0)
 
 
-def test_a_cell_of_another_size_is_told(stage: Stage) -> None:
-    emulate(SCENARIO, script(2), stage)
+def test_a_cell_of_another_size_is_told(target: Target) -> None:
+    emulate(SCENARIO, workload(2), target)
     other = Scenario(devices=4)
-    found = emulate(other, script(2, other), stage)
+    found = emulate(other, workload(2, other), target)
     assert "3 devices and the emulation 4" in found.trouble
     assert found.frames == 0
 
 
-def test_ctrl_c_ends_it_with_what_was_found_so_far(stage: Stage) -> None:
-    found = emulate(SCENARIO, script(10_000), stage, _at(20, lambda: signal.raise_signal(signal.SIGINT)))
+def test_ctrl_c_ends_it_with_what_was_found_so_far(target: Target) -> None:
+    found = emulate(SCENARIO, workload(10_000), target, _at(20, lambda: signal.raise_signal(signal.SIGINT)))
     assert found.interrupted
     assert 20 <= found.frames < 10_000
     assert (found.violations, found.trouble) == (0, "")
@@ -279,9 +281,9 @@ def test_ctrl_c_ends_it_with_what_was_found_so_far(stage: Stage) -> None:
 @BOTH
 def test_a_service_that_ends_midway_is_told_with_what_was_found_so_far(as_base_station: bool) -> None:
     with Service(deadline_s=0.004) as ending:
-        stage = Stage(ending.target, rate_hz=FAST_HZ, as_base_station=as_base_station)
+        target = Target(ending.target, rate_hz=FAST_HZ, as_base_station=as_base_station)
         found = emulate(
-            SCENARIO, script(10_000), stage, _at(20, lambda: ending._loop.call_soon_threadsafe(ending._task.cancel))
+            SCENARIO, workload(10_000), target, _at(20, lambda: ending._loop.call_soon_threadsafe(ending._task.cancel))
         )
     assert found.trouble.startswith(ending.target)
     assert 20 <= found.frames < 10_000
@@ -297,14 +299,14 @@ def _at(frame: int, act: Callable[[], object]) -> Callable[[int], None]:
 
 
 @BOTH
-def test_offloaders_upload_records_of_the_predicted_size(stage: Stage, as_base_station: bool) -> None:
+def test_offloaders_upload_records_of_the_predicted_size(target: Target, as_base_station: bool) -> None:
     pytest.importorskip("cryptography")
     from quedge.pqc.suite import SUITES
     from quedge.pqc.uplink.algorithms import live_suite
 
     suite = dataclasses.replace(SUITES["level3"], rekey_frames=7, sign_every_frame=True)
-    stage = dataclasses.replace(stage, live=live_suite(suite), as_base_station=as_base_station, rate_hz=500.0)
-    found = emulate(SCENARIO, script(60), stage)
+    target = dataclasses.replace(target, live=live_suite(suite), as_base_station=as_base_station, rate_hz=500.0)
+    found = emulate(SCENARIO, workload(60), target)
     secured = found.secured
     assert secured is not None
     assert (found.violations, secured.violations, secured.rejected, secured.left_out) == (0, 0, 0, 0)
@@ -314,14 +316,18 @@ def test_offloaders_upload_records_of_the_predicted_size(stage: Stage, as_base_s
     assert 0.0 < secured.payload_factor < 1.0
 
 
-def test_an_upload_of_another_size_than_predicted_is_a_violation(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_upload_of_another_size_than_predicted_is_a_violation(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("cryptography")
     from quedge.emulator import uploads
     from quedge.pqc.suite import SUITES
     from quedge.pqc.uplink.algorithms import live_suite
 
     monkeypatch.setattr(uploads, "frame_bytes", lambda traffic, payload, exchanged: payload)
-    found = emulate(SCENARIO, script(20), dataclasses.replace(stage, live=live_suite(SUITES["level3"]), rate_hz=200.0))
+    found = emulate(
+        SCENARIO, workload(20), dataclasses.replace(target, live=live_suite(SUITES["level3"]), rate_hz=200.0)
+    )
     assert found.secured is not None
     assert found.violations == found.secured.violations == found.secured.uploads > 0
     assert "bytes arrived" in found.described[0]
@@ -335,9 +341,9 @@ def told(*arguments: str) -> tuple[int, str, str, BaseException | None]:
     return result.exit_code, result.stdout, result.stderr, result.exception
 
 
-def test_the_command_gives_one_json_object(stage: Stage) -> None:
+def test_the_command_gives_one_json_object(target: Target) -> None:
     status, output, complaints, _ = told(
-        "--connect", stage.target, "--base-station", stage.base_station, "--devices", "3", "--frames", "100",
+        "--connect", target.address, "--base-station", target.base_station, "--devices", "3", "--frames", "100",
         "--rate", "1000", "--loss", "0.02", "--churn", "0.01", "--seed", "1", "--json",
     )  # fmt: skip
     found = json.loads(output)
@@ -348,13 +354,13 @@ def test_the_command_gives_one_json_object(stage: Stage) -> None:
     assert set(found) >= {"lost", "refused", "late", "fallback", "round_trip_ms_p95", "rate_achieved_hz"}
 
 
-def test_the_command_plays_recordings_and_reports_secured_bytes(stage: Stage, tmp_path: Path) -> None:
+def test_the_command_plays_recordings_and_reports_secured_bytes(target: Target, tmp_path: Path) -> None:
     pytest.importorskip("cryptography")
     file = tmp_path / "walk.csv"
     rows = [f"{t},{n},{1e-10 * (1 + n)},{1.0 + t % 3}" for t in range(12) for n in range(3)]
     file.write_text("\n".join(["frame,device,channel_gain,arrival_mbit", *rows]))
     status, output, _, _ = told(
-        "--connect", stage.target, "--base-station", stage.base_station, "--as-base-station", "--channel-trace",
+        "--connect", target.address, "--base-station", target.base_station, "--as-base-station", "--channel-trace",
         str(file), "--arrival-trace", str(file), "--pqc", "level3", "--pqc-share", "0.1", "--json",
     )  # fmt: skip
     found = json.loads(output)
@@ -363,19 +369,19 @@ def test_the_command_plays_recordings_and_reports_secured_bytes(stage: Stage, tm
     assert found["secured_payload_factor"] == found["secured_payload_factor_predicted"]
 
 
-def test_the_command_tells_people_in_lines(stage: Stage) -> None:
+def test_the_command_tells_people_in_lines(target: Target) -> None:
     status, output, _, _ = told(
-        "--connect", stage.target, "--base-station", stage.base_station, "--set", "devices=3", "--frames", "20"
+        "--connect", target.address, "--base-station", target.base_station, "--set", "devices=3", "--frames", "20"
     )
     assert status == 0
     assert "20 frames of 3 devices" in output
     assert "ms p99" in output
 
 
-def test_a_violation_is_status_1_and_told(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_violation_is_status_1_and_told(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     _lying(monkeypatch, _scaled("power_w", 2.0))
     status, _, complaints, _ = told(
-        "--connect", stage.target, "--base-station", stage.base_station, "--as-base-station", "--devices", "3",
+        "--connect", target.address, "--base-station", target.base_station, "--as-base-station", "--devices", "3",
         "--frames", "5", "--json",
     )  # fmt: skip
     assert status == 1
@@ -441,7 +447,7 @@ def test_the_command_line_stands_without_grpc() -> None:
     assert done.stdout.strip() == "False"
 
 
-def test_findings_are_plain_values(stage: Stage) -> None:
-    found = emulate(SCENARIO, script(3), stage)
+def test_findings_are_plain_values(target: Target) -> None:
+    found = emulate(SCENARIO, workload(3), target)
     assert isinstance(found, Findings)
     json.dumps(dataclasses.asdict(found))

@@ -1,4 +1,4 @@
-"""Every refusal is told to those who watch, wherever it happens, and none of them makes anything grow."""
+"""Every refusal is told to the observer, wherever it happens, and none of them makes anything grow."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ from quedge.controller.engine import Pace
 from quedge.policy.exact import Exact
 from quedge.service import methods
 from quedge.service import quedge_pb2 as pb
-from quedge.service.cells import Cells
-from quedge.service.monitoring.history import History
+from quedge.service.cells import CellRegistry
+from quedge.service.monitoring.endpoints import live
 from quedge.service.monitoring.logs import Logs
 from quedge.service.monitoring.metrics import Metrics
 from quedge.service.monitoring.observers import Observers
+from quedge.service.monitoring.statistics import Statistics
 from quedge.service.servicer import Servicer
 from quedge.service.settings import Rendering
 from tests.service.service_under_test import SCENARIO, Service
 from tests.service.wire import (
     METHODS,
+    PlainText,
     Remembering,
     Stream,
     asked,
@@ -60,7 +62,7 @@ def test_every_refusal_of_a_device_s_report_is_told() -> None:
 
 
 def test_a_frame_of_devices_that_is_refused_counts_each_device_s_report() -> None:
-    watching, nothing_waits = Remembering(), Pace(most_waiting=0)
+    watching, nothing_waits = Remembering(), Pace(max_waiting=0)
     with Service(observer=watching, pace=nothing_waits) as service, connected(service.target) as channel:
         streams = [Stream(channel, methods.SERVE_DEVICE) for _ in range(2)]
         for number, stream in enumerate(streams):
@@ -115,29 +117,30 @@ def random_names(count: int) -> list[str]:
     return ["".join(row) if place % 2 else f"a name {''.join(row)}" for place, row in enumerate(rows)]
 
 
-async def in_turn(servicer: Servicer, requests: list[pb.FrameReport]) -> list[Any]:
-    return [(await servicer.decide(request, None)).outcome for request in requests]
+async def one_by_one(servicer: Servicer, requests: list[pb.FrameReport]) -> list[Any]:
+    return [(await servicer.decide(request, PlainText())).outcome for request in requests]
 
 
 def test_ten_thousand_names_that_nobody_checked_make_nothing_grow() -> None:
     budget_w = SCENARIO.per_device("power_budget_w")
-    metrics, history, log = Metrics(budget_w), History(budget_w), io.StringIO()
+    statistics, log = Statistics(budget_w), io.StringIO()
+    metrics = Metrics(statistics)
     logs = Logs(Rendering.JSON, log, clock=lambda: 0.0)
-    cells = Cells(lambda: Controller(SCENARIO, Exact()), None, most=3)
-    servicer = Servicer(cells, "exact", 0.02, Observers((metrics, history, logs), logs.observer_failed))
+    cells = CellRegistry(lambda: Controller(SCENARIO, Exact()), None, max_cells=3)
+    servicer = Servicer(cells, "exact", 0.02, Observers((statistics, logs), logs.observer_failed))
     names = [f"roof-{number}" for number in range(3)]
     try:
         first = [*(frame_report(0, name) for name in names), frame_report(0, "a name"), frame_report(9, names[0])]
-        assert asyncio.run(in_turn(servicer, first)) == [pb.SERVED] * 3 + [pb.BAD_NAME, pb.FUTURE_FRAME]
-        seen = labels_of(metrics), history.live("ready").count('"next_frame"')
+        assert asyncio.run(one_by_one(servicer, first)) == [pb.SERVED] * 3 + [pb.BAD_NAME, pb.FUTURE_FRAME]
+        seen = labels_of(metrics), live(statistics).count('"next_frame"')
         invented = random_names(10_000)
-        outcomes = asyncio.run(in_turn(servicer, [frame_report(0, name) for name in invented]))
+        outcomes = asyncio.run(one_by_one(servicer, [frame_report(0, name) for name in invented]))
         assert outcomes == [pb.BAD_NAME] * 10_000
-        assert (labels_of(metrics), history.live("ready").count('"next_frame"')) == seen
+        assert (labels_of(metrics), live(statistics).count('"next_frame"')) == seen
         assert seen[1] == 3
-        assert not any(name in history.live("ready") for name in invented)
+        assert not any(name in live(statistics) for name in invented)
         assert cells.names() == names
-        assert metrics.registry.get_sample_value("quedge_refused_total", {"outcome": "bad_name"}) == 10_001
+        assert statistics.refusals["bad_name"] == 10_001
     finally:
         cells.close()
         logs.stopped()
@@ -147,6 +150,4 @@ def test_ten_thousand_names_that_nobody_checked_make_nothing_grow() -> None:
 
 def labels_of(metrics: Metrics) -> set[tuple[str, ...]]:
     """All time series that Prometheus would keep."""
-    return {
-        (sample.name, *sample.labels.values()) for family in metrics.registry.collect() for sample in family.samples
-    }
+    return {(sample.name, *sample.labels.values()) for family in metrics.collect() for sample in family.samples}

@@ -12,7 +12,7 @@ import pytest
 from quedge.controller.engine import Pace
 from quedge.service import methods, translate
 from quedge.service import quedge_pb2 as pb
-from quedge.service.calls import MOST_OWED, EndedError, in_order
+from quedge.service.calls import MAX_IN_FLIGHT, EndedError, serve_in_order
 from tests.service.gated import Gated
 from tests.service.service_under_test import Service
 from tests.service.wire import (
@@ -80,7 +80,7 @@ def test_devices_that_outrun_the_policy_are_answered_by_best_single(policy: Gate
 
 def test_frames_of_devices_beyond_those_that_may_wait_are_refused_and_the_next_is_served(policy: Gated) -> None:
     with (
-        Service(policy=policy, pace=Pace(late_s=60.0, most_waiting=2)) as service,
+        Service(policy=policy, pace=Pace(late_s=60.0, max_waiting=2)) as service,
         connected(service.target) as channel,
     ):
         device = Stream(channel, methods.SERVE_DEVICE)
@@ -97,7 +97,7 @@ def test_frames_of_devices_beyond_those_that_may_wait_are_refused_and_the_next_i
 
 @pytest.mark.parametrize("method", [methods.SERVE_FRAMES, methods.SERVE_DEVICE])
 def test_who_reads_nothing_for_a_long_time_loses_no_answer(method: methods.Method) -> None:
-    count = 20 * MOST_OWED
+    count = 20 * MAX_IN_FLIGHT
     with Service() as service, connected(service.target) as channel:
         stream = Stream(channel, method)
         for frame in range(count):
@@ -165,11 +165,11 @@ def test_no_more_is_begun_than_may_be_owed() -> None:
         heard.append(number)
 
     async def test() -> None:
-        stream = asyncio.create_task(in_order(numbers(1000), begin, write))
+        stream = asyncio.create_task(serve_in_order(numbers(1000), begin, write))
         for number in range(1000):
-            for _ in range(3 * MOST_OWED):
+            for _ in range(3 * MAX_IN_FLIGHT):
                 await asyncio.sleep(0)
-            assert number < len(begun) <= number + MOST_OWED + 2  # one is waited for, and one for room
+            assert number < len(begun) <= number + MAX_IN_FLIGHT + 2  # one is waited for, and one for room
             begun[number].set_result(number)
         await stream
 
@@ -191,18 +191,18 @@ def test_what_ends_the_requests_is_raised_after_the_answers_to_those_before() ->
 
     enough = EndedError(grpc.StatusCode.UNAVAILABLE, "enough")
     with pytest.raises(EndedError, match="enough"):
-        asyncio.run(asyncio.wait_for(in_order(numbers(3, enough), begin, write), PATIENCE_S))
+        asyncio.run(asyncio.wait_for(serve_in_order(numbers(3, enough), begin, write), PATIENCE_S))
     assert heard == [0, 1, 2]
 
 
 def test_a_mistake_in_an_answer_ends_a_stream_and_does_not_leave_it_hanging(monkeypatch: pytest.MonkeyPatch) -> None:
-    def mistaken(served: object) -> None:
+    def on_observer_error(served: object) -> None:
         raise RuntimeError("a mistake of ours")
 
     with Service() as service, connected(service.target) as channel:
         assert asked(channel, methods.DECIDE, frame_report(0)).outcome == pb.SERVED
-        monkeypatch.setattr(translate, "answer_of", mistaken)
-        monkeypatch.setattr(translate, "device_answer_of", lambda answer, device: mistaken(answer))
+        monkeypatch.setattr(translate, "answer_of", on_observer_error)
+        monkeypatch.setattr(translate, "device_answer_of", lambda answer, device: on_observer_error(answer))
         for method, report in (
             (methods.SERVE_FRAMES, frame_report(1)), (methods.SERVE_DEVICE, device_report(0)),
             (methods.DECIDE, frame_report(3)),

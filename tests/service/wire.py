@@ -13,12 +13,21 @@ import grpc
 from quedge.controller.engine import Served
 from quedge.service import methods
 from quedge.service import quedge_pb2 as pb
+from quedge.service.monitoring.observers import Observer
 
 PATIENCE_S = 20.0
 METHODS = (methods.SERVE_FRAMES, methods.SERVE_DEVICE, methods.DECIDE, methods.STATE, methods.CHECKPOINT)
 
 
-class Remembering:
+class PlainText:
+    """The context of a call in plain text."""
+
+    def auth_context(self) -> dict[str, Any]:
+        """See `grpc.ServicerContext`."""
+        return {}
+
+
+class Remembering(Observer):
     """An observer that remembers what it was told."""
 
     def __init__(self) -> None:

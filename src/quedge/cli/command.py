@@ -1,4 +1,4 @@
-"""The `quedge` command: its sub-commands, and what becomes of errors and interruptions."""
+"""The `quedge` command: its sub-commands, and how errors and interruptions end it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from quedge.cli.demo import demo
 from quedge.cli.emulate import emulate_devices
 from quedge.cli.export import export_agent
 from quedge.cli.init import init
-from quedge.cli.options import UsageError
+from quedge.cli.options import UsageError, with_ray_address
 from quedge.cli.pqc import pqc
-from quedge.cli.reproduce import report, reproduce_paper, with_ray_address
+from quedge.cli.reproduce import report, reproduce_paper
 from quedge.cli.run import run
 from quedge.cli.serve import serve
 from quedge.cli.sweep import sweep
@@ -33,12 +33,9 @@ from quedge.experiments.engine.workers import WorkersError
 _FAILED, _MISUSED, _INTERRUPTED, _BROKEN_PIPE = 1, 2, 130, 141
 _OUTPUT = "output"
 
-# Older versions of typer stand on click, newer ones on a copy of it; both have this base of all usage errors.
-_ParserError: Any = typer.BadParameter.__mro__[2]
-
 
 class _CommandError(Exception):
-    """An error on its way past typer, which it was raised from."""
+    """Carries an error past typer, as its cause."""
 
 
 class _Commands(TyperGroup):
@@ -116,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _status_of(arguments)
         finally:
             for stream in (sys.stdout, sys.stderr):
-                _let_go(stream)
+                _flush_last(stream)
 
 
 def _status_of(arguments: list[str]) -> int:
@@ -131,9 +128,6 @@ def _status_of(arguments: list[str]) -> int:
         if isinstance(ended.__context__, BrokenPipeError):
             return _BROKEN_PIPE
         raise
-    except _ParserError as error:
-        command = error.ctx.command_path if error.ctx else "quedge"
-        return _complain(f"{error.format_message().rstrip('.')}. See '{command} --help'.", _MISUSED)
     except (UsageError, MissingExtraError, WorkersError) as error:
         return _complain(str(error), _MISUSED)
     except (KeyboardInterrupt, typer.Abort):
@@ -147,15 +141,21 @@ def _status_of(arguments: list[str]) -> int:
     except Exception as error:
         if _is_interruption(error):
             return _INTERRUPTED
-        raise
+        if not hasattr(error, "format_message"):
+            raise
+        # An error of the parser: older versions of typer stand on click, newer ones on a copy of it without a public
+        # name for the base of these errors, but all of them have this method.
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "quedge"
+        return _complain(f"{error.format_message().rstrip('.')}. See '{command} --help'.", _MISUSED)
     return status if isinstance(status, int) else 0
 
 
 def _failed(error: BaseException | None) -> int:
-    """What becomes of an error of a file, a stream or a socket: it is told by name, as far as it has one.
+    """Report an error of a file, a stream or a socket by name, as far as it has one, and return the exit status.
 
     Raises:
-        EOFError: that is a mistake of ours; it keeps its traceback.
+        EOFError: a mistake of ours; it keeps its traceback.
     """
     if not isinstance(error, OSError):
         raise error or RuntimeError
@@ -167,7 +167,7 @@ def _failed(error: BaseException | None) -> int:
 
 @contextlib.contextmanager
 def _named_output() -> Iterator[None]:
-    """Have errors of standard output, and no others, say that they are."""
+    """Mark errors of standard output, and no others, by the file name "output"."""
     given = sys.stdout
     if type(given) is io.TextIOWrapper:
         with contextlib.suppress(OSError):
@@ -207,7 +207,7 @@ def _complain(message: str, status: int) -> int:
     return status
 
 
-def _let_go(stream: TextIO) -> None:
+def _flush_last(stream: TextIO) -> None:
     """Keep Python from failing once more when it flushes a stream at its end, on a full disk, say."""
     try:
         stream.flush()

@@ -1,4 +1,4 @@
-"""`quedge decide`: answer frames, one per line."""
+"""`quedge decide`: decide frames, one per line."""
 
 from __future__ import annotations
 
@@ -14,24 +14,23 @@ from typing import IO, Annotated, Any
 import numpy as np
 import typer
 
-from quedge.cli import completing
-from quedge.cli.options import AgentFile, LearnerSettings, Settings, UsageError, refusing
+from quedge.cli.options import AgentFile, LearnerSettings, OnePolicy, Settings, UsageError, refusing
 from quedge.cli.progress import compile_decisions
-from quedge.files.policies import ALLOWED, policies_by_name
-from quedge.files.scenario import Given, read_scenario
+from quedge.files.policies import policies_by_name
+from quedge.files.scenario import ParsedScenario, read_scenario
 from quedge.model.cell import Cell, cell_of
 from quedge.model.frame import Decision, Frame, checked_frame
 from quedge.policy.policy import Learner, Policy, begun
 
 _FIELDS = ("channel_gain", "data_queue_mbit", "energy_queue")
-_MOST_DEVICES = 100_000
+_MAX_DEVICES = 100_000
 
 
-def answer_lines(lines: Iterable[bytes], given: Given, policy: Policy | Learner) -> Iterator[tuple[str, bool]]:
-    """Decide frames, one a line.
+def answer_lines(lines: Iterable[bytes], given: ParsedScenario, policy: Policy | Learner) -> Iterator[tuple[str, bool]]:
+    """Decide frames, one per line.
 
     A line holds an object with `channel_gain` (W/W), `data_queue_mbit` and `energy_queue`, each a list with one
-    number a device. Its answer holds the decision's fields, or `error` and `line`, the number of the line. Blank
+    number per device. Its answer holds the decision's fields, or `error` and `line`, the number of the line. Blank
     lines have no answer.
 
     Args:
@@ -94,7 +93,7 @@ def _frame_of(line: bytes, cell_for: Any) -> Frame:
         raise ValueError(f"the line must be a JSON object with the fields {', '.join(_FIELDS)}")
     for name in _FIELDS:
         if name not in fields:
-            raise ValueError(f"{name}: no such field; it must be a list with one number a device")
+            raise ValueError(f"{name}: no such field; it must be a list with one number per device")
         _refuse_non_numbers(name, fields[name])
     for name in fields:
         if name not in _FIELDS:
@@ -104,8 +103,8 @@ def _frame_of(line: bytes, cell_for: Any) -> Frame:
 
 def _refuse_non_numbers(name: str, values: Any) -> None:
     """Refuse what NumPy would quietly turn into numbers: texts, truth values, nested lists."""
-    if not isinstance(values, list) or not 1 <= len(values) <= _MOST_DEVICES:
-        raise ValueError(f"{name}: must be a list with one number a device, at least one and at most {_MOST_DEVICES}")
+    if not isinstance(values, list) or not 1 <= len(values) <= _MAX_DEVICES:
+        raise ValueError(f"{name}: must be a list with one number per device, at least one and at most {_MAX_DEVICES}")
     for position, value in enumerate(values):
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise ValueError(f"{name}[{position}]: {json.dumps(value)[:60]} is not allowed; it must be a number")
@@ -113,7 +112,7 @@ def _refuse_non_numbers(name: str, values: Any) -> None:
             raise ValueError(f"{name}[{position}]: an integer of that size is not allowed; it must be finite")
 
 
-def _cell_for(given: Given, devices: int) -> Cell:
+def _cell_for(given: ParsedScenario, devices: int) -> Cell:
     if devices == given.scenario.devices:
         return cell_of(given.scenario)
     if given.fixes_devices:
@@ -125,13 +124,8 @@ def _cell_for(given: Given, devices: int) -> Cell:
 
 
 def decide(
-    file: Annotated[Path | None, typer.Argument(help="Frames as JSON Lines; standard input without.")] = None,
-    policy: Annotated[
-        str | None,
-        typer.Option(
-            help=f"Who decides: {ALLOWED}; exact without, or the agent's.", autocompletion=completing.policies
-        ),
-    ] = None,
+    file: Annotated[Path | None, typer.Argument(help="Frames as JSON Lines; without it, standard input.")] = None,
+    policy: OnePolicy = None,
     learner: LearnerSettings = None,
     agent: AgentFile = None,
     scenario: Annotated[Path | None, typer.Option(help="Scenario file (TOML).")] = None,

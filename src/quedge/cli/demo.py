@@ -8,9 +8,9 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from quedge.cli.options import Seed, UsageError, frames_of, place_of, refusing
+from quedge.cli.options import Seed, UsageError, frames_option, parse_path, refusing, value_option
 from quedge.cli.progress import compile_run, print_comparison, progress_bars
-from quedge.cli.run_files import check_drawing, summary_object
+from quedge.cli.run import check_drawing, summary_object
 from quedge.files.atomic import check_folder_takes_files, whole_file
 from quedge.files.policies import POLICIES
 from quedge.model.scenario import Scenario
@@ -34,15 +34,13 @@ class _Part(NamedTuple):
 
 
 def demo(
-    frames: Annotated[
-        int, typer.Option(parser=frames_of, metavar="N", help="Frames to run; of the recording at most what it holds.")
-    ] = 10_000,
+    frames: Annotated[int, frames_option("Frames to run; at most as many as a recording holds.")] = 10_000,
     seed: Seed = 0,
-    out: Annotated[Path, typer.Option(parser=place_of, metavar="FILE", help="The figure (PNG).")] = Path(
-        "results/demo.png"
-    ),
-    no_figure: Annotated[bool, typer.Option("--no-figure", help="Draw none; it needs Matplotlib.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a scenario and policy and line.")] = False,
+    out: Annotated[Path, value_option(parse_path, "FILE", "The figure (PNG).")] = Path("results/demo.png"),
+    no_figure: Annotated[bool, typer.Option("--no-figure", help="Leave the figure out; it needs Matplotlib.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object per scenario and policy, one per line.")
+    ] = False,
 ) -> None:
     """Compare every policy in the paper's scenario and on ray-traced channels of Munich; draw one figure."""
     if not no_figure:
@@ -81,7 +79,7 @@ def _parts(frames: int) -> list[_Part]:
 
 
 def _draw(kept: list[tuple[str, dict[str, Trace]]], out: Path) -> None:
-    """One figure with a column a scenario."""
+    """One figure with one column per scenario."""
     from quedge.experiments.figures import Runs, draw_runs
 
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -90,7 +88,7 @@ def _draw(kept: list[tuple[str, dict[str, Trace]]], out: Path) -> None:
 
 
 def _check_figure(out: Path) -> None:
-    """Refuse a place where the figure cannot be written, before the run rather than after it."""
+    """Refuse a figure that could not be written, before the run rather than after it."""
     if out.suffix.lower() != ".png":
         raise UsageError(f"--out: {out}: is not allowed; the figure is a PNG, so the name must end in .png")
     if out.is_dir():

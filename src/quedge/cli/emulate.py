@@ -1,4 +1,4 @@
-"""`quedge emulate`: devices that are not there, against a service that is."""
+"""`quedge emulate`: simulated devices report to a controller service, and every answer is checked."""
 
 from __future__ import annotations
 
@@ -10,25 +10,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from quedge.cli import completing
 from quedge.cli.options import (
     ArrivalTrace,
+    AsJson,
     ChannelTrace,
     ScenarioFile,
     Seed,
     Settings,
-    frames_of,
-    integer_from,
+    complete_suites,
+    frames_option,
+    integer_option,
+    parse_share,
+    parse_target,
     positive_to,
     read_traces,
     refusing,
-    share_of,
-    target_of,
+    value_option,
 )
 from quedge.cli.pqc.show import suite_named
 from quedge.cli.progress import explained_pause, progress_bars
 from quedge.errors import check_installed
 from quedge.files.scenario import Preset, read_scenario
+from quedge.model.scenario import Scenario
+from quedge.policy.baselines import BestSingle
 from quedge.pqc.suite import SUITES
 from quedge.service.settings import poll_directly
 from quedge.simulation.run import simulate
@@ -39,25 +43,18 @@ if TYPE_CHECKING:
     from quedge.emulator.uploads import Secured
 
 _FRAMES = 2000
-_MOST_DEVICES = 10_000
-_MOST_RATE_HZ = 1e6
+_MAX_RATE_HZ = 1e6
 _FAILED, _INTERRUPTED = 1, 130
 
 
 def emulate_devices(
-    connect: Annotated[str, typer.Option(parser=target_of, metavar="HOST:PORT", help="Where the service listens.")],
+    connect: Annotated[str, value_option(parse_target, "HOST:PORT", "Where the service listens.")],
     scenario: ScenarioFile = None,
-    devices: Annotated[
-        int | None,
-        typer.Option(parser=integer_from(1, _MOST_DEVICES), metavar="N", help="Devices; the scenario's without."),
-    ] = None,
+    devices: Annotated[int | None, integer_option(1, 10_000, "Number of devices; without it, the scenario's.")] = None,
     frames: Annotated[
-        int | None,
-        typer.Option(parser=frames_of, metavar="N", help=f"Frames to play; {_FRAMES}, or what the traces hold."),
+        int | None, frames_option(f"Frames to play; without it, {_FRAMES:,}, or as many as the traces hold.")
     ] = None,
-    rate: Annotated[
-        float, typer.Option(parser=positive_to(_MOST_RATE_HZ), metavar="HZ", help="Frames a second.")
-    ] = 200.0,
+    rate: Annotated[float, value_option(positive_to(_MAX_RATE_HZ), "HZ", "Frames per second.")] = 200.0,
     settings: Settings = None,
     seed: Seed = 0,
     base_station: Annotated[
@@ -66,14 +63,9 @@ def emulate_devices(
     as_base_station: Annotated[
         bool, typer.Option("--as-base-station", help="One stream reports for all devices; else each has its own.")
     ] = False,
-    loss: Annotated[
-        float, typer.Option(parser=share_of, metavar="SHARE", help="Share of the devices' reports that are lost.")
-    ] = 0.0,
+    loss: Annotated[float, value_option(parse_share, "SHARE", "Share of the devices' reports that are lost.")] = 0.0,
     churn: Annotated[
-        float,
-        typer.Option(
-            parser=share_of, metavar="SHARE", help="Share of its frames in which a device leaves, for 1 to 20 frames."
-        ),
+        float, value_option(parse_share, "SHARE", "Probability per frame that a device leaves, for 1 to 20 frames.")
     ] = 0.0,
     channel_trace: ChannelTrace = None,
     arrival_trace: ArrivalTrace = None,
@@ -81,18 +73,17 @@ def emulate_devices(
         str | None,
         typer.Option(
             metavar="SUITE",
-            autocompletion=completing.suites,
-            help=f"Offloaders upload records secured by it: {', '.join(SUITES)}.",
+            autocompletion=complete_suites,
+            help=f"Offloading devices upload records secured by this suite: {', '.join(SUITES)}.",
         ),
     ] = None,
     pqc_share: Annotated[
-        float,
-        typer.Option(parser=positive_to(1.0), metavar="SHARE", help="Share of the decided bits that are uploaded."),
+        float, value_option(positive_to(1.0), "SHARE", "Share of the decided bits that are uploaded.")
     ] = 0.01,
-    ca: Annotated[Path | None, typer.Option(help="TLS: certificate that the service's one is signed by (PEM).")] = None,
+    ca: Annotated[Path | None, typer.Option(help="TLS: certificate of the CA that signed the service's (PEM).")] = None,
     cert: Annotated[Path | None, typer.Option(help="TLS: own certificate, where the service asks for one.")] = None,
     key: Annotated[Path | None, typer.Option(help="TLS: key of the own certificate.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, nothing else.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Play a scenario's world against the controller service and check every answer.
 
@@ -101,7 +92,7 @@ def emulate_devices(
     check_installed("grpc", "quedge emulate", "grpcio", "serve")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what is wrong with a connection is told in our own words
     poll_directly()
-    from quedge.emulator.emulate import Stage, emulate, script_of
+    from quedge.emulator.emulate import Target, emulate, workload_of
     from quedge.service.client.connection import credentials_of
 
     presets = [] if devices is None else [Preset("--devices", "devices", devices)]
@@ -112,12 +103,12 @@ def emulate_devices(
         count = frames or traces.frames or _FRAMES
         world = draw_world(cell, count, seed, traces.channel, traces.arrivals)
     live = None if pqc is None else _live_suite(pqc)
-    stage = Stage(connect, base_station, credentials, rate, as_base_station, live, pqc_share)
-    script = script_of(world, seed, loss, churn)
+    target = Target(connect, base_station, credentials, rate, as_base_station, live, pqc_share)
+    workload = workload_of(world, seed, loss, churn)
     with explained_pause():
-        _compile()
+        simulate(Scenario(devices=2), BestSingle(), frames=2)  # what checks answers is compiled before the first frame
     with progress_bars(count) as progress:
-        found = emulate(cell, script, stage, lambda done: progress("emulate", done))
+        found = emulate(cell, workload, target, lambda done: progress("emulate", done))
     _tell(found, rate, as_json)
     if found.interrupted:
         raise typer.Exit(_INTERRUPTED)
@@ -126,20 +117,13 @@ def emulate_devices(
 
 
 def _live_suite(name: str) -> Any:
-    """A suite that runs here."""
+    """A suite whose algorithms the installed libraries run."""
     from quedge.pqc.uplink.algorithms import live_suite
 
-    suite = suite_named("--pqc", name)
+    with refusing():
+        suite = suite_named("--pqc", name)
     with refusing("--pqc"):
         return live_suite(suite)
-
-
-def _compile() -> None:
-    """Compile, or load from disk, what checks answers, so that no frame has to wait for it."""
-    from quedge.model.scenario import Scenario
-    from quedge.policy.baselines import BestSingle
-
-    simulate(Scenario(devices=2), BestSingle(), frames=2)
 
 
 def _tell(found: Findings, rate: float, as_json: bool) -> None:
@@ -154,40 +138,19 @@ def _tell(found: Findings, rate: float, as_json: bool) -> None:
 
 
 def _as_object(found: Findings, rate: float) -> dict[str, object]:
-    times = found.round_trip_ms
-    told: dict[str, object] = {
-        "devices": found.devices,
-        "frames": found.frames,
-        "answered": found.answered,
-        "reports": found.reports,
-        "lost": found.lost,
-        "away": found.away,
-        "refused": found.refused,
-        "served_frames": found.served_frames,
-        "late": found.late,
-        "policy_failed": found.policy_failed,
-        "fallback": found.fallback,
-        "violations": found.violations,
-        "described": list(found.described),
-        "rate_hz": rate,
-        "rate_achieved_hz": found.rate_hz,
-        **{f"round_trip_ms_{mark}": times.get(mark) for mark in ("p50", "p95", "p99", "max")},
-        "interrupted": found.interrupted,
-        "trouble": found.trouble,
-    }
-    return told if found.secured is None else {**told, **_secured_object(found.secured)}
-
-
-def _secured_object(secured: Secured) -> dict[str, object]:
-    return {
-        "secured_uploads": secured.uploads,
-        "secured_rejected": secured.rejected,
-        "secured_left_out": secured.left_out,
-        "secured_task_bytes": secured.task_bytes,
-        "secured_bytes": secured.wire_bytes,
-        "secured_payload_factor": secured.payload_factor,
-        "secured_payload_factor_predicted": secured.payload_factor_predicted,
-    }
+    counts = (
+        "devices", "frames", "answered", "reports", "lost", "away", "refused", "served_frames", "late", "policy_failed",
+        "fallback", "violations",
+    )  # fmt: skip
+    told: dict[str, object] = {name: getattr(found, name) for name in counts}
+    told |= {"described": list(found.described), "rate_hz": rate, "rate_achieved_hz": found.rate_hz}
+    told |= {f"round_trip_ms_{mark}": found.round_trip_ms.get(mark) for mark in ("p50", "p95", "p99", "max")}
+    told |= {"interrupted": found.interrupted, "trouble": found.trouble}
+    if found.secured is not None:
+        parts = ("uploads", "rejected", "left_out", "task_bytes", "payload_factor", "payload_factor_predicted")
+        told |= {f"secured_{name}": getattr(found.secured, name) for name in parts}
+        told["secured_bytes"] = found.secured.wire_bytes
+    return told
 
 
 def _print(found: Findings, rate: float) -> None:

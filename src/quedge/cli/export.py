@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from quedge.cli.options import place_of, refusing
+from quedge.cli.options import parse_path, refusing
 from quedge.files.agent import read_agent
 from quedge.files.atomic import check_folder_takes_files
 from quedge.files.exported import SUFFIX, write_exported
@@ -15,7 +15,7 @@ from quedge.files.exported import SUFFIX, write_exported
 
 def export_agent(
     agent: Annotated[Path, typer.Argument(metavar="AGENT", help="A trained agent, as `quedge train` keeps it.")],
-    out: Annotated[Path, typer.Argument(parser=place_of, metavar="FILE", help="The ONNX model to be written (.onnx).")],
+    out: Annotated[Path, typer.Argument(parser=parse_path, metavar="FILE", help="The ONNX model to write (.onnx).")],
 ) -> None:
     """Export a trained agent's network as an ONNX model; `quedge run --agent FILE` runs it in ONNX Runtime."""
     with refusing():
@@ -27,4 +27,4 @@ def export_agent(
         check_folder_takes_files(out.parent)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_exported(out, file)
-    print(f"Written to {out}: the actor of {file.course.policy}, trained with {file.state.devices} devices.")
+    print(f"Written to {out}: the actor of {file.config.policy}, trained with {file.state.devices} devices.")

@@ -8,14 +8,14 @@ from typing import Annotated
 
 import typer
 
-from quedge.cli.options import UsageError, place_of
+from quedge.cli.options import UsageError, parse_path
 from quedge.files.atomic import whole_file
 from quedge.files.scenario import commented_template
 
 
 def init(
     file: Annotated[
-        Path, typer.Argument(parser=place_of, metavar="[FILE]", help="Where to write it; '-' for standard output.")
+        Path, typer.Argument(parser=parse_path, metavar="[FILE]", help="Where to write it; '-' for standard output.")
     ] = Path("scenario.toml"),
 ) -> None:
     """Write a commented scenario file with every key, its unit and default."""

@@ -1,20 +1,29 @@
-"""The options that several commands share, how their values are read, refused and completed."""
+"""The options that several commands share: how their values are completed, parsed and refused."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from quedge.cli import completing
-from quedge.policy.learners import NAMES
+from quedge.experiments.catalogue import NAMES as EXPERIMENTS
+from quedge.files.policies import ALLOWED, POLICIES, packaged_policies
+from quedge.files.traces import FORMATS
+from quedge.policy.learners import LEARNERS, NAMES
+from quedge.pqc.suite import SUITES
 from quedge.service.settings import Address
 from quedge.simulation.processes import Recorded
+
+LOCAL = "local"
+"""Of `--ray`: this machine."""
+
+_HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]|[^\s:/\[\]]+):([0-9]{1,5})")
+"""An IPv6 address stands in brackets."""
 
 
 class UsageError(Exception):
@@ -36,22 +45,51 @@ def refusing(option: str = "") -> Iterator[None]:
         raise UsageError(f"{option}: {error}" if option else str(error)) from None
 
 
-def place_of(text: str) -> Path:
+# Completion: what the shell offers after a Tab, by what stands there so far. Where that is nothing, it offers files.
+
+
+def _starting(names: Iterable[str]) -> Callable[[str], list[str]]:
+    offered = tuple(names)
+    return lambda incomplete: [name for name in offered if name.startswith(incomplete)]
+
+
+complete_experiments = _starting(EXPERIMENTS)
+complete_formats = _starting(FORMATS)
+complete_learners = _starting(LEARNERS)
+complete_suites = _starting(SUITES)
+
+
+def complete_policies(incomplete: str) -> list[str]:
+    """Policies by name, those of installed packages among them."""
+    return [name for name in (*POLICIES, *packaged_policies()) if name.startswith(incomplete)]
+
+
+def complete_scenario_files(incomplete: str) -> list[str]:
+    """Scenario files in the folder that is being written."""
+    folder, beginning = incomplete.rpartition("/")[::2]
+    above = "/" if incomplete.startswith("/") and not folder else folder
+    found = sorted(path.name for path in Path(above).glob("*.toml") if path.name.startswith(beginning))
+    return [f"{incomplete[: len(incomplete) - len(beginning)]}{name}" for name in found]
+
+
+# Parsers of values; typer names the option in front of their errors. Those of its own ranges, `min` and `max`, give
+# neither the value nor both ends.
+
+
+def refused(text: object, allowed: str) -> typer.BadParameter:
+    """The error of an option's value, which says what is allowed."""
+    return typer.BadParameter(f"{str(text)[:60]!r} is not allowed; it must be {allowed}.")
+
+
+def parse_path(text: str) -> Path:
     """Where to write; an empty text, from an unset shell variable say, is not the current folder."""
     if not text:
-        raise typer.BadParameter("'' is not allowed; it must be a name.")
+        raise refused(text, "a name")
     return Path(text)
 
 
-_MOST_FRAMES = 10**9
-_MOST_SEED = 2**63 - 1
-_MOST_SEEDS = 10_000
-_MOST_WORKERS = 1_000
-_MOST_TRIALS = 10_000
-
-
 def integer_from(lowest: int, highest: int) -> Callable[[str], int]:
-    """A parser of integers in a range, which says the range where it refuses."""
+    """A parser of integers in a range."""
 
     def parse(text: str) -> int:
         try:
@@ -59,72 +97,117 @@ def integer_from(lowest: int, highest: int) -> Callable[[str], int]:
         except ValueError:
             number = lowest - 1
         if not lowest <= number <= highest:
-            raise _refused(text, f"an integer from {lowest} to {highest}")
+            raise refused(text, f"an integer from {lowest} to {highest}")
         return number
 
     return parse
-
-
-frames_of = integer_from(1, _MOST_FRAMES)
-seed_of = integer_from(0, _MOST_SEED)
-seeds_of = integer_from(1, _MOST_SEEDS)
-workers_of = integer_from(1, _MOST_WORKERS)
-trials_of = integer_from(1, _MOST_TRIALS)
 
 
 def positive_to(highest: float) -> Callable[[str], float]:
-    """A parser of numbers above 0 up to a highest one, which it names where it refuses."""
-
-    def parse(text: str) -> float:
-        number = _number_of(text)
-        if not 0.0 < number <= highest:
-            raise _refused(text, f"a number above 0, at most {highest:g}")
-        return number
-
-    return parse
+    """A parser of numbers above 0 up to a highest one."""
+    return lambda text: _number(text, lambda number: 0.0 < number <= highest, f"a number above 0, at most {highest:g}")
 
 
-def share_of(text: str) -> float:
+def parse_share(text: str) -> float:
     """A share of the frames, from 0 to below 1."""
-    share = _number_of(text)
-    if not 0.0 <= share < 1.0:
-        raise _refused(text, "a number, at least 0 and below 1")
-    return share
+    return _number(text, lambda share: 0.0 <= share < 1.0, "a number, at least 0 and below 1")
 
 
-def _number_of(text: str) -> float:
-    """The number, or NaN, which is in no range."""
+def _number(text: str, admits: Callable[[float], bool], allowed: str) -> float:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        return math.nan
+        number = math.nan  # in no range
+    if not admits(number):
+        raise refused(text, allowed)
+    return number
 
 
-def _refused(text: str, allowed: str) -> typer.BadParameter:
-    return typer.BadParameter(f"{str(text)[:60]!r} is not allowed; it must be {allowed}.")
-
-
-_HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]|[^\s:/\[\]]+):([0-9]{1,5})")
-"""An IPv6 address stands in brackets."""
-_MOST_PORT = 65_535
-
-
-def listening_of(text: str) -> Address:
+def parse_listen_address(text: str) -> Address:
     """A host and a port to listen on; port 0 stands for one of the system's choice."""
-    return _address_of(text, lowest_port=0)
+    return _address(text, lowest_port=0)
 
 
-def target_of(text: str) -> str:
+def parse_target(text: str) -> str:
     """A host and a port to connect to, as gRPC takes them."""
-    host, port = _address_of(text, lowest_port=1)
+    host, port = _address(text, lowest_port=1)
     return f"{host}:{port}"
 
 
-def _address_of(text: str, lowest_port: int) -> Address:
+def _address(text: str, lowest_port: int) -> Address:
     match = _HOST_PORT.fullmatch(text)
-    if match is None or not lowest_port <= int(match[2]) <= _MOST_PORT:
-        raise typer.BadParameter(f"{text[:60]!r} is not allowed; it must be HOST:PORT, such as 127.0.0.1:50051.")
+    if match is None or not lowest_port <= int(match[2]) <= 65_535:
+        raise refused(text, "HOST:PORT, such as 127.0.0.1:50051")
     return Address(match[1], int(match[2]))
+
+
+def value_option(parser: Callable[[str], Any], metavar: str, text: str, *flags: str) -> Any:
+    """An option whose value is parsed by a function, with its help text."""
+    return typer.Option(*flags, parser=parser, metavar=metavar, help=text)
+
+
+def integer_option(lowest: int, highest: int, text: str, *flags: str, metavar: str = "N") -> Any:
+    """An option that takes integers in a range."""
+    return value_option(integer_from(lowest, highest), metavar, text, *flags)
+
+
+def frames_option(text: str) -> Any:
+    """The option --frames with its help text."""
+    return integer_option(1, 10**9, text)
+
+
+# What several commands have in common.
+
+ScenarioFile = Annotated[
+    Path | None,
+    typer.Argument(
+        help="Scenario file (TOML); without one, the paper's scenario.", autocompletion=complete_scenario_files
+    ),
+]
+Policies = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--policy",
+        help=f"Who decides: {ALLOWED}. Can be given again; without it, exact or the agent's.",
+        autocompletion=complete_policies,
+    ),
+]
+OnePolicy = Annotated[
+    str | None,
+    typer.Option(
+        "--policy",
+        help=f"Who decides: {ALLOWED}; without it, exact or the agent's.",
+        autocompletion=complete_policies,
+    ),
+]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A scenario's key. Can be given again.")
+]
+LearnerSettings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--learner",
+        metavar="NAME=VALUE",
+        help=f"A setting of the learning policies: {', '.join(NAMES)}. Can be given again.",
+    ),
+]
+AgentFile = Annotated[
+    Path | None,
+    value_option(
+        parse_path,
+        "FILE",
+        "A trained agent (.npz), or its exported actor (.onnx); it decides without learning.",
+        "--agent",
+    ),
+]
+
+
+Seed = Annotated[int, integer_option(0, 2**63 - 1, "Seed of the random streams.")]
+Warmup = Annotated[float, value_option(parse_share, "SHARE", "Share of the frames that means leave out at the start.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object, nothing else.")]
+
+ChannelTrace = Annotated[Path | None, typer.Option(help="Recorded channel gains (.csv, .npz, .parquet, .mat).")]
+ArrivalTrace = Annotated[Path | None, typer.Option(help="Recorded arrivals (.csv, .npz, .parquet, .mat).")]
 
 
 class Traces(NamedTuple):
@@ -162,32 +245,27 @@ def read_traces(channel_trace: Path | None, arrival_trace: Path | None) -> Trace
     return Traces(channel, arrivals, shapes[0][1], min(frames for frames, _ in shapes))
 
 
-ScenarioFile = Annotated[
-    Path | None,
-    typer.Argument(
-        help="Scenario file (TOML); the paper's scenario without.", autocompletion=completing.scenario_files
-    ),
+# Where and how often experiments run.
+
+Seeds = Annotated[int | None, integer_option(1, 10_000, "Number of seeds, 0, 1, 2 ...; without it, 5.")]
+WorkersOption = Annotated[
+    int | None, integer_option(1, 1_000, "Processes at a time; without it, one per processor.", "--workers")
 ]
-Settings = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A scenario's key. Can be given again.")
-]
-LearnerSettings = Annotated[
-    list[str] | None,
+RayOption = Annotated[
+    str | None,
     typer.Option(
-        "--learner",
-        metavar="NAME=VALUE",
-        help=f"A setting of the learning policies: {', '.join(NAMES)}. Can be given again.",
+        "--ray", metavar="[ADDRESS]", help="Run on Ray: on this machine, or on the cluster at an address (HOST:PORT)."
     ),
 ]
-AgentFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--agent",
-        parser=place_of,
-        metavar="FILE",
-        help="A trained agent, or its exported actor (.onnx); it decides without learning.",
-    ),
-]
-Seed = Annotated[int, typer.Option(parser=seed_of, metavar="N", help="Seed of the random streams.")]
-ChannelTrace = Annotated[Path | None, typer.Option(help="Recorded channel gains (.csv, .npz, .parquet, .mat).")]
-ArrivalTrace = Annotated[Path | None, typer.Option(help="Recorded arrivals (.csv, .npz, .parquet, .mat).")]
+OutFolder = Annotated[Path, value_option(parse_path, "DIR", "Folder for everything that is written.")]
+
+
+def with_ray_address(arguments: Sequence[str]) -> list[str]:
+    """Arguments in which `--ray` has a value: where no address follows, it means this machine."""
+    given: list[str] = []
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        given.append(argument)
+        is_address = following in ("auto", LOCAL) or (":" in following and not following.startswith("-"))
+        if argument == "--ray" and not is_address:
+            given.append(LOCAL)
+    return given

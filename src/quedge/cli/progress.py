@@ -1,13 +1,13 @@
-"""What the command line shows while it compiles and runs, and its tables."""
+"""What commands show while they compile and run, and their tables."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from numba.core import event
 
@@ -21,18 +21,22 @@ from quedge.policy.policy import Learner, Policy
 from quedge.simulation.measures import Summary, first_settled_frame, summarise
 from quedge.simulation.run import simulate
 
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
 _PATIENCE_S = 1.0
 _EXPLANATION = "Compiling the solvers: this happens once and takes up to a minute ..."
 _EXPLANATION_UNKEPT = "Compiling the solvers, which takes up to a minute ..."
 
 
 def compile_run(policies: Collection[Policy | Learner]) -> None:
-    """Compile, or load from disk, all that a run of these policies needs, so that no frame has to wait for it.
+    """Compile, or load from disk, all that a run of these policies needs, so that no frame waits for it.
 
     A summary measures against the optimum, so it needs the exact policy's kernels, whoever decides.
     """
     with explained_pause():
-        traces = [simulate(Scenario(devices=_devices_for(policy)), _of_ours(policy), frames=2) for policy in policies]
+        traces = [simulate(Scenario(devices=_devices_for(policy)), _warm_up(policy), frames=2) for policy in policies]
         summarise(traces[0])
 
 
@@ -41,12 +45,13 @@ def compile_decisions(policy: Policy | Learner) -> None:
     devices = _devices_for(policy)
     gains = [10.0 ** -(9 + k / devices) for k in range(devices)]
     with explained_pause():
-        decide(Scenario(devices=devices), gains, [3.0] * devices, [1.0] * devices, _of_ours(policy))
+        decide(Scenario(devices=devices), gains, [3.0] * devices, [1.0] * devices, _warm_up(policy))
 
 
-def _of_ours(policy: Policy | Learner) -> Policy | Learner:
-    """The policy, or where it is a user's own one whose kernels it may need: nobody's policy runs before its run."""
-    return policy if type(policy).__module__.partition(".")[0] == "quedge" else BestSingle()
+def _warm_up(policy: Policy | Learner) -> Policy | Learner:
+    """The policy if it is built in; else one whose kernels it may need, since a user's policy runs in its run only."""
+    is_builtin = type(policy).__module__.partition(".")[0] == "quedge"
+    return policy if is_builtin else BestSingle()
 
 
 def _devices_for(policy: Policy | Learner) -> int:
@@ -56,7 +61,7 @@ def _devices_for(policy: Policy | Learner) -> int:
 
 @contextmanager
 def explained_pause() -> Iterator[None]:
-    """Tell the user on standard error what is going on, should compiling last; loading what was kept tells nothing."""
+    """Say on standard error that kernels are compiled, if that takes long; loading them from disk says nothing."""
     timer = threading.Timer(_PATIENCE_S, _explain)
     timer.daemon = True
     with event.install_listener("numba:compile", _Starter(timer)):
@@ -67,7 +72,7 @@ def explained_pause() -> Iterator[None]:
 
 
 def _explain() -> None:
-    """That it happens once is told only where it does: where nothing can be kept, the cache itself says so."""
+    """Say that it happens once only where machine code can be kept on disk."""
     explanation = _EXPLANATION if keeps_machine_code() else _EXPLANATION_UNKEPT
     with contextlib.suppress(OSError, ValueError):  # nobody reads
         print(explanation, file=sys.stderr, flush=True)
@@ -111,21 +116,24 @@ _COLUMNS = (
     _Column("99 %\nµs", lambda summary: _number(summary.decision_us_p99)),
 )
 _DELIVERED = _Column("delivered", lambda summary: f"{summary.delivered_ratio:.4f}", True)
-"""Beside the objective over its optimum, where the world was not as the policies assumed."""
+"""Shown where the world is not as the policies assume."""
 
 _WIDE = 122  # columns of text that all of them need
 _PIPE_WIDTH = 132  # columns, where no terminal says how many there are
 
 
 @contextmanager
-def progress_bars(frames: int) -> Iterator[Callable[[str, int], None]]:
-    """A bar a policy on standard error, gone at the end; none where that is no terminal.
+def progress_bars(total: int | None = None) -> Iterator[Callable[..., None]]:
+    """Bars on standard error, gone at the end; none where that is no terminal.
+
+    Args:
+        total: what each bar goes up to; without it, as each call says.
 
     Yields:
-        What to call with a policy's name and the number of its frames done.
+        A function of a bar's name, how much is done and, optionally, of how much; the first call of a name adds a bar.
     """
     if not sys.stderr.isatty():
-        yield lambda name, done: None
+        yield lambda name, done, of=None: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -134,50 +142,64 @@ def progress_bars(frames: int) -> Iterator[Callable[[str, int], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         tasks = {}
 
-        def report(name: str, done: int) -> None:
+        def report(name: str, done: int, of: int | None = total) -> None:
             if name not in tasks:
-                tasks[name] = progress.add_task(f"{name:<11}", total=frames)
-            progress.update(tasks[name], completed=done)
+                tasks[name] = progress.add_task(f"{name:<11}", total=of)
+            progress.update(tasks[name], completed=done, total=of)
 
         yield report
 
 
+def output_console(piped_width: int = _PIPE_WIDTH, least_width: int = 0) -> Console:
+    """Standard output for tables: of the terminal's width, but not below the least, which folds lines."""
+    from rich.console import Console
+
+    width = max(Console().width, least_width) if sys.stdout.isatty() else piped_width
+    return Console(width=width, highlight=False)
+
+
+def empty_table(headings: Iterable[str], texts: Collection[int], folded: int | None = None) -> Table:
+    """A table whose columns `texts` are no numbers; the column `folded` may take several lines."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for column, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if column in texts else "right", no_wrap=column != folded)
+    return table
+
+
+def print_note(console: Console, text: str) -> None:
+    """Print a remark below a table."""
+    console.print(f"  {text}", style="dim", markup=False)
+
+
 def print_comparison(parts: Mapping[str, Mapping[str, Summary]], warmup: float, first_frame: int = 0) -> None:
-    """Print a table with one row a policy on standard output.
+    """Print a table with one row per policy on standard output.
 
     Args:
         parts: summaries by policy name, by scenario.
         warmup: share of the frames that the means leave out at the start.
         first_frame: number of the run's first frame, where it goes on with an earlier one.
     """
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False)
+    console = output_console()
     columns = [column for column in _COLUMNS if column.essential or console.width >= _WIDE]
     summaries = [summary for part in parts.values() for summary in part.values()]
     if any(summary.delivered_ratio != summary.objective_ratio for summary in summaries):
         columns.insert(1 + [column.heading for column in columns].index("of the\noptimum"), _DELIVERED)
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("scenario")
-    table.add_column("policy", no_wrap=True)
-    for column in columns:
-        table.add_column(column.heading, justify="right", no_wrap=True)
+    table = empty_table(["scenario", "policy", *(column.heading for column in columns)], texts=(0, 1), folded=0)
     for scenario, part in parts.items():
         for index, (policy, summary) in enumerate(part.items()):
             table.add_row(Text("" if index else scenario), policy, *(column.text(summary) for column in columns))
         table.add_section()
     console.print(table)
     for scenario, part in parts.items():
-        console.print(
-            f"  {_conditions(scenario, next(iter(part.values())), warmup, first_frame)}", style="dim", markup=False
-        )
+        print_note(console, _conditions(scenario, next(iter(part.values())), warmup, first_frame))
     left_out = [column.heading.replace("\n", " ") for column in _COLUMNS if column not in columns]
     if left_out:
-        told = f"Columns left out at this width: {', '.join(left_out)}; --json has them all"
-        console.print(f"  {told}", style="dim", markup=False)
+        print_note(console, f"Columns left out at this width: {', '.join(left_out)}; --json has them all")
 
 
 def _conditions(scenario: str, first: Summary, warmup: float, first_frame: int) -> str:

@@ -1,51 +1,50 @@
-"""`quedge run`: simulate a scenario under policies and report."""
+"""`quedge run`: simulate a scenario under policies, compare them, and keep the run in a folder."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from quedge.cli import completing
 from quedge.cli.options import (
     AgentFile,
     ArrivalTrace,
     ChannelTrace,
     LearnerSettings,
+    Policies,
     ScenarioFile,
     Seed,
     Settings,
-    frames_of,
-    place_of,
+    Warmup,
+    complete_formats,
+    frames_option,
+    parse_path,
     read_traces,
     refusing,
-    share_of,
+    value_option,
 )
 from quedge.cli.progress import compile_run, print_comparison, progress_bars
-from quedge.cli.run_files import check_folder, summary_object, write_run
-from quedge.files.policies import ALLOWED, check_devices, own_part, policies_by_name
-from quedge.files.scenario import read_scenario
-from quedge.files.traces import FORMATS
+from quedge.errors import check_installed
+from quedge.files.atomic import check_folder_takes_files, whole_file
+from quedge.files.policies import check_devices, load_plugin, policies_by_name
+from quedge.files.scenario import read_scenario, write_scenario
+from quedge.files.traces import FORMATS, check_format, write_trace
 from quedge.simulation.measures import Summary
 from quedge.simulation.run import ComparedRun, compare
 
 _FRAMES = 10_000
+_SUMMARY, _SCENARIO, _FIGURE = "summary.json", "scenario.toml", "figure.png"
 
 
 def run(
     scenario: ScenarioFile = None,
-    policy: Annotated[
-        list[str] | None,
-        typer.Option(
-            help=f"Who decides: {ALLOWED}. Can be given again; exact without, or the agent's.",
-            autocompletion=completing.policies,
-        ),
-    ] = None,
+    policy: Policies = None,
     frames: Annotated[
-        int | None,
-        typer.Option(parser=frames_of, metavar="N", help=f"Frames to run; {_FRAMES}, or what the traces hold."),
+        int | None, frames_option(f"Frames to run; without it, {_FRAMES:,}, or as many as the traces hold.")
     ] = None,
     seed: Seed = 0,
     learner: LearnerSettings = None,
@@ -54,30 +53,26 @@ def run(
     channel_trace: ChannelTrace = None,
     arrival_trace: ArrivalTrace = None,
     channel: Annotated[
-        str | None, typer.Option(metavar="MODULE:ATTRIBUTE", help="Channel gains from a process of one's own.")
+        str | None, typer.Option(metavar="MODULE:ATTRIBUTE", help="Your own process of channel gains.")
     ] = None,
     arrivals: Annotated[
-        str | None, typer.Option(metavar="MODULE:ATTRIBUTE", help="Arrivals from a process of one's own.")
+        str | None, typer.Option(metavar="MODULE:ATTRIBUTE", help="Your own process of arrivals.")
     ] = None,
-    warmup: Annotated[
-        float,
-        typer.Option(parser=share_of, metavar="SHARE", help="Share of the frames that means leave out at the start."),
-    ] = 0.5,
+    warmup: Warmup = 0.5,
     out: Annotated[
-        Path | None,
-        typer.Option(parser=place_of, metavar="DIR", help="Folder for summary, traces, scenario and figure."),
+        Path | None, value_option(parse_path, "DIR", "Folder for summary, traces, scenario and figure.")
     ] = None,
     traces_format: Annotated[
         str | None,
         typer.Option(
             "--traces",
             metavar="FORMAT",
-            autocompletion=completing.formats,
-            help=f"How traces are kept: {', '.join(FORMATS)}; csv without.",
+            autocompletion=complete_formats,
+            help=f"Format of the traces: {', '.join(FORMATS)}; without it, csv.",
         ),
     ] = None,
     no_figure: Annotated[bool, typer.Option("--no-figure", help="Leave the figure out; it needs Matplotlib.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a policy and line, nothing else.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per policy and line, nothing else.")] = False,
 ) -> None:
     """Simulate a scenario, every policy in the same world, and compare them."""
     with refusing():
@@ -118,17 +113,99 @@ def run(
         print_comparison({"default" if scenario is None else scenario.stem: summaries}, warmup)
         if out is not None:
             figure = "" if no_figure else ", figure.png"
-            print(f"Written to {out}: summary.json, scenario.toml{figure} and a trace a policy.")
+            print(f"Written to {out}: summary.json, scenario.toml{figure} and one trace per policy.")
 
 
 def _process(option: str, place: str | None, trace: Path | None) -> Any:
-    """A channel or arrivals of the user's own; None without.
+    """A user's own process of channel gains or arrivals; None without.
 
     Raises:
-        ValueError: there is none at that place, or a recording says the same.
+        ValueError: there is none at that place, or a recording gives the same.
     """
     if place is None:
         return None
     if trace is not None:
         raise ValueError(f"{option}: {place[:60]!r} is not allowed beside {option.rstrip('s')}-trace")
-    return own_part(option, place, "sample")
+    return load_plugin(option, place, "sample")
+
+
+def summary_object(name: str, summary: Summary) -> dict[str, Any]:
+    """A policy's summary as a JSON object, the policy's name first."""
+    return {"policy": name, **dataclasses.asdict(summary)}
+
+
+def check_drawing(what: str) -> None:
+    """Refuse to draw without Matplotlib.
+
+    Args:
+        what: the figure, and which option goes without it.
+
+    Raises:
+        MissingExtraError: Matplotlib is not installed.
+    """
+    check_installed("matplotlib", what, "Matplotlib", "plot")
+
+
+def check_folder(folder: Path, names: Sequence[str], traces: str = "csv", figure: bool = True) -> None:
+    """Refuse what `write_run` could not write, before a long run rather than after it.
+
+    Args:
+        folder: the folder; it need not exist.
+        names: the policies that will run.
+        traces: format of the traces.
+        figure: whether a figure is drawn.
+
+    Raises:
+        ValueError: the format is unknown, the folder is a file, it cannot be made or written to, a folder stands where
+            a file must go, or it holds another run's trace that would stay among this run's files.
+        MissingExtraError: what writes the traces or draws the figure is not installed.
+    """
+    check_format(traces)
+    if figure:
+        check_drawing(f"{_FIGURE} (--no-figure does without)")
+    check_folder_takes_files(folder)
+    files = [_trace_name(name, traces) for name in names]
+    for name in (_SUMMARY, _SCENARIO, _FIGURE, *files):
+        if (folder / name).is_dir():
+            raise ValueError(f"{folder / name}: is a folder; a file must go there")
+    stale = {path.name for kind in FORMATS for path in folder.glob(f"trace-*.{kind}")} - set(files)
+    if stale:
+        raise ValueError(f"{folder / min(stale)}: belongs to another run; choose another folder or remove it")
+
+
+def write_run(folder: Path, outcomes: Sequence[ComparedRun], traces: str = "csv", figure: bool = True) -> None:
+    """Write a run's files into a folder, each as a whole or not at all.
+
+    `summary.json` holds a list with one object per policy, `trace-<policy>.csv` (or .npz, or .parquet) what happened in
+    every frame, `scenario.toml` the scenario, and `figure.png` queues, power and offloading over time. A trace can be
+    played back as a recording of channel gains and arrivals.
+
+    Args:
+        folder: where to write; made where it does not exist.
+        outcomes: the policies' runs of the same scenario, at least one.
+        traces: format of the traces, one of `FORMATS`.
+        figure: whether the figure is drawn.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    # The summary goes first and comes last: where one stands, all that stands beside it belongs to it.
+    for name in (_SUMMARY, _FIGURE):
+        (folder / name).unlink(missing_ok=True)
+    for outcome in outcomes:
+        with whole_file(folder / _trace_name(outcome.name, traces)) as file:
+            write_trace(outcome.trace, file, traces)
+    write_scenario(outcomes[0].trace.scenario, folder / _SCENARIO)
+    if figure:
+        from quedge.experiments.figures import Runs, draw_runs
+
+        with whole_file(folder / _FIGURE) as file:
+            draw_runs([Runs("", {outcome.name: outcome.trace for outcome in outcomes})], file)
+    objects = [summary_object(outcome.name, outcome.summary) for outcome in outcomes]
+    with whole_file(folder / _SUMMARY) as file:
+        file.write((json.dumps(objects, indent=2, allow_nan=False) + "\n").encode())
+
+
+def _trace_name(policy: str, kind: str) -> str:
+    return f"trace-{policy.replace(':', '-')}.{kind}"  # of a policy of one's own, module:attribute

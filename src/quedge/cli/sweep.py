@@ -1,37 +1,87 @@
-"""`quedge sweep`: a scenario at the values of some of its keys, under policies."""
+"""`quedge sweep`: a scenario at all combinations of some keys' values, under policies."""
 
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from quedge.cli import completing
 from quedge.cli.options import (
     AgentFile,
     ArrivalTrace,
     ChannelTrace,
     LearnerSettings,
+    OutFolder,
+    Policies,
+    RayOption,
     ScenarioFile,
+    Seeds,
     Settings,
     Traces,
-    frames_of,
+    Warmup,
+    WorkersOption,
+    frames_option,
     read_traces,
     refusing,
-    share_of,
 )
-from quedge.cli.reproduce import OutFolder, RayOption, Seeds, WorkersOption, run_experiments
+from quedge.cli.reproduce import run_experiments
+from quedge.errors import not_allowed
 from quedge.experiments.catalogue import check_shown
 from quedge.experiments.experiment import FULL, Size, vary
 from quedge.experiments.sweep import sweep_experiment
-from quedge.files.policies import ALLOWED, policies_by_name
-from quedge.files.scenario import NAME, Preset, checked_keys, read_scenario, unknown_key
+from quedge.files.policies import policies_by_name
+from quedge.files.scenario import NAME, Preset, checked_keys, read_scenario, toml_value, unknown_key
 from quedge.model.scenario import PARAMETERS, Kind, Scenario
 from quedge.policy.registry import Scheme
+
+
+def sweep(
+    scenario: ScenarioFile = None,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option("--vary", metavar="KEY=V1,V2,...", help="A scenario's key and its values. Can be given again."),
+    ] = None,
+    policy: Policies = None,
+    frames: Annotated[
+        int | None, frames_option(f"Frames per run; without it, {FULL.frames:,}, or as many as the traces hold.")
+    ] = None,
+    seeds: Seeds = None,
+    settings: Settings = None,
+    learner: LearnerSettings = None,
+    agent: AgentFile = None,
+    channel_trace: ChannelTrace = None,
+    arrival_trace: ArrivalTrace = None,
+    warmup: Warmup = 0.5,
+    workers: WorkersOption = None,
+    ray: RayOption = None,
+    out: OutFolder = Path("results/sweep"),
+) -> None:
+    """Run a scenario at all combinations of some keys' values: a table, a figure, every number, and report.html.
+
+    Results are kept: a wider sweep into the same folder runs only what is new.
+    """
+    check_shown("quedge sweep")
+    with refusing():
+        policies = policies_by_name(policy or [], learner or (), agent)
+        traces = read_traces(channel_trace, arrival_trace)
+        given = read_scenario(scenario, settings or (), traces.devices, first_values(vary or [])).scenario
+        varied = variations_of(vary or [], given)
+        check_combinations(varied, given)
+        _check_varied(varied, settings or [], traces)
+        experiment = sweep_experiment(
+            "the paper's scenario" if scenario is None else scenario.stem,
+            given,
+            varied,
+            [Scheme(name, each) for name, each in policies.items()],
+            traces.channel,
+            traces.arrivals,
+            warmup,
+        )
+    count = frames or traces.frames or FULL.frames
+    run_experiments([experiment], Size(count, seeds or FULL.seeds), out, workers, ray)
 
 
 def variations_of(texts: Sequence[str], scenario: Scenario) -> dict[str, list[Any]]:
@@ -67,7 +117,7 @@ def check_combinations(varied: Mapping[str, Sequence[Any]], scenario: Scenario) 
 
 
 def first_values(texts: Sequence[str]) -> list[Preset]:
-    """The first value of each key, with which the scenario that they vary can be read.
+    """The first value of each key, as presets with which the varied scenario can be read.
 
     Raises:
         ValueError: as `variations_of`, but for values that a scenario refuses.
@@ -97,13 +147,9 @@ def _values(option: str, key: str, listed: str) -> list[Any]:
     names = [name.strip() for name in listed.split(",")]
     if PARAMETERS[key].kind is Kind.NAME and all(NAME.fullmatch(name) for name in names):
         return names  # a shell takes quotes away
-    try:
-        document = tomllib.loads(f"values = [{listed}]")
-    except (ValueError, RecursionError):
-        document = {}
-    values = document.get("values", [])
-    if document.keys() != {"values"} or not values:
-        raise ValueError(f"{option}: {listed[:60]!r} is not allowed; it must be values with commas between them")
+    values = toml_value(f"[{listed}]")
+    if not values:
+        raise not_allowed(option, listed, "values with commas between them")
     return list(values)
 
 
@@ -113,62 +159,6 @@ def _checked(option: str, key: str, value: Any, scenario: Scenario) -> Any:
         return getattr(dataclasses.replace(scenario, **{key: value}), key)
     except ValueError as error:
         raise ValueError(f"{option}: {error}") from None
-
-
-def sweep(
-    scenario: ScenarioFile = None,
-    vary: Annotated[
-        list[str] | None,
-        typer.Option("--vary", metavar="KEY=V1,V2,...", help="A scenario's key and its values. Can be given again."),
-    ] = None,
-    policy: Annotated[
-        list[str] | None,
-        typer.Option(
-            help=f"Who decides: {ALLOWED}. Can be given again; exact without, or the agent's.",
-            autocompletion=completing.policies,
-        ),
-    ] = None,
-    frames: Annotated[
-        int | None,
-        typer.Option(parser=frames_of, metavar="N", help=f"Frames of a run; {FULL.frames:,}, or what the traces hold."),
-    ] = None,
-    seeds: Seeds = None,
-    settings: Settings = None,
-    learner: LearnerSettings = None,
-    agent: AgentFile = None,
-    channel_trace: ChannelTrace = None,
-    arrival_trace: ArrivalTrace = None,
-    warmup: Annotated[
-        float,
-        typer.Option(parser=share_of, metavar="SHARE", help="Share of the frames that means leave out at the start."),
-    ] = 0.5,
-    workers: WorkersOption = None,
-    ray: RayOption = None,
-    out: OutFolder = Path("results/sweep"),
-) -> None:
-    """Run a scenario at all combinations of some keys' values: a table, a figure, every number, and report.html.
-
-    What has run before is not run again: a wider sweep into the same folder runs only what is new.
-    """
-    check_shown("quedge sweep")
-    with refusing():
-        policies = policies_by_name(policy or [], learner or (), agent)
-        traces = read_traces(channel_trace, arrival_trace)
-        given = read_scenario(scenario, settings or (), traces.devices, first_values(vary or [])).scenario
-        varied = variations_of(vary or [], given)
-        check_combinations(varied, given)
-        _check_varied(varied, settings or [], traces)
-        experiment = sweep_experiment(
-            "the paper's scenario" if scenario is None else scenario.stem,
-            given,
-            varied,
-            [Scheme(name, each) for name, each in policies.items()],
-            traces.channel,
-            traces.arrivals,
-            warmup,
-        )
-    count = frames or traces.frames or FULL.frames
-    run_experiments([experiment], Size(count, seeds or FULL.seeds), out, workers, ray)
 
 
 def _check_varied(varied: Collection[str], settings: Collection[str], traces: Traces) -> None:

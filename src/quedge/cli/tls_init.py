@@ -10,34 +10,34 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quedge.cli.options import UsageError, integer_from, place_of, refusing
-from quedge.errors import check_installed
+from quedge.cli.options import AsJson, UsageError, integer_option, parse_path, refusing
+from quedge.errors import check_installed, not_allowed
 
 if TYPE_CHECKING:
     from quedge.service.tls.certificates import Place, Written
 
 _NAME = re.compile(r"(?!.*-key$)[A-Za-z0-9._-]{1,64}")
-_MOST_DAYS = 397  # what public authorities are held to
+_MAX_DAYS = 397  # what public authorities are held to
 
 
 def tls_init(
-    folder: Annotated[Path, typer.Argument(parser=place_of, metavar="DIR", help="Where to write; made if need be.")],
+    folder: Annotated[
+        Path, typer.Argument(parser=parse_path, metavar="DIR", help="Where to write; made if it does not exist.")
+    ],
     hosts: Annotated[
         list[str] | None,
         typer.Option(
             "--host",
             metavar="NAME_OR_ADDRESS",
-            help="Under which clients reach the server, besides localhost. Can be given again.",
+            help="Name or address of the server, besides localhost. Can be given again.",
         ),
     ] = None,
-    days: Annotated[
-        int, typer.Option(parser=integer_from(1, _MOST_DAYS), metavar="N", help="How long all of it is valid.")
-    ] = 30,
+    days: Annotated[int, integer_option(1, _MAX_DAYS, "Days for which all of it is valid.")] = 30,
     clients: Annotated[
         list[str] | None,
-        typer.Option("--client", metavar="NAME", help="A client; base-station without. Can be given again."),
+        typer.Option("--client", metavar="NAME", help="A client; without it, base-station. Can be given again."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, nothing else.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make a certificate authority for tests, a server's certificate and one for each client.
 
@@ -46,7 +46,8 @@ def tls_init(
     """
     check_installed("cryptography", "quedge tls-init", "cryptography", "serve")
     names = clients or ["base-station"]
-    _check_clients(names)
+    with refusing():
+        _check_clients(names)
     if not os.path.isdir(folder.absolute().parent):
         raise UsageError(f"{folder}: no such folder: {folder.parent}")
     from quedge.service.tls.certificates import lifetime, write_folder
@@ -67,12 +68,10 @@ def tls_init(
 def _check_clients(names: list[str]) -> None:
     for name in names:
         if not _NAME.fullmatch(name):
-            raise UsageError(
-                f"--client: {name[:80]!r} is not allowed; it must be 1 to 64 letters, digits, '.', '_' or '-', "
-                "and not end in '-key'"
-            )
+            allowed = "1 to 64 letters, digits, '.', '_' or '-', and not end in '-key'"
+            raise not_allowed("--client", name, allowed)
         if names.count(name) > 1:
-            raise UsageError(f"--client: {name!r} is given twice")
+            raise ValueError(f"--client: {name!r} is given twice")
 
 
 def _as_object(written: Written) -> dict[str, object]:

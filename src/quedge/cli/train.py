@@ -1,4 +1,4 @@
-"""`quedge train`: let an agent learn in a scenario, and keep it."""
+"""`quedge train`: train an agent in a scenario, and keep it in a file."""
 
 from __future__ import annotations
 
@@ -9,30 +9,32 @@ from typing import Annotated
 
 import typer
 
-from quedge.cli import completing
 from quedge.cli.options import (
     ArrivalTrace,
+    AsJson,
     ChannelTrace,
     LearnerSettings,
     ScenarioFile,
     Seed,
     Settings,
-    frames_of,
-    place_of,
+    complete_learners,
+    frames_option,
+    parse_path,
     read_traces,
     refusing,
+    value_option,
 )
 from quedge.cli.progress import compile_run, print_comparison, progress_bars
-from quedge.cli.run_files import summary_object
-from quedge.files.agent import check_storage, course_of, read_agent, save_agent
+from quedge.cli.run import summary_object
+from quedge.errors import not_allowed, one_of
+from quedge.files.agent import TrainingConfig, check_suffix, read_agent, save_agent, training_config
 from quedge.files.atomic import check_folder_takes_files
-from quedge.files.exported import SUFFIX
-from quedge.files.policies import checked_name
+from quedge.files.exported import SUFFIX as ONNX_SUFFIX
 from quedge.files.scenario import read_scenario
 from quedge.policy.learners import LEARNERS, learner_of, settings_of
 from quedge.simulation.measures import summarise
 from quedge.simulation.trace import Trace, joined
-from quedge.simulation.training import begin_training, train, world_digest
+from quedge.simulation.training import Training, begin_training, train, world_digest
 from quedge.simulation.world import draw_world
 
 _FRAMES = 10_000
@@ -42,57 +44,38 @@ _WARMUP = 0.5
 def train_agent(
     out: Annotated[
         Path,
-        typer.Option(
-            parser=place_of, metavar="FILE", help="Where the agent is kept: .npz, or .pt for PyTorch's format."
-        ),
+        value_option(parse_path, "FILE", "File for the trained agent (.npz)."),
     ],
     scenario: ScenarioFile = None,
     policy: Annotated[
-        str, typer.Option(help=f"Which agent: {', '.join(LEARNERS)}.", autocompletion=completing.learners)
+        str, typer.Option(help=f"The learning policy: {', '.join(LEARNERS)}.", autocompletion=complete_learners)
     ] = "equivariant",
     frames: Annotated[
-        int | None,
-        typer.Option(parser=frames_of, metavar="N", help=f"Frames to learn from; {_FRAMES}, or what the traces hold."),
+        int | None, frames_option(f"Frames to learn from; without it, {_FRAMES:,}, or as many as the traces hold.")
     ] = None,
     seed: Seed = 0,
     settings: Settings = None,
     learner: LearnerSettings = None,
     channel_trace: ChannelTrace = None,
     arrival_trace: ArrivalTrace = None,
-    save_every: Annotated[
-        int, typer.Option(parser=frames_of, metavar="N", help="Frames after which the file is written anew.")
-    ] = 1000,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the training that FILE holds.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, nothing else.")] = False,
+    save_every: Annotated[int, frames_option("Write the file after every N frames.")] = 1000,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the training that FILE holds.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train an agent; `quedge run --agent FILE` runs it.
 
-    A training that was cut goes on with the same command and --resume, and the agent ends as if it had not been cut.
+    The same command with --resume continues an interrupted training; the agent ends as if it had not been interrupted.
     """
     with refusing():
-        agent = learner_of(checked_name(policy, tuple(LEARNERS)), settings_of(learner or ()))
+        if policy not in LEARNERS:
+            raise not_allowed("--policy", policy, one_of(LEARNERS))
+        agent = learner_of(policy, settings_of(learner or ()))
         traces = read_traces(channel_trace, arrival_trace)
         given = read_scenario(scenario, settings or (), traces.devices).scenario
         count = frames or traces.frames or _FRAMES
         world = draw_world(given, count, seed, traces.channel, traces.arrivals)
-        course = course_of(policy, agent, given, seed, count, world_digest(world))
-        check_folder_takes_files(out.parent)
-        if out.is_dir():
-            raise ValueError(f"--out: {out}: is a folder; it must be a file name")
-        if out.suffix == SUFFIX:
-            raise ValueError(f"--out: {out}: is not allowed; `quedge export` makes {SUFFIX} files of an agent's file")
-        with refusing("--out"):
-            check_storage(out)
-        if resume:
-            file = read_agent(out)
-            difference = file.course.difference(course)
-            if difference is not None:
-                raise ValueError(f"--resume: {out}: was trained with {difference}; give the same command again")
-            training = file.resume()
-        elif out.exists():
-            raise ValueError(f"--out: {out}: exists already; --resume goes on with it")
-        else:
-            training = begin_training(agent, given, seed)
+        config = training_config(policy, agent, given, seed, count, world_digest(world))
+        training = _training(out, config, resume) or begin_training(agent, given, seed)
     if training.frames == count:
         print(f"quedge: {out} has all of its {count} frames; there is nothing left to learn from", file=sys.stderr)
         return
@@ -103,7 +86,7 @@ def train_agent(
         with refusing(), progress_bars(count) as progress:  # a scenario may be so extreme that a decision is none
             for step, trace in train(given, training, world, seed, save_every, lambda done: progress(policy, done)):
                 out.parent.mkdir(parents=True, exist_ok=True)
-                save_agent(out, course, step)
+                save_agent(out, config, step)
                 kept = step.frames
                 parts.append(trace)
     except BaseException:
@@ -116,3 +99,27 @@ def train_agent(
         return
     print_comparison({"default" if scenario is None else scenario.stem: {policy: summary}}, _WARMUP, first)
     print(f"Written to {out}.")
+
+
+def _training(out: Path, config: TrainingConfig, resume: bool) -> Training | None:
+    """The training that a file holds, to be resumed; None for a new one, whose file can be written.
+
+    Raises:
+        ValueError: the file cannot be written or resumed; the message names the option and the file.
+    """
+    check_folder_takes_files(out.parent)
+    if out.is_dir():
+        raise ValueError(f"--out: {out}: is a folder; it must be a file name")
+    if out.suffix == ONNX_SUFFIX:
+        raise ValueError(f"--out: {out}: is not allowed; `quedge export` makes {ONNX_SUFFIX} files of an agent's file")
+    with refusing("--out"):
+        check_suffix(out)
+    if not resume:
+        if out.exists():
+            raise ValueError(f"--out: {out}: exists already; --resume goes on with it")
+        return None
+    file = read_agent(out)
+    difference = file.config.difference(config)
+    if difference is not None:
+        raise ValueError(f"--resume: {out}: was trained with {difference}; give the same command again")
+    return file.resume()

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
-from quedge.cli import completing
-from quedge.cli.options import LearnerSettings, ScenarioFile, Seed, Settings, UsageError, frames_of, refusing, trials_of
-from quedge.cli.reproduce import RayOption, WorkersOption, workers_for
+from quedge.cli.options import (
+    AsJson,
+    LearnerSettings,
+    RayOption,
+    ScenarioFile,
+    Seed,
+    Settings,
+    WorkersOption,
+    complete_policies,
+    frames_option,
+    integer_option,
+    refusing,
+)
+from quedge.cli.progress import empty_table, output_console, print_note, progress_bars
+from quedge.cli.reproduce import workers_for
+from quedge.errors import not_allowed, one_of
 from quedge.experiments.statistics import Estimate
 from quedge.experiments.tuning import GOALS, Setting, Tuned, Tuning, TuningError, tune
 from quedge.files.policies import ALLOWED, policies_by_name
@@ -24,35 +35,34 @@ _DEFAULT = Tuning()
 
 def tune_scenario(
     scenario: ScenarioFile = None,
-    policy: Annotated[str, typer.Option(help=f"Who decides: {ALLOWED}.", autocompletion=completing.policies)] = "exact",
-    minimise: Annotated[str, typer.Option(help=f"What is to be small: {', '.join(GOALS)}.")] = _DEFAULT.goal,
-    frames: Annotated[
-        int, typer.Option(parser=frames_of, metavar="N", help="Frames of a run, of which the second half is measured.")
-    ] = _DEFAULT.frames,
-    trials: Annotated[
-        int, typer.Option(parser=trials_of, metavar="N", help="Settings that are tried.")
-    ] = _DEFAULT.trials,
+    policy: Annotated[str, typer.Option(help=f"Who decides: {ALLOWED}.", autocompletion=complete_policies)] = "exact",
+    minimise: Annotated[str, typer.Option(help=f"What to minimise: {', '.join(GOALS)}.")] = _DEFAULT.goal,
+    frames: Annotated[int, frames_option("Frames per run; the second half is measured.")] = _DEFAULT.frames,
+    trials: Annotated[int, integer_option(1, 10_000, "Number of settings to try.")] = _DEFAULT.trials,
     seed: Seed = 0,
     settings: Settings = None,
     learner: LearnerSettings = None,
     workers: WorkersOption = None,
     ray: RayOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, nothing else.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Search V and ν for the shortest queue, or delay, whose mean power stays in the budget.
+    """Search for the V and ν of the shortest queue, or delay, whose mean power stays within the budget.
 
     Settings are tried under common seeds; the best are run again under fresh ones, beside the scenario's own.
-    The exit status is 1 where none of them keeps the budget.
+    The exit status is 1 if none of them keeps the budget.
     """
     with refusing():
         if minimise not in GOALS:
-            raise UsageError(f"--minimise: {minimise[:60]!r} is not allowed; it must be one of {', '.join(GOALS)}")
+            raise not_allowed("--minimise", minimise, one_of(GOALS))
         ((name, chosen),) = policies_by_name([policy], learner or ()).items()
         given = read_scenario(scenario, settings or ()).scenario
     tuning = Tuning(goal=minimise, frames=frames, trials=trials, seed=seed)
-    with _progress() as progress:
+    with progress_bars() as progress:
         try:
-            tuned = tune(given, Scheme(name, chosen), tuning, workers_for(workers, ray), progress)
+            tuned = tune(
+                given, Scheme(name, chosen), tuning, workers_for(workers, ray),
+                lambda done, total: progress("runs", done, total),
+            )  # fmt: skip
         except TuningError as error:
             print(f"quedge: a run failed: {error}", file=sys.stderr)
             raise typer.Exit(1) from None
@@ -91,44 +101,23 @@ def _measures(prefix: str, setting: Setting) -> dict[str, object]:
 
 
 def _print(tuned: Tuned, tuning: Tuning, policy: str) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("", "V", "ν", "queue\nMbit", "delay, 95 %\nframes", "power\nW", "largest\nW"):
-        table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
+    headings = ("", "V", "ν", "queue\nMbit", "delay, 95 %\nframes", "power\nW", "largest\nW")
+    table = empty_table(headings, texts=(0,))
     for name, setting in (("found", tuned.best), ("the scenario's own", tuned.baseline)):
         table.add_row(
             name, f"{setting.v:.4g}", f"{setting.nu:.4g}", _text(setting.data_queue_mbit, 2),
             _text(setting.delay_p95_frames, 1), _text(setting.power_w, 4), _text(setting.power_max_device_w, 4),
         )  # fmt: skip
-    console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
+    console = output_console(piped_width=110)
     console.print(table)
-    console.print(
-        f"  {policy}, {tuning.frames:,} frames, seeds 0 to {tuning.fresh_seeds - 1}, ± half of the 95 % confidence "
+    print_note(
+        console,
+        f"{policy}, {tuning.frames:,} frames, seeds 0 to {tuning.fresh_seeds - 1}, ± half of the 95 % confidence "
         f"interval; {tuned.tried} settings tried in {tuned.runs} runs; mean power within {tuning.tolerance:.1%} of "
         f"{tuned.budget_w:g} W",
-        style="dim",
-        markup=False,
     )
     print(f"--set v={tuned.best.v:.4g} --set nu={tuned.best.nu:.4g}")
 
 
 def _text(value: Estimate, digits: int) -> str:
     return f"{value.mean:.{digits}f} ± {value.high - value.mean:.{digits}f}"
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error, where that is a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("runs"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from quedge.controller.report import NEXT_FRAME, Reason, Refused, Report, checked_report
+from quedge.controller.report import NEXT_FRAME, Reason, Report, ReportRejected, checked_report
 
 
 class Assembly:
@@ -38,13 +38,13 @@ class Assembly:
         """A device begins to report.
 
         Raises:
-            Refused: it is unknown, or reports already.
+            ReportRejected: it is unknown, or reports already.
         """
         if not 0 <= device < self._devices:
             message = f"{device} is not allowed; it must be from 0 to {self._devices - 1}"
-            raise Refused(Reason.UNKNOWN_DEVICE, "device", message)
+            raise ReportRejected(Reason.UNKNOWN_DEVICE, "device", message)
         if device in self._joined:
-            raise Refused(Reason.REPEATED_DEVICE, "device", f"{device} has a stream already; one is allowed")
+            raise ReportRejected(Reason.REPEATED_DEVICE, "device", f"{device} has a stream already; one is allowed")
         self._joined.add(device)
 
     def rest(self, device: int) -> None:
@@ -69,10 +69,12 @@ class Assembly:
             now: what time it is (s).
 
         Raises:
-            Refused: a value is not allowed, or it has reported in this frame.
+            ReportRejected: a value is not allowed, or it has reported in this frame.
         """
         if device in self._reports:
-            raise Refused(Reason.REPEATED_DEVICE, "device", f"{device} has reported in this frame; once is allowed")
+            raise ReportRejected(
+                Reason.REPEATED_DEVICE, "device", f"{device} has reported in this frame; once is allowed"
+            )
         measured = () if data_queue_mbit is None else (data_queue_mbit,)
         checked_report(self._devices, 0, (channel_gain,), (arrived_mbit,), measured, (device,))
         if not self._reports:

@@ -1,46 +1,54 @@
-"""The controller of one cell: it serves reports in order, and keeps the books."""
+"""The controller of one cell: it serves reports in order, and keeps the queues."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.controller.outcome import (
-    NO_REMARK,
+from quedge.controller.answer import (
+    NO_INFO,
     Answer,
-    Remark,
+    DecisionInfo,
     ServedBy,
+    answer_of,
     bound_of,
-    brought_by,
-    remark_on,
-    remark_on_failure,
+    info_of,
+    info_of_failure,
 )
-from quedge.controller.report import Reason, Refused, Report
-from quedge.controller.state import Books
+from quedge.controller.report import Reason, Report, ReportRejected
+from quedge.controller.state import QueueState, Snapshot
+from quedge.errors import not_allowed
 from quedge.model.cell import cell_of
 from quedge.model.frame import Decision, Frame, Status
 from quedge.model.limits import check_decision
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import BestSingle
-from quedge.policy.lydroo import AgentState, LydrooAgent, Resumable
+from quedge.policy.lydroo import AgentState, Resumable
 from quedge.policy.policy import Learner, Policy, begun, check_policy
 
 
-class Standing(NamedTuple):
-    """Where a controller stands between two frames: all that its next answers depend on.
+@runtime_checkable
+class LearningPolicy(Protocol):
+    """An agent that decides first and learns when there is time, and whose state can be kept."""
 
-    Attributes:
-        books: the cell's books.
-        random_state: state of the policy's random stream, as NumPy's bit generator gives it.
-        agent: where a learning agent stands; None for a policy that does not learn.
-    """
+    def choose(self, frame: Frame, rng: np.random.Generator) -> Decision:
+        """Decide a frame as `Policy.decide` does, and leave the learning to `learn`."""
+        ...
 
-    books: Books
-    random_state: Mapping[str, Any]
-    agent: AgentState | None
+    @property
+    def has_to_learn(self) -> bool:
+        """Whether `learn` has something to do."""
+        ...
+
+    def learn(self, rng: np.random.Generator) -> object:
+        """Learn from the frame that was decided last, once."""
+        ...
+
+    def state(self) -> AgentState:
+        """Where it stands."""
+        ...
 
 
 class Controller:
@@ -66,9 +74,9 @@ class Controller:
         self._settings = policy
         self._rng = np.random.default_rng(np.random.SeedSequence(seed))
         self._cell = cell_of(scenario)
-        self._policy = begun(policy, scenario.devices, self._rng)
-        self._books = Books.of(scenario.devices)
-        self._remark = NO_REMARK
+        self._adopt(begun(policy, scenario.devices, self._rng))
+        self._queues = QueueState.empty(scenario.devices)
+        self._decision_info = NO_INFO
 
     @property
     def devices(self) -> int:
@@ -76,38 +84,38 @@ class Controller:
         return self._cell.devices
 
     @property
-    def books(self) -> Books:
-        """The cell's books; their arrays must not be changed."""
-        return self._books
+    def queues(self) -> QueueState:
+        """The cell's queues; their arrays must not be changed."""
+        return self._queues
 
     @property
-    def remark(self) -> Remark:
+    def decision_info(self) -> DecisionInfo:
         """What is said of the last decision beside its answer."""
-        return self._remark
+        return self._decision_info
 
     def check_turn(self, frame: int) -> None:
         """Refuse a frame that is not the next one.
 
         Raises:
-            Refused: naming the frame that is.
+            ReportRejected: naming the frame that is.
         """
-        due = self._books.next_frame
+        due = self._queues.next_frame
         if frame != due:
             reason = Reason.OLD_FRAME if frame < due else Reason.FUTURE_FRAME
-            raise Refused(reason, "frame", f"{frame} is not allowed; it must be {due}, the next one")
+            raise ReportRejected(reason, "frame", f"{frame} is not allowed; it must be {due}, the next one")
 
     @property
     def has_to_learn(self) -> bool:
         """Whether `learn` has something to do."""
-        return isinstance(self._policy, LydrooAgent) and self._policy.has_to_learn
+        return self._learning is not None and self._learning.has_to_learn
 
     def learn(self) -> None:
         """Learn from the last frame, if the policy does; it is done before the next frame at the latest."""
-        if isinstance(self._policy, LydrooAgent):
-            self._policy.learn(self._rng)
+        if self._learning is not None:
+            self._learning.learn(self._rng)
 
     def serve(self, report: Report, decided_by: ServedBy = ServedBy.POLICY) -> Answer:
-        """Decide a frame and advance the books; what is to be learned from it waits for `learn`.
+        """Decide a frame and advance the queues; what is to be learned from it waits for `learn`.
 
         Args:
             report: what was reported, as `checked_report` gives it.
@@ -115,61 +123,58 @@ class Controller:
                 is known to fail in this frame.
 
         Raises:
-            Refused: it is not about the next frame.
+            ReportRejected: it is not about the next frame.
         """
         self.check_turn(report.frame)
         self.learn()
-        frame = self._books.frame(self._cell, report)
-        served_by, decision, self._remark = self._decided(frame, decided_by)
-        brought = brought_by(frame, decision)
-        share = decision.time_share
-        answer = Answer(
-            report.frame, served_by, decision.status, report.devices, decision.offload, decision.transmit_power_w,
-            decision.cpu_frequency_hz, decision.offload.astype(np.float64) if share is None else share,
-            brought.rate_mbps, brought.power_w, brought.data_queue_mbit, brought.energy_queue, brought.objective,
-            bound_of(decision), share is not None,
-        )  # fmt: skip
-        self._books = self._books.after(report, brought)
+        frame = self._queues.frame(self._cell, report)
+        served_by, decision, self._decision_info = self._decided(frame, decided_by)
+        answer = answer_of(report, frame, decision, served_by)
+        self._queues = self._queues.after(answer)
         return answer
 
-    def standing(self) -> Standing:
-        """Where it stands, after all that was to be learned; `stand` goes on from there."""
+    def snapshot(self) -> Snapshot:
+        """All that its next answers depend on, after all that was to be learned; `restore` goes on from there."""
         self.learn()
-        agent = self._policy.state() if isinstance(self._policy, LydrooAgent) else None
-        return Standing(self._books, self._rng.bit_generator.state, agent)
+        agent = None if self._learning is None else self._learning.state()
+        return Snapshot(self._queues, self._rng.bit_generator.state, agent)
 
-    def stand(self, standing: Standing) -> None:
-        """Stand where another controller of the same scenario, policy and seed stood.
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from where another controller of the same scenario, policy and seed stood.
 
         Raises:
             ValueError: it stood for another number of devices, or another kind of policy.
         """
-        if standing.books.data_queue_mbit.size != self.devices:
-            raise ValueError(
-                f"devices: {standing.books.data_queue_mbit.size} is not allowed; it must be {self.devices}"
-            )
-        if (standing.agent is not None) != isinstance(self._settings, Resumable):
+        devices = snapshot.queues.data_queue_mbit.size
+        if devices != self.devices:
+            raise not_allowed("devices", devices, str(self.devices))
+        if (snapshot.agent is not None) != isinstance(self._settings, Resumable):
             raise ValueError("policy: is not allowed; one of the two learns and the other does not")
-        self._books = standing.books
-        self._rng.bit_generator.state = standing.random_state
-        if standing.agent is not None and isinstance(self._settings, Resumable):
-            self._policy = self._settings.resume(standing.agent)
+        self._queues = snapshot.queues
+        self._rng.bit_generator.state = snapshot.random_state
+        if snapshot.agent is not None and isinstance(self._settings, Resumable):
+            self._adopt(self._settings.resume(snapshot.agent))
 
-    def _decided(self, frame: Frame, decided_by: ServedBy) -> tuple[ServedBy, Decision, Remark]:
-        remark = NO_REMARK
+    def _adopt(self, policy: Policy) -> None:
+        """Have a policy decide from now on."""
+        self._learning: LearningPolicy | None = None
+        if isinstance(self._settings, Resumable) and isinstance(policy, LearningPolicy):
+            self._learning = policy
+        self._decide = policy.decide if self._learning is None else self._learning.choose
+
+    def _decided(self, frame: Frame, decided_by: ServedBy) -> tuple[ServedBy, Decision, DecisionInfo]:
+        info = NO_INFO
         if decided_by is not ServedBy.LATE:
             try:
-                policy = self._policy
-                decide = policy.choose if isinstance(policy, LydrooAgent) else policy.decide
-                decision = _own(decide(_copied(frame), self._rng))
+                decision = _own(self._decide(_copied(frame), self._rng))
                 check_decision(frame.cell, decision)
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # whatever a policy does, even a panic of compiled code
-                decided_by, remark = ServedBy.POLICY_FAILED, remark_on_failure(error)
+                decided_by, info = ServedBy.POLICY_FAILED, info_of_failure(error)
             if decided_by is ServedBy.POLICY:
-                return decided_by, decision, remark_on(decision)
-        return decided_by, BestSingle().decide(frame, self._rng), remark
+                return decided_by, decision, info_of(decision)
+        return decided_by, BestSingle().decide(frame, self._rng), info
 
 
 def _own(decision: Decision) -> Decision:
@@ -186,6 +191,6 @@ def _own(decision: Decision) -> Decision:
 
 
 def _copied(frame: Frame) -> Frame:
-    """The frame in arrays of its own: a policy cannot change the books."""
+    """The frame in arrays of its own: a policy cannot change the queues."""
     copies: list[NDArray[np.float64]] = [values.copy() for values in frame[1:]]
     return Frame(frame.cell, *copies)

@@ -16,19 +16,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-from quedge.controller import checkpoint
+from quedge.controller.answer import NO_INFO, Answer, DecisionInfo, ServedBy
 from quedge.controller.controller import Controller
 from quedge.controller.journal import Entry, Journal, StateError
-from quedge.controller.outcome import NO_REMARK, Answer, Remark, ServedBy
-from quedge.controller.report import NEXT_FRAME, Reason, Refused, Report
-from quedge.controller.state import Books
+from quedge.controller.report import NEXT_FRAME, Reason, Report, ReportRejected
+from quedge.controller.state import QueueState
 
 T = TypeVar("T")
 
 QUICK_S = 3e-4
 """A policy that took no longer last time is asked at once (s); two hand-overs between threads take about 1e-4."""
 
-Done = Callable[["Served | Refused"], None]
+Done = Callable[["Served | ReportRejected"], None]
 """Who is told of a report: that it was served, or why not; it must not block, nor submit.
 
 Called from the engine's thread, or from that of `submit`.
@@ -46,14 +45,14 @@ class Served(NamedTuple):
         repeated: whether this very report had been served before, and its answer is given once more.
         decision_s: time in which it was decided (s); 0 where it was repeated.
         waited_s: time from its arrival to the beginning of that (s).
-        remark: what is said of the decision beside the answer; nothing where the answer is repeated.
+        info: what is said of the decision beside the answer; nothing where the answer is repeated.
     """
 
     answer: Answer
     repeated: bool
     decision_s: float
     waited_s: float
-    remark: Remark = NO_REMARK
+    info: DecisionInfo = NO_INFO
 
 
 @dataclass(frozen=True)
@@ -62,12 +61,12 @@ class Pace:
 
     Attributes:
         late_s: a report that has waited longer than this before its turn is decided by best-single (s).
-        most_waiting: reports beyond this number are refused.
+        max_waiting: reports beyond this number are refused.
         checkpoint_frames: number of served frames from one checkpoint to the next: what a restart serves again.
     """
 
     late_s: float = 0.05
-    most_waiting: int = 256
+    max_waiting: int = 256
     checkpoint_frames: int = 1000
 
 
@@ -102,9 +101,9 @@ class Engine:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._fresh, self._journal, self._pace, self._clock = fresh, journal, pace, clock
-        self._controller, self._last = self._restored()
-        self._books = self._controller.books
-        self._astray = False
+        self._controller, self._last = self._from_journal()
+        self._queues = self._controller.queues
+        self._diverged = False
         self._unkept = self._pace.checkpoint_frames if self._last is not None else 0  # a restart is not served twice
         self._policy_took_s = math.inf
         self._jobs: queue.SimpleQueue[_Job | _Lesson | Kept | None] = queue.SimpleQueue()
@@ -119,9 +118,9 @@ class Engine:
         return self._thread.is_alive()
 
     @property
-    def books(self) -> Books:
+    def queues(self) -> QueueState:
         """The cell's books after the last frame that was served; their arrays must not be changed."""
-        return self._books
+        return self._queues
 
     def submit(self, report: Report, done: Done) -> None:
         """Have a report served; `done` is told what became of it."""
@@ -129,15 +128,15 @@ class Engine:
         with self._gate:
             waiting, at_rest = self._jobs.qsize(), self._in_hand == 0
             if self._open and at_rest and self._journal is None and self._policy_took_s <= QUICK_S:
-                _tell(done, self._outcome(job))
+                _notify(done, self._result(job))
                 if self._controller.has_to_learn:
                     self._hand_over(_Lesson())
                 return
-            if self._open and waiting < self._pace.most_waiting:
+            if self._open and waiting < self._pace.max_waiting:
                 self._hand_over(job)
                 return
         why = f"{waiting} reports wait already" if self._open else "no more reports are taken: the service ends"
-        _tell(done, Refused(Reason.OVERLOADED, "frame", why))
+        _notify(done, ReportRejected(Reason.OVERLOADED, "frame", why))
 
     def checkpoint(self, done: Kept) -> None:
         """Keep where the controller stands; `done` is told the next frame there, or None where it was not written."""
@@ -145,7 +144,7 @@ class Engine:
             if self._open:
                 self._hand_over(done)
                 return
-        _tell(done, None)
+        _notify(done, None)
 
     def close(self) -> None:
         """Serve what waits, keep where the controller stands, and end."""
@@ -156,7 +155,7 @@ class Engine:
         if self._journal is not None:
             self._journal.close()
 
-    def _restored(self) -> tuple[Controller, Entry | None]:
+    def _from_journal(self) -> tuple[Controller, Entry | None]:
         controller = self._fresh()
         return controller, None if self._journal is None else self._journal.restore(controller)
 
@@ -164,13 +163,13 @@ class Engine:
         self._keep_if_due()
         while (job := self._jobs.get()) is not None:
             if isinstance(job, _Job):
-                _tell(job.done, self._outcome(job))
+                _notify(job.done, self._result(job))
                 self._learn()  # nobody waits for it, nor for what follows
                 self._keep_if_due()
             elif isinstance(job, _Lesson):
                 self._learn()
             else:
-                _tell(job, self._kept())
+                _notify(job, self._kept())
             with self._gate:
                 self._in_hand -= 1
         if self._unkept:
@@ -184,28 +183,28 @@ class Engine:
         try:
             self._controller.learn()
         except Exception:  # it may have learned half of it: with a journal it goes back to where that stands
-            self._astray = self._journal is not None
+            self._diverged = self._journal is not None
 
-    def _outcome(self, job: _Job) -> Served | Refused:
+    def _result(self, job: _Job) -> Served | ReportRejected:
         try:
-            if self._astray:
-                self._return()
+            if self._diverged:
+                self._restore()
             return self._served(job)
-        except Refused as refused:
+        except ReportRejected as refused:
             return refused
         except (OSError, StateError):
-            return Refused(Reason.NOT_DURABLE, "frame", "its record could not be written")
+            return ReportRejected(Reason.NOT_DURABLE, "frame", "its record could not be written")
         except Exception as error:  # a mistake of ours: the next report has its turn
-            return Refused(Reason.FAILED, "frame", f"it could not be served: {type(error).__name__}")
+            return ReportRejected(Reason.FAILED, "frame", f"it could not be served: {type(error).__name__}")
 
     def _served(self, job: _Job) -> Served:
         report, last = job.report, self._last
         if report.frame == NEXT_FRAME:
-            report = report._replace(frame=self._books.next_frame)
+            report = report._replace(frame=self._queues.next_frame)
         if last is not None and report.frame == last.report.frame and report.packed() == last.report.packed():
             return Served(last.answer, True, 0.0, 0.0)
         self._controller.check_turn(report.frame)
-        self._astray = self._journal is not None  # until the frame is kept
+        self._diverged = self._journal is not None  # until the frame is kept
         began = self._clock()
         late = began - job.arrived > self._pace.late_s
         answer = self._controller.serve(report, ServedBy.LATE if late else ServedBy.POLICY)
@@ -213,18 +212,18 @@ class Engine:
         entry = Entry(report, answer)
         if self._journal is not None:
             self._journal.append(entry)
-        self._astray, self._last, self._books = False, entry, self._controller.books
+        self._diverged, self._last, self._queues = False, entry, self._controller.queues
         failed = answer.served_by is ServedBy.POLICY_FAILED  # it may not fail again: such a frame is not served twice
         if answer.served_by is not ServedBy.LATE:
             self._policy_took_s = decided - began
         self._unkept += self._pace.checkpoint_frames if failed else 1
-        return Served(answer, False, decided - began, began - job.arrived, self._controller.remark)
+        return Served(answer, False, decided - began, began - job.arrived, self._controller.decision_info)
 
-    def _return(self) -> None:
+    def _restore(self) -> None:
         """Stand where the journal stands: what was decided since was not kept, or was, and its answer is repeated."""
-        self._controller, self._last = self._restored()
-        self._books = self._controller.books
-        self._astray = False
+        self._controller, self._last = self._from_journal()
+        self._queues = self._controller.queues
+        self._diverged = False
 
     def _keep_if_due(self) -> None:
         if self._unkept >= self._pace.checkpoint_frames:
@@ -239,17 +238,16 @@ class Engine:
         if self._journal is None:
             return None
         try:
-            if self._astray:
-                self._return()
-            standing = self._controller.standing()
-            self._journal.keep(checkpoint.packed(standing), standing.books.next_frame)
+            if self._diverged:
+                self._restore()
+            self._journal.keep(self._controller.snapshot())
         except Exception:
             self._unkept = 1  # to be tried when the engine ends, if not before
             return None
-        return standing.books.next_frame
+        return self._controller.queues.next_frame
 
 
-def _tell(done: Callable[[T], None], result: T) -> None:
+def _notify(done: Callable[[T], None], result: T) -> None:
     """Tell of a result; whoever waits for it cannot stop the cell."""
     with contextlib.suppress(Exception):
         done(result)

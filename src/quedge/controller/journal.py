@@ -14,27 +14,25 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from quedge.controller import checkpoint
-from quedge.controller import outcome as answers
-from quedge.controller import report as reports
+from quedge.controller.answer import Answer
 from quedge.controller.controller import Controller
-from quedge.controller.outcome import Answer
 from quedge.controller.report import Report
+from quedge.controller.state import Snapshot
 
 _RECORD = struct.Struct("<q?16s")
 _DIGEST_BYTES = 16
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
-class Witness:
+class LastAcknowledged:
     """The number of one cell's last acknowledged frame, in a file.
 
-    What is told survives the end of the process. After a loss of power it holds only if each frame was on the disk by
-    then; otherwise it is forgotten, as the frames may be.
+    It survives the end of the process. After a loss of power it holds only if each frame was on the disk by then;
+    otherwise it is forgotten, as the frames may be.
 
     Args:
         path: the file; made where it does not exist.
-        survives_power: whether frames that are told of are on the disk.
+        survives_power: whether acknowledged frames are on the disk.
 
     Raises:
         OSError: it cannot be opened.
@@ -43,14 +41,14 @@ class Witness:
     def __init__(self, path: Path, survives_power: bool) -> None:
         self._survives_power, self._boot = survives_power, _boot()
         self._file = io.FileIO(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), "r+")
-        self._last = self._read()
+        self._frame = self._read()
 
     @property
-    def last(self) -> int:
+    def frame(self) -> int:
         """The last frame that was acknowledged; -1 where none is known to have been."""
-        return self._last
+        return self._frame
 
-    def tell(self, frame: int) -> None:
+    def write(self, frame: int) -> None:
         """A frame is about to be acknowledged.
 
         Raises:
@@ -58,7 +56,7 @@ class Witness:
         """
         record = _RECORD.pack(frame, self._survives_power, self._boot)
         os.pwrite(self._file.fileno(), record + _digest(record), 0)
-        self._last = frame
+        self._frame = frame
 
     def close(self) -> None:
         """Close the file."""
@@ -137,16 +135,16 @@ class Journal:
 
     def __init__(self, path: Path, cell: str, determined_by: str, durability: Durability = Durability.PROCESS) -> None:
         self._path, self._cell = path, cell
-        with self._blaming():
+        with self._translate_errors():
             if not path.exists():
-                self._found(determined_by)
+                self._create(determined_by)
             self._database = _connected(path)
         try:
-            with self._blaming():
+            with self._translate_errors():
                 self._check_ours(determined_by)
                 self._begin(durability)
             beside = path.with_name(f"{path.name}-last")
-            self._witness = Witness(beside, survives_power=durability is Durability.POWER)
+            self._acknowledged = LastAcknowledged(beside, survives_power=durability is Durability.POWER)
         except BaseException:
             self._database.close()
             raise
@@ -163,23 +161,20 @@ class Journal:
             self._database.execute("INSERT INTO frame VALUES (?, ?, ?, ?)", row)
         except sqlite3.Error as error:
             raise self._unwritable(error) from None
-        self._witness.tell(frame)
+        self._acknowledged.write(frame)
 
-    def keep(self, standing: bytes, next_frame: int) -> None:
-        """Keep a checkpoint, and drop the frames that it stands after, but for the last.
-
-        Args:
-            standing: where the controller stands, as `checkpoint.packed` gives it.
-            next_frame: number of the frame that comes next there.
+    def keep(self, snapshot: Snapshot) -> None:
+        """Keep a checkpoint, and drop the frames before it, but for the last.
 
         Raises:
             OSError: it could not be written; what was there still is.
         """
-        row = (_LATEST, standing, self._digest(standing))
+        packed = snapshot.packed()
+        row = (_LATEST, packed, self._digest(packed))
         try:
             with _transaction(self._database):
                 self._database.execute("INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?)", row)
-                self._database.execute("DELETE FROM frame WHERE frame < ?", (next_frame - 1,))
+                self._database.execute("DELETE FROM frame WHERE frame < ?", (snapshot.queues.next_frame - 1,))
         except sqlite3.Error as error:
             raise self._unwritable(error) from None
 
@@ -193,13 +188,16 @@ class Journal:
             StateError: the journal is damaged, or the controller answers otherwise than it did.
             OSError: it cannot be read.
         """
-        with self._blaming():
+        with self._translate_errors():
             kept = self._database.execute("SELECT place, standing, digest FROM checkpoint").fetchall()
             rows = self._database.execute("SELECT frame, report, answer, digest FROM frame ORDER BY frame").fetchall()
-        for place, standing, digest in kept:
-            if place != _LATEST or not self._is_sound(digest, standing):
+        for place, packed, digest in kept:
+            if place != _LATEST or not self._is_sound(digest, packed):
                 raise self._damaged("the checkpoint")
-            self._stand(controller, standing)
+            try:
+                controller.restore(Snapshot.unpacked(packed))
+            except Exception as error:  # whatever is wrong with it, it is not silently replaced
+                raise StateError(f"{self._path}: the checkpoint of {self._cell} cannot be used: {error}") from None
         last = None
         for frame, report, answer, digest in rows:
             if not self._is_sound(digest, report, answer):
@@ -208,20 +206,20 @@ class Journal:
             last = self._entry(frame, report, answer)
             if not follows:
                 raise self._damaged(f"frame {frame - 1}")
-            if frame >= controller.books.next_frame:  # one before the checkpoint is kept for its answer
+            if frame >= controller.queues.next_frame:  # one before the checkpoint is kept for its answer
                 self._serve_again(controller, last)
-        if controller.books.next_frame > 0 and (last is None or last.report.frame + 1 != controller.books.next_frame):
-            raise self._damaged(f"frame {controller.books.next_frame - 1}")
-        if controller.books.next_frame <= self._witness.last:
-            raise self._damaged(f"frame {self._witness.last}")
+        if controller.queues.next_frame > 0 and (last is None or last.report.frame + 1 != controller.queues.next_frame):
+            raise self._damaged(f"frame {controller.queues.next_frame - 1}")
+        if controller.queues.next_frame <= self._acknowledged.frame:
+            raise self._damaged(f"frame {self._acknowledged.frame}")
         return last
 
     def close(self) -> None:
         """Close the files; what was kept stays."""
         self._database.close()
-        self._witness.close()
+        self._acknowledged.close()
 
-    def _found(self, determined_by: str) -> None:
+    def _create(self, determined_by: str) -> None:
         """Make the database under another name: one that has its name is whole."""
         left = self._path.with_name(f"{self._path.name}-wal")
         if left.exists():
@@ -267,15 +265,9 @@ class Journal:
                 "serve it so, or choose another folder"
             )
 
-    def _stand(self, controller: Controller, standing: bytes) -> None:
-        try:
-            controller.stand(checkpoint.unpacked(standing))
-        except Exception as error:  # whatever is wrong with it, it is not silently replaced
-            raise StateError(f"{self._path}: the checkpoint of {self._cell} cannot be used: {error}") from None
-
     def _entry(self, frame: Any, report: bytes, answer: bytes) -> Entry:
         try:
-            entry = Entry(reports.unpacked(report), answers.unpacked(answer))
+            entry = Entry(Report.unpacked(report), Answer.unpacked(answer))
         except ValueError as error:
             raise StateError(f"{self._path}: a frame of {self._cell} cannot be read: {error}") from None
         if not frame == entry.report.frame == entry.answer.frame:
@@ -308,7 +300,7 @@ class Journal:
         return OSError(None, str(error), str(self._path))
 
     @contextmanager
-    def _blaming(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         """Tell a file that cannot be used now from one that is damaged."""
         try:
             yield

@@ -38,7 +38,7 @@ class Reason(StrEnum):
     """Too many reports wait already."""
 
 
-class Refused(Exception):  # noqa: N818  (the protocol's own word: a report is served or refused)
+class ReportRejected(Exception):  # noqa: N818  (an answer like another, rather than a mistake)
     """A report that was not served; the controller's state is as it was.
 
     Attributes:
@@ -52,7 +52,7 @@ class Refused(Exception):  # noqa: N818  (the protocol's own word: a report is s
         self.field = field
 
 
-MOST_FRAME = 2**62
+MAX_FRAME = 2**62
 NEXT_FRAME = -1
 """Stands for the number of the frame that is due, whichever it is."""
 
@@ -81,21 +81,21 @@ class Report(NamedTuple):
         parts = (self.devices, self.channel_gain, self.arrived_mbit, self.data_queue_mbit)
         return _HEADER.pack(self.frame, self.devices.size) + b"".join(part.tobytes() for part in parts)
 
+    @classmethod
+    def unpacked(cls, data: bytes) -> Report:
+        """A report that `packed` wrote.
 
-def unpacked(data: bytes) -> Report:
-    """A report that `Report.packed` wrote.
-
-    Raises:
-        ValueError: the bytes are none.
-    """
-    if len(data) < _HEADER.size:
-        raise ValueError("report: cut short")
-    frame, count = _HEADER.unpack_from(data)
-    if len(data) != _HEADER.size + 32 * count:
-        raise ValueError("report: cut short or too long")
-    numbers = np.frombuffer(data, np.float64, 3 * count, _HEADER.size + 8 * count).reshape(3, count)
-    devices = np.frombuffer(data, np.int64, count, _HEADER.size)
-    return Report(frame, devices.copy(), *(row.copy() for row in numbers))
+        Raises:
+            ValueError: the bytes are none.
+        """
+        if len(data) < _HEADER.size:
+            raise ValueError("report: cut short")
+        frame, count = _HEADER.unpack_from(data)
+        if len(data) != _HEADER.size + 32 * count:
+            raise ValueError("report: cut short or too long")
+        devices = np.frombuffer(data, np.int64, count, _HEADER.size)
+        numbers = np.frombuffer(data, np.float64, 3 * count, _HEADER.size + 8 * count).reshape(3, count)
+        return cls(frame, devices.copy(), *(row.copy() for row in numbers))
 
 
 def checked_report(
@@ -117,12 +117,14 @@ def checked_report(
         devices: numbers of the reporting devices, in any order; empty where all of them report, in order.
 
     Raises:
-        Refused: naming the field, the value and what is allowed.
+        ReportRejected: naming the field, the value and what is allowed.
     """
-    if isinstance(frame, bool) or not isinstance(frame, int) or not 0 <= frame <= MOST_FRAME:
-        raise Refused(Reason.BAD_VALUE, "frame", f"{frame!r} is not allowed; it must be an integer from 0 to 2^62")
+    if isinstance(frame, bool) or not isinstance(frame, int) or not 0 <= frame <= MAX_FRAME:
+        raise ReportRejected(
+            Reason.BAD_VALUE, "frame", f"{frame!r} is not allowed; it must be an integer from 0 to 2^62"
+        )
     if len(devices) == len(channel_gain) == len(arrived_mbit) == 0:
-        raise Refused(Reason.NO_DEVICES, "devices", "none is not allowed; a report is about at least one device")
+        raise ReportRejected(Reason.NO_DEVICES, "devices", "none is not allowed; a report is about at least one device")
     numbers = _checked_devices(devices, all_devices) if len(devices) > 0 else np.arange(all_devices)
     measured = np.full(numbers.size, np.nan)
     if len(data_queue_mbit) > 0:
@@ -140,21 +142,23 @@ def _checked_devices(devices: Sequence[int], all_devices: int) -> NDArray[np.int
     outside = (numbers < 0) | (numbers >= all_devices)
     if outside.any():
         bad = int(numbers[np.argmax(outside)])
-        raise Refused(Reason.UNKNOWN_DEVICE, "devices", f"{bad} is not allowed; it must be from 0 to {all_devices - 1}")
+        raise ReportRejected(
+            Reason.UNKNOWN_DEVICE, "devices", f"{bad} is not allowed; it must be from 0 to {all_devices - 1}"
+        )
     if np.unique(numbers).size < numbers.size:
-        raise Refused(Reason.REPEATED_DEVICE, "devices", "a device stands there twice; once is allowed")
+        raise ReportRejected(Reason.REPEATED_DEVICE, "devices", "a device stands there twice; once is allowed")
     return numbers
 
 
 def _checked(field: str, values: Sequence[float], count: int, allowed: Range) -> NDArray[np.float64]:
     if len(values) != count:
-        raise Refused(
+        raise ReportRejected(
             Reason.WRONG_LENGTH, field, f"{len(values)} values are not allowed; it must hold {count}, one a device"
         )
     array = np.fromiter(values, np.float64, count)
     place = allowed.first_excluded(array)
     if place >= 0:
-        raise Refused(
+        raise ReportRejected(
             Reason.BAD_VALUE, f"{field}[{place}]", f"{array[place]} is not allowed; it must be {allowed.allowed}"
         )
     return array

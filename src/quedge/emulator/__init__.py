@@ -1,1 +1,1 @@
-"""Devices that are not there: a world played against the service, and every answer checked."""
+"""Simulated devices: a world played against the service, and every answer checked."""

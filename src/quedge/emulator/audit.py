@@ -10,18 +10,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.controller.outcome import ServedBy
-from quedge.emulator.stations import Turn
+from quedge.controller.answer import ServedBy
+from quedge.emulator.stations import FrameResult, Reports
 from quedge.emulator.uploads import Secured
 from quedge.model.cell import cell_of
 from quedge.model.frame import DATA_QUEUE_MBIT, ENERGY_QUEUE, Decision, Status
 from quedge.model.limits import check_decision
 from quedge.model.scenario import Scenario
 from quedge.model.uplink import AT_ONCE, charge, frame_objective
-from quedge.service.client.messages import CellState, Decided, due_in
+from quedge.service.client.messages import CellState, Decided, next_frame_of
+from quedge.service.methods import DEVICE_VALUES
 
 _ROUNDING = 1e-9  # relative
-_MOST_DESCRIBED = 5
+_MAX_DESCRIBED = 5
 
 
 class Audit:
@@ -41,53 +42,39 @@ class Audit:
     def __init__(self, scenario: Scenario, state: CellState | None) -> None:
         self._cell = cell_of(scenario)
         nothing = np.zeros(scenario.devices)
-        self._next_frame = due_in(state)
+        self._next_frame = next_frame_of(state)
         self._data_queue = nothing.copy() if state is None else state.data_queue_mbit.copy()
         self._energy_queue = nothing.copy() if state is None else state.energy_queue.copy()
         self.violations = 0
         self.described: list[str] = []
 
-    def check(
-        self,
-        reported: NDArray[np.int64],
-        channel_gain: NDArray[np.float64],
-        arrived_mbit: NDArray[np.float64],
-        decided: Decided,
-    ) -> None:
-        """Check a frame's answer and turn the books' page.
+    def check(self, reports: Reports, decided: Decided) -> None:
+        """Check a frame's answer, and go on from the queues that it tells.
 
         Args:
-            reported: numbers of the devices that it may be about.
-            channel_gain: gains of all devices as they reported them (W/W), shape (devices of the cell,).
-            arrived_mbit: what they reported of arrivals (Mbit), shape (devices of the cell,).
+            reports: what was reported: whom it may be about.
             decided: the answer.
         """
         try:
-            self._check(reported, channel_gain, arrived_mbit, decided)
+            self._check(reports, decided)
         except ValueError as error:
             self.violations += 1
-            if len(self.described) < _MOST_DESCRIBED:
+            if len(self.described) < _MAX_DESCRIBED:
                 self.described.append(f"frame {decided.frame}: {error}")
         self._next_frame = decided.frame + 1
         told = (decided.data_queue_mbit, decided.energy_queue)
         for queue, values in zip((self._data_queue, self._energy_queue), told, strict=True):
-            fine = np.isin(decided.devices, reported)
+            fine = np.isin(decided.devices, reports.devices)
             if values.shape == fine.shape and np.isfinite(values).all():
                 queue[decided.devices[fine]] = values[fine]
 
-    def _check(
-        self,
-        reported: NDArray[np.int64],
-        channel_gain: NDArray[np.float64],
-        arrived_mbit: NDArray[np.float64],
-        decided: Decided,
-    ) -> None:
-        _check_form(reported, decided)
+    def _check(self, reports: Reports, decided: Decided) -> None:
+        _check_form(reports.devices, decided)
         if decided.frame != self._next_frame:
             raise ValueError(f"is answered where frame {self._next_frame} was due")
         devices = decided.devices
-        cell, gain = self._cell.only(devices), channel_gain[devices]
-        queue = np.minimum(self._data_queue[devices] + arrived_mbit[devices], DATA_QUEUE_MBIT.highest)
+        cell, gain = self._cell.only(devices), reports.channel_gain[devices]
+        queue = np.minimum(self._data_queue[devices] + reports.arrived_mbit[devices], DATA_QUEUE_MBIT.highest)
         energy = self._energy_queue[devices]
         powers = decided.offload, decided.transmit_power_w, decided.cpu_frequency_hz
         check_decision(cell, Decision(*powers, decided.rate_mbps, decided.power_w, 0.0, time_share=decided.time_share))
@@ -107,10 +94,7 @@ def _check_form(reported: NDArray[np.int64], decided: Decided) -> None:
     count = decided.devices.size
     if count == 0 or not np.isin(decided.devices, reported).all() or (np.diff(decided.devices) <= 0).any():
         raise ValueError(f"devices: {decided.devices.tolist()} is not allowed; {reported.tolist()} reported")
-    for name in (
-        "offload", "transmit_power_w", "cpu_frequency_hz", "time_share", "rate_mbps", "power_w", "data_queue_mbit",
-        "energy_queue",
-    ):  # fmt: skip
+    for name in ("offload", "time_share", *DEVICE_VALUES):
         values = getattr(decided, name)
         if values is None:
             continue
@@ -207,26 +191,26 @@ class Tally:
         """The first frame begins."""
         self._begun = self._ended = time.perf_counter()
 
-    def add(self, lost: NDArray[np.bool_], away: NDArray[np.bool_], turn: Turn | None) -> None:
-        """A frame has been played; `turn` is None where nobody reported."""
+    def add(self, lost: NDArray[np.bool_], away: NDArray[np.bool_], result: FrameResult | None) -> None:
+        """A frame has been played; `result` is None where nobody reported."""
         counts = self._counts
         counts["frames"] += 1
         counts["lost"] += int(lost.sum())
         counts["away"] += int(away.sum())
-        if turn is not None:
-            self._add(turn)
+        if result is not None:
+            self._add(result)
         self._ended = time.perf_counter()
 
-    def _add(self, turn: Turn) -> None:
+    def _add(self, result: FrameResult) -> None:
         counts = self._counts
-        counts["answered"] += not turn.refused
-        counts["reports"] += len(turn.round_trips_s)
-        counts["served_frames"] += len(turn.decided)
-        counts["late"] += sum(decided.served_by is ServedBy.LATE for decided in turn.decided)
-        counts["policy_failed"] += sum(decided.served_by is ServedBy.POLICY_FAILED for decided in turn.decided)
-        counts["fallback"] += sum(decided.status is Status.FALLBACK for decided in turn.decided)
-        self._refused.update(refused.outcome for refused in turn.refused)
-        self._round_trips_s.extend(turn.round_trips_s)
+        counts["answered"] += not result.refused
+        counts["reports"] += len(result.round_trips_s)
+        counts["served_frames"] += len(result.decided)
+        counts["late"] += sum(decided.served_by is ServedBy.LATE for decided in result.decided)
+        counts["policy_failed"] += sum(decided.served_by is ServedBy.POLICY_FAILED for decided in result.decided)
+        counts["fallback"] += sum(decided.status is Status.FALLBACK for decided in result.decided)
+        self._refused.update(refused.outcome for refused in result.refused)
+        self._round_trips_s.extend(result.round_trips_s)
 
     def found(
         self, violations: int, described: list[str], secured: Secured | None, interrupted: bool, trouble: str

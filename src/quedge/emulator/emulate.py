@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.emulator.audit import Audit, Findings, Tally
-from quedge.emulator.stations import BaseStation, Devices, Reporters
+from quedge.emulator.stations import BaseStation, Devices, Reporters, Reports
 from quedge.emulator.uploads import Uploads
 from quedge.model.cell import BITS_PER_MBIT
 from quedge.model.scenario import Scenario
@@ -21,14 +21,14 @@ from quedge.pqc.uplink.algorithms import LiveSuite
 from quedge.service.client.async_client import AsyncClient
 from quedge.service.client.connection import BASE_STATION
 from quedge.service.client.conversation import ServiceUnavailable
-from quedge.service.client.messages import CellState, due_in
+from quedge.service.client.messages import CellState, next_frame_of
 from quedge.simulation.world import World
 
-_MOST_AWAY_FRAMES = 20
-_FATES = 3  # number of the random stream; the world's and the policy's are 0 to 2
+_MAX_AWAY_FRAMES = 20
+_LOSS_STREAM = 3  # number of the random stream; the world's and the policy's are 0 to 2
 
 
-class Script(NamedTuple):
+class Workload(NamedTuple):
     """A run, all of it.
 
     Attributes:
@@ -47,7 +47,7 @@ class Script(NamedTuple):
         return int(self.lost.shape[0])
 
 
-def script_of(world: World, seed: int, loss: float = 0.0, churn: float = 0.0) -> Script:
+def workload_of(world: World, seed: int, loss: float = 0.0, churn: float = 0.0) -> Workload:
     """A run in a world.
 
     Args:
@@ -56,26 +56,26 @@ def script_of(world: World, seed: int, loss: float = 0.0, churn: float = 0.0) ->
         loss: share of the reports that are lost.
         churn: share of a device's frames in which it leaves, for 1 to 20 frames.
     """
-    fates = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_FATES,)))
+    loss_rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_LOSS_STREAM,)))
     shape = world.channel_gain.shape
-    lost = fates.random(shape) < loss
-    leaves = fates.random(shape) < churn
-    lasts = fates.integers(1, _MOST_AWAY_FRAMES, shape, endpoint=True)
+    lost = loss_rng.random(shape) < loss
+    leaves = loss_rng.random(shape) < churn
+    lasts = loss_rng.integers(1, _MAX_AWAY_FRAMES, shape, endpoint=True)
     away = np.zeros(shape, dtype=np.bool_)
     left = np.zeros(shape[1], dtype=np.int64)  # frames until each one is back
     for t in range(shape[0]):
         left = np.where((left == 0) & leaves[t], lasts[t], left)
         away[t] = left > 0
         left = np.maximum(left - 1, 0)
-    return Script(world, lost & ~away, away)
+    return Workload(world, lost & ~away, away)
 
 
 @dataclass(frozen=True)
-class Stage:
+class Target:
     """Where and how a script is played.
 
     Attributes:
-        target: "host:port" of the service.
+        address: "host:port" of the service.
         base_station: the base station's name.
         credentials: of TLS; None for plain text.
         rate_hz: frames a second.
@@ -84,7 +84,7 @@ class Stage:
         upload_share: share of the decided bits that are uploaded.
     """
 
-    target: str
+    address: str
     base_station: str = BASE_STATION
     credentials: Any = None
     rate_hz: float = 200.0
@@ -94,7 +94,7 @@ class Stage:
 
 
 def emulate(
-    scenario: Scenario, script: Script, stage: Stage, progress: Callable[[int], None] | None = None
+    scenario: Scenario, workload: Workload, target: Target, progress: Callable[[int], None] | None = None
 ) -> Findings:
     """Play a script against the service and check every answer.
 
@@ -104,27 +104,27 @@ def emulate(
 
     Args:
         scenario: the service's own.
-        script: what happens.
-        stage: where and how.
+        workload: what happens.
+        target: which service, and how.
         progress: called with the number of frames done.
     """
-    return asyncio.run(_emulate(scenario, script, stage, progress))
+    return asyncio.run(_emulate(scenario, workload, target, progress))
 
 
 async def _emulate(
-    scenario: Scenario, script: Script, stage: Stage, progress: Callable[[int], None] | None
+    scenario: Scenario, workload: Workload, target: Target, progress: Callable[[int], None] | None
 ) -> Findings:
     tally, audit = Tally(scenario.devices), Audit(scenario, None)
-    uploads = None if stage.live is None else Uploads(stage.live)
+    uploads = None if target.live is None else Uploads(target.live)
     interrupted, trouble = False, ""
     with contextlib.nullcontext() if uploads is None else uploads:
         try:
-            async with AsyncClient(stage.target, stage.base_station, credentials=stage.credentials) as client:
+            async with AsyncClient(target.address, target.base_station, credentials=target.credentials) as client:
                 state = await client.state()
                 _check_devices(state, scenario.devices)
                 audit = Audit(scenario, state)
-                reporters = BaseStation(client, due_in(state)) if stage.as_base_station else Devices(client)
-                await _play(script, stage, scenario.frame_s, reporters, _Watchers(tally, audit, uploads, progress))
+                reporters = BaseStation(client, next_frame_of(state)) if target.as_base_station else Devices(client)
+                await _play(workload, target, scenario.frame_s, reporters, _Recorders(tally, audit, uploads, progress))
         except ServiceUnavailable as error:
             trouble = str(error)
         except asyncio.CancelledError:
@@ -137,7 +137,7 @@ async def _emulate(
 
 
 @dataclass(frozen=True)
-class _Watchers:
+class _Recorders:
     """Who is told of a frame."""
 
     tally: Tally
@@ -146,32 +146,35 @@ class _Watchers:
     progress: Callable[[int], None] | None
 
 
-async def _play(script: Script, stage: Stage, frame_s: float, reporters: Reporters, watchers: _Watchers) -> None:
-    gains, arrivals = script.world.estimated_gain, script.world.arrival_mbit
+async def _play(
+    workload: Workload, target: Target, frame_s: float, reporters: Reporters, recorders: _Recorders
+) -> None:
+    gains, arrivals = workload.world.estimated_gain, workload.world.arrival_mbit
     unreported = np.zeros(gains.shape[1])
-    watchers.tally.begin()
+    recorders.tally.begin()
     begun = time.perf_counter()
-    for t in range(script.frames):
-        early = begun + t / stage.rate_hz - time.perf_counter()
+    for t in range(workload.frames):
+        early = begun + t / target.rate_hz - time.perf_counter()
         if early > 0.0:
             await asyncio.sleep(early)
         if t > 0:
             unreported += arrivals[t - 1]
-        lost, away = script.lost[t], script.away[t]
+        lost, away = workload.lost[t], workload.away[t]
         devices = np.flatnonzero(~(lost | away))
-        turn = None
+        result = None
         if devices.size:
-            turn = await reporters.report(away, devices, gains[t, devices], unreported[devices])
-            for decided in turn.decided:
-                watchers.audit.check(devices, gains[t], unreported, decided)
+            reports = Reports(devices, gains[t], unreported)
+            result = await reporters.report(away, reports)
+            for decided in result.decided:
+                recorders.audit.check(reports, decided)
                 unreported[np.intersect1d(decided.devices, devices)] = 0.0
-                if watchers.uploads is not None:
+                if recorders.uploads is not None:
                     for place in np.flatnonzero(decided.offload).tolist():
-                        bits = decided.rate_mbps[place] * frame_s * BITS_PER_MBIT * stage.upload_share
-                        watchers.uploads.submit(int(decided.devices[place]), bits)
-        watchers.tally.add(lost, away, turn)
-        if watchers.progress is not None:
-            watchers.progress(t + 1)
+                        bits = decided.rate_mbps[place] * frame_s * BITS_PER_MBIT * target.upload_share
+                        recorders.uploads.submit(int(decided.devices[place]), bits)
+        recorders.tally.add(lost, away, result)
+        if recorders.progress is not None:
+            recorders.progress(t + 1)
     await reporters.close()
 
 

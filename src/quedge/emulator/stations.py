@@ -14,9 +14,24 @@ from numpy.typing import NDArray
 from quedge.service.client.async_client import AsyncClient, AsyncDeviceStream
 from quedge.service.client.conversation import ReportRefused
 from quedge.service.client.messages import Decided, DeviceDecided
+from quedge.service.methods import DEVICE_VALUES
 
 
-class Turn(NamedTuple):
+class Reports(NamedTuple):
+    """What is reported in one frame of the emulation.
+
+    Attributes:
+        devices: numbers of the devices that report.
+        channel_gain: channel gains of all devices (W/W), shape (devices of the cell,).
+        arrived_mbit: what all devices would report of arrivals (Mbit), shape (devices of the cell,).
+    """
+
+    devices: NDArray[np.int64]
+    channel_gain: NDArray[np.float64]
+    arrived_mbit: NDArray[np.float64]
+
+
+class FrameResult(NamedTuple):
     """The answers to the reports that were sent in one frame of the emulation.
 
     Attributes:
@@ -33,20 +48,12 @@ class Turn(NamedTuple):
 class Reporters(Protocol):
     """Who reports, and how."""
 
-    async def report(
-        self,
-        away: NDArray[np.bool_],
-        devices: NDArray[np.int64],
-        channel_gain: NDArray[np.float64],
-        arrived_mbit: NDArray[np.float64],
-    ) -> Turn:
+    async def report(self, away: NDArray[np.bool_], reports: Reports) -> FrameResult:
         """Report a frame and wait for all answers.
 
         Args:
             away: which devices have no stream, shape (devices of the cell,).
-            devices: numbers of those that report; at least one.
-            channel_gain: their channel gains (W/W), shape (reporting devices,).
-            arrived_mbit: what they report of arrivals (Mbit), shape (reporting devices,).
+            reports: what is reported; by at least one device.
 
         Raises:
             ServiceUnavailable: an answer did not come.
@@ -73,24 +80,19 @@ class BaseStation:
         self._stream = client.stream()
         self._next_frame = next_frame
 
-    async def report(
-        self,
-        away: NDArray[np.bool_],
-        devices: NDArray[np.int64],
-        channel_gain: NDArray[np.float64],
-        arrived_mbit: NDArray[np.float64],
-    ) -> Turn:
+    async def report(self, away: NDArray[np.bool_], reports: Reports) -> FrameResult:
         """See `Reporters.report`; a device that is away or whose report is lost is left out."""
+        devices, gain, arrived = reports.devices, reports.channel_gain, reports.arrived_mbit
         some = None if devices.size == away.size else devices
         begun = time.perf_counter()
         try:
-            decided = await self._stream.decide(self._next_frame, channel_gain, arrived_mbit, None, some)
+            decided = await self._stream.decide(self._next_frame, gain[devices], arrived[devices], None, some)
         except ReportRefused as refused:
             if refused.outcome in _OUT_OF_TURN and refused.next_frame is not None:
                 self._next_frame = refused.next_frame
-            return Turn([], [refused], [time.perf_counter() - begun])
+            return FrameResult([], [refused], [time.perf_counter() - begun])
         self._next_frame += 1
-        return Turn([decided], [], [time.perf_counter() - begun])
+        return FrameResult([decided], [], [time.perf_counter() - begun])
 
     async def close(self) -> None:
         """See `Reporters.close`."""
@@ -109,17 +111,11 @@ class Devices:
         self._streams: dict[int, AsyncDeviceStream] = {}
         self._joined: set[int] = set()
 
-    async def report(
-        self,
-        away: NDArray[np.bool_],
-        devices: NDArray[np.int64],
-        channel_gain: NDArray[np.float64],
-        arrived_mbit: NDArray[np.float64],
-    ) -> Turn:
+    async def report(self, away: NDArray[np.bool_], reports: Reports) -> FrameResult:
         """See `Reporters.report`; streams of those who go away are closed first."""
         await _all(*(self._leave(device) for device in list(self._streams) if away[device]))
         heard: dict[int, dict[int, DeviceDecided]] = {}
-        turn = Turn([], [], [])
+        result = FrameResult([], [], [])
 
         async def ask(device: int, gain: float, arrived: float) -> None:
             begun = time.perf_counter()
@@ -128,15 +124,15 @@ class Devices:
                 self._joined.add(device)
                 heard.setdefault(decided.frame, {})[device] = decided
             except ReportRefused as refused:
-                turn.refused.append(refused)
-            turn.round_trips_s.append(time.perf_counter() - begun)
+                result.refused.append(refused)
+            result.round_trips_s.append(time.perf_counter() - begun)
             if device not in self._joined:  # the service may have ended the stream with its refusal
                 await self._leave(device)
 
-        reports = zip(devices.tolist(), channel_gain.tolist(), arrived_mbit.tolist(), strict=True)
-        await _all(*(ask(*report) for report in reports))
-        turn.decided.extend(joined(frame, heard[frame]) for frame in sorted(heard))
-        return turn
+        gain, arrived = reports.channel_gain, reports.arrived_mbit
+        await _all(*(ask(i, float(gain[i]), float(arrived[i])) for i in reports.devices.tolist()))
+        result.decided.extend(joined(frame, heard[frame]) for frame in sorted(heard))
+        return result
 
     async def close(self) -> None:
         """See `Reporters.close`."""
@@ -157,21 +153,13 @@ def joined(frame: int, heard: Mapping[int, DeviceDecided]) -> Decided:
     devices = sorted(heard)
     parts = [heard[device] for device in devices]
 
-    def each(name: str) -> NDArray[np.float64]:
-        return np.array([getattr(part, name) for part in parts], dtype=np.float64)
-
     in_turn = any(part.time_share is not None for part in parts)
     return Decided(
         frame=frame,
         devices=np.array(devices, dtype=np.int64),
         offload=np.array([part.offload for part in parts], dtype=np.bool_),
-        transmit_power_w=each("transmit_power_w"),
-        cpu_frequency_hz=each("cpu_frequency_hz"),
         time_share=np.array([part.time_share or 0.0 for part in parts]) if in_turn else None,
-        rate_mbps=each("rate_mbps"),
-        power_w=each("power_w"),
-        data_queue_mbit=each("data_queue_mbit"),
-        energy_queue=each("energy_queue"),
+        **{name: np.array([getattr(part, name) for part in parts]) for name in DEVICE_VALUES},
         objective=math.nan,
         upper_bound=None,
         served_by=parts[0].served_by,

@@ -15,12 +15,12 @@ from quedge.pqc.uplink.device import Device
 from quedge.pqc.uplink.loopback import EmulationError, Link
 from quedge.pqc.uplink.server import Server
 
-MOST_UPLOAD_BYTES = 1 << 20
+MAX_UPLOAD_BYTES = 1 << 20
 """Most data of an upload."""
 
-_MOST_WAITING = 256
+_MAX_WAITING = 256
 _PATIENCE_S = 5.0
-_MOST_DESCRIBED = 5
+_MAX_DESCRIBED = 5
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,10 @@ class Uploads:
         self._traffic = traffic_of(live.suite)
         self._server_key = live.kem.generate()
         self._live = live
-        self._contents = np.random.default_rng().bytes(2 * MOST_UPLOAD_BYTES)
+        self._contents = np.random.default_rng().bytes(2 * MAX_UPLOAD_BYTES)
         self._parties: dict[int, tuple[Device, Link]] = {}
         self._open = contextlib.ExitStack()
-        self._waiting: queue.Queue[tuple[int, int] | None] = queue.Queue(_MOST_WAITING)
+        self._waiting: queue.Queue[tuple[int, int] | None] = queue.Queue(_MAX_WAITING)
         self._thread = threading.Thread(target=self._work, name="quedge-uploads", daemon=True)
         self._stop = threading.Event()
         self._uploads = self._rejected = self._left_out = 0
@@ -87,8 +87,8 @@ class Uploads:
         self._stop.set()
 
     def submit(self, device: int, task_bits: float) -> None:
-        """Have a device upload data, no more than `MOST_UPLOAD_BYTES`; it never waits."""
-        payload = min(int(task_bits / BITS_PER_BYTE), MOST_UPLOAD_BYTES)
+        """Have a device upload data, no more than `MAX_UPLOAD_BYTES`; it never waits."""
+        payload = min(int(task_bits / BITS_PER_BYTE), MAX_UPLOAD_BYTES)
         if payload == 0:
             return
         try:
@@ -124,7 +124,7 @@ class Uploads:
         if device not in self._parties:
             self._parties[device] = self._joined(device)
         party, link = self._parties[device]
-        at = (self._uploads * 7919) % MOST_UPLOAD_BYTES
+        at = (self._uploads * 7919) % MAX_UPLOAD_BYTES
         data = self._contents[at : at + payload]
         sealed = party.seal(data)
         link.send([sealed.key_exchange, *sealed.records, sealed.signature])
@@ -146,13 +146,13 @@ class Uploads:
 
     def _joined(self, device: int) -> tuple[Device, Link]:
         signing_key = self._live.signature.generate()
-        server = Server(self._live, self._server_key, {device: signing_key.public_key}, MOST_UPLOAD_BYTES)
+        server = Server(self._live, self._server_key, {device: signing_key.public_key}, MAX_UPLOAD_BYTES)
         link = self._open.enter_context(Link(server))
         return Device(self._live, device, signing_key, self._server_key.public_key), link
 
     def _blame(self, text: str) -> None:
         self._violations += 1
-        if len(self._described) < _MOST_DESCRIBED:
+        if len(self._described) < _MAX_DESCRIBED:
             self._described.append(text)
 
 

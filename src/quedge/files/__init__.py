@@ -1,1 +1,1 @@
-"""Where quedge meets its users: the command line and the files it reads and writes."""
+"""The files that quedge reads and writes: scenarios, traces, agents, exported actors; and plug-ins by name."""

@@ -12,120 +12,54 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.errors import MissingExtraError, check_installed
+from quedge.errors import is_integer, not_allowed
 from quedge.files.atomic import whole_file
 from quedge.model.frame import DATA_QUEUE_MBIT, ENERGY_QUEUE
 from quedge.model.scenario import PARAMETERS, Scenario
 from quedge.model.security import SUITE_KEYS
 from quedge.policy.learners import LEARNERS, converted, lydroo_of_object, settings_object
 from quedge.policy.lydroo import AgentState, Lydroo, TrainedLydroo
+from quedge.policy.lydroo.archive import archive_of, parts_of
 from quedge.simulation.trace import RunState
 from quedge.simulation.training import Training
 
-NUMPY_SUFFIX, PYTORCH_SUFFIX = ".npz", ".pt"
+SUFFIX = ".npz"
 
-Parts = Mapping[str, str | int | Mapping[str, NDArray[Any]]]
-"""Texts, integers and groups of arrays, by name."""
+_PYTORCH = "in PyTorch's format, which quedge reads no more; docs/lydroo.md has the lines that make .npz of it"
 
 
-def check_storage(path: Path) -> None:
-    """Refuse a name by which it is not clear how a file is to be stored, and PyTorch's format without PyTorch.
+def check_suffix(path: Path) -> None:
+    """Refuse a name that does not end in .npz.
 
     Raises:
-        ValueError: another ending than .npz and .pt.
-        MissingExtraError: PyTorch is not installed.
+        ValueError: naming it.
     """
-    if path.suffix not in (NUMPY_SUFFIX, PYTORCH_SUFFIX):
-        raise ValueError(
-            f"{path}: is not allowed; it must end in {NUMPY_SUFFIX}, or in {PYTORCH_SUFFIX} for PyTorch's format"
-        )
-    if path.suffix == PYTORCH_SUFFIX:
-        _check_pytorch()
+    if path.suffix != SUFFIX:
+        hint = f"; a .pt file is {_PYTORCH}" if path.suffix == ".pt" else ""
+        raise ValueError(f"{path}: is not allowed; it must end in {SUFFIX}{hint}")
 
 
-def stored_parts(parts: Parts, suffix: str) -> memoryview:
-    """The bytes of a file with such parts, in the format that the file's ending asks for."""
-    written = io.BytesIO()  # PyTorch hides what goes wrong with a file
-    if suffix == PYTORCH_SUFFIX:
-        import torch
-
-        stored = {name: _as_tensors(part) if isinstance(part, Mapping) else part for name, part in parts.items()}
-        torch.save(stored, written)
-    else:
-        np.savez(written, **dict(_flat(parts)))
-    return written.getbuffer()
+class PyTorchFileError(Exception):
+    """A file is in PyTorch's format, in which agents were kept before."""
 
 
 def read_parts(held: bytes) -> dict[str, Any]:
-    """The parts of a file, of either format; groups of PyTorch's hold tensors, for `as_array`.
+    """The parts of a file, from its bytes.
 
     Raises:
-        MissingExtraError: it is in PyTorch's format, and PyTorch is not installed.
+        PyTorchFileError: it is in PyTorch's format.
         Exception: it is no such file, of any kind.
     """
     with zipfile.ZipFile(io.BytesIO(held)) as archive:
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
             raise ValueError("compressed")  # what is small here could be vast in memory
-        is_pytorch_s = any(name.endswith("/data.pkl") for name in archive.namelist())
-    if is_pytorch_s:
-        _check_pytorch()
-        import torch
-
-        return dict(torch.load(io.BytesIO(held), map_location="cpu", weights_only=True))
-    parts: dict[str, Any] = {}
-    with np.load(io.BytesIO(held), allow_pickle=False) as arrays:
-        for name in arrays.files:
-            group, of_group, member = name.partition("/")
-            if not of_group:
-                parts[name] = arrays[name].item()
-            elif member:
-                parts.setdefault(group, {})[member] = arrays[name]
-            else:
-                parts[group] = {}
-    return parts
+        if any(name.endswith("/data.pkl") for name in archive.namelist()):
+            raise PyTorchFileError
+    return parts_of(held)
 
 
-def as_array(stored: Any) -> NDArray[Any]:
-    """An array of a group; one of PyTorch's tensors must hold its own numbers, not one many times.
-
-    Raises:
-        Exception: it is nothing of the kind, of any kind.
-    """
-    if isinstance(stored, np.ndarray):
-        array = stored
-    else:
-        tensor = stored.detach()
-        if tensor.untyped_storage().nbytes() != tensor.numel() * tensor.element_size():
-            raise ValueError("a tensor shares its numbers")
-        array = tensor.numpy()
-    if not array.flags.c_contiguous:
-        raise ValueError("an array is not in C's order")
-    return array
-
-
-def _flat(parts: Parts) -> list[tuple[str, Any]]:
-    """The parts as arrays without groups, as `group/name`; `group/` alone is an empty group."""
-    flat: list[tuple[str, Any]] = []
-    for name, part in parts.items():
-        if isinstance(part, Mapping):
-            flat += [(f"{name}/{member}", values) for member, values in part.items()] or [(f"{name}/", np.empty(0))]
-        else:
-            flat.append((name, np.array(part)))
-    return flat
-
-
-def _as_tensors(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
-    import torch
-
-    return {name: torch.from_numpy(np.array(values, order="C")) for name, values in arrays.items()}
-
-
-def _check_pytorch() -> None:
-    check_installed("torch", f"an agent's file in PyTorch's format ({NUMPY_SUFFIX} needs none)", "PyTorch", "learn")
-
-
-class Course(NamedTuple):
-    """A training's course in plain values.
+class TrainingConfig(NamedTuple):
+    """What determines a training, in plain values.
 
     Attributes:
         policy: the policy's name.
@@ -143,8 +77,8 @@ class Course(NamedTuple):
     frames: int
     world: str
 
-    def difference(self, other: Course) -> str | None:
-        """The first thing in which another course differs from this one, in words; None where they are the same."""
+    def difference(self, other: TrainingConfig) -> str | None:
+        """The first thing in which another training differs from this one, in words; None where they are the same."""
         for name, here, there in zip(self._fields, self, other, strict=True):
             if name == "world":
                 continue  # it follows from the others, but for recorded channels and arrivals
@@ -157,11 +91,13 @@ class Course(NamedTuple):
         return None if self.world == other.world else "other channel gains or arrivals"
 
 
-def course_of(policy: str, settings: Lydroo, scenario: Scenario, seed: int, frames: int, world: str) -> Course:
-    """The course of a training, as a file gives it back."""
+def training_config(
+    policy: str, settings: Lydroo, scenario: Scenario, seed: int, frames: int, world: str
+) -> TrainingConfig:
+    """What determines a training, as a file gives it back."""
     keys = {name: getattr(scenario, name) for name in (*SUITE_KEYS, *PARAMETERS)} | scenario.derived  # causes first
     plain = json.loads(json.dumps({"settings": settings_object(settings), "scenario": keys}))
-    return Course(policy, plain["settings"], plain["scenario"], seed, frames, world)
+    return TrainingConfig(policy, plain["settings"], plain["scenario"], seed, frames, world)
 
 
 _FORMAT, _VERSION, _UNNAMED = "quedge-agent", 2, 1
@@ -175,13 +111,13 @@ class AgentFile(NamedTuple):
     """What an agent's file holds.
 
     Attributes:
-        course: the training's course.
+        config: what determines the training.
         settings: the agent's settings.
         state: where the agent stands.
         run: where the run stands.
     """
 
-    course: Course
+    config: TrainingConfig
     settings: Lydroo
     state: AgentState
     run: RunState
@@ -195,8 +131,8 @@ class AgentFile(NamedTuple):
         return TrainedLydroo(self.settings, self.state.weights, self.state.devices)
 
 
-def save_agent(path: Path, course: Course, training: Training) -> None:
-    """Write where a training stands, as a whole or not at all; the file's ending is one that `check_storage` allows.
+def save_agent(path: Path, config: TrainingConfig, training: Training) -> None:
+    """Write where a training stands, as a whole or not at all.
 
     Raises:
         OSError: the file cannot be written.
@@ -208,17 +144,17 @@ def save_agent(path: Path, course: Course, training: Training) -> None:
         "frames": training.frames,
         "random_state": training.run.random_state,
     }
-    content: Parts = {
+    content = {
         "format": _FORMAT,
         "version": _VERSION,
-        "course": json.dumps(course._asdict()),
+        "course": json.dumps(config._asdict()),
         "weights": state.weights,
         "moments": state.moments,
         "replay": state.replay,
         "standing": json.dumps(standing),
         "queues": {"data_queue_mbit": training.run.data_queue_mbit, "energy_queue": training.run.energy_queue},
     }
-    stored = stored_parts(content, path.suffix)
+    stored = archive_of(content)
     with whole_file(path) as file:
         file.write(stored)
 
@@ -228,7 +164,6 @@ def read_agent(path: Path) -> AgentFile:
 
     Raises:
         ValueError: it cannot be read or is not such a file; the message names it.
-        MissingExtraError: it is in PyTorch's format, and PyTorch is not installed.
     """
     try:
         held = path.read_bytes()
@@ -238,8 +173,8 @@ def read_agent(path: Path) -> AgentFile:
         content = read_parts(held)
         if content["format"] != _FORMAT:
             raise ValueError
-    except MissingExtraError:
-        raise
+    except PyTorchFileError:
+        raise ValueError(f"{path}: is {_PYTORCH}") from None
     except Exception:  # what is no such file fails in as many ways as there are files
         raise ValueError(f"{path}: is not an agent's file; `quedge train` makes one") from None
     try:
@@ -254,17 +189,17 @@ def read_agent(path: Path) -> AgentFile:
 
 def _checked(content: Mapping[str, Any]) -> AgentFile:
     _require(content.keys() == set(_PARTS), f"its parts are {', '.join(content)}")
-    course = Course(**json.loads(content["course"]))
+    config = TrainingConfig(**json.loads(content["course"]))
     if content["version"] == _UNNAMED:
-        policy, plain = converted(course.policy, course.settings)
-        course = course._replace(policy=policy, settings=plain)
-    _require(course.policy in LEARNERS, f"policy: {course.policy!r} is none of {', '.join(LEARNERS)}")
-    settings = lydroo_of_object(course.settings)
-    unknown = course.scenario.keys() - PARAMETERS.keys()
+        policy, plain = converted(config.policy, config.settings)
+        config = config._replace(policy=policy, settings=plain)
+    _require(config.policy in LEARNERS, f"policy: {config.policy!r} is none of {', '.join(LEARNERS)}")
+    settings = lydroo_of_object(config.settings)
+    unknown = config.scenario.keys() - PARAMETERS.keys()
     _require(not unknown, f"its scenario has unknown keys: {', '.join(sorted(unknown))}")
-    devices = Scenario(devices=course.scenario["devices"]).devices
+    devices = Scenario(devices=config.scenario["devices"]).devices
     standing = json.loads(content["standing"])
-    frames = _count(standing["frames"], course.frames, "frames")
+    frames = _count(standing["frames"], config.frames, "frames")
     shapes = settings.actor.shapes(devices, settings.inputs.features)
     weights = _arrays(content["weights"], {name: (shape, np.float32) for name, shape in shapes.items()})
     state = AgentState(
@@ -281,7 +216,7 @@ def _checked(content: Mapping[str, Any]) -> AgentFile:
     queues = _arrays(content["queues"], dict.fromkeys(("data_queue_mbit", "energy_queue"), ((devices,), np.float64)))
     for name, allowed in (("data_queue_mbit", DATA_QUEUE_MBIT), ("energy_queue", ENERGY_QUEUE)):
         _require(not allowed.excludes(queues[name]).any(), f"{name}: must be {allowed.allowed}")
-    return AgentFile(course, settings, state, RunState(**queues, random_state=standing["random_state"]))
+    return AgentFile(config, settings, state, RunState(**queues, random_state=standing["random_state"]))
 
 
 def _checked_moments(stored: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, NDArray[Any]]:
@@ -322,21 +257,20 @@ def _arrays(stored: Mapping[str, Any], layout: _Layout) -> dict[str, NDArray[Any
     _require(stored.keys() == layout.keys(), f"{sorted(stored)} are not {sorted(layout)}")
     arrays = {}
     for name, (shape, kind) in layout.items():
-        array = as_array(stored[name])
+        array = stored[name]
+        fits = array.shape == shape and array.dtype == kind and array.flags.c_contiguous
         _require(
-            array.shape == shape and array.dtype == kind and bool(np.isfinite(array).all()),
+            fits and bool(np.isfinite(array).all()),
             f"{name}: must be a finite array of shape {shape} and type {np.dtype(kind)}",
         )
         arrays[name] = array
     return arrays
 
 
-def _count(value: Any, most: int, name: str) -> int:
-    _require(
-        isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most,
-        f"{name}: {value!r} is not allowed; it must be an integer, from 0 to {most}",
-    )
-    return int(value)
+def _count(value: Any, highest: int, name: str) -> int:
+    if not (is_integer(value) and 0 <= value <= highest):
+        raise not_allowed(name, value, f"an integer, from 0 to {highest}")
+    return value
 
 
 def _require(fine: bool, complaint: str) -> None:

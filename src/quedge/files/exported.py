@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from quedge import __version__
-from quedge.errors import check_installed
+from quedge.errors import check_installed, not_allowed, one_of
 from quedge.files.agent import AgentFile
 from quedge.files.atomic import whole_file
 from quedge.model.cell import cell_of
@@ -55,7 +55,7 @@ def write_exported(path: Path, agent: AgentFile) -> None:
     metadata = {
         "format": _FORMAT,
         "format_version": _VERSION,
-        "policy": agent.course.policy,
+        "policy": agent.config.policy,
         "devices": str(state.devices),
         "settings": json.dumps(settings_object(settings)),
     }
@@ -99,7 +99,7 @@ def _checked(model: bytes, metadata: Mapping[str, str]) -> Exported:
         )
     policy = metadata["policy"]
     if policy not in LEARNERS:
-        raise ValueError(f"policy: {policy[:60]!r} is none of {', '.join(LEARNERS)}")
+        raise not_allowed("policy", policy, one_of(LEARNERS))
     settings = lydroo_of_object(json.loads(metadata["settings"]))
     devices = Scenario(devices=int(metadata["devices"])).devices
     lydroo = ExportedLydroo(settings, model, devices)

@@ -1,4 +1,4 @@
-"""The policies by the names that the command line gives them, a user's own among them."""
+"""Policies by the names that the command line gives them, and a user's own objects, loaded by name."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+from quedge.errors import not_allowed, one_of
 from quedge.files.agent import read_agent
 from quedge.files.exported import SUFFIX, read_exported
 from quedge.policy.learners import LEARNERS, learner_of, settings_of
@@ -20,38 +21,39 @@ from quedge.policy.registry import SCHEMES
 GROUP = "quedge.policies"
 """Entry points of this group add policies by name."""
 
-_MOST_SHOWN = 60
+_MAX_SHOWN = 60
 
 
-def own_part(option: str, place: str, method: str) -> Any:
-    """The part that stands at `module:attribute`; the current folder is searched first, as `python -m` does.
+def load_plugin(option: str, place: str, method: str) -> Any:
+    """Load a user's own object from `module:attribute`; the current folder is searched first, as `python -m` does.
 
     Args:
         option: the option that names it, for messages.
-        place: where it stands.
-        method: what the part must offer beside `begin`, such as "decide".
+        place: `module:attribute`.
+        method: the method that the object must have, such as "decide"; of policies `begin` will do, too.
 
     Returns:
-        The attribute itself where it is such a part; of a class or another callable, what it gives without arguments.
+        The attribute itself where it has the method; of a class or another callable, what a call without arguments
+        returns.
 
     Raises:
         ValueError: there is none; the message names the option, the place and what is wrong.
     """
     module_name, colon, attribute = place.partition(":")
     if not colon or not all(name.isidentifier() for name in (*module_name.split("."), *attribute.split("."))):
-        raise ValueError(f"{option}: {place[:_MOST_SHOWN]!r} is not allowed; it must be MODULE:ATTRIBUTE")
+        raise not_allowed(option, place, "MODULE:ATTRIBUTE")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
         found: Any = importlib.import_module(module_name)
     except Exception as error:  # whatever a user's module raises
-        raise ValueError(f"{option} {place}: {module_name} cannot be imported: {_told(error)}") from error
+        raise ValueError(f"{option} {place}: {module_name} cannot be imported: {_described(error)}") from error
     for name in attribute.split("."):
         if not hasattr(found, name):
             raise ValueError(f"{option} {place}: {module_name} has no {attribute}")
         found = getattr(found, name)
-    return _made(f"{option} {place}", found, method)
+    return _instance(f"{option} {place}", found, method)
 
 
 def packaged_policies() -> dict[str, EntryPoint]:
@@ -68,31 +70,31 @@ def packaged_policy(option: str, point: EntryPoint) -> Any:
     try:
         found = point.load()
     except Exception as error:  # whatever the package raises
-        raise ValueError(f"{option} {point.name}: {point.value} cannot be loaded: {_told(error)}") from error
-    return _made(f"{option} {point.name}", found, "decide")
+        raise ValueError(f"{option} {point.name}: {point.value} cannot be loaded: {_described(error)}") from error
+    return _instance(f"{option} {point.name}", found, "decide")
 
 
-def _made(what: str, found: Any, method: str) -> Any:
-    """The part itself, or what a class or another callable gives without arguments."""
-    if _is_part(found, method):
+def _instance(what: str, found: Any, method: str) -> Any:
+    """The object itself, or what a class or another callable returns without arguments."""
+    if _has_method(found, method):
         return found
     if not callable(found):
-        raise ValueError(f"{what}: {found!r:.{_MOST_SHOWN}} is not allowed; it must be an object with {method}()")
+        raise ValueError(f"{what}: {found!r:.{_MAX_SHOWN}} is not allowed; it must be an object with {method}()")
     try:
         made = found()
     except Exception as error:  # whatever it raises
-        raise ValueError(f"{what}: cannot be made without arguments: {_told(error)}") from error
-    if not _is_part(made, method):
-        raise ValueError(f"{what}: gives {made!r:.{_MOST_SHOWN}}, and must give an object with {method}()")
+        raise ValueError(f"{what}: cannot be made without arguments: {_described(error)}") from error
+    if not _has_method(made, method):
+        raise ValueError(f"{what}: gives {made!r:.{_MAX_SHOWN}}, and must give an object with {method}()")
     return made
 
 
-def _is_part(found: Any, method: str) -> bool:
+def _has_method(found: Any, method: str) -> bool:
     offered = (method, "begin") if method == "decide" else (method,)
     return not isinstance(found, type) and any(callable(getattr(found, name, None)) for name in offered)
 
 
-def _told(error: Exception) -> str:
+def _described(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
@@ -124,7 +126,7 @@ def trained_agent(path: Path) -> Trained:
     if path.suffix == SUFFIX:
         return Trained(*read_exported(path))
     file = read_agent(path)
-    return Trained(file.course.policy, file.policy())
+    return Trained(file.config.policy, file.policy())
 
 
 def policies_by_name(
@@ -183,20 +185,8 @@ def _own_policy(name: str) -> Policy | Learner:
         ValueError: there is none.
     """
     if ":" in name:
-        return cast(Policy | Learner, own_part("--policy", name, "decide"))
+        return cast(Policy | Learner, load_plugin("--policy", name, "decide"))
     packaged = packaged_policies()
     if name not in packaged:
-        added = f"{', '.join(packaged)}, " if packaged else ""
-        raise ValueError(f"--policy: {name[:60]!r} is not allowed; it must be one of {added}{ALLOWED}")
+        raise not_allowed("--policy", name, one_of([*packaged, ALLOWED]))
     return cast(Policy | Learner, packaged_policy("--policy", packaged[name]))
-
-
-def checked_name(name: str, allowed: Sequence[str]) -> str:
-    """The name, if it is known.
-
-    Raises:
-        ValueError: it is not.
-    """
-    if name not in allowed:
-        raise ValueError(f"--policy: {name[:60]!r} is not allowed; it must be one of {', '.join(allowed)}")
-    return name

@@ -9,11 +9,12 @@ import json
 import re
 import textwrap
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from quedge.errors import is_integer, is_number, not_allowed, one_of
 from quedge.files.atomic import whole_file
 from quedge.model.scenario import PARAMETERS, Kind, Scenario
 from quedge.model.security import DERIVED
@@ -28,175 +29,28 @@ from quedge.pqc.profiles import (
     known_profiles,
 )
 
-ROW_TABLES = ("algorithms", "devices", "framings")
-
-Row = TypeVar("Row", Algorithm, Device, Framing)
-
-_MOST = 1e18
-_CHOICES = {"kind": tuple(OPERATIONS), "key_exchange": KEY_EXCHANGES}
-
-
-def profiles_with_rows(source: str, document: Mapping[str, Any], known: Profiles) -> Profiles:
-    """The known rows and those of a scenario file: `[pqc.devices.NAME]` and so on.
-
-    A row of a known name replaces single numbers of it. The cycles of a device stand in
-    `[pqc.devices.NAME.cycles.ALGORITHM]`, by operation.
-
-    Args:
-        source: what messages start with.
-        document: the parsed file.
-        known: rows to start from.
-
-    Raises:
-        ValueError: the message names the place in the file, the value and what is allowed.
-    """
-    pqc = document.get("pqc")
-    tables: dict[str, dict[str, Any]] = {}
-    for name in ROW_TABLES:
-        given = pqc.get(name, {}) if isinstance(pqc, dict) else {}
-        names = [row.name for row in getattr(known, name)]
-        tables[name] = _canonical(_table(f"{source}: pqc.{name}", given), names)
-    algorithms = list(_rows(source, "algorithms", Algorithm, tables, {row.name: row for row in known.algorithms}))
-    framings = list(_rows(source, "framings", Framing, tables, {row.name: row for row in known.framings}))
-    counts = {name: dict(_table(f"{source}: pqc.devices.{name}", row)) for name, row in tables["devices"].items()}
-    cycles_of = {name: row.pop("cycles", {}) for name, row in counts.items()}
-    devices = list(_rows(source, "devices", Device, {"devices": counts}, {row.name: row for row in known.devices}))
-    named = known.with_rows(algorithms=algorithms)
-    cycles = [
-        row
-        for device, table in cycles_of.items()
-        for row in _cycles(f"{source}: pqc.devices.{device}.cycles", device, table, named)
-    ]
-    return known.with_rows(algorithms, cycles, devices, framings)
-
-
-def rows_as_toml(profiles: Profiles) -> list[str]:
-    """The rows that do not come with the package, as the lines of a scenario file."""
-    known, lines = known_profiles(), []
-    for table, rows, kept in (
-        ("algorithms", profiles.algorithms, known.algorithms),
-        ("devices", profiles.devices, known.devices),
-        ("framings", profiles.framings, known.framings),
-    ):
-        for row in rows:
-            if row not in kept:
-                lines += ["", f"[pqc.{table}.{toml_text(row.name)}]"]
-                fields = {name: value for name, value in dataclasses.asdict(row).items() if value is not None}
-                lines += [f"{name} = {_toml_rows(value)}" for name, value in fields.items() if name != "name"]
-    for count in profiles.cycles:
-        if count not in known.cycles:
-            lines += [
-                "",
-                f"[pqc.devices.{toml_text(count.runs_on)}.cycles.{toml_text(count.algorithm)}.{count.operation}]",
-            ]
-            lines += [f"cycles = {count.cycles!r}", f"source = {toml_text(count.source)}"]
-            lines += [f"build = {toml_text(count.build)}"] if count.build else []
-    return lines
-
-
-def toml_text(text: str) -> str:
-    """A text as TOML has it, with quotes; JSON's escapes are TOML's, too."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
-
-
-def _toml_rows(value: Any) -> str:
-    return toml_text(value) if isinstance(value, str) else repr(value)
-
-
-def _rows(
-    source: str, table: str, kind: type[Row], tables: Mapping[str, Mapping[str, Any]], known: Mapping[str, Row]
-) -> Iterator[Row]:
-    """The rows of one table, each checked; those of known names with what they do not say taken from there."""
-    fields = {field.name: field for field in dataclasses.fields(kind) if field.name != "name"}
-    for name, given in tables[table].items():
-        place = f"{source}: pqc.{table}.{name}"
-        values = {}
-        for key, value in _table(place, given).items():
-            if key not in fields:
-                raise ValueError(f"{place}: {key}: unknown key (value {value!r}); it may have {', '.join(fields)}")
-            values[key] = _checked(place, key, value, str(fields[key].type))
-        if name in known:
-            yield dataclasses.replace(known[name], **({"source": "scenario file"} | values if values else {}))
-            continue
-        needed = [key for key, field in fields.items() if field.default is dataclasses.MISSING and key not in values]
-        if needed:
-            raise ValueError(f"{place}: {needed[0]}: is missing; a row of its own needs it")
-        yield kind(name=name, **values)
-
-
-def _cycles(place: str, device: str, table: Any, profiles: Profiles) -> Iterator[Cycles]:
-    """Cycles by algorithm and operation; each a number, or a table of `cycles`, `source` and `build`."""
-    names = {row.name: row for row in profiles.algorithms}
-    for algorithm, operations in _canonical(_table(place, table), list(names)).items():
-        if algorithm not in names:
-            raise ValueError(f"{place}: {algorithm}: unknown algorithm; it must be one of {', '.join(names)}")
-        allowed = OPERATIONS[names[algorithm].kind]
-        for operation, value in _table(f"{place}.{algorithm}", operations).items():
-            if operation not in allowed:
-                raise ValueError(
-                    f"{place}.{algorithm}: {operation}: unknown operation; it must be one of {', '.join(allowed)}"
-                )
-            count, source, build = value, "scenario file", ""
-            if isinstance(value, dict):
-                unknown = value.keys() - {"cycles", "source", "build"}
-                if unknown or "cycles" not in value:
-                    raise ValueError(
-                        f"{place}.{algorithm}.{operation}: must be a number, or have cycles, and may have source and "
-                        "build"
-                    )
-                count = value["cycles"]
-                source, build = (
-                    _checked(f"{place}.{algorithm}.{operation}", key, value.get(key, default), "str")
-                    for key, default in (("source", source), ("build", build))
-                )
-            count = _checked(f"{place}.{algorithm}", operation, count, "float")
-            yield Cycles(device, algorithm, operation, count, source, build)
-
-
-def _canonical(table: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """A table with the names that are known, in any case of letters, as they are known."""
-    known = {name.casefold(): name for name in names}
-    return {known.get(name.casefold(), name): value for name, value in table.items()}
-
-
-def _table(place: str, value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError(f"{place}: {value!r} is not allowed; it must be a table")
-    return value
-
-
-def _checked(place: str, key: str, value: Any, kind: str) -> Any:
-    """A field's value, if it is of the field's type: a text, a whole number of bytes, or a positive number."""
-    if key in _CHOICES:
-        fine, allowed = value in _CHOICES[key], f"one of {', '.join(_CHOICES[key])}"
-    elif kind.startswith("str"):
-        fine, allowed = isinstance(value, str), "a text"
-    elif kind.startswith("int"):
-        fine = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST
-        allowed = f"an integer, at least 0 and at most {_MOST:g}"
-    else:
-        fine = isinstance(value, (int, float)) and not isinstance(value, bool) and 0.0 < value <= _MOST
-        allowed = f"a number, above 0 and at most {_MOST:g}"
-    if not fine:
-        raise ValueError(f"{place}: {key}: {value!r} is not allowed; it must be {allowed}")
-    return float(value) if kind.startswith("float") else value
-
-
 _GROUPS = tuple(dict.fromkeys(parameter.group for parameter in PARAMETERS.values()))
-_LONGEST_SHOWN = 60  # characters of a refused value in a message
+_MAX_SHOWN = 60  # characters of a refused value in a message
 _TYPES: dict[Kind, Any] = {Kind.NUMBER: float, Kind.INTEGER: int, Kind.NAME: str, Kind.FLAG: bool}
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 """What an algorithm, a device or a framing may be called, where a setting has no quotes."""
 
+Row = TypeVar("Row", Algorithm, Device, Framing)
+
+_ROWS: dict[str, Any] = {"algorithms": Algorithm, "devices": Device, "framings": Framing}
+"""Tables of a user's own rows below [pqc], and what a row of each is."""
+_CHOICES = {"kind": tuple(OPERATIONS), "key_exchange": KEY_EXCHANGES}
+_MAX_NUMBER = 1e18
+
 
 @dataclasses.dataclass(frozen=True)
-class Given:
-    """A scenario and what its user said of it.
+class ParsedScenario:
+    """A scenario as its user gave it.
 
     Attributes:
         scenario: the scenario, checked.
-        fixes_devices: whether the number of devices is given, as such or by a list with one value a device.
+        fixes_devices: whether the number of devices is given, as such or by a list with one value per device.
     """
 
     scenario: Scenario
@@ -222,7 +76,7 @@ def read_scenario(
     settings: Sequence[str] = (),
     recorded_devices: int | None = None,
     presets: Sequence[Preset] = (),
-) -> Given:
+) -> ParsedScenario:
     """Read a scenario file and apply settings to it.
 
     A key stands in its group's table or above all tables. Settings come last.
@@ -253,7 +107,7 @@ def read_scenario(
     if recorded_devices is not None and "devices" not in keys:
         keys["devices"] = recorded_devices
     try:
-        return Given(Scenario(**keys, profiles=profiles), fixes_devices)
+        return ParsedScenario(Scenario(**keys, profiles=profiles), fixes_devices)
     except ValueError as error:
         key = re.split(r"\W", str(error), maxsplit=1)[0]
         raise ValueError(f"{source.get(key, path or 'scenario')}: {error}") from None
@@ -268,7 +122,7 @@ def read_keys(path: str | Path | None) -> tuple[dict[str, Any], Profiles]:
     if path is None:
         return {}, known_profiles()
     document = _parsed_file(Path(path))
-    profiles = profiles_with_rows(str(path), document, known_profiles())
+    profiles = _with_rows(str(path), document, known_profiles())
     return checked_keys(str(path), _flat(str(path), document)), profiles
 
 
@@ -316,7 +170,7 @@ def _document(scenario: Scenario, commented: bool) -> str:
             value = scenario.per_device(name).tolist() if value is None else value
             lines.append(f"{'# ' if commented and left_open else ''}{name} = {_toml(value)}")
         if _GROUPS[group] == "pqc":
-            lines += rows_as_toml(scenario.profiles)
+            lines += _rows_as_toml(scenario.profiles)
     return "\n".join(lines).lstrip("\n") + "\n"
 
 
@@ -325,13 +179,13 @@ def _group_of(name: str) -> int:
 
 
 def _toml(value: Any) -> str:
-    """A key's value as TOML; Python's shortest exact form of a number is TOML, too."""
+    """A value as TOML: JSON's escapes of texts and Python's shortest exact form of a number are TOML, too."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        return toml_text(value)
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
     if isinstance(value, (list, tuple)):
-        return f"[{', '.join(_toml(each) for each in value)}]"
+        return f"[{', '.join(map(_toml, value))}]"
     return repr(value)
 
 
@@ -350,17 +204,23 @@ def _parsed_setting(setting: str) -> tuple[str, Any]:
     key, equals, text = (part.strip() for part in setting.partition("="))
     if not equals or not key or not text:
         raise ValueError(f"--set {_shown(setting)}: is not allowed; it must be key=value")
-    try:
-        document = tomllib.loads(f"value = {text}")
-    except (ValueError, RecursionError):
-        document = {}
-    if document.keys() != {"value"}:
+    value = toml_value(text)
+    if value is None:
         if key not in PARAMETERS:
             raise ValueError(f"--set {_shown(setting)}: {unknown_key(key, text)}")
         if PARAMETERS[key].kind is Kind.NAME and NAME.fullmatch(text):
             return key, text  # a shell takes quotes away
         raise ValueError(f"--set {_shown(setting)}: {key}: {_shown(text)} is not allowed; it must be {_kind_of(key)}")
-    return key, document["value"]
+    return key, value
+
+
+def toml_value(text: str) -> Any:
+    """A value as TOML writes it; None where the text is none."""
+    try:
+        document = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        return None
+    return document["value"] if document.keys() == {"value"} else None
 
 
 def _flat(source: str, document: Mapping[str, Any]) -> dict[str, Any]:
@@ -374,7 +234,7 @@ def _flat(source: str, document: Mapping[str, Any]) -> dict[str, Any]:
     for group in _GROUPS:
         table = document.get(group)
         for name, value in table.items() if isinstance(table, dict) else ():
-            if group == "pqc" and name in ROW_TABLES:
+            if group == "pqc" and name in _ROWS:
                 continue
             own = PARAMETERS[name].group if name in PARAMETERS else group
             if own != group:
@@ -406,7 +266,7 @@ def checked_keys(source: str, keys: Mapping[str, Any]) -> dict[str, Any]:
 def _kind_of(key: str) -> str:
     """What a key takes, in words."""
     parameter = PARAMETERS[key]
-    each = " or a list with one number a device" if parameter.per_device else ""
+    each = " or a list with one number per device" if parameter.per_device else ""
     if parameter.kind in (Kind.NAME, Kind.FLAG):
         return parameter.allowed
     return f"{'an integer' if parameter.kind is Kind.INTEGER else f'a number{each}'}, {parameter.allowed}"
@@ -433,4 +293,121 @@ def _file_model() -> Any:
 
 def _shown(text: str) -> str:
     line = " ".join(text.split())
-    return line if len(line) <= _LONGEST_SHOWN else f"{line[:_LONGEST_SHOWN]}..."
+    return line if len(line) <= _MAX_SHOWN else f"{line[:_MAX_SHOWN]}..."
+
+
+def _with_rows(source: str, document: Mapping[str, Any], known: Profiles) -> Profiles:
+    """The known rows and those of a scenario file: `[pqc.devices.NAME]` and so on.
+
+    A row of a known name replaces single numbers of it. The cycles of a device stand in
+    `[pqc.devices.NAME.cycles.ALGORITHM]`, by operation.
+
+    Raises:
+        ValueError: the message names the place in the file, the value and what is allowed.
+    """
+    pqc = document.get("pqc")
+    given = pqc if isinstance(pqc, dict) else {}
+    rows: dict[str, list[Any]] = {}
+    cycles_of: dict[str, Any] = {}
+    for table, kind in _ROWS.items():
+        named = {row.name: row for row in getattr(known, table)}
+        rows[table] = []
+        for name, row in _canonical(_table(f"{source}: pqc.{table}", given.get(table, {})), named).items():
+            place = f"{source}: pqc.{table}.{name}"
+            values = dict(_table(place, row))
+            if table == "devices":
+                cycles_of[name] = values.pop("cycles", {})
+            rows[table].append(_row(place, kind, name, values, named.get(name)))
+    extended = known.with_rows(rows["algorithms"])
+    cycles = [
+        row
+        for device, table in cycles_of.items()
+        for row in _cycles(f"{source}: pqc.devices.{device}.cycles", device, table, extended)
+    ]
+    return known.with_rows(rows["algorithms"], cycles, rows["devices"], rows["framings"])
+
+
+def _row(place: str, kind: type[Row], name: str, given: Mapping[str, Any], known: Row | None) -> Row:
+    """A row, checked; one of a known name takes from there what the file does not give."""
+    fields = {field.name: field for field in dataclasses.fields(kind) if field.name != "name"}
+    values = {}
+    for key, value in given.items():
+        if key not in fields:
+            raise ValueError(f"{place}: {key}: unknown key (value {value!r}); it may have {', '.join(fields)}")
+        values[key] = _checked(place, key, value, str(fields[key].type))
+    if known is not None:
+        return dataclasses.replace(known, **({"source": "scenario file"} | values if values else {}))
+    for key, field in fields.items():
+        if field.default is dataclasses.MISSING and key not in values:
+            raise ValueError(f"{place}: {key}: is missing; a row of its own needs it")
+    return kind(name=name, **values)
+
+
+def _cycles(place: str, device: str, table: Any, profiles: Profiles) -> Iterator[Cycles]:
+    """Cycles by algorithm and operation; each a number, or a table of `cycles`, `source` and `build`."""
+    kinds = {row.name: row.kind for row in profiles.algorithms}
+    for algorithm, operations in _canonical(_table(place, table), kinds).items():
+        if algorithm not in kinds:
+            raise ValueError(f"{place}: {algorithm}: unknown algorithm; it must be {one_of(kinds)}")
+        where = f"{place}.{algorithm}"
+        for operation, value in _table(where, operations).items():
+            if operation not in OPERATIONS[kinds[algorithm]]:
+                allowed = one_of(OPERATIONS[kinds[algorithm]])
+                raise ValueError(f"{where}: {operation}: unknown operation; it must be {allowed}")
+            row = value if isinstance(value, dict) else {"cycles": value}
+            if "cycles" not in row or row.keys() - {"cycles", "source", "build"}:
+                raise ValueError(
+                    f"{where}.{operation}: must be a number, or have cycles, and may have source and build"
+                )
+            source, build = (
+                _checked(f"{where}.{operation}", key, row.get(key, default), "str")
+                for key, default in (("source", "scenario file"), ("build", ""))
+            )
+            count = _checked(where, operation, row["cycles"], "float")
+            yield Cycles(device, algorithm, operation, count, source, build)
+
+
+def _rows_as_toml(profiles: Profiles) -> list[str]:
+    """The rows that do not come with the package, as the lines of a scenario file."""
+    known, lines = known_profiles(), []
+    for table in _ROWS:
+        for row in getattr(profiles, table):
+            if row not in getattr(known, table):
+                lines += ["", f"[pqc.{table}.{_toml(row.name)}]"]
+                fields = {key: value for key, value in dataclasses.asdict(row).items() if value is not None}
+                lines += [f"{key} = {_toml(value)}" for key, value in fields.items() if key != "name"]
+    for count in profiles.cycles:
+        if count not in known.cycles:
+            lines += ["", f"[pqc.devices.{_toml(count.runs_on)}.cycles.{_toml(count.algorithm)}.{count.operation}]"]
+            lines += [f"cycles = {_toml(count.cycles)}", f"source = {_toml(count.source)}"]
+            lines += [f"build = {_toml(count.build)}"] if count.build else []
+    return lines
+
+
+def _canonical(table: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """A table with the names that are known, in any case of letters, as they are known."""
+    known = {name.casefold(): name for name in names}
+    return {known.get(name.casefold(), name): value for name, value in table.items()}
+
+
+def _table(place: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise not_allowed(place, value, "a table")
+    return value
+
+
+def _checked(place: str, key: str, value: Any, kind: str) -> Any:
+    """A field's value, if it is of the field's type: a text, a whole number of bytes, or a positive number."""
+    if key in _CHOICES:
+        fine, allowed = value in _CHOICES[key], one_of(_CHOICES[key])
+    elif kind.startswith("str"):
+        fine, allowed = isinstance(value, str), "a text"
+    elif kind.startswith("int"):
+        fine = is_integer(value) and 0 <= value <= _MAX_NUMBER
+        allowed = f"an integer, at least 0 and at most {_MAX_NUMBER:g}"
+    else:
+        fine = is_number(value) and 0.0 < value <= _MAX_NUMBER
+        allowed = f"a number, above 0 and at most {_MAX_NUMBER:g}"
+    if not fine:
+        raise not_allowed(f"{place}: {key}", value, allowed)
+    return float(value) if kind.startswith("float") else value

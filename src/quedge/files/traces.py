@@ -1,4 +1,4 @@
-"""A run's trace as a file: everything that is kept of it, a row a frame and device or an array a quantity."""
+"""A run's trace as a file: one row per frame and device, or one array per quantity."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.errors import check_installed
+from quedge.errors import check_installed, not_allowed, one_of
 from quedge.simulation.trace import Trace
 
 _Quantities = Mapping[str, NDArray[Any]]
@@ -24,7 +24,7 @@ def check_format(name: str) -> None:
         MissingExtraError: it is Parquet, and pyarrow is not installed.
     """
     if name not in FORMATS:
-        raise ValueError(f"--traces: {name[:60]!r} is not allowed; it must be one of {', '.join(FORMATS)}")
+        raise not_allowed("--traces", name, one_of(FORMATS))
     if name == "parquet":
         check_installed("pyarrow", "--traces parquet", "pyarrow", "parquet")
 
@@ -32,8 +32,8 @@ def check_format(name: str) -> None:
 def write_trace(trace: Trace, file: IO[bytes], kind: str) -> None:
     """Write a trace; `read_recording` reads its channel gains and arrivals back.
 
-    A CSV or Parquet file has one row a frame and device, frame by frame; what belongs to a frame stands in each of its
-    rows. A NumPy archive has an array of shape (frames, devices) or (frames,) for each quantity. What the policy was
+    A CSV or Parquet file has one row per frame and device; what belongs to a frame stands in each of its rows. A NumPy
+    archive has an array of shape (frames, devices) or (frames,) for each quantity. What the policy was
     told and promised is there where the world is not as it assumes. Numbers are written exactly.
 
     Args:
@@ -65,7 +65,7 @@ def _quantities(trace: Trace) -> dict[str, NDArray[Any]]:
 
 
 def _columns(quantities: _Quantities) -> dict[str, NDArray[Any]]:
-    """Every quantity with a value a row, its frame and device first."""
+    """Every quantity with one value per row; frame and device come first."""
     frames, devices = quantities["channel_gain"].shape
     columns: dict[str, NDArray[Any]] = {
         "frame": np.repeat(np.arange(frames, dtype=np.int32), devices),

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.model.security import DERIVED, SUITE_KEYS, canonical_names, derived_constants, suite_of
-from quedge.pqc.profiles import MOST_RECORD_BYTES, Profiles, known_profiles
-from quedge.pqc.suite import MOST_REKEY_FRAMES, Suite
+from quedge.pqc.profiles import MAX_RECORD_BYTES, Profiles, known_profiles
+from quedge.pqc.suite import MAX_REKEY_FRAMES, Suite
 
 PerDevice = float | Sequence[float] | NDArray[np.float64]
 """A scalar stands for every device; a sequence gives one value a device."""
@@ -135,40 +135,48 @@ class Scenario:
     max_transmit_power_w: PerDevice = _key(0.1, "uplink", "highest transmit power", "W", 0.0, 1e6, True)
     noise_density_dbm_per_hz: float = _key(-174.0, "uplink", "noise power density", "dBm/Hz", -300.0, 100.0)
     estimate_error: PerDevice = _key(
-        0.0, "uplink", "normalised mean squared error of the channel estimates by which is decided", "", 0.0, 1.0, True
+        0.0,
+        "uplink",
+        "normalised mean squared error of the channel estimates (CSI) that policies see",
+        "",
+        0.0,
+        1.0,
+        True,
     )
     residual_sic_share: float = _key(
-        0.0, "uplink", "share of a decoded signal's power that is left over those decoded after it", "", 0.0, 1.0
+        0.0, "uplink", "share of a decoded signal's power that interferes with those decoded after it", "", 0.0, 1.0
     )
     payload_factor: PerDevice = _key(1.0, "pqc", "share η of task bits in the sent bitstream", "", 1e-6, 1.0, True)
     pqc_power_w: PerDevice = _key(0.0, "pqc", "circuit power P_q while offloading", "W", 0.0, 1e6, True)
     pqc_energy_j_per_bit: PerDevice = _key(
-        0.0, "pqc", "energy to secure a task bit, beside P_q", "J/bit", 0.0, 1.0, True
+        0.0, "pqc", "energy to secure one task bit, beside P_q", "J/bit", 0.0, 1.0, True
     )
     pqc_overhead_bits: PerDevice = _key(
-        0.0, "pqc", "bits that an offloading frame sends whatever its task bits", "bit", 0.0, 1e12, True
+        0.0, "pqc", "bits that every offloading frame sends beside its task bits", "bit", 0.0, 1e12, True
     )
     pqc_max_rate_mbps: PerDevice = _key(
         1e9, "pqc", "highest rate of task bits that the PQC module keeps up with", "Mbit/s", 0.0, 1e9, True
     )
     suite: str | None = _suite_key(
-        Kind.NAME, "suite from which all of the above follow: level1, level3 or level5", "level3"
+        Kind.NAME, "suite that determines all of the above: level1, level3 or level5", "level3"
     )
-    device: str | None = _suite_key(Kind.NAME, "what runs the suite; `quedge pqc list` has all names", "stm32f411")
+    device: str | None = _suite_key(
+        Kind.NAME, "device that runs the suite; `quedge pqc list` has all names", "stm32f411"
+    )
     kem: str | None = _suite_key(Kind.NAME, "key encapsulation, instead of the suite's", "ML-KEM-768")
     signature: str | None = _suite_key(Kind.NAME, "signature, instead of the suite's", "ML-DSA-65")
     aead: str | None = _suite_key(Kind.NAME, "authenticated encryption", "ChaCha20-Poly1305")
     framing: str | None = _suite_key(Kind.NAME, "protocol", "pinned")
-    record_bytes: int | None = _suite_key(Kind.INTEGER, "most data in a record", 16_384, "byte", 1, MOST_RECORD_BYTES)
+    record_bytes: int | None = _suite_key(Kind.INTEGER, "maximum data of a record", 16_384, "byte", 1, MAX_RECORD_BYTES)
     rekey_frames: int | None = _suite_key(
-        Kind.INTEGER, "offloading frames from one key exchange to the next", 100, "", 1, MOST_REKEY_FRAMES
+        Kind.INTEGER, "number of offloading frames between key exchanges", 100, "", 1, MAX_REKEY_FRAMES
     )
     sign_every_frame: bool | None = _suite_key(Kind.FLAG, "whether every frame is signed, too", False)
     masking_factor: float | None = _suite_key(
-        Kind.NUMBER, "by which side-channel protection slows down what touches a secret key", 1.0, "", 1.0, 1e6
+        Kind.NUMBER, "slowdown by side-channel protection of operations on a secret key", 1.0, "", 1.0, 1e6
     )
     static_power_w: float | None = _suite_key(
-        Kind.NUMBER, "power of the PQC module while offloading, whatever is sent", 0.0, "W"
+        Kind.NUMBER, "power of the PQC module while offloading, however much is sent", 0.0, "W"
     )
     distance_m: PerDevice | None = _key(
         None, "channel", "distance to the edge server; default evenly from 120 to 255", "m", 1e-3, 1e9, True
@@ -178,7 +186,7 @@ class Scenario:
     path_loss_exponent: float = _key(3.0, "channel", "path loss exponent d_e", "", 0.0, 10.0)
     line_of_sight_share: float = _key(0.3, "channel", "line-of-sight share of the mean power", "", 0.0, 1.0)
     doppler_hz: PerDevice | None = _key(
-        None, "channel", "Doppler frequency of the fading, which without it is independent from frame to frame", "Hz",
+        None, "channel", "Doppler frequency of the fading; without it, frames fade independently", "Hz",
         0.0, 1e6, True, example=0.1,
     )  # fmt: skip
     shadowing_db: PerDevice = _key(
@@ -283,7 +291,7 @@ def _checked(name: str, parameter: Parameter, value: Any, devices: int) -> Any:
         return float(value)
     if isinstance(value, (list, tuple, np.ndarray)) and np.ndim(value) == 1 and parameter.per_device:
         return _checked_list(name, parameter, value, devices)
-    expected = "a number or a list with one number a device" if parameter.per_device else "a number"
+    expected = "a number or a list with one number per device" if parameter.per_device else "a number"
     raise ValueError(f"{name}: {value!r} is not allowed; it must be {expected}, {parameter.allowed}")
 
 

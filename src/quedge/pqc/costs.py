@@ -17,6 +17,7 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
+from quedge.errors import is_number, not_allowed
 from quedge.pqc.profiles import Algorithm, Cycles, Framing, MissingNumberError, Profiles, known_profiles
 from quedge.pqc.suite import Suite
 
@@ -30,7 +31,7 @@ FRAME_HASH = "SHA-256"
 
 @dataclass(frozen=True)
 class Traffic:
-    """What a suite sends beside the data.
+    """What a suite sends in addition to the data.
 
     Attributes:
         record_bytes: most data in a record, R.
@@ -175,7 +176,7 @@ class Effort:
 
 
 class _Parts(NamedTuple):
-    """What a suite is made of."""
+    """A suite's algorithms and framing, as rows of the profiles."""
 
     kem: Algorithm
     signature: Algorithm
@@ -277,20 +278,18 @@ def _provenance(row: Cycles) -> str:
 
 
 def check_bits(task_bits: float) -> None:
-    """Refuse what is no number of bits.
+    """Refuse anything but a number of bits.
 
     Raises:
         ValueError: naming the value.
     """
-    number = isinstance(task_bits, (int, float)) and not isinstance(task_bits, bool)
-    if not (number and task_bits >= 0.0 and math.isfinite(task_bits)):
-        raise ValueError(f"task_bits: {task_bits!r} is not allowed; it must be a number, at least 0")
+    if not (is_number(task_bits) and task_bits >= 0.0):
+        raise not_allowed("task_bits", task_bits, "a number, at least 0")
 
 
 def _check_frame(frame_s: float) -> None:
-    number = isinstance(frame_s, (int, float)) and not isinstance(frame_s, bool)
-    if not (number and frame_s > 0.0 and math.isfinite(frame_s)):
-        raise ValueError(f"frame_s: {frame_s!r} is not allowed; it must be a number above 0")
+    if not (is_number(frame_s) and frame_s > 0.0):
+        raise not_allowed("frame_s", frame_s, "a number above 0")
 
 
 def _known(key: str, value: Number | None, table: str, name: str, field: str) -> Number:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quedge.errors import MissingExtraError
+from quedge.errors import MissingExtraError, is_integer, not_allowed
 from quedge.pqc.profiles import Algorithm, known_profiles
 from quedge.pqc.uplink import algorithms
 from quedge.pqc.uplink.primitives import (
@@ -24,10 +24,10 @@ from quedge.pqc.uplink.primitives import (
     UnofferedError,
 )
 
-MOST_CPU_S = 2.0
+MAX_CPU_S = 2.0
 """Processor time after which an operation is not repeated any more."""
 
-LEAST_RUNS = 3
+MIN_RUNS = 3
 
 _BATCH_NS = 20_000
 _WARM_CALLS, _WARM_NS = 5, 1_000_000  # a batch is sized by the least of so many calls, or of those within 1 ms
@@ -76,7 +76,7 @@ class Measured:
 
     @property
     def mismatches(self) -> tuple[str, ...]:
-        """In words, each size that is not that of the profiles."""
+        """One sentence per size that differs from the profiles."""
         sizes = (
             ("public key", self.public_key_bytes, self.row.public_key_bytes),
             ("output", self.output_bytes, self.row.output_bytes),
@@ -90,7 +90,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Machine:
-    """What the times were taken on.
+    """The machine on which times were taken.
 
     Attributes:
         processor: the machine's name for its kind of processor.
@@ -118,12 +118,12 @@ def machine() -> Machine:
 
 
 def measurable() -> list[Algorithm]:
-    """The algorithms that can be measured where a library runs them; a hash is but a part of others."""
+    """The algorithms that can be measured if a library runs them; hashes are measured as part of others."""
     return [row for row in known_profiles().algorithms if row.kind != "hash"]
 
 
 def offered() -> tuple[list[Algorithm], dict[str, str]]:
-    """The algorithms that the installed libraries run, and of each other one, by name, why not."""
+    """The algorithms that the installed libraries run, and by name why the others do not run."""
     runs: list[Algorithm] = []
     others: dict[str, str] = {}
     for row in measurable():
@@ -164,8 +164,8 @@ def measure(row: Algorithm, repeat: int = 200, aead_bytes: Sequence[int] = (1024
         UnofferedError: no library offers it, or the installed build does not.
         ValueError: a number of runs that is none.
     """
-    if isinstance(repeat, bool) or not isinstance(repeat, int) or repeat < 1:
-        raise ValueError(f"repeat: {repeat!r} is not allowed; it must be an integer, at least 1")
+    if not (is_integer(repeat) and repeat >= 1):
+        raise not_allowed("repeat", repeat, "an integer, at least 1")
     if row.kind == "kem":
         return _measured_kem(algorithms.kem(row.name), repeat)
     if row.kind == "signature":
@@ -210,7 +210,7 @@ def _measured_aead(aead: Aead, repeat: int, aead_bytes: Sequence[int]) -> Measur
 
 
 def _aead_timings(cipher: Cipher, nonce: bytes, data: bytes, repeat: int) -> tuple[Timing, Timing]:
-    """Under one nonce, which is safe only because nothing of it is sent."""
+    """Uses one nonce throughout, which is safe only because nothing is sent."""
     sealed = cipher.encrypt(nonce, data, b"")
     if cipher.decrypt(nonce, sealed, b"") != data:
         raise AssertionError("an AEAD does not decrypt what it encrypted")
@@ -226,14 +226,14 @@ def _timed(operation: str, call: Callable[[], object], repeat: int, data_bytes: 
     begun = time.thread_time_ns()
     while len(times) < repeat:
         times.append(_run_ns(call, calls) / calls)
-        if len(times) >= LEAST_RUNS and time.thread_time_ns() - begun > MOST_CPU_S * 1e9:
+        if len(times) >= MIN_RUNS and time.thread_time_ns() - begun > MAX_CPU_S * 1e9:
             break
     median, p95 = np.percentile(times, (50.0, 95.0)) / 1e3
     return Timing(operation, data_bytes, float(median), float(p95), len(times), calls)
 
 
 def _shortest_ns(call: Callable[[], object]) -> int:
-    """The least of a few calls, after one that warms up; none of them is counted."""
+    """The shortest of a few calls (ns), after one that warms up."""
     _run_ns(call, 1)
     taken = [_run_ns(call, 1)]
     while len(taken) < _WARM_CALLS and sum(taken) < _WARM_NS:

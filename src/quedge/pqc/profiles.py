@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Literal, TypeVar
 
+from quedge.errors import not_allowed, one_of
+
 OPERATIONS = {
     "kem": ("keygen", "encaps", "decaps"),
     "signature": ("keygen", "sign", "verify"),
@@ -19,7 +21,7 @@ OPERATIONS = {
 }
 """What cycles are counted of, by kind of algorithm; of an AEAD and a hash those of one byte."""
 
-MOST_RECORD_BYTES = (1 << 24) - 1
+MAX_RECORD_BYTES = (1 << 24) - 1
 """What three bytes of a record's length can tell."""
 
 KEY_EXCHANGES = ("encapsulate", "ephemeral")
@@ -116,7 +118,7 @@ class Framing:
     public_keys: int = 0
     signatures: int = 1
     verifications: int = 0
-    most_record_bytes: int = MOST_RECORD_BYTES
+    most_record_bytes: int = MAX_RECORD_BYTES
     source: str = ""
 
 
@@ -235,7 +237,7 @@ def _named(key: str, name: str, rows: Sequence[Row]) -> Row:
     names = [row.name for row in rows]
     close = difflib.get_close_matches(str(name), names, n=1)
     meant = f"; did you mean {close[0]}?" if close else ""
-    raise ValueError(f"{key}: {name!r} is not allowed; it must be one of {', '.join(names)}{meant}")
+    raise not_allowed(key, name, one_of(names) + meant)
 
 
 def _replaced(here: Sequence[Row], others: Iterable[Row]) -> tuple[Row, ...]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from quedge.pqc.profiles import MOST_RECORD_BYTES
+from quedge.errors import is_integer, is_number, not_allowed
+from quedge.pqc.profiles import MAX_RECORD_BYTES
 
-MOST_REKEY_FRAMES = 1_000_000_000
+MAX_REKEY_FRAMES = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -40,18 +40,17 @@ class Suite:
     def __post_init__(self) -> None:
         for key in ("kem", "signature", "aead", "framing"):
             if not isinstance(getattr(self, key), str):
-                raise ValueError(f"{key}: {getattr(self, key)!r} is not allowed; it must be a name")
-        for key, highest in (("record_bytes", MOST_RECORD_BYTES), ("rekey_frames", MOST_REKEY_FRAMES)):
+                raise not_allowed(key, getattr(self, key), "a name")
+        for key, highest in (("record_bytes", MAX_RECORD_BYTES), ("rekey_frames", MAX_REKEY_FRAMES)):
             value = getattr(self, key)
-            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= highest:
-                raise ValueError(f"{key}: {value!r} is not allowed; it must be an integer from 1 to {highest}")
+            if not (is_integer(value) and 1 <= value <= highest):
+                raise not_allowed(key, value, f"an integer from 1 to {highest}")
         if not isinstance(self.sign_every_frame, bool):
-            raise ValueError(f"sign_every_frame: {self.sign_every_frame!r} is not allowed; it must be true or false")
+            raise not_allowed("sign_every_frame", self.sign_every_frame, "true or false")
         for key, lowest in (("masking_factor", 1.0), ("static_power_w", 0.0)):
             value = getattr(self, key)
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not (number and lowest <= value <= 1e6 and math.isfinite(value)):
-                raise ValueError(f"{key}: {value!r} is not allowed; it must be at least {lowest:g} and at most 1e+06")
+            if not (is_number(value) and lowest <= value <= 1e6):
+                raise not_allowed(key, value, f"at least {lowest:g} and at most 1e+06")
 
 
 SUITES = {

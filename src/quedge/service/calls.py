@@ -104,14 +104,14 @@ class Calls:
 Q = TypeVar("Q")
 A = TypeVar("A")
 
-MOST_OWED = 64
-"""Answers that a stream may owe; beyond it no more is read, and its client has to wait."""
+MAX_IN_FLIGHT = 64
+"""Requests of a stream that may wait for their answers; beyond it no more is read, and its client has to wait."""
 
 
-async def in_order(
+async def serve_in_order(
     requests: AsyncIterator[Q], begin: Callable[[Q], asyncio.Future[A]], write: Callable[[A], Awaitable[None]]
 ) -> None:
-    """Answer requests until there are no more.
+    """A pipelined stream: bounded in-flight requests, responses in order.
 
     Args:
         requests: what is asked, as it comes.
@@ -122,40 +122,40 @@ async def in_order(
     Raises:
         EndedError: `requests` raised it; all that came before is answered.
     """
-    owed: asyncio.Queue[asyncio.Future[A] | None] = asyncio.Queue(MOST_OWED)
-    owing, ending = 0, None
+    waiting: asyncio.Queue[asyncio.Future[A] | None] = asyncio.Queue(MAX_IN_FLIGHT)
+    in_flight, ending = 0, None
 
-    async def tell() -> None:
-        nonlocal owing
-        while (answer := await owed.get()) is not None:
+    async def respond() -> None:
+        nonlocal in_flight
+        while (answer := await waiting.get()) is not None:
             await write(await answer)
-            owing -= 1
+            in_flight -= 1
 
     async with asyncio.TaskGroup() as both:
-        both.create_task(tell())
+        both.create_task(respond())
         try:
             async for request in requests:
                 answer = begin(request)
-                if owing == 0 and answer.done():  # it goes out at once: to hand it over takes longer
+                if in_flight == 0 and answer.done():  # it goes out at once: to hand it over takes longer
                     await write(answer.result())
                     continue
-                owing += 1
-                await owed.put(answer)
+                in_flight += 1
+                await waiting.put(answer)
         except EndedError as ended:
             ending = ended
-        await owed.put(None)
+        await waiting.put(None)
     if ending is not None:
         raise ending
 
 
-def there(answer: A) -> asyncio.Future[A]:
+def completed(answer: A) -> asyncio.Future[A]:
     """An answer that need not be waited for."""
     future: asyncio.Future[A] = asyncio.get_running_loop().create_future()
     future.set_result(answer)
     return future
 
 
-def settle(answer: asyncio.Future[A], make: Callable[[], A]) -> None:
+def resolve(answer: asyncio.Future[A], make: Callable[[], A]) -> None:
     """Make an answer that is waited for; a mistake in making it is what whoever waits gets, rather than nothing."""
     try:
         made = make()

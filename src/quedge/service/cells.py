@@ -65,14 +65,14 @@ class StateFolder:
         self._lock.close()
 
 
-class Cells:
+class CellRegistry:
     """Engines by base station. Those with a journal stand where they stood; others begin with their first report.
 
     Args:
         fresh: makes a controller that stands at its beginning.
         state: where journals are; None where nothing survives.
         pace: how engines work; as `Pace` has it without.
-        most: largest number of base stations.
+        max_cells: largest number of base stations.
 
     Raises:
         StateError: a journal cannot be used; the folder is free again.
@@ -80,15 +80,15 @@ class Cells:
     """
 
     def __init__(
-        self, fresh: Callable[[], Controller], state: StateFolder | None, pace: Pace | None = None, most: int = 16
+        self, fresh: Callable[[], Controller], state: StateFolder | None, pace: Pace | None = None, max_cells: int = 16
     ) -> None:
-        self._fresh, self._state, self._most = fresh, state, most
+        self._fresh, self._state, self._max_cells = fresh, state, max_cells
         self._pace = Pace() if pace is None else pace
         self._engines: dict[str, Engine] = {}
         try:
             self.devices = fresh().devices
             for name in [] if state is None else state.names():
-                self._engines[name] = self._begun(name)
+                self._engines[name] = self._start(name)
         except BaseException:
             self.close()
             raise
@@ -112,9 +112,11 @@ class Cells:
         if name not in self._engines:
             if not NAME.fullmatch(name):
                 raise BadNameError(f"{name[:80]!r} is not allowed; it must be 1 to 64 letters, digits, '.', '_' or '-'")
-            if len(self._engines) >= self._most:
-                raise BadNameError(f"{name!r} is not allowed; {self._most} base stations are served already, no more")
-            self._engines[name] = self._begun(name)
+            if len(self._engines) >= self._max_cells:
+                raise BadNameError(
+                    f"{name!r} is not allowed; {self._max_cells} base stations are served already, no more"
+                )
+            self._engines[name] = self._start(name)
         return self._engines[name]
 
     def known(self, name: str) -> Engine:
@@ -127,8 +129,8 @@ class Cells:
             raise BadNameError(f"{name[:80]!r} is not allowed; it has not reported anything")
         return self._engines[name]
 
-    def ailment(self) -> str | None:
-        """What ails an engine, in words; None where all are well."""
+    def health_error(self) -> str | None:
+        """Which engine has failed, in words; None where all are well."""
         ended = [name for name, engine in self._engines.items() if not engine.is_alive]
         return f"the engine of {ended[0]} has ended" if ended else None
 
@@ -139,7 +141,7 @@ class Cells:
         if self._state is not None:
             self._state.close()
 
-    def _begun(self, name: str) -> Engine:
+    def _start(self, name: str) -> Engine:
         if self._state is None:
             return Engine(self._fresh, None, self._pace)
         journal = self._state.journal(name)

@@ -10,10 +10,10 @@ from functools import partial
 
 from quedge.controller.assembly import Assembly
 from quedge.controller.engine import Served
-from quedge.controller.report import Reason, Refused, Report
+from quedge.controller.report import Reason, Report, ReportRejected
 from quedge.service import quedge_pb2 as pb
 from quedge.service import translate
-from quedge.service.calls import in_order, settle, there
+from quedge.service.calls import completed, resolve, serve_in_order
 
 _Answers = dict[int, asyncio.Future[pb.DeviceAnswer]]
 """The answers to come, by device."""
@@ -26,18 +26,18 @@ class DeviceStreams:
         devices: number of the scenario's devices.
         deadline_s: time from a frame's first report to its end (s).
         submit: has the report of the frame that is due served, and gives what becomes of it.
-        refused: is told of each device's report that was refused.
+        on_refused: is told of each device's report that was refused.
     """
 
     def __init__(
         self,
         devices: int,
         deadline_s: float,
-        submit: Callable[[Report], asyncio.Future[Served | Refused]],
-        refused: Callable[[Reason], None],
+        submit: Callable[[Report], asyncio.Future[Served | ReportRejected]],
+        on_refused: Callable[[Reason], None],
     ) -> None:
         self._assembly = Assembly(devices, deadline_s)
-        self._submit, self._told_refused = submit, refused
+        self._submit, self._on_refused = submit, on_refused
         self._waiting: _Answers = {}  # for the frame that is open
         self._timer: asyncio.TimerHandle | None = None
 
@@ -59,12 +59,12 @@ class DeviceStreams:
         """
         try:
             self._assembly.join(first.device)
-        except Refused as refused:
+        except ReportRejected as refused:
             await write(self._refusal(refused))
             return
         try:
             async with aclosing(self._reports(first, requests)) as reports:
-                await in_order(reports, lambda report: self._added(report, first), write)
+                await serve_in_order(reports, lambda report: self._added(report, first), write)
         finally:
             self._assembly.leave(first.device)
             self._close_if_complete()
@@ -88,8 +88,8 @@ class DeviceStreams:
         try:
             _check_same_device(request, first)
             self._assembly.add(request.device, request.channel_gain, request.arrived_mbit, measured, loop.time())
-        except Refused as refused:
-            return there(self._refusal(refused))
+        except ReportRejected as refused:
+            return completed(self._refusal(refused))
         answer = self._waiting[request.device] = loop.create_future()
         self._close_if_complete()
         return answer
@@ -101,24 +101,26 @@ class DeviceStreams:
             self._timer = None
         if self._assembly.is_closed(loop.time()):
             waiting, self._waiting = self._waiting, {}
-            self._submit(self._assembly.taken()).add_done_callback(lambda served: self._tell(waiting, served.result()))
+            self._submit(self._assembly.taken()).add_done_callback(
+                lambda served: self._resolve(waiting, served.result())
+            )
         elif math.isfinite(self._assembly.closes):  # a timer may ring a little early
             self._timer = loop.call_at(self._assembly.closes, self._close_if_complete)
 
-    def _tell(self, waiting: _Answers, outcome: Served | Refused) -> None:
+    def _resolve(self, waiting: _Answers, outcome: Served | ReportRejected) -> None:
         """Tell devices what became of the frame in which they reported."""
 
         def message(device: int) -> pb.DeviceAnswer:
-            if isinstance(outcome, Refused):
+            if isinstance(outcome, ReportRejected):
                 return self._refusal(outcome)
             return translate.device_answer_of(outcome.answer, device)
 
         for device, answer in waiting.items():
-            settle(answer, partial(message, device))
+            resolve(answer, partial(message, device))
 
-    def _refusal(self, refused: Refused) -> pb.DeviceAnswer:
+    def _refusal(self, refused: ReportRejected) -> pb.DeviceAnswer:
         """The answer to a device's report that was refused, of which the observer is told."""
-        self._told_refused(refused.reason)
+        self._on_refused(refused.reason)
         return translate.device_refusal_of(refused)
 
 
@@ -127,4 +129,4 @@ def _check_same_device(request: pb.DeviceReport, first: pb.DeviceReport) -> None
         given, due = getattr(request, field), getattr(first, field)
         if given != due:
             message = f"{given!r:.80} is not allowed; it must be {due!r}, since a stream is one device's"
-            raise Refused(Reason.BAD_VALUE, field, message)
+            raise ReportRejected(Reason.BAD_VALUE, field, message)

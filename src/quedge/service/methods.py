@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from quedge.controller.outcome import ServedBy
+from quedge.controller.answer import ServedBy
 from quedge.model.frame import Status
 from quedge.service import quedge_pb2 as pb
 
@@ -38,6 +38,11 @@ DECIDE = Method("Decide", pb.FrameReport, pb.FrameAnswer, False)
 STATE = Method("State", pb.StateRequest, pb.StateReply, False)
 CHECKPOINT = Method("Checkpoint", pb.CheckpointRequest, pb.CheckpointReply, False)
 
+
+DEVICE_VALUES = (
+    "transmit_power_w", "cpu_frequency_hz", "rate_mbps", "power_w", "data_queue_mbit", "energy_queue",
+)  # fmt: skip
+"""What is answered of each device in numbers, by the name that it has in messages and records alike."""
 
 SERVED_BY = {
     ServedBy.POLICY: pb.POLICY,

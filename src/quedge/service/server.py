@@ -14,69 +14,48 @@ import grpc
 import numpy as np
 from numpy.typing import NDArray
 
+from quedge.controller.answer import ServedBy
 from quedge.controller.controller import Controller
 from quedge.controller.engine import Pace
 from quedge.controller.journal import Durability
-from quedge.controller.outcome import ServedBy
 from quedge.controller.report import Report
-from quedge.service.cells import Cells, StateFolder
-from quedge.service.monitoring.health import Endpoints, Health, endpoints_of
-from quedge.service.monitoring.history import History
+from quedge.service.cells import CellRegistry, StateFolder
+from quedge.service.monitoring.endpoints import endpoints_of
 from quedge.service.monitoring.logs import Logs
-from quedge.service.monitoring.metrics import Metrics
 from quedge.service.monitoring.observers import Observers, Started
+from quedge.service.monitoring.statistics import Statistics
 from quedge.service.monitoring.web import WebServer
-from quedge.service.servicer import Observer, Servicer
+from quedge.service.servicer import Servicer
 from quedge.service.settings import Address, Rendering, Tls
-from quedge.service.tls.access import ANY_CLIENT, Admission
-from quedge.service.tls.negotiated import negotiated_group
+from quedge.service.tls.access import ANY_CLIENT
 
-_MOST_MESSAGE_BYTES = 4 << 20
+_MAX_MESSAGE_BYTES = 4 << 20
 _GRACE_S = 2.0  # for clients that do not read their last answers
 _KEEPALIVE_MS = 5_000  # a base station that is gone without a word gives its name free after twice that
-
-
-class Listening(NamedTuple):
-    """What the service listens on.
-
-    Attributes:
-        host: an address of this machine.
-        port: 0 for one of the system's choice.
-        credentials: of TLS; None for plain text, which is for loopback addresses only.
-    """
-
-    host: str
-    port: int
-    credentials: Any = None
+_WARM_UP_FRAMES = 80  # a learning agent takes its first steps among them
 
 
 async def serve(
-    cells: Cells,
-    policy: str,
-    listening: Listening,
-    deadline_s: float,
+    servicer: Servicer,
+    listen: Address,
+    credentials: Any,
     ready: Callable[[int], None],
-    observer: Observer | None = None,
     stopping: Callable[[], None] = lambda: None,
-    admission: Admission = ANY_CLIENT,
 ) -> None:
     """Serve until SIGTERM or SIGINT; then what is being served is answered, and streams end.
 
     Args:
-        cells: the engines; who made them closes them afterwards.
-        policy: the policy's name.
-        listening: what to listen on.
-        deadline_s: time after which a frame of self-reporting devices closes (s).
+        servicer: what answers.
+        listen: where reports are taken.
+        credentials: of TLS; None for plain text, which is for loopback addresses only.
         ready: called with the port once reports are taken.
-        observer: who is told of what happens.
         stopping: called once no new streams are taken.
-        admission: what is asked of clients.
 
     Raises:
         OSError: the address cannot be listened on.
     """
     options = [
-        ("grpc.max_receive_message_length", _MOST_MESSAGE_BYTES),
+        ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
         ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
         ("grpc.keepalive_timeout_ms", _KEEPALIVE_MS),
         ("grpc.http2.ping_timeout_ms", _KEEPALIVE_MS),  # without it, it would be a minute
@@ -84,14 +63,13 @@ async def serve(
         ("grpc.so_reuseport", 0),  # a second service on the port is refused rather than given half of the streams
     ]
     server = grpc.aio.server(options=options)
-    servicer = Servicer(cells, policy, deadline_s, observer, admission)
     server.add_generic_rpc_handlers((servicer.handlers(),))
-    address = f"{listening.host}:{listening.port}"
+    address = f"{listen.host}:{listen.port}"
     try:
-        if listening.credentials is None:
+        if credentials is None:
             port = server.add_insecure_port(address)
         else:
-            port = server.add_secure_port(address, listening.credentials)
+            port = server.add_secure_port(address, credentials)
     except RuntimeError:
         port = 0
     if port == 0:
@@ -113,14 +91,11 @@ async def serve(
         await server.stop(_GRACE_S)
 
 
-_FRAMES = 80  # a learning agent takes its first steps among them
-
-
 def warm_up(fresh: Callable[[], Controller]) -> None:
     """Compile, or load from disk, all that frames need, on a controller that is then thrown away."""
     controller, rng = fresh(), np.random.default_rng(0)
     every = np.arange(controller.devices)
-    for frame in range(_FRAMES):
+    for frame in range(_WARM_UP_FRAMES):
         gain, arrived = rng.exponential(1e-11, every.size) + 1e-15, rng.exponential(3.0, every.size)
         report = Report(frame, every, gain, arrived, np.full(every.size, np.nan))
         controller.serve(report, ServedBy.LATE if frame == 1 else ServedBy.POLICY)
@@ -163,12 +138,10 @@ class Running(NamedTuple):
 
     Attributes:
         address: where reports are taken, "host:port".
-        group: the key exchange that it negotiates with a peer that offers a hybrid one; "none" in plain text.
         seen_at: where it is seen from, as a URL; empty for nowhere.
     """
 
     address: str
-    group: str
     seen_at: str
 
 
@@ -186,69 +159,44 @@ def run(service: Service, ready: Callable[[Running], None]) -> None:
     """
     logs = Logs(service.rendering)
     folder = None if service.state is None else StateFolder(service.state, service.determined_by, service.durability)
-    cells = Cells(service.fresh, folder, service.pace)
+    cells = CellRegistry(service.fresh, folder, service.pace)
     asyncio.run(_run(service, cells, logs, ready))
 
 
-async def _run(service: Service, cells: Cells, logs: Logs, ready: Callable[[Running], None]) -> None:
-    """From cells that stand to cells that are closed, whatever fails; watchers are told last."""
-    observers, endpoints = _watched(service, Health(cells.ailment), logs)
+async def _run(service: Service, cells: CellRegistry, logs: Logs, ready: Callable[[Running], None]) -> None:
+    """From cells that stand to cells that are closed, whatever fails; observers are told last."""
+    statistics = None if service.metrics is None else Statistics(service.power_budget_w)
+    observers = Observers((logs,) if statistics is None else (statistics, logs), logs.observer_failed)
     try:
-        with _seen(service.metrics, endpoints) as seen_at:
+        with _web(service.metrics, statistics, cells.health_error) as seen_at:
             for name in cells.names():
-                observers.restored(name, cells.known(name).books)
-            await _serve(service, cells, observers, seen_at, ready)
+                observers.restored(name, cells.known(name).queues)
+            tls, host = service.tls, service.listen.host
+            credentials, access = None, ANY_CLIENT
+            if tls is not None:
+                credentials = tls.certificates.credentials(observers.certificate_used, observers.renewal_refused)
+                access = tls.access
+
+            def listening(port: int) -> None:
+                address = f"{host}:{port}"
+                mode = "none" if tls is None else "mutual"
+                observers.started(Started(address, service.policy, cells.durability, mode))
+                ready(Running(address, seen_at))
+
+            servicer = Servicer(cells, service.policy, service.deadline_s, observers, access)
+            await serve(servicer, service.listen, credentials, listening, observers.stopping)
     finally:
         await asyncio.get_running_loop().run_in_executor(None, cells.close)  # a second signal does not cut it short
         observers.stopped()
 
 
-def _watched(service: Service, health: Health, logs: Logs) -> tuple[Observers, Endpoints]:
-    """Who is told of what happens, and what can be seen of it."""
-    if service.metrics is None:
-        return Observers((health, logs), logs.observer_failed), {}
-    metrics, history = Metrics(service.power_budget_w), History(service.power_budget_w)
-    observers = Observers((metrics, history, health, logs), logs.observer_failed)
-    return observers, endpoints_of(metrics, history, health)
-
-
 @contextlib.contextmanager
-def _seen(metrics: Address | None, endpoints: Endpoints) -> Iterator[str]:
-    """Where it can be seen, as a URL; empty for nowhere."""
-    if metrics is None:
+def _web(
+    address: Address | None, statistics: Statistics | None, health_error: Callable[[], str | None]
+) -> Iterator[str]:
+    """The endpoints over HTTP; where they are, as a URL, or empty for nowhere."""
+    if address is None or statistics is None:
         yield ""
         return
-    with WebServer(*metrics, endpoints) as web:
+    with WebServer(*address, endpoints_of(statistics, health_error)) as web:
         yield web.address
-
-
-async def _serve(
-    service: Service, cells: Cells, observers: Observers, seen_at: str, ready: Callable[[Running], None]
-) -> None:
-    tls, host = service.tls, service.listen.host
-    credentials = None if tls is None else tls.credentials
-    loop = asyncio.get_running_loop()
-
-    def listening(port: int) -> None:
-        async def tell() -> None:
-            group = "none"
-            if tls is not None:
-                group = await loop.run_in_executor(None, negotiated_group, host, port)
-            mode = "none" if tls is None else f"mutual, {group}"
-            address = f"{host}:{port}"
-            observers.started(Started(address, service.policy, cells.durability, mode))
-            ready(Running(address, group, seen_at))
-
-        tasks.add(asyncio.create_task(tell()))
-
-    tasks: set[asyncio.Task[None]] = set()
-    await serve(
-        cells,
-        service.policy,
-        Listening(host, service.listen.port, credentials),
-        service.deadline_s,
-        listening,
-        observers,
-        observers.stopping,
-        ANY_CLIENT if tls is None else tls.admission,
-    )

@@ -6,44 +6,22 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import grpc
 
 from quedge.controller.engine import Engine, Served
 from quedge.controller.journal import StateError
-from quedge.controller.report import Refused, Report
+from quedge.controller.report import Report, ReportRejected
 from quedge.service import methods, translate
 from quedge.service import quedge_pb2 as pb
-from quedge.service.calls import Calls, in_order, settle, there
-from quedge.service.cells import BadNameError, Cells
+from quedge.service.calls import Calls, completed, resolve, serve_in_order
+from quedge.service.cells import BadNameError, CellRegistry
 from quedge.service.devices import DeviceStreams
-from quedge.service.tls.access import ANY_CLIENT, Admission, Speaker
+from quedge.service.monitoring.observers import Observer
+from quedge.service.tls.access import ANY_CLIENT, UNKNOWN, AccessPolicy, Peer
 
 T = TypeVar("T")
-
-
-class Observer(Protocol):
-    """Who is told of what the service does; called from its event loop, and must not block."""
-
-    def served(self, base_station: str, served: Served, round_trip_s: float) -> None:
-        """A report was served; the time from its arrival to its answer (s)."""
-
-    def refused(self, base_station: str, outcome: int) -> None:
-        """A report was refused, with an outcome of the contract.
-
-        The name is whatever was sent, and empty where the bytes were no message.
-        """
-
-
-class Silent:
-    """An observer that does nothing."""
-
-    def served(self, base_station: str, served: Served, round_trip_s: float) -> None:
-        """See `Observer.served`."""
-
-    def refused(self, base_station: str, outcome: int) -> None:
-        """See `Observer.refused`."""
 
 
 class _NotServedError(Exception):
@@ -66,19 +44,19 @@ class Servicer:
         policy: the policy's name.
         deadline_s: time after which a frame of self-reporting devices closes (s).
         observer: who is told.
-        admission: what is asked of clients.
+        access: what is asked of clients.
     """
 
     def __init__(
         self,
-        cells: Cells,
+        cells: CellRegistry,
         policy: str,
         deadline_s: float,
         observer: Observer | None = None,
-        admission: Admission = ANY_CLIENT,
+        access: AccessPolicy = ANY_CLIENT,
     ) -> None:
-        self._cells, self._policy, self._deadline_s, self._admission = cells, policy, deadline_s, admission
-        self._observer: Observer = Silent() if observer is None else observer
+        self._cells, self._policy, self._deadline_s, self._access = cells, policy, deadline_s, access
+        self._observer = Observer() if observer is None else observer
         self._calls = Calls(lambda: self._observer.refused("", pb.BAD_VALUE))
         self._taken: set[str] = set()  # base stations that a stream serves, or streams of their devices
         self._device_streams: dict[str, DeviceStreams] = {}
@@ -101,44 +79,44 @@ class Servicer:
 
     async def serve_frames(self, requests: AsyncGenerator[pb.FrameReport, None], context: Any) -> None:
         """A stream of a base station's reports; see the contract."""
-        speaker, mine = await self._admission.speaker(context), ""
+        peer, owned_name = await self._stream_peer(context), ""
 
         def begin(request: pb.FrameReport) -> asyncio.Future[pb.FrameAnswer]:
-            nonlocal mine
+            nonlocal owned_name
             name = request.base_station
             try:
-                engine = self._engine(speaker, name, is_mine=name == mine)
+                engine = self._engine(peer, name, is_owner=name == owned_name)
             except _NotServedError as error:
-                return there(self._not_served(request, error))
-            if name != mine:
-                self._taken.discard(mine)
+                return completed(self._not_served(request, error))
+            if name != owned_name:
+                self._taken.discard(owned_name)
                 self._taken.add(name)
-                mine = name
+                owned_name = name
             return self._answer(request, engine)
 
         try:
-            await in_order(requests, begin, context.write)
+            await serve_in_order(requests, begin, context.write)
         finally:
-            self._taken.discard(mine)
+            self._taken.discard(owned_name)
 
     async def decide(self, request: pb.FrameReport, context: Any) -> pb.FrameAnswer:
         """One report; see the contract."""
-        speaker = await self._admission.speaker(context)
+        peer = await self._access.peer(context)
         try:
-            engine = self._engine(speaker, request.base_station)
+            engine = self._engine(peer, request.base_station)
         except _NotServedError as error:
             return self._not_served(request, error)
         return await self._answer(request, engine)
 
     async def serve_device(self, requests: AsyncGenerator[pb.DeviceReport, None], context: Any) -> None:
         """A stream of a device's reports; see the contract."""
-        speaker = await self._admission.speaker(context)
+        peer = await self._stream_peer(context)
         first = await anext(requests, None)
         if first is None:
             return
         name = first.base_station
         try:
-            engine = self._engine(speaker, name, is_mine=name in self._device_streams)
+            engine = self._engine(peer, name, is_owner=name in self._device_streams)
         except _NotServedError as error:
             self._observer.refused(name, error.outcome)
             await context.write(pb.DeviceAnswer(outcome=error.outcome, field="base_station", message=str(error)))
@@ -156,49 +134,60 @@ class Servicer:
 
     async def state(self, request: pb.StateRequest, context: Any) -> pb.StateReply:
         """Where a cell stands; see the contract."""
-        speaker = await self._admission.speaker(context)
+        peer = await self._access.peer(context)
         try:
-            books = self._known(speaker, request.base_station).books
+            queues = self._known(peer, request.base_station).queues
         except BadNameError as error:
             return pb.StateReply(outcome=pb.BAD_NAME, message=str(error))
         return pb.StateReply(
             outcome=pb.SERVED,
-            next_frame=books.next_frame,
-            data_queue_mbit=books.data_queue_mbit.tolist(),
-            energy_queue=books.energy_queue.tolist(),
+            next_frame=queues.next_frame,
+            data_queue_mbit=queues.data_queue_mbit.tolist(),
+            energy_queue=queues.energy_queue.tolist(),
             policy=self._policy,
             durability=self._cells.durability,
         )
 
     async def checkpoint(self, request: pb.CheckpointRequest, context: Any) -> pb.CheckpointReply:
         """Keep where a cell stands; see the contract."""
-        speaker = await self._admission.speaker(context)
+        peer = await self._access.peer(context)
         try:
-            engine = self._known(speaker, request.base_station)
+            engine = self._known(peer, request.base_station)
         except BadNameError as error:
             return pb.CheckpointReply(outcome=pb.BAD_NAME, message=str(error))
         loop = asyncio.get_running_loop()
         kept: asyncio.Future[int | None] = loop.create_future()
-        engine.checkpoint(_at_home(loop, lambda frame: settle(kept, lambda: frame)))
+        engine.checkpoint(call_in_loop(loop, lambda frame: resolve(kept, lambda: frame)))
         frame = await kept
         if frame is None:
             return pb.CheckpointReply(outcome=pb.NOT_DURABLE, message="it could not be written")
         return pb.CheckpointReply(outcome=pb.SERVED, next_frame=frame)
 
-    def _engine(self, speaker: Speaker, name: str, is_mine: bool = False) -> Engine:
+    async def _stream_peer(self, context: Any) -> Peer:
+        """Who begins a stream; the observer is told what was negotiated where gRPC tells it."""
+        peer = await self._access.peer(context)
+        if peer.version and peer.group != UNKNOWN:
+            self._observer.connected(peer.version, peer.group)
+        return peer
+
+    def _check_peer(self, peer: Peer, name: str) -> None:
+        if not self._access.may_speak_for(peer, name):
+            raise BadNameError(f"{name[:80]!r} is not allowed; it must be a name that the client's certificate carries")
+
+    def _engine(self, peer: Peer, name: str, is_owner: bool = False) -> Engine:
         """The engine of a base station, for a report.
 
         Args:
-            speaker: who reports.
+            peer: who reports.
             name: the base station's.
-            is_mine: whether it is this call's own stream that serves the base station, if one does.
+            is_owner: whether it is this call's own stream that serves the base station, if one does.
 
         Raises:
             _NotServedError: it may not report for it now.
         """
         try:
-            _check_speaker(speaker, name)
-            if name in self._taken and not is_mine:
+            self._check_peer(peer, name)
+            if name in self._taken and not is_owner:
                 raise _NotServedError(pb.NAME_TAKEN, "another stream serves it")
             return self._cells.engine(name)
         except BadNameError as error:
@@ -206,13 +195,13 @@ class Servicer:
         except (StateError, OSError) as error:  # its journal cannot be made
             raise _NotServedError(pb.NOT_DURABLE, str(error)) from None
 
-    def _known(self, speaker: Speaker, name: str) -> Engine:
+    def _known(self, peer: Peer, name: str) -> Engine:
         """The engine of a base station that has reported before, for a question about it.
 
         Raises:
-            BadNameError: it has not, or the speaker may not ask.
+            BadNameError: it has not, or the peer may not ask.
         """
-        _check_speaker(speaker, name)
+        self._check_peer(peer, name)
         return self._cells.known(name)
 
     def _new_streams(self, name: str, engine: Engine) -> DeviceStreams:
@@ -227,16 +216,16 @@ class Servicer:
     def _answer(self, request: pb.FrameReport, engine: Engine) -> asyncio.Future[pb.FrameAnswer]:
         """Have a report served, or refuse it; the answer to come."""
 
-        def answer_of(outcome: Served | Refused) -> pb.FrameAnswer:
+        def answer_of(outcome: Served | ReportRejected) -> pb.FrameAnswer:
             if isinstance(outcome, Served):
                 return translate.answer_of(outcome)
             self._observer.refused(request.base_station, translate.OUTCOMES[outcome.reason])
-            return translate.refusal_of(outcome, request.frame, engine.books.next_frame)
+            return translate.refusal_of(outcome, request.frame, engine.queues.next_frame)
 
         try:
             report = translate.report_of(request, self._cells.devices)
-        except Refused as refused:
-            return there(answer_of(refused))
+        except ReportRejected as refused:
+            return completed(answer_of(refused))
         return self._submitted(request.base_station, engine, report, answer_of)
 
     def _not_served(self, request: pb.FrameReport, error: _NotServedError) -> pb.FrameAnswer:
@@ -244,27 +233,22 @@ class Servicer:
         return pb.FrameAnswer(frame=request.frame, outcome=error.outcome, field="base_station", message=str(error))
 
     def _submitted(
-        self, name: str, engine: Engine, report: Report, answer_of: Callable[[Served | Refused], T]
+        self, name: str, engine: Engine, report: Report, answer_of: Callable[[Served | ReportRejected], T]
     ) -> asyncio.Future[T]:
         """Have a report served; the answer to come. Whoever watches is told of a frame even if nobody waits for it."""
         began, loop = time.perf_counter(), asyncio.get_running_loop()
         answer: asyncio.Future[T] = loop.create_future()
 
-        def told(outcome: Served | Refused) -> None:
-            settle(answer, lambda: answer_of(outcome))
+        def told(outcome: Served | ReportRejected) -> None:
+            resolve(answer, lambda: answer_of(outcome))
             if isinstance(outcome, Served):  # a base station's answer goes out first
                 loop.call_soon(self._observer.served, name, outcome, time.perf_counter() - began)
 
-        engine.submit(report, _at_home(loop, told))
+        engine.submit(report, call_in_loop(loop, told))
         return answer
 
 
-def _check_speaker(speaker: Speaker, name: str) -> None:
-    if not speaker.may_speak_for(name):
-        raise BadNameError(f"{name[:80]!r} is not allowed; it must be a name that the client's certificate carries")
-
-
-def _at_home(loop: asyncio.AbstractEventLoop, call: Callable[[T], None]) -> Callable[[T], None]:
+def call_in_loop(loop: asyncio.AbstractEventLoop, call: Callable[[T], None]) -> Callable[[T], None]:
     """A call that is made in the event loop's own thread: at once from there, soon from another one."""
     home = threading.get_ident()
 

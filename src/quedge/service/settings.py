@@ -7,9 +7,12 @@ import struct
 from collections.abc import MutableMapping
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
-from quedge.service.tls.access import Admission
+from quedge.service.tls.access import ANY_CLIENT, AccessPolicy
+
+if TYPE_CHECKING:
+    from quedge.service.tls.files import ServerCertificates
 
 
 class Address(NamedTuple):
@@ -23,12 +26,12 @@ class Tls(NamedTuple):
     """How streams are secured.
 
     Attributes:
-        credentials: of the server, as `server_credentials` makes them.
-        admission: what is asked of clients besides a certificate.
+        certificates: of the server, and the authorities of its clients.
+        access: what is asked of clients besides a certificate.
     """
 
-    credentials: Any
-    admission: Admission
+    certificates: ServerCertificates
+    access: AccessPolicy = ANY_CLIENT
 
 
 class Rendering(StrEnum):
@@ -61,7 +64,7 @@ LATENCY_DEVICE = Path("/dev/cpu_dma_latency")
 """Linux's: whoever holds it open says how long processors may take to wake up (µs, 32 bits)."""
 
 
-def kept_awake(device: Path = LATENCY_DEVICE) -> IO[bytes]:
+def cpu_latency_lock(device: Path = LATENCY_DEVICE) -> IO[bytes]:
     """Let processors wait for work without sleeping, so that a frame begins sooner, for more power.
 
     Args:

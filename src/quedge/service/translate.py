@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
+from quedge.controller.answer import Answer
 from quedge.controller.engine import Served
-from quedge.controller.outcome import Answer
-from quedge.controller.report import Reason, Refused, Report, checked_report
+from quedge.controller.report import Reason, Report, ReportRejected, checked_report
 from quedge.service import quedge_pb2 as pb
-from quedge.service.methods import SERVED_BY, STATUSES
+from quedge.service.methods import DEVICE_VALUES, SERVED_BY, STATUSES
 
 OUTCOMES = {reason: pb.Outcome.Value(reason.name) for reason in Reason}
 
@@ -19,7 +19,7 @@ def report_of(message: pb.FrameReport, all_devices: int) -> Report:
     """A base station's report, checked.
 
     Raises:
-        Refused: naming the field, the value and what is allowed.
+        ReportRejected: naming the field, the value and what is allowed.
     """
     return checked_report(
         all_devices, message.frame, message.channel_gain, message.arrived_mbit, message.data_queue_mbit, message.devices
@@ -36,20 +36,15 @@ def answer_of(served: Served) -> pb.FrameAnswer:
         status=STATUSES[answer.status],
         devices=answer.devices.tolist(),
         offload=answer.offload.tolist(),
-        transmit_power_w=answer.transmit_power_w.tolist(),
-        cpu_frequency_hz=answer.cpu_frequency_hz.tolist(),
         time_share=answer.time_share.tolist() if answer.in_turn else (),
-        rate_mbps=answer.rate_mbps.tolist(),
-        power_w=answer.power_w.tolist(),
-        data_queue_mbit=answer.data_queue_mbit.tolist(),
-        energy_queue=answer.energy_queue.tolist(),
+        **{name: getattr(answer, name).tolist() for name in DEVICE_VALUES},
         objective=answer.objective,
         upper_bound=None if math.isnan(answer.upper_bound) else answer.upper_bound,
         next_frame=answer.frame + 1,
     )
 
 
-def refusal_of(refused: Refused, frame: int, next_frame: int) -> pb.FrameAnswer:
+def refusal_of(refused: ReportRejected, frame: int, next_frame: int) -> pb.FrameAnswer:
     """The answer to a report that was refused."""
     return pb.FrameAnswer(
         frame=frame,
@@ -69,16 +64,11 @@ def device_answer_of(answer: Answer, device: int) -> pb.DeviceAnswer:
         served_by=SERVED_BY[answer.served_by],
         status=STATUSES[answer.status],
         offload=bool(answer.offload[place]),
-        transmit_power_w=float(answer.transmit_power_w[place]),
-        cpu_frequency_hz=float(answer.cpu_frequency_hz[place]),
         time_share=float(answer.time_share[place]) if answer.in_turn else None,
-        rate_mbps=float(answer.rate_mbps[place]),
-        power_w=float(answer.power_w[place]),
-        data_queue_mbit=float(answer.data_queue_mbit[place]),
-        energy_queue=float(answer.energy_queue[place]),
+        **{name: float(getattr(answer, name)[place]) for name in DEVICE_VALUES},
     )
 
 
-def device_refusal_of(refused: Refused) -> pb.DeviceAnswer:
+def device_refusal_of(refused: ReportRejected) -> pb.DeviceAnswer:
     """The answer to a device's report that was refused; it is in no frame."""
     return pb.DeviceAnswer(outcome=OUTCOMES[refused.reason], field=refused.field, message=str(refused))

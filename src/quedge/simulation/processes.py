@@ -184,7 +184,7 @@ class Recorded:
 def estimate_gain(
     scenario: Scenario, channel_gain: NDArray[np.float64], rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Estimated power gains |√h (1 + √ε z)|², with z complex Gaussian of unit variance.
+    """Estimated power gains `|√h (1 + √ε z)|²`, with z complex Gaussian of unit variance.
 
     ε is the scenario's `estimate_error`, the normalised mean squared error of the field √h, independent from frame to
     frame and device to device. The phase of the field does not matter, since z is circularly symmetric.

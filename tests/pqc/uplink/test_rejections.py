@@ -11,7 +11,7 @@ from quedge.pqc.uplink import key_exchange
 from quedge.pqc.uplink.algorithms import live_suite
 from quedge.pqc.uplink.device import Device
 from quedge.pqc.uplink.primitives import Rejected
-from quedge.pqc.uplink.records import MOST_EPOCH, MOST_SEQUENCE, Direction, Position, Records
+from quedge.pqc.uplink.records import MAX_EPOCH, MAX_SEQUENCE, Direction, Position, Records
 from quedge.pqc.uplink.server import Server
 from tests.pqc.uplink.parties import (
     DATA,
@@ -262,7 +262,7 @@ def test_a_frames_signature_is_none_of_a_key_exchange() -> None:
 
 def test_more_data_than_a_frame_may_have_is_rejected_before_it_is_read() -> None:
     pair = uplink()
-    server = Server(pair.live, pair.server_key, {DEVICE: pair.signing_key.public_key}, most_frame_bytes=147)
+    server = Server(pair.live, pair.server_key, {DEVICE: pair.signing_key.public_key}, max_frame_bytes=147)
     stream = sent(pair.device.seal(DATA))
     with pytest.raises(Rejected, match="frame: more data than is taken"):
         server.session().receive(reading(stream[: EXCHANGE_BYTES + 2 * RECORD_BYTES + 6]))
@@ -270,7 +270,7 @@ def test_more_data_than_a_frame_may_have_is_rejected_before_it_is_read() -> None
 
 def test_used_up_sequence_numbers_are_refused_and_never_wrap() -> None:
     records = Records(live_suite(SMALL).aead.cipher(bytes(32)), 1, Direction.DEVICE_TO_SERVER, 64)
-    end = Position(MOST_SEQUENCE)
+    end = Position(MAX_SEQUENCE)
     last = records.seal(end, b"data", last=True)
     assert records.open(end, last[:6], last[6:]) == b"data"
     with pytest.raises(Rejected, match="sequence numbers used up"):
@@ -282,11 +282,11 @@ def test_used_up_sequence_numbers_are_refused_and_never_wrap() -> None:
 
 def test_used_up_epochs_are_refused() -> None:
     pair = uplink()
-    device = Device(pair.live, DEVICE, pair.signing_key, pair.server_key.public_key, epoch=MOST_EPOCH)
+    device = Device(pair.live, DEVICE, pair.signing_key, pair.server_key.public_key, epoch=MAX_EPOCH)
     with pytest.raises(Rejected, match="epochs used up"):
         device.seal(DATA)
     with pytest.raises(ValueError, match="epoch: 2147483648 is not allowed"):
-        Records(pair.live.aead.cipher(bytes(32)), MOST_EPOCH + 1, Direction.DEVICE_TO_SERVER, 64)
+        Records(pair.live.aead.cipher(bytes(32)), MAX_EPOCH + 1, Direction.DEVICE_TO_SERVER, 64)
 
 
 def test_keys_that_are_none_are_refused_at_once() -> None:

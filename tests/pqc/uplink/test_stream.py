@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from quedge.pqc.uplink.loopback import MOST_READ_BYTES, Stream
+from quedge.pqc.uplink.loopback import MAX_READ_BYTES, Stream
 from quedge.pqc.uplink.primitives import Rejected
 
 
@@ -49,7 +49,7 @@ def test_a_lost_connection_is_rejected(ends: tuple[socket.socket, socket.socket]
         Stream(ends[1]).read(1)
 
 
-@pytest.mark.parametrize("count", [-1, MOST_READ_BYTES + 1, 1 << 60])
+@pytest.mark.parametrize("count", [-1, MAX_READ_BYTES + 1, 1 << 60])
 def test_a_length_out_of_range_is_rejected_before_memory_is_taken(
     count: int, ends: tuple[socket.socket, socket.socket]
 ) -> None:

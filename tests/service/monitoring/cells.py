@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from quedge.controller.answer import NO_INFO, ServedBy
 from quedge.controller.controller import Controller
 from quedge.controller.engine import Served
-from quedge.controller.outcome import NO_REMARK, ServedBy
 from quedge.controller.report import checked_report
 from quedge.model.cell import cell_of
 from quedge.model.scenario import Scenario
@@ -37,14 +37,14 @@ class Cell:
     ) -> Served:
         """The next frame; the devices that report get the same gain and the same arrivals."""
         gain, arrived = [1e-11] * len(devices), [arrived_mbit] * len(devices)
-        report = checked_report(DEVICES, self.controller.books.next_frame, gain, arrived, devices=devices)
+        report = checked_report(DEVICES, self.controller.queues.next_frame, gain, arrived, devices=devices)
         answer = self.controller.serve(report, decided_by)
-        return Served(answer, False, decision_s, 1e-4, self.controller.remark)
+        return Served(answer, False, decision_s, 1e-4, self.controller.decision_info)
 
 
 def again(served: Served) -> Served:
     """The same report once more."""
-    return served._replace(repeated=True, decision_s=0.0, waited_s=0.0, remark=NO_REMARK)
+    return served._replace(repeated=True, decision_s=0.0, waited_s=0.0, info=NO_INFO)
 
 
 def mean(values: np.ndarray) -> float:

@@ -18,8 +18,8 @@ import pytest
 pytest.importorskip("grpc")
 pytest.importorskip("structlog")
 
-from quedge.controller.outcome import ServedBy
-from quedge.controller.state import Books
+from quedge.controller.answer import ServedBy
+from quedge.controller.state import QueueState
 from quedge.model.frame import Decision, Frame
 from quedge.service import quedge_pb2 as pb
 from quedge.service.monitoring.logs import EVERY_S, Logs, Rendering
@@ -50,7 +50,7 @@ def log() -> Iterator[Log]:
 
 
 def test_a_life_is_told_line_by_line(log: Log) -> None:
-    log.logs.restored("roof", Books.of(DEVICES)._replace(next_frame=17))
+    log.logs.restored("roof", QueueState.empty(DEVICES)._replace(next_frame=17))
     log.logs.started(STARTED)
     log.logs.stopping()
     restored, started, stopping, stopped = log.lines()

@@ -14,20 +14,20 @@ pytest.importorskip("prometheus_client")
 from prometheus_client.parser import text_string_to_metric_families
 
 import quedge
-from quedge.controller.outcome import ServedBy
-from quedge.controller.state import Books
+from quedge.controller.answer import ServedBy
+from quedge.controller.state import QueueState
 from quedge.policy.exact import Exact
 from quedge.policy.lydroo import Lydroo
 from quedge.service import quedge_pb2 as pb
 from quedge.service.monitoring.metrics import Metrics
-from quedge.service.monitoring.observers import certified_gap
+from quedge.service.monitoring.statistics import Statistics, certified_gap
 from tests.service.monitoring.cells import BUDGET_W, DEVICES, STARTED, Cell, again, mean
 
 
-def scraped(metrics: Metrics) -> dict[tuple[str, ...], float]:
+def scraped(statistics: Statistics) -> dict[tuple[str, ...], float]:
     """All samples by name and the values of their labels."""
     found = {}
-    for family in text_string_to_metric_families(metrics.exposition().decode()):
+    for family in text_string_to_metric_families(Metrics(statistics).exposition().decode()):
         assert family.documentation
         for sample in family.samples:
             found[sample.name, *sample.labels.values()] = sample.value
@@ -35,16 +35,16 @@ def scraped(metrics: Metrics) -> dict[tuple[str, ...], float]:
 
 
 @pytest.fixture
-def metrics() -> Metrics:
-    return Metrics(BUDGET_W)
+def statistics() -> Statistics:
+    return Statistics(BUDGET_W)
 
 
-def test_frames_are_counted_by_base_station_and_by_who_decided(metrics: Metrics) -> None:
+def test_frames_are_counted_by_base_station_and_by_who_decided(statistics: Statistics) -> None:
     roof, harbour = Cell(), Cell()
     for decided_by in (ServedBy.POLICY, ServedBy.POLICY, ServedBy.LATE):
-        metrics.served("roof", roof.served(decided_by), 1e-3)
-    metrics.served("harbour", harbour.served(), 1e-3)
-    found = scraped(metrics)
+        statistics.served("roof", roof.served(decided_by), 1e-3)
+    statistics.served("harbour", harbour.served(), 1e-3)
+    found = scraped(statistics)
     assert found["quedge_frames_total", "roof", "policy"] == 2
     assert found["quedge_frames_total", "roof", "late"] == 1
     assert found["quedge_frames_total", "roof", "policy_failed"] == 0
@@ -52,12 +52,12 @@ def test_frames_are_counted_by_base_station_and_by_who_decided(metrics: Metrics)
     assert found["quedge_next_frame", "roof"] == 3
 
 
-def test_gauges_tell_the_last_frame(metrics: Metrics) -> None:
+def test_gauges_tell_the_last_frame(statistics: Statistics) -> None:
     cell = Cell()
-    metrics.served("roof", cell.served(arrived_mbit=40.0), 1e-3)
+    statistics.served("roof", cell.served(arrived_mbit=40.0), 1e-3)
     answer = (served := cell.served(arrived_mbit=60.0)).answer
-    metrics.served("roof", served, 1e-3)
-    found = scraped(metrics)
+    statistics.served("roof", served, 1e-3)
+    found = scraped(statistics)
     assert found["quedge_data_queue_mean_mbit", "roof"] == pytest.approx(mean(answer.data_queue_mbit))
     assert found["quedge_data_queue_max_mbit", "roof"] == pytest.approx(float(answer.data_queue_mbit.max()))
     assert found["quedge_energy_queue_mean", "roof"] == pytest.approx(mean(answer.energy_queue))
@@ -67,36 +67,36 @@ def test_gauges_tell_the_last_frame(metrics: Metrics) -> None:
     assert mean(answer.data_queue_mbit) > 0.0
 
 
-def test_sums_give_means_over_any_time(metrics: Metrics) -> None:
+def test_sums_give_means_over_any_time(statistics: Statistics) -> None:
     cell = Cell()
     answers = [cell.served(arrived_mbit=arrived).answer for arrived in (5.0, 50.0)]
     cell = Cell()
     for arrived in (5.0, 50.0):
-        metrics.served("roof", cell.served(arrived_mbit=arrived), 1e-3)
-    found = scraped(metrics)
+        statistics.served("roof", cell.served(arrived_mbit=arrived), 1e-3)
+    found = scraped(statistics)
     assert found["quedge_device_power_w_count", "roof"] == 2 * DEVICES
     assert found["quedge_device_power_w_sum", "roof"] == pytest.approx(sum(each.power_w.sum() for each in answers))
     assert found["quedge_offloaded_total", "roof"] == sum(each.offload.sum() for each in answers)
 
 
-def test_a_silent_device_keeps_its_queues_in_the_means(metrics: Metrics) -> None:
+def test_a_silent_device_keeps_its_queues_in_the_means(statistics: Statistics) -> None:
     cell = Cell()
-    metrics.served("roof", cell.served(arrived_mbit=80.0), 1e-3)
-    metrics.served("roof", (part := cell.served(devices=(1, 2), arrived_mbit=0.0)), 1e-3)
-    found = scraped(metrics)
-    books = cell.controller.books
-    assert found["quedge_data_queue_mean_mbit", "roof"] == pytest.approx(mean(books.data_queue_mbit))
-    assert found["quedge_energy_queue_mean", "roof"] == pytest.approx(mean(books.energy_queue))
+    statistics.served("roof", cell.served(arrived_mbit=80.0), 1e-3)
+    statistics.served("roof", (part := cell.served(devices=(1, 2), arrived_mbit=0.0)), 1e-3)
+    found = scraped(statistics)
+    queues = cell.controller.queues
+    assert found["quedge_data_queue_mean_mbit", "roof"] == pytest.approx(mean(queues.data_queue_mbit))
+    assert found["quedge_energy_queue_mean", "roof"] == pytest.approx(mean(queues.energy_queue))
     assert found["quedge_power_mean_w", "roof"] == pytest.approx(mean(part.answer.power_w))
 
 
-def test_a_repeated_report_is_counted_and_changes_nothing_else(metrics: Metrics) -> None:
+def test_a_repeated_report_is_counted_and_changes_nothing_else(statistics: Statistics) -> None:
     cell = Cell()
     served = cell.served()
-    metrics.served("roof", served, 1e-3)
-    before = scraped(metrics)
-    metrics.served("roof", again(served), 1e-3)
-    after = scraped(metrics)
+    statistics.served("roof", served, 1e-3)
+    before = scraped(statistics)
+    statistics.served("roof", again(served), 1e-3)
+    after = scraped(statistics)
     changed = {name for name, *_ in after if name.startswith("quedge") and before[name, *_] != after[name, *_]}
     assert changed == {
         "quedge_repeated_total", "quedge_answer_seconds_count", "quedge_answer_seconds_sum",
@@ -104,11 +104,11 @@ def test_a_repeated_report_is_counted_and_changes_nothing_else(metrics: Metrics)
     }  # fmt: skip
 
 
-def test_latencies_fall_into_the_bucket_that_ends_at_or_above_them(metrics: Metrics) -> None:
+def test_latencies_fall_into_the_bucket_that_ends_at_or_above_them(statistics: Statistics) -> None:
     cell = Cell()
     for decision_s in (1e-6, 1e-5, 1.1e-5, 0.02, 5.0):
-        metrics.served("roof", cell.served(decision_s=decision_s), 2.0 * decision_s)
-    found = scraped(metrics)
+        statistics.served("roof", cell.served(decision_s=decision_s), 2.0 * decision_s)
+    found = scraped(statistics)
     for end, count in (("1e-05", 2), ("2e-05", 3), ("0.01", 3), ("0.02", 4), ("1.0", 4), ("+Inf", 5)):
         assert found["quedge_decision_seconds_bucket", "roof", end] == count
     assert found["quedge_decision_seconds_count", "roof"] == 5
@@ -117,12 +117,12 @@ def test_latencies_fall_into_the_bucket_that_ends_at_or_above_them(metrics: Metr
     assert found["quedge_answer_seconds_sum", "roof"] == pytest.approx(10.040044)
 
 
-def test_refusals_are_counted_by_outcome_and_never_by_name(metrics: Metrics) -> None:
+def test_refusals_are_counted_by_outcome_and_never_by_name(statistics: Statistics) -> None:
     for number in range(1000):
-        metrics.refused(f"invented-{number}", pb.BAD_NAME)
-    metrics.refused("roof", pb.OLD_FRAME)
-    metrics.refused("roof", 999)
-    found = scraped(metrics)
+        statistics.refused(f"invented-{number}", pb.BAD_NAME)
+    statistics.refused("roof", pb.OLD_FRAME)
+    statistics.refused("roof", 999)
+    found = scraped(statistics)
     refused = {outcome: count for (name, *labels), count in found.items() if "refused" in name for outcome in labels}
     assert refused.pop("bad_name") == 1000
     assert refused.pop("old_frame") == refused.pop("unknown") == 1
@@ -131,10 +131,10 @@ def test_refusals_are_counted_by_outcome_and_never_by_name(metrics: Metrics) -> 
     assert not any("invented" in "".join(key) for key in found)
 
 
-def test_the_gap_is_there_where_the_policy_has_a_bound(metrics: Metrics) -> None:
-    metrics.served("exact", (served := Cell(Exact(tolerance=1e-3)).served()), 1e-3)
-    metrics.served("single", Cell().served(), 1e-3)
-    answer, found = served.answer, scraped(metrics)
+def test_the_gap_is_there_where_the_policy_has_a_bound(statistics: Statistics) -> None:
+    statistics.served("exact", (served := Cell(Exact(tolerance=1e-3)).served()), 1e-3)
+    statistics.served("single", Cell().served(), 1e-3)
+    answer, found = served.answer, scraped(statistics)
     expected = (answer.upper_bound - answer.objective) / abs(answer.objective)
     assert found["quedge_certified_gap", "exact"] == pytest.approx(max(expected, 0.0))
     assert 0.0 <= found["quedge_certified_gap", "exact"] <= 1e-3
@@ -151,18 +151,18 @@ def test_the_gap_is_relative_to_the_objective(objective: float, upper_bound: flo
     assert certified_gap(answer) == gap
 
 
-def test_candidates_are_there_where_the_policy_tells_them(metrics: Metrics) -> None:
+def test_candidates_are_there_where_the_policy_tells_them(statistics: Statistics) -> None:
     cell = Cell()
-    metrics.served("roof", cell.served(), 1e-3)
-    assert ("quedge_candidates", "roof") not in scraped(metrics)
+    statistics.served("roof", cell.served(), 1e-3)
+    assert ("quedge_candidates", "roof") not in scraped(statistics)
     learning = Cell(Lydroo(candidates=3))
-    metrics.served("roof", learning.served(), 1e-3)
-    assert scraped(metrics)["quedge_candidates", "roof"] == 3.0
+    statistics.served("roof", learning.served(), 1e-3)
+    assert scraped(statistics)["quedge_candidates", "roof"] == 3.0
 
 
-def test_a_restored_cell_is_seen_before_its_first_frame(metrics: Metrics) -> None:
-    metrics.restored("roof", Books(17, np.array([1.0, 2.0, 3.0, 6.0]), np.full(DEVICES, 5.0)))
-    found = scraped(metrics)
+def test_a_restored_cell_is_seen_before_its_first_frame(statistics: Statistics) -> None:
+    statistics.restored("roof", QueueState(17, np.array([1.0, 2.0, 3.0, 6.0]), np.full(DEVICES, 5.0)))
+    found = scraped(statistics)
     assert found["quedge_next_frame", "roof"] == 17
     assert found["quedge_data_queue_mean_mbit", "roof"] == 3.0
     assert found["quedge_data_queue_max_mbit", "roof"] == 6.0
@@ -170,10 +170,10 @@ def test_a_restored_cell_is_seen_before_its_first_frame(metrics: Metrics) -> Non
     assert ("quedge_power_mean_w", "roof") not in found
 
 
-def test_the_service_says_what_it_is(metrics: Metrics) -> None:
-    assert not any(name == "quedge_tls_info" for name, *_ in scraped(metrics))
-    metrics.started(STARTED._replace(tls="mutual"))
-    found = scraped(metrics)
+def test_the_service_says_what_it_is(statistics: Statistics) -> None:
+    assert not any(name == "quedge_tls_info" for name, *_ in scraped(statistics))
+    statistics.started(STARTED._replace(tls="mutual"))
+    found = scraped(statistics)
     assert found["quedge_tls_info", "mutual"] == 1
     assert found["quedge_service_info", "process", "best-single"] == 1
     assert found["quedge_build_info", quedge.__version__] == 1
@@ -181,26 +181,26 @@ def test_the_service_says_what_it_is(metrics: Metrics) -> None:
     assert found["process_resident_memory_bytes",] > 0
 
 
-def test_two_registries_have_nothing_in_common(metrics: Metrics) -> None:
+def test_two_registries_have_nothing_in_common(statistics: Statistics) -> None:
     from prometheus_client import REGISTRY
 
-    other = Metrics(BUDGET_W)
-    metrics.served("roof", Cell().served(), 1e-3)
+    other = Statistics(BUDGET_W)
+    statistics.served("roof", Cell().served(), 1e-3)
     assert ("quedge_next_frame", "roof") not in scraped(other)
     assert "quedge" not in "".join(family.name for family in REGISTRY.collect())
 
 
-def test_answers_are_never_changed(metrics: Metrics) -> None:
+def test_answers_are_never_changed(statistics: Statistics) -> None:
     cell = Cell()
     first = cell.served(arrived_mbit=80.0)
     kept = first.answer.packed()
-    metrics.served("roof", first, 1e-3)
-    metrics.served("roof", cell.served(devices=(0,)), 1e-3)
+    statistics.served("roof", first, 1e-3)
+    statistics.served("roof", cell.served(devices=(0,)), 1e-3)
     assert first.answer.packed() == kept
 
 
-def test_every_metric_is_explained(metrics: Metrics) -> None:
-    document = (Path(__file__).parents[4] / "docs" / "service-observing.md").read_text()
-    metrics.started(STARTED)
-    names = {family.name for family in text_string_to_metric_families(metrics.exposition().decode())}
+def test_every_metric_is_explained(statistics: Statistics) -> None:
+    document = (Path(__file__).parents[3] / "docs" / "service-observing.md").read_text()
+    statistics.started(STARTED)
+    names = {family.name for family in text_string_to_metric_families(Metrics(statistics).exposition().decode())}
     assert {name for name in names if name.startswith("quedge") and name not in document} == set()

@@ -1,33 +1,34 @@
-"""Several watchers as one."""
+"""Several observers as one."""
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 import pytest
 
 pytest.importorskip("grpc")
 
+
 from quedge.service import quedge_pb2 as pb
-from quedge.service.monitoring.health import Health
-from quedge.service.monitoring.history import History
-from quedge.service.monitoring.logs import Logs
-from quedge.service.monitoring.metrics import Metrics
-from quedge.service.monitoring.observers import Observers
-from quedge.service.servicer import Observer
+from quedge.service.monitoring.observers import Observer, Observers
 from tests.service.monitoring.cells import STARTED, Cell
 
-EVENTS = ("served", "refused", "restored", "started", "stopping", "stopped")
+EXPIRES = datetime.datetime(2031, 5, 1, tzinfo=datetime.UTC)
+EVENTS = {name for name in vars(Observer) if not name.startswith("_")}
 
 
-class Remembering:
+class Remembering(Observer):
     """Keeps what it is told, and raises if it is to."""
 
     def __init__(self, raising: bool = False) -> None:
         self.told: list[tuple[Any, ...]] = []
         self.raising = raising
 
-    def __getattr__(self, event: str) -> Any:
+    def __getattribute__(self, event: str) -> Any:
+        if event not in EVENTS:
+            return super().__getattribute__(event)
+
         def told(*what: Any) -> None:
             self.told.append((event, *what))
             if self.raising:
@@ -40,23 +41,24 @@ def tell_everything(observers: Observers) -> list[tuple[Any, ...]]:
     cell = Cell()
     served = cell.served()
     told = [
-        ("started", STARTED), ("restored", "roof", cell.controller.books), ("served", "roof", served, 1e-3),
-        ("refused", "roof", pb.OLD_FRAME), ("stopping",), ("stopped",),
+        ("started", STARTED), ("restored", "roof", cell.controller.queues), ("served", "roof", served, 1e-3),
+        ("refused", "roof", pb.OLD_FRAME), ("connected", "TLSv1.3", "X25519MLKEM768"),
+        ("certificate_used", EXPIRES), ("renewal_refused", "as the test has it"), ("stopping",), ("stopped",),
     ]  # fmt: skip
     for event, *what in told:
         getattr(observers, event)(*what)
     return told
 
 
-def test_every_watcher_is_told_everything() -> None:
+def test_every_observer_is_told_everything() -> None:
     first, second = Remembering(), Remembering()
     observers = Observers((first, second))
     told = tell_everything(observers)
-    assert {event for event, *_ in told} == set(EVENTS)
+    assert {event for event, *_ in told} == EVENTS
     assert first.told == second.told == told
 
 
-def test_a_watcher_that_raises_keeps_nothing_from_the_others() -> None:
+def test_an_observer_that_raises_keeps_nothing_from_the_others() -> None:
     mistakes = []
     last = Remembering()
     told = tell_everything(
@@ -64,13 +66,3 @@ def test_a_watcher_that_raises_keeps_nothing_from_the_others() -> None:
     )
     assert last.told == told
     assert mistakes == [("Remembering", "no")] * len(told)
-
-
-def test_observers_are_an_observer_of_the_servicer() -> None:
-    observer: Observer = Observers(())
-    observer.refused("roof", pb.OLD_FRAME)
-
-
-@pytest.mark.parametrize("kind", [Metrics, History, Health, Logs])
-def test_every_watcher_has_a_method_for_every_event(kind: type) -> None:
-    assert all(callable(getattr(kind, event)) for event in EVENTS)

@@ -16,14 +16,12 @@ pytest.importorskip("grpc")
 pytest.importorskip("prometheus_client")
 
 from quedge.service import quedge_pb2 as pb
-from quedge.service.monitoring.health import Health, Reply, endpoints_of
-from quedge.service.monitoring.history import History
-from quedge.service.monitoring.metrics import Metrics
-from quedge.service.monitoring.observers import Observers
+from quedge.service.monitoring.endpoints import Reply, endpoints_of
+from quedge.service.monitoring.statistics import Statistics
 from quedge.service.monitoring.web import WebServer
 from tests.service.monitoring.cells import BUDGET_W, DEVICES, STARTED, Cell, Clock
 
-PAGE = endpoints_of(Metrics(BUDGET_W), History(BUDGET_W), Health())["/"]().body.decode()
+PAGE = endpoints_of(Statistics(BUDGET_W), lambda: None)["/"]().body.decode()
 
 
 class Shown:
@@ -40,18 +38,17 @@ class Shown:
     ) -> None:
         self.asked = 0
         clock, cells = Clock(), {name: Cell() for name in names}
-        metrics, history, health = Metrics(BUDGET_W), History(BUDGET_W, clock), Health()
-        observers = Observers((metrics, history, health))
-        observers.started(STARTED)
-        endpoints = dict(endpoints_of(metrics, history, health))
+        statistics = Statistics(BUDGET_W, clock)
+        statistics.started(STARTED)
+        endpoints = dict(endpoints_of(statistics, lambda: None))
         tell = endpoints["/live.json"]
 
         def live() -> Reply:
             self.asked += 1
             before_answer(self)
             for name, cell in cells.items():
-                observers.served(name, cell.served(arrived_mbit=30.0), 1e-3)
-            observers.refused(names[0] if names else "nobody", pb.OLD_FRAME)
+                statistics.served(name, cell.served(arrived_mbit=30.0), 1e-3)
+            statistics.refused(names[0] if names else "nobody", pb.OLD_FRAME)
             clock.now += 1.0
             return tell()
 

@@ -19,11 +19,10 @@ pytest.importorskip("prometheus_client")
 from prometheus_client.parser import text_string_to_metric_families
 
 from quedge.service.monitoring import web
-from quedge.service.monitoring.health import Health, Reply, endpoints_of
-from quedge.service.monitoring.history import History
-from quedge.service.monitoring.metrics import Metrics
+from quedge.service.monitoring.endpoints import Reply, endpoints_of
 from quedge.service.monitoring.observers import Observers
-from quedge.service.monitoring.web import MOST_CLIENTS, WebServer
+from quedge.service.monitoring.statistics import Statistics
+from quedge.service.monitoring.web import MAX_CLIENTS, WebServer
 from tests.service.monitoring.cells import BUDGET_W, STARTED, Cell
 
 
@@ -31,11 +30,10 @@ class Site:
     """A server with all endpoints, and what stands behind it."""
 
     def __init__(self) -> None:
-        self.ailment: str | None = None
-        self.metrics, self.history = Metrics(BUDGET_W), History(BUDGET_W)
-        self.health = Health(lambda: self.ailment)
-        self.observers = Observers((self.metrics, self.history, self.health))
-        self.server = WebServer("127.0.0.1", 0, endpoints_of(self.metrics, self.history, self.health))
+        self.health_error: str | None = None
+        self.statistics = Statistics(BUDGET_W)
+        self.observers = Observers((self.statistics,))
+        self.server = WebServer("127.0.0.1", 0, endpoints_of(self.statistics, lambda: self.health_error))
 
     def ask(
         self, path: str, method: str = "GET", headers: dict[str, str] | None = None
@@ -65,7 +63,7 @@ def site() -> Iterator[Site]:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clients get little time."""
-    monkeypatch.setattr(web, "MOST_S", 0.5)
+    monkeypatch.setattr(web, "MAX_S", 0.5)
 
 
 def test_metrics_can_be_scraped(site: Site) -> None:
@@ -90,7 +88,7 @@ def test_live_data_are_json(site: Site) -> None:
 def test_health_is_503_with_a_reason_where_something_ails_it(site: Site) -> None:
     reply, text = site.ask("/healthz")
     assert (reply.status, text) == (200, "well\n")
-    site.ailment = "the engine of roof has ended"
+    site.health_error = "the engine of roof has ended"
     reply, text = site.ask("/healthz")
     assert (reply.status, text) == (503, "the engine of roof has ended\n")
 
@@ -238,13 +236,13 @@ def threads() -> list[str]:
 
 
 def test_others_are_answered_while_many_clients_hang(site: Site) -> None:
-    hanging = [socket.create_connection(("127.0.0.1", site.server.port)) for _ in range(5 * MOST_CLIENTS)]
+    hanging = [socket.create_connection(("127.0.0.1", site.server.port)) for _ in range(5 * MAX_CLIENTS)]
     try:
         began = time.monotonic()
         for _ in range(3):
             assert site.ask("/healthz")[0].status == 200
         assert time.monotonic() - began < 3.0
-        assert len(threads()) <= MOST_CLIENTS
+        assert len(threads()) <= MAX_CLIENTS
     finally:
         for each in hanging:
             each.close()
@@ -265,7 +263,7 @@ def test_one_client_more_than_are_answered_is_turned_away_and_no_answer_is_cut()
             reply, text = ask(server, "/")
             replies.append((reply.status, len(text)))
 
-        clients = [threading.Thread(target=client) for _ in range(MOST_CLIENTS)]
+        clients = [threading.Thread(target=client) for _ in range(MAX_CLIENTS)]
         for each in clients:
             each.start()
         for _ in clients:
@@ -275,7 +273,7 @@ def test_one_client_more_than_are_answered_is_turned_away_and_no_answer_is_cut()
         goes_on.set()
         for each in clients:
             each.join()
-        assert replies == [(200, len(big))] * MOST_CLIENTS
+        assert replies == [(200, len(big))] * MAX_CLIENTS
         assert ask(server, "/")[0].status == 200
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from quedge.service.tls.certificates import Written
-from quedge.service.tls.files import server_credentials
+from quedge.service.tls.files import ServerCertificates
 from tests.service.tls.pki import Service, serving, written
 
 
@@ -22,5 +22,5 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Written:
 
 @pytest.fixture(scope="module")
 def service(pki: Written) -> Iterator[Service]:
-    with serving(server_credentials(*pki.server, pki.ca.certificate)) as service:
+    with serving(ServerCertificates(*pki.server, pki.ca.certificate).credentials()) as service:
         yield service

@@ -14,7 +14,7 @@ from typing import Any
 
 import grpc
 
-from quedge.service.tls.access import Peer, peer_of, refuse_unless_hybrid
+from quedge.service.tls.access import AccessPolicy, Peer, peer_of
 from quedge.service.tls.certificates import Lifetime, Written, lifetime, write_folder
 
 EXPIRED = Lifetime(lifetime(-2).ends, lifetime(-1).ends)
@@ -59,7 +59,7 @@ class Service:
         return b"answered"
 
     async def _insistent(self, request: bytes, context: Any) -> bytes:
-        await refuse_unless_hybrid(context)
+        await AccessPolicy(hybrid_only=True).peer(context)
         return b"answered"
 
     def start(self) -> None:

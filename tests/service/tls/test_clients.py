@@ -12,7 +12,7 @@ import pytest
 from quedge.service.client.async_client import AsyncClient
 from quedge.service.client.client import Client, ServiceUnavailable
 from quedge.service.tls.certificates import Written
-from quedge.service.tls.files import channel_credentials, server_credentials
+from quedge.service.tls.files import ServerCertificates, channel_credentials
 from tests.service.service_under_test import Service
 
 
@@ -39,7 +39,7 @@ def test_tls_files_are_refused_by_argument_and_name(tmp_path: Path, pki: Written
 
 def test_tls_on_both_sides(pki: Written) -> None:
     own = pki.clients["base-station"]
-    with Service(credentials=server_credentials(*pki.server, pki.ca.certificate)) as secured:
+    with Service(credentials=ServerCertificates(*pki.server, pki.ca.certificate).credentials()) as secured:
         files = {"ca": os.fspath(pki.ca.certificate), "certificate": own.certificate, "key": own.key}
         with Client(secured.target, **files) as controller, controller.stream() as frames:
             assert frames.decide(0, [1e-10] * 3, [0.0] * 3).frame == 0
@@ -69,7 +69,7 @@ def test_a_service_that_asks_for_no_certificate_is_known_by_its_authority(pki: W
 def test_credentials_that_are_made_already_are_taken(pki: Written) -> None:
     credentials = channel_credentials(pki.ca.certificate, *pki.clients["base-station"])
     with (
-        Service(credentials=server_credentials(*pki.server, pki.ca.certificate)) as secured,
+        Service(credentials=ServerCertificates(*pki.server, pki.ca.certificate).credentials()) as secured,
         Client(secured.target, credentials=credentials) as controller,
     ):
         assert controller.next_frame() == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import os
 import shutil
 import socket
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from quedge.service.tls.certificates import Issued, Place, Written, client_certificate, lifetime, server_certificate
-from quedge.service.tls.files import certificate_valid_until, channel_credentials, server_credentials
+from quedge.service.tls.files import ServerCertificates, channel_credentials
 from tests.service.tls.pki import EXPIRED, Service, serving, written
 
 
@@ -61,7 +62,7 @@ def test_a_client_whose_certificate_expired_is_not_answered(tmp_path: Path, pki:
     old = written(tmp_path / "old", EXPIRED)
     both = tmp_path / "both.pem"
     both.write_bytes(old.ca.certificate.read_bytes() + pki.ca.certificate.read_bytes())
-    with serving(server_credentials(*pki.server, both)) as service:
+    with serving(ServerCertificates(*pki.server, both).credentials()) as service:
         assert service.answer(unchecked(pki.ca.certificate, old.clients["base-station"])) == "UNAVAILABLE"
         assert service.answer(client_of(pki)) == "answered"
 
@@ -86,7 +87,7 @@ def test_a_client_does_not_talk_to_a_server_of_another_name(tmp_path: Path, pki:
     place.key.touch(0o600)
     place.certificate.write_bytes(named.certificate_pem)
     place.key.write_bytes(named.key_pem)
-    with serving(server_credentials(*place, pki.ca.certificate)) as service:
+    with serving(ServerCertificates(*place, pki.ca.certificate).credentials()) as service:
         assert service.answer(client_of(pki)) == "UNAVAILABLE"
         assert service.peers == []
         assert service.answer(client_of(pki), named="edge.example") == "answered"
@@ -103,10 +104,10 @@ def test_a_client_does_not_talk_to_a_server_of_another_authority(
 def test_renewed_files_are_used_without_a_restart(tmp_path: Path, pki: Written, other: Written) -> None:
     served = tmp_path / "served"
     shutil.copytree(pki.ca.certificate.parent, served)
-    told: list[str] = []
-    with serving(
-        server_credentials(served / "server.pem", served / "server-key.pem", served / "ca.pem", told.append)
-    ) as service:
+    used: list[datetime.datetime] = []
+    refused: list[str] = []
+    files = ServerCertificates(served / "server.pem", served / "server-key.pem", served / "ca.pem")
+    with serving(files.credentials(used.append, refused.append)) as service:
         assert service.answer(client_of(pki)) == "answered"
         for name in ("server.pem", "server-key.pem", "ca.pem"):
             os.replace(shutil.copy2(other.ca.certificate.parent / name, tmp_path / "new"), served / name)
@@ -118,14 +119,11 @@ def test_renewed_files_are_used_without_a_restart(tmp_path: Path, pki: Written, 
         assert [service.answer(client_of(other)) for _ in range(2)] == ["answered", "answered"]
         (served / "server.pem").unlink()
         assert service.answer(client_of(other)) == "answered"
-    assert [line.partition(": ")[0] for line in told] == [
-        "changed certificates are not used",
-        "changed certificates are used from now on",
-        "changed certificates are not used",
-        "changed certificates are not used",
-    ]
-    assert "--tls-key" in told[0]
-    assert "has no certificate in PEM form" in told[2]
+    assert used == [pki.valid.ends, other.valid.ends]
+    assert len(refused) == 3  # each once, however many connect meanwhile
+    assert "--tls-key" in refused[0]
+    assert "has no certificate in PEM form" in refused[1]
+    assert "cannot be read" in refused[2]
 
 
 def test_old_and_new_clients_are_answered_while_both_authorities_are_known(
@@ -133,7 +131,7 @@ def test_old_and_new_clients_are_answered_while_both_authorities_are_known(
 ) -> None:
     both = tmp_path / "both.pem"
     both.write_bytes(pki.ca.certificate.read_bytes() + other.ca.certificate.read_bytes())
-    with serving(server_credentials(*pki.server, both)) as service:
+    with serving(ServerCertificates(*pki.server, both).credentials()) as service:
         newer = unchecked(pki.ca.certificate, other.clients["base-station"])
         assert [service.answer(client) for client in (client_of(pki), newer)] == ["answered", "answered"]
 
@@ -152,14 +150,9 @@ def test_a_session_of_a_dropped_authority_is_not_resumed(tmp_path: Path, pki: Wr
         ):
             return secure.recv(1), secure.session
 
-    with serving(server_credentials(*pki.server, served)) as service:
+    with serving(ServerCertificates(*pki.server, served).credentials()) as service:
         first, session = connected(None)
         assert (first, connected(session)[0]) == (b"\0", b"\0")
         os.replace(shutil.copy2(other.ca.certificate, tmp_path / "new"), served)
         with contextlib.suppress(ssl.SSLError):
             assert connected(session)[0] == b""
-
-
-def test_the_end_of_a_certificate_is_told(tmp_path: Path) -> None:
-    valid = lifetime(3)
-    assert certificate_valid_until(written(tmp_path / "pki", valid).server.certificate) == valid.ends

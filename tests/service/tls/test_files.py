@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa
 from cryptography.x509.oid import NameOID
 
 from quedge.service.tls.certificates import Written
-from quedge.service.tls.files import channel_credentials, is_exposed, server_credentials
+from quedge.service.tls.files import ServerCertificates, channel_credentials, is_exposed
 from tests.service.tls.pki import EXPIRED, NOT_YET, serving, written
 
 PEM = serialization.Encoding.PEM
@@ -54,7 +54,7 @@ def self_signed(path: Path, key: Key) -> Path:
 
 def refusal(cert: Path, key: Path, client_ca: Path) -> str:
     with pytest.raises(ValueError, match=r"^--") as caught:
-        server_credentials(cert, key, client_ca)
+        ServerCertificates(cert, key, client_ca).credentials()
     return str(caught.value)
 
 
@@ -116,7 +116,7 @@ def test_a_key_that_others_may_read_is_refused_with_how_to_mend_it(tmp_path: Pat
     said = refusal(pki.server.certificate, key, pki.ca.certificate)
     assert said == f"--tls-key: {key}: others may use this key (mode 0644); chmod 600 {key}"
     key.chmod(0o400)
-    server_credentials(pki.server.certificate, key, pki.ca.certificate)
+    ServerCertificates(pki.server.certificate, key, pki.ca.certificate).credentials()
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_an_expired_certificate_further_up_the_chain_is_refused(tmp_path: Path, 
 def test_a_chain_is_served(tmp_path: Path, pki: Written) -> None:
     chain = tmp_path / "chain.pem"
     chain.write_bytes(pki.server.certificate.read_bytes() + pki.ca.certificate.read_bytes())
-    with serving(server_credentials(chain, pki.server.key, pki.ca.certificate)) as service:
+    with serving(ServerCertificates(chain, pki.server.key, pki.ca.certificate).credentials()) as service:
         client = channel_credentials(pki.ca.certificate, *pki.clients["base-station"])
         assert service.answer(client) == "answered"
 
@@ -205,7 +205,9 @@ def test_a_key_of_a_kind_that_grpc_refuses_is_refused_for_itself(tmp_path: Path,
 )
 def test_a_certificate_without_extensions_is_taken(tmp_path: Path, pki: Written, make: Callable[[], Key]) -> None:
     key = make()
-    server_credentials(self_signed(tmp_path / "cert.pem", key), key_file(tmp_path / "key.pem", key), pki.ca.certificate)
+    ServerCertificates(
+        self_signed(tmp_path / "cert.pem", key), key_file(tmp_path / "key.pem", key), pki.ca.certificate
+    ).credentials()
 
 
 def test_a_client_names_its_arguments(tmp_path: Path, pki: Written) -> None:

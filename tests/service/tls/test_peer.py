@@ -25,13 +25,13 @@ class Context:
 def test_a_grpc_client_negotiates_the_hybrid_group_unasked(service: Service, pki: Written) -> None:
     credentials = channel_credentials(pki.ca.certificate, *pki.clients["base-station"])
     assert service.answer(credentials) == "answered"
-    assert service.peers[-1] == Peer("base-station", "TLSv1.3", "X25519MLKEM768")
+    assert service.peers[-1] == Peer("base-station", "TLSv1.3", "X25519MLKEM768", frozenset({"base-station"}))
     assert service.peers[-1].is_hybrid
 
 
 def test_a_client_without_ml_kem_is_answered_and_its_group_told(service: Service, pki: Written) -> None:
     assert b"answered" in service.answer_to_old_client(pki, "prime256v1")
-    assert service.peers[-1] == Peer("base-station", "TLSv1.3", "secp256r1")
+    assert service.peers[-1] == Peer("base-station", "TLSv1.3", "secp256r1", frozenset({"base-station"}))
     assert not service.peers[-1].is_hybrid
 
 
@@ -50,7 +50,7 @@ def test_a_peer_in_plain_text_has_no_name_and_no_group() -> None:
     with serving(None) as service:
         assert service.answer(None) == "answered"
         assert service.answer(None, insistent=True) == "FAILED_PRECONDITION"
-    assert service.peers == [Peer("", "", "none")]
+    assert service.peers == [Peer("", "", "none", frozenset())]
 
 
 @pytest.mark.parametrize(("told", "group"), [(b"X25519", "x25519"), (b"P-384", "secp384r1"), (b"new", "new")])
@@ -61,7 +61,7 @@ def test_groups_have_their_registered_names(told: bytes, group: str) -> None:
 
 def test_a_group_that_grpc_does_not_tell_is_unknown() -> None:
     peer = peer_of(Context(transport_security_type=[b"ssl"], x509_common_name=[b"bs"]))
-    assert peer == Peer("bs", "unknown", "unknown")
+    assert peer == Peer("bs", "unknown", "unknown", frozenset({"bs"}))
     assert not peer.is_hybrid
 
 

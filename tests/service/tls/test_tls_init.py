@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from quedge.cli.options import UsageError
 from quedge.cli.tls_init import tls_init
 from quedge.errors import MissingExtraError
-from quedge.service.tls.files import channel_credentials, server_credentials
+from quedge.service.tls.files import ServerCertificates, channel_credentials
 from tests.service.tls.pki import serving
 
 FILES = {
@@ -45,7 +45,9 @@ def test_it_writes_an_authority_a_server_and_a_client(tmp_path: Path, capsys: py
 def test_its_files_serve_at_once(tmp_path: Path) -> None:
     folder = tmp_path / "pki"
     tls_init(folder, hosts=["edge.example"], clients=["bs-1", "bs-2"])
-    with serving(server_credentials(folder / "server.pem", folder / "server-key.pem", folder / "ca.pem")) as service:
+    with serving(
+        ServerCertificates(folder / "server.pem", folder / "server-key.pem", folder / "ca.pem").credentials()
+    ) as service:
         for name in ("bs-1", "bs-2"):
             credentials = channel_credentials(
                 folder / "ca.pem", folder / f"client-{name}.pem", folder / f"client-{name}-key.pem"

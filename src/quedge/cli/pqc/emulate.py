@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from decimal import Decimal
@@ -9,8 +10,7 @@ from typing import Annotated
 
 import typer
 
-from quedge.cli import completing
-from quedge.cli.options import Seed, integer_from, refusing, share_of
+from quedge.cli.options import AsJson, Seed, complete_suites, integer_option, parse_share, refusing, value_option
 from quedge.cli.pqc.show import (
     BITS_PER_MBIT,
     AeadOption,
@@ -32,29 +32,24 @@ from quedge.pqc.uplink.emulation import Emulation
 from quedge.pqc.uplink.emulation import emulate as emulate_uplink
 from quedge.pqc.uplink.loopback import EmulationError
 
-_MOST_FRAMES = 1_000_000
-
 
 def emulate(
     suite: Annotated[
-        str, typer.Option(help=f"Algorithms: {', '.join(SUITES)}.", autocompletion=completing.suites)
+        str, typer.Option(help=f"Algorithms: {', '.join(SUITES)}.", autocompletion=complete_suites)
     ] = "level3",
     kem: KemOption = None,
     sig: SignatureOption = None,
     aead: AeadOption = None,
     mbit: Mbit = Decimal(3),
-    frames: Annotated[
-        int, typer.Option(parser=integer_from(1, _MOST_FRAMES), metavar="N", help="Frames to send.")
-    ] = 100,
+    frames: Annotated[int, integer_option(1, 1_000_000, "Frames to send.")] = 100,
     rekey: Rekey = None,
     record_bytes: RecordBytes = None,
     sign_every_frame: SignEveryFrame = False,
     damage: Annotated[
-        float,
-        typer.Option(parser=share_of, metavar="SHARE", help="Share of frames in which a bit is turned on the way."),
+        float, value_option(parse_share, "SHARE", "Share of frames with one bit flipped in transit.")
     ] = 0.0,
     seed: Seed = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, nothing else.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Send frames through a secured uplink on this machine and compare what arrives with what the sizes predict.
 
@@ -85,31 +80,15 @@ def emulate(
 
 
 def _as_object(suite: Suite, found: Emulation) -> dict[str, object]:
-    median, p95 = found.device_us
-    server_median, server_p95 = found.server_us or (None, None)
-    return {
-        "kem": suite.kem,
-        "signature": suite.signature,
-        "aead": suite.aead,
-        "framing": suite.framing,
-        "record_bytes": suite.record_bytes,
-        "rekey_frames": suite.rekey_frames,
-        "sign_every_frame": suite.sign_every_frame,
-        "task_bits_per_frame": found.task_bits,
-        "frames": found.frames,
-        "accepted": found.accepted,
-        "rejected": found.rejected,
-        "key_exchanges": found.key_exchanges,
-        "task_bytes": found.task_bytes,
-        "bytes_on_wire": found.bytes_on_wire,
-        "frames_measured": found.frames_measured,
-        "payload_factor_measured": found.payload_factor_measured,
-        "payload_factor_predicted": found.payload_factor_predicted,
-        "device_us_per_frame": median,
-        "device_us_per_frame_p95": p95,
-        "server_us_per_frame": server_median,
-        "server_us_per_frame_p95": server_p95,
-    }
+    settings = ("kem", "signature", "aead", "framing", "record_bytes", "rekey_frames", "sign_every_frame")
+    told: dict[str, object] = {name: getattr(suite, name) for name in settings}
+    for name, value in dataclasses.asdict(found).items():
+        told["task_bits_per_frame" if name == "task_bits" else name] = value
+    for side in ("device", "server"):
+        times: tuple[float, float] | None = getattr(found, f"{side}_us")
+        del told[f"{side}_us"]
+        told[f"{side}_us_per_frame"], told[f"{side}_us_per_frame_p95"] = times or (None, None)
+    return told
 
 
 def _print(suite: Suite, found: Emulation) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 from collections.abc import Iterable, Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -12,57 +11,58 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from quedge.cli import completing
-from quedge.cli.options import UsageError, integer_from, refusing
+from quedge.cli.options import AsJson, complete_suites, integer_option, refused, refusing, value_option
+from quedge.cli.progress import empty_table, output_console, print_note
+from quedge.errors import not_allowed, one_of
 from quedge.files.scenario import read_keys
 from quedge.model.scenario import PARAMETERS, Scenario
 from quedge.model.security import SUITE_KEYS, suite_of
 from quedge.pqc.costs import Effort, Traffic, effort_of, traffic_of
-from quedge.pqc.profiles import MOST_RECORD_BYTES, OPERATIONS, Algorithm, Device, Framing, Profiles
-from quedge.pqc.suite import MOST_REKEY_FRAMES, SUITES, Suite
+from quedge.pqc.profiles import MAX_RECORD_BYTES, OPERATIONS, Algorithm, Device, Framing, Profiles
+from quedge.pqc.suite import MAX_REKEY_FRAMES, SUITES, Suite
 
-MOST_MBIT = 1_000
 BITS_PER_MBIT = 1_000_000
+_MAX_MBIT = 1_000
+_LEAST_WIDTH = 72  # columns; a narrower terminal folds lines, which is better than numbers that are cut
+_LIST_WIDTH = 110  # as much for the lists
+_CORE = "cortex-m4"  # the one of which most is known
 
 
-def mbit_of(text: str) -> Decimal:
+# The suite's options, which `quedge pqc emulate` has, too.
+
+
+def parse_mbit(text: str) -> Decimal:
     """Megabits that are whole bytes, exactly as they were written."""
     try:
-        mbit = Decimal(str(text))
+        mbit = Decimal(text)
     except InvalidOperation:
         mbit = Decimal(-1)
-    if not (mbit.is_finite() and 0 < mbit <= MOST_MBIT and mbit * BITS_PER_MBIT % 8 == 0):
-        raise typer.BadParameter(
-            f"{str(text)[:60]!r} is not allowed; it must be above 0, at most {MOST_MBIT}, and a whole number of bytes."
-        )
+    if not (mbit.is_finite() and 0 < mbit <= _MAX_MBIT and mbit * BITS_PER_MBIT % 8 == 0):
+        raise refused(text, f"above 0, at most {_MAX_MBIT}, and a whole number of bytes")
     return mbit
 
 
-KemOption = Annotated[str | None, typer.Option(help="Another key encapsulation than the suite's.")]
-SignatureOption = Annotated[str | None, typer.Option("--sig", help="Another signature.")]
-AeadOption = Annotated[str | None, typer.Option(help="Another authenticated encryption.")]
+KemOption = Annotated[str | None, typer.Option(help="Key encapsulation, instead of the suite's.")]
+SignatureOption = Annotated[str | None, typer.Option("--sig", help="Signature, instead of the suite's.")]
+AeadOption = Annotated[str | None, typer.Option(help="Authenticated encryption, instead of the suite's.")]
 RecordBytes = Annotated[
-    int | None,
-    typer.Option(parser=integer_from(1, MOST_RECORD_BYTES), metavar="N", help="Most data in a record; 16384 without."),
+    int | None, integer_option(1, MAX_RECORD_BYTES, "Maximum data of a record; without it, 16,384 bytes.")
 ]
 Rekey = Annotated[
-    int | None,
-    typer.Option(
-        parser=integer_from(1, MOST_REKEY_FRAMES), metavar="K", help="Frames after which keys change; 100 without."
-    ),
+    int | None, integer_option(1, MAX_REKEY_FRAMES, "Exchange keys every K frames; without it, every 100.", metavar="K")
 ]
-SignEveryFrame = Annotated[bool, typer.Option("--sign-every-frame", help="Sign each frame, too.")]
-Mbit = Annotated[Decimal, typer.Option(parser=mbit_of, metavar="MBIT", help="Task data of a frame.")]
+SignEveryFrame = Annotated[bool, typer.Option("--sign-every-frame", help="Sign every frame, too.")]
+Mbit = Annotated[Decimal, value_option(parse_mbit, "MBIT", "Task data per frame.")]
 
 
 def suite_named(place: str, name: str) -> Suite:
     """One of the package's suites.
 
     Raises:
-        UsageError: there is none of this name; the message starts with `place`.
+        ValueError: there is none of this name; the message starts with `place`.
     """
     if name.casefold() not in SUITES:
-        raise UsageError(f"{place}: {name[:60]!r} is not allowed; it must be one of {', '.join(SUITES)}")
+        raise not_allowed(place, name, one_of(SUITES))
     return SUITES[name.casefold()]
 
 
@@ -88,11 +88,8 @@ RowsFile = Annotated[
 ]
 
 
-_LEAST_WIDTH = 72  # columns; a narrower terminal folds lines, which is better than numbers that are cut
-
-
-class Shown(NamedTuple):
-    """What is shown: the suite, and what it costs in one frame."""
+class _Costs(NamedTuple):
+    """A suite, and what it costs in one frame."""
 
     suite: Suite
     device: str | None
@@ -109,26 +106,26 @@ def show(
         typer.Argument(
             help=f"{', '.join(SUITES)}; the file's without, or level3. The file's settings go with its own suite only.",
             metavar="[SUITE]",
-            autocompletion=completing.suites,
+            autocompletion=complete_suites,
         ),
     ] = None,
-    device: Annotated[str | None, typer.Option(help="What runs it; without, only what goes over the wire.")] = None,
+    device: Annotated[str | None, typer.Option(help="Device that runs it; without it, only wire bytes.")] = None,
     mbit: Mbit = Decimal(3),
     rekey: Rekey = None,
     kem: KemOption = None,
     sig: SignatureOption = None,
     aead: AeadOption = None,
-    framing: Annotated[str | None, typer.Option(help="Another protocol.")] = None,
+    framing: Annotated[str | None, typer.Option(help="Protocol, instead of the suite's.")] = None,
     record_bytes: RecordBytes = None,
     sign_every_frame: SignEveryFrame = False,
     masking_factor: Annotated[
         float | None,
-        typer.Option(metavar="FACTOR", help="By which side-channel protection slows down what touches a secret key."),
+        typer.Option(metavar="FACTOR", help="Slowdown by side-channel protection of whatever touches a secret key."),
     ] = None,
     file: RowsFile = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, nothing else.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Show a suite's payload factor and circuit power at a number of bits a frame, in parts and with sources."""
+    """Show a suite's payload factor and circuit power for a number of bits per frame, in parts and with sources."""
     with refusing():
         keys, profiles = read_keys(file)
         own = {key: keys.get(key) for key in SUITE_KEYS}  # of the file; it may lack what an option gives
@@ -146,21 +143,21 @@ def show(
         name = None if runs_on is None else profiles.device(option, runs_on).name
         effort = None if name is None else effort_of(chosen, name, profiles)
         budget_w = float(cell.per_device("power_budget_w").mean())
-        shown = Shown(chosen, name, float(mbit), cell.frame_s, budget_w, traffic, effort)
+        costs = _Costs(chosen, name, float(mbit), cell.frame_s, budget_w, traffic, effort)
     if as_json:
-        print(json.dumps(_as_object(shown), allow_nan=False))
+        print(json.dumps(_as_object(costs), allow_nan=False))
     else:
-        _print(shown)
+        _print(costs)
 
 
-def _as_object(shown: Shown) -> dict[str, Any]:
-    bits = shown.mbit * BITS_PER_MBIT
-    traffic, effort = shown.traffic, shown.effort
+def _as_object(costs: _Costs) -> dict[str, Any]:
+    bits = costs.mbit * BITS_PER_MBIT
+    traffic, effort = costs.traffic, costs.effort
     found: dict[str, Any] = {
-        **dataclasses.asdict(shown.suite),
-        "device": shown.device,
-        "mbit": shown.mbit,
-        "frame_s": shown.frame_s,
+        **dataclasses.asdict(costs.suite),
+        "device": costs.device,
+        "mbit": costs.mbit,
+        "frame_s": costs.frame_s,
         "payload_factor": traffic.payload_factor(bits),
         "wire_bytes": traffic.wire_bytes(bits),
         "record_overhead_bytes": traffic.record_overhead_bytes,
@@ -173,57 +170,52 @@ def _as_object(shown: Shown) -> dict[str, Any]:
     }
     if effort is None:
         return found
-    power, cpu_share = effort.power(bits, shown.frame_s), effort.cpu_share(bits, shown.frame_s)
+    power, cpu_share = effort.power(bits, costs.frame_s), effort.cpu_share(bits, costs.frame_s)
     return found | {
         "pqc_power_w": sum(power),
         "pqc_power_parts_w": power._asdict(),
-        "power_budget_share": sum(power) / shown.budget_w,
+        "power_budget_share": sum(power) / costs.budget_w,
         "energy_j_per_bit": effort.energy_j_per_bit,
         "rekey_cycles": effort.rekey_cycles,
         "cpu_share": cpu_share,
         "feasible": cpu_share <= 1.0,
-        "max_rate_mbps": max(effort.max_rate_bps(shown.frame_s), 0.0) / BITS_PER_MBIT,
+        "max_rate_mbps": max(effort.max_rate_bps(costs.frame_s), 0.0) / BITS_PER_MBIT,
         "sources": dict(traffic.sources + effort.sources),
     }
 
 
-def _print(shown: Shown) -> None:
-    from rich import box
-    from rich.console import Console
+def _print(costs: _Costs) -> None:
     from rich.padding import Padding
-    from rich.table import Table
     from rich.text import Text
 
-    found, suite, traffic = _as_object(shown), shown.suite, shown.traffic
-    console = Console(width=max(Console().width, _LEAST_WIDTH) if sys.stdout.isatty() else 110, highlight=False)
+    found, suite, traffic = _as_object(costs), costs.suite, costs.traffic
+    console = output_console(piped_width=110, least_width=_LEAST_WIDTH)
     console.print(
         f"{suite.kem} + {suite.signature} + {suite.aead}, framing {suite.framing}, records of {suite.record_bytes:,} "
         f"bytes, keys exchanged every {suite.rekey_frames:,} offloading frames",
         markup=False,
     )
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column(f"{shown.mbit:g} Mbit in a frame of {shown.frame_s:g} s", no_wrap=True)
-    table.add_column("", justify="right", no_wrap=True)
-    table.add_column("of which")
+    heading = f"{costs.mbit:g} Mbit in a frame of {costs.frame_s:g} s"
+    table = empty_table((heading, "", "of which"), texts=(0, 2), folded=2)
     table.add_row(
         "payload factor η", f"{found['payload_factor']:.5f}",
         f"a key exchange is {traffic.rekey_bytes:,} bytes, a record adds {traffic.record_overhead_bytes}",
     )  # fmt: skip
-    if shown.effort is not None:
+    if costs.effort is not None:
         parts = {name.replace("_", " "): watts for name, watts in found["pqc_power_parts_w"].items() if watts > 0.0}
         told = ", ".join(f"{name} {1e3 * watts:.3g} mW" for name, watts in parts.items())
         table.add_row("circuit power P_q", f"{1e3 * found['pqc_power_w']:.3g} mW", told)
-        table.add_row("of the power budget", f"{found['power_budget_share']:.1%}", f"of {shown.budget_w:g} W")
+        table.add_row("of the power budget", f"{found['power_budget_share']:.1%}", f"of {costs.budget_w:g} W")
         told = f"keeps up with {found['max_rate_mbps']:.3g} Mbit/s"
         if suite.masking_factor != 1.0:
             told += f"; signing and secret keys masked, {suite.masking_factor:g} times the cycles"
         share = f"{found['cpu_share']:.1%}"
         if not found["feasible"]:
             share = f"[red]{share}, not feasible[/red]"
-        table.add_row(f"of {shown.device}'s cycles", share, told)
+        table.add_row(f"of {costs.device}'s cycles", share, told)
     console.print(table)
-    if shown.effort is None:
-        console.print("  With --device, its power and processor time.", style="dim")
+    if costs.effort is None:
+        print_note(console, "With --device, its power and processor time.")
     by_source: dict[str, list[str]] = {}
     for name, source in found["sources"].items():
         by_source.setdefault(source, []).append(name)
@@ -231,14 +223,10 @@ def _print(shown: Shown) -> None:
         console.print(Padding(Text(f"{', '.join(names)}: {source}", style="dim"), (0, 0, 0, 2)))
 
 
-_CORE = "cortex-m4"  # the one of which most is known
-_LIST_WIDTH = 110  # columns; a narrower terminal folds lines, which is better than numbers that are cut
-
-
 def list_profiles(
     file: RowsFile = None,
     sources: Annotated[bool, typer.Option("--sources", help="Also where each number comes from.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, nothing else.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List suites, algorithms, devices and framings with their numbers; a dash where no source gives one."""
     with refusing():
@@ -268,23 +256,24 @@ def _print_algorithms(profiles: Profiles) -> None:
     ]  # fmt: skip
     rows = []
     for row in profiles.algorithms:
-        counts = [
-            _cycles(profiles, (_CORE,), row, operation, 1e6) if OPERATIONS[row.kind] != ("byte",) else None
-            for operation in (OPERATIONS[row.kind] if OPERATIONS[row.kind] != ("byte",) else OPERATIONS["kem"])
-        ]
-        rows.append((row.name, row.kind, row.nist_level, row.public_key_bytes, row.output_bytes, *counts))
+        operations = (None, None, None) if OPERATIONS[row.kind] == ("byte",) else OPERATIONS[row.kind]
+        counts = [None if each is None else profiles.found((_CORE,), row, each) for each in operations]
+        mega = [None if count is None else count.cycles / 1e6 for count in counts]
+        rows.append((row.name, row.kind, row.nist_level, row.public_key_bytes, row.output_bytes, *mega))
     _print_list(headings, 2, rows, f"cycles on a {_CORE}; `--json` has those of other devices")
 
 
 def _print_devices(profiles: Profiles) -> None:
-    rows = [
-        (row.name, row.core, _scaled(row.clock_hz, 1e-6), _scaled(row.active_power_w, 1e3)) for row in profiles.devices
-    ]
+    rows = []
+    for row in profiles.devices:
+        clock_mhz = None if row.clock_hz is None else row.clock_hz * 1e-6
+        power_mw = None if row.active_power_w is None else row.active_power_w * 1e3
+        rows.append((row.name, row.core, clock_mhz, power_mw))
     _print_list(("device", "core", "clock\nMHz", "power\nmW"), 2, rows)
 
 
 def _print_builds(profiles: Profiles) -> None:
-    """What goes by the byte, on each device that has it: its rate alone, and which code was counted."""
+    """Algorithms that are counted per byte, on each device: the highest rate, and which code was counted."""
     rows = []
     for device in profiles.devices:
         for algorithm in profiles.algorithms:
@@ -323,17 +312,6 @@ def _print_sources(profiles: Profiles) -> None:
         print(f"{', '.join(names)}:\n    {source or 'no source given'}")
 
 
-def _cycles(
-    profiles: Profiles, places: Sequence[str], algorithm: Algorithm, operation: str, unit: float
-) -> float | None:
-    row = profiles.found(places, algorithm, operation)
-    return None if row is None else row.cycles / unit
-
-
-def _scaled(value: float | None, factor: float) -> float | None:
-    return None if value is None else value * factor
-
-
 def _print_list(
     headings: Sequence[str],
     texts: int,
@@ -342,19 +320,13 @@ def _print_list(
     folded: int | None = None,
 ) -> None:
     """A table whose first columns, `texts` of them, are no numbers; the column `folded` may take several lines."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD)
-    for column, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if column < texts else "right", no_wrap=column != folded)
+    table = empty_table(headings, range(texts), folded)
     for row in rows:
         table.add_row(*(_text(value) for value in row))
-    console = Console(width=max(Console().width, _LIST_WIDTH) if sys.stdout.isatty() else 132, highlight=False)
+    console = output_console(least_width=_LIST_WIDTH)
     console.print(table)
     if remark:
-        console.print(f"  {remark}", style="dim", markup=False)
+        print_note(console, remark)
 
 
 def _text(value: object) -> str:

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, cast
 
-from quedge.errors import MissingExtraError, check_installed
+from quedge.errors import MissingExtraError, check_installed, one_of
 from quedge.pqc.profiles import Algorithm, known_profiles
 from quedge.pqc.suite import Suite
-from quedge.pqc.uplink import algorithms, by_cryptography, by_pqcrypto
+from quedge.pqc.uplink import by_cryptography, by_pqcrypto
 from quedge.pqc.uplink.primitives import Aead, Kem, NoLibraryError, Signature, UnofferedError
 
-_RUNS = {
-    "kem": (*by_pqcrypto.KEMS, *by_cryptography.KEMS),
-    "signature": (*by_pqcrypto.SIGNATURES, *by_cryptography.SIGNATURES),
-    "aead": tuple(by_cryptography.AEADS),
+_LIBRARIES: dict[str, tuple[tuple[Collection[str], Callable[[Algorithm], Any], str, str], ...]] = {
+    "kem": (
+        (by_cryptography.KEMS, by_cryptography.kem, "cryptography", "pqc"),
+        (by_pqcrypto.KEMS, by_pqcrypto.kem, "pqcrypto", "pqc-all"),
+    ),
+    "signature": (
+        (by_cryptography.SIGNATURES, by_cryptography.signature, "cryptography", "pqc"),
+        (by_pqcrypto.SIGNATURES, by_pqcrypto.signature, "pqcrypto", "pqc-all"),
+    ),
+    "aead": ((by_cryptography.AEADS, by_cryptography.aead, "cryptography", "pqc"),),
 }
-
-Built = TypeVar("Built", Kem, Signature, Aead)
+"""By kind of algorithm, in the order in which they are tried: names, what builds them, library and extra."""
 
 
 def kem(name: str) -> Kem:
@@ -30,28 +35,36 @@ def kem(name: str) -> Kem:
         UnofferedError: no library offers it, or the installed build does not.
         ValueError: no algorithm has this name.
     """
-    row = known_profiles().algorithm("kem", "kem", name)
-    return _first_offered(
-        row,
-        by_cryptography.kem if row.name in by_cryptography.KEMS else None,
-        by_pqcrypto.kem if row.name in by_pqcrypto.KEMS else None,
-    )
+    return cast(Kem, _first_offered("kem", name))
 
 
 def signature(name: str) -> Signature:
     """A signature scheme by name; as `kem`."""
-    row = known_profiles().algorithm("signature", "signature", name)
-    return _first_offered(
-        row,
-        by_cryptography.signature if row.name in by_cryptography.SIGNATURES else None,
-        by_pqcrypto.signature if row.name in by_pqcrypto.SIGNATURES else None,
-    )
+    return cast(Signature, _first_offered("signature", name))
 
 
 def aead(name: str) -> Aead:
     """An AEAD by name; as `kem`."""
-    row = known_profiles().algorithm("aead", "aead", name)
-    return _first_offered(row, by_cryptography.aead if row.name in by_cryptography.AEADS else None, None)
+    return cast(Aead, _first_offered("aead", name))
+
+
+def _first_offered(kind: str, name: str) -> Any:
+    """The algorithm by the first library that has it; else why not, said of the first that could."""
+    row = known_profiles().algorithm(kind, kind, name)
+    refusals: list[Exception] = []
+    for names, build, library, extra in _LIBRARIES[kind]:
+        if row.name in names:
+            try:
+                check_installed(library, row.name, library, extra)
+                return build(row)
+            except (MissingExtraError, UnofferedError) as refusal:
+                refusals.append(refusal)
+    if refusals:
+        raise refusals[0]
+    runs = dict.fromkeys(name for names, *_ in reversed(_LIBRARIES[kind]) for name in names)
+    raise NoLibraryError(
+        f"{row.name!r} is not allowed; none of the supported libraries runs it; it must be {one_of(runs)}"
+    )
 
 
 def library_versions() -> dict[str, str]:
@@ -65,26 +78,6 @@ def library_versions() -> dict[str, str]:
     if "cryptography" in versions:
         versions["OpenSSL"] = by_cryptography.openssl_version()
     return versions
-
-
-def _first_offered(
-    row: Algorithm, cryptography: Callable[[Algorithm], Built] | None, pqcrypto: Callable[[Algorithm], Built] | None
-) -> Built:
-    """The algorithm by the first library that has it; else why not, said of the first that could."""
-    refusals: list[Exception] = []
-    for build, library, extra in ((cryptography, "cryptography", "pqc"), (pqcrypto, "pqcrypto", "pqc-all")):
-        if build is not None:
-            try:
-                check_installed(library, row.name, library, extra)
-                return build(row)
-            except (MissingExtraError, UnofferedError) as refusal:
-                refusals.append(refusal)
-    if refusals:
-        raise refusals[0]
-    runs = ", ".join(dict.fromkeys(_RUNS[row.kind]))
-    raise NoLibraryError(
-        f"{row.name!r} is not allowed; none of the supported libraries runs it; it must be one of {runs}"
-    )
 
 
 _NUMBERS = {
@@ -129,9 +122,8 @@ def live_suite(suite: Suite) -> LiveSuite:
     """
     if suite.framing != "pinned":
         raise ValueError(f"framing: {suite.framing!r} cannot be emulated; it must be 'pinned'")
-    kem = algorithms.kem(suite.kem)
-    signature = algorithms.signature(suite.signature)
-    aead = algorithms.aead(suite.aead)
-    kem_number, signature_number, aead_number = (_NUMBERS[found.row.name] for found in (kem, signature, aead))
-    flag = _SIGNS_FRAMES if suite.sign_every_frame else 0
-    return LiveSuite(suite, kem, signature, aead, bytes((kem_number, signature_number, aead_number | flag)))
+    parts = kem(suite.kem), signature(suite.signature), aead(suite.aead)
+    numbers = [_NUMBERS[part.row.name] for part in parts]
+    if suite.sign_every_frame:
+        numbers[-1] |= _SIGNS_FRAMES
+    return LiveSuite(suite, *parts, bytes(numbers))

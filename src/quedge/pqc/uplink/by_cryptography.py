@@ -54,11 +54,15 @@ def _class(row: Algorithm, module: str, name: str, try_it: Callable[[Any], objec
     return found
 
 
+def _key_classes(row: Algorithm, module: str, stem: str) -> tuple[Any, Any]:
+    """The classes of secret and public keys."""
+    secret = _class(row, module, f"{stem}PrivateKey", lambda key: key.generate())
+    return secret, _class(row, module, f"{stem}PublicKey", lambda key: key.from_public_bytes)
+
+
 def kem(row: Algorithm) -> Kem:
     """A KEM of `KEMS`; an UnofferedError where the installed build cannot run it."""
-    stem = KEMS[row.name]
-    secret = _class(row, "asymmetric.mlkem", f"{stem}PrivateKey", lambda key: key.generate())
-    public = _class(row, "asymmetric.mlkem", f"{stem}PublicKey", lambda key: key.from_public_bytes)
+    secret, public = _key_classes(row, "asymmetric.mlkem", KEMS[row.name])
     return Kem(
         row, "cryptography",
         lambda: _OpensslKemSecretKey(secret.generate()),
@@ -68,9 +72,7 @@ def kem(row: Algorithm) -> Kem:
 
 def signature(row: Algorithm) -> Signature:
     """A signature of `SIGNATURES`; as `kem`."""
-    stem = SIGNATURES[row.name]
-    secret = _class(row, "asymmetric.mldsa", f"{stem}PrivateKey", lambda key: key.generate())
-    public = _class(row, "asymmetric.mldsa", f"{stem}PublicKey", lambda key: key.from_public_bytes)
+    secret, public = _key_classes(row, "asymmetric.mldsa", SIGNATURES[row.name])
     return Signature(
         row, "cryptography",
         lambda: _OpensslSigningKey(secret.generate()),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from quedge.errors import not_allowed
 from quedge.pqc.uplink import key_exchange
 from quedge.pqc.uplink.algorithms import LiveSuite
 from quedge.pqc.uplink.primitives import Rejected, SigningKey
-from quedge.pqc.uplink.records import MOST_EPOCH, Position
+from quedge.pqc.uplink.records import MAX_EPOCH, Position
 
 
 class SealedFrame(NamedTuple):
@@ -41,8 +42,8 @@ class Device:
     def __init__(
         self, live: LiveSuite, number: int, signing_key: SigningKey, server_key: bytes, epoch: int = 0
     ) -> None:
-        if not 0 <= number <= key_exchange.MOST_DEVICE:
-            raise ValueError(f"number: {number} is not allowed; it must be from 0 to {key_exchange.MOST_DEVICE}")
+        if not 0 <= number <= key_exchange.MAX_DEVICE:
+            raise not_allowed("number", number, f"from 0 to {key_exchange.MAX_DEVICE}")
         live.kem.public(server_key)
         self._live = live
         self._number = number
@@ -91,7 +92,7 @@ class Device:
 
     def _exchange_keys(self) -> bytes:
         self._agreed = None
-        if self._epoch >= MOST_EPOCH:
+        if self._epoch >= MAX_EPOCH:
             raise Rejected("key exchange: epochs used up")
         self._epoch += 1
         header = key_exchange.Header(self._number, self._epoch)

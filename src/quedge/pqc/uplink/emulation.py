@@ -10,19 +10,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from quedge.errors import is_integer, is_number, not_allowed
 from quedge.pqc.costs import BITS_PER_BYTE, Traffic, traffic_of
 from quedge.pqc.suite import Suite
 from quedge.pqc.uplink.algorithms import LiveSuite, live_suite
 from quedge.pqc.uplink.device import Device
 from quedge.pqc.uplink.loopback import EmulationError, Link, Verdict
-from quedge.pqc.uplink.server import MOST_FRAME_BYTES, Server
+from quedge.pqc.uplink.server import MAX_FRAME_BYTES, Server
 
 _DEVICE = 1
 
 
 @dataclass(frozen=True)
 class Emulation:
-    """What an emulated uplink did.
+    """Counts and times of an emulated uplink.
 
     Attributes:
         task_bits: task bits of a frame.
@@ -69,7 +70,7 @@ def emulate(
         suite: algorithms and how they are used; its framing must be "pinned".
         task_bits: data of a frame (bit), whole bytes.
         frames: number of frames.
-        damage: share of the frames of which one bit in one record is turned on the way. Such a frame is lost; the next
+        damage: share of the frames in which one bit of one record is flipped in transit. Such a frame is lost; the next
             one begins a new session.
         seed: of the data and of the damage; keys are always fresh.
         progress: called with the number of frames done.
@@ -81,15 +82,13 @@ def emulate(
         ValueError: an argument that is not allowed.
     """
     live = live_suite(suite)
-    most = MOST_FRAME_BYTES * BITS_PER_BYTE
-    if not _is_integer(task_bits) or not 0 < task_bits <= most or task_bits % BITS_PER_BYTE:
-        raise ValueError(
-            f"task_bits: {task_bits!r} is not allowed; it must be a multiple of 8, above 0 and at most {most}"
-        )
-    if not _is_integer(frames) or frames < 1:
-        raise ValueError(f"frames: {frames!r} is not allowed; it must be an integer, at least 1")
-    if isinstance(damage, bool) or not isinstance(damage, (int, float)) or not 0.0 <= damage < 1.0:
-        raise ValueError(f"damage: {damage!r} is not allowed; it must be at least 0 and below 1")
+    max_bits = MAX_FRAME_BYTES * BITS_PER_BYTE
+    if not (is_integer(task_bits) and 0 < task_bits <= max_bits and task_bits % BITS_PER_BYTE == 0):
+        raise not_allowed("task_bits", task_bits, f"a multiple of 8, above 0 and at most {max_bits}")
+    if not (is_integer(frames) and frames >= 1):
+        raise not_allowed("frames", frames, "an integer, at least 1")
+    if not (is_number(damage) and 0.0 <= damage < 1.0):
+        raise not_allowed("damage", damage, "at least 0 and below 1")
     tally = _Tally(suite.rekey_frames, task_bits // BITS_PER_BYTE)
     with contextlib.closing(_frames(live, task_bits // BITS_PER_BYTE, frames, damage, seed)) as run:
         for done, (device_ns, exchanged, verdict) in enumerate(run, 1):
@@ -101,19 +100,15 @@ def emulate(
     return tally.result(task_bits, traffic_of(suite))
 
 
-def _is_integer(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
 def _frames(
     live: LiveSuite, payload: int, frames: int, damage: float, seed: int
 ) -> Generator[tuple[int, bool, Verdict], None, None]:
     """Each frame's time at the device (ns), whether it brought a key exchange, and what became of it."""
     signing_key, server_key = live.signature.generate(), live.kem.generate()
     device = Device(live, _DEVICE, signing_key, server_key.public_key)
-    # it takes no more data than a frame has, so that a length that was turned upwards does not keep it waiting
+    # it takes no more data than a frame has, so that a flipped bit in a length does not keep it waiting
     server = Server(live, server_key, {_DEVICE: signing_key.public_key}, payload)
-    contents, fates = (np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(2))
+    contents, damage_rng = (np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(2))
     left = frames
     while left:
         device.begin_session()
@@ -124,8 +119,8 @@ def _frames(
                 begun = time.thread_time_ns()
                 sealed = device.seal(data)
                 spent = time.thread_time_ns() - begun
-                damaged = damage > 0.0 and fates.random() < damage
-                records = _damaged(sealed.records, fates) if damaged else sealed.records
+                damaged = damage > 0.0 and damage_rng.random() < damage
+                records = _damaged(sealed.records, damage_rng) if damaged else sealed.records
                 link.send([sealed.key_exchange, *records, sealed.signature])
                 verdict = link.verdict()
                 _check(data, damaged, verdict)
@@ -144,12 +139,12 @@ def _check(data: bytes, damaged: bool, verdict: Verdict) -> None:
 
 
 def _damaged(records: list[bytes], rng: np.random.Generator) -> list[bytes]:
-    """The records with one bit of one of them turned."""
+    """The records with one bit flipped in one of them."""
     which = int(rng.integers(len(records)))
-    turned = bytearray(records[which])
-    bit = int(rng.integers(len(turned) * BITS_PER_BYTE))
-    turned[bit // BITS_PER_BYTE] ^= 1 << bit % BITS_PER_BYTE
-    return [*records[:which], bytes(turned), *records[which + 1 :]]
+    flipped = bytearray(records[which])
+    bit = int(rng.integers(len(flipped) * BITS_PER_BYTE))
+    flipped[bit // BITS_PER_BYTE] ^= 1 << bit % BITS_PER_BYTE
+    return [*records[:which], bytes(flipped), *records[which + 1 :]]
 
 
 class _Tally:

@@ -18,10 +18,10 @@ from typing import NamedTuple
 from quedge.pqc.uplink.algorithms import LiveSuite
 from quedge.pqc.uplink.by_cryptography import hkdf_sha256
 from quedge.pqc.uplink.primitives import KEY_BYTES, KemSecretKey, Rejected, SigningKey
-from quedge.pqc.uplink.records import MOST_EPOCH, Direction, Records
+from quedge.pqc.uplink.records import MAX_EPOCH, Direction, Records
 
 HEADER_BYTES = 16
-MOST_DEVICE = 0xFFFF
+MAX_DEVICE = 0xFFFF
 
 LABEL = b"quedge uplink v1"
 EXCHANGE_CONTEXT = LABEL + b" key exchange"
@@ -112,7 +112,7 @@ def check_header(live: LiveSuite, head: bytes) -> Header:
         raise Rejected("key exchange: another suite")
     if sizes != [live.kem.row.output_bytes, live.signature.row.output_bytes]:
         raise Rejected("key exchange: lengths that the suite does not have")
-    if not 1 <= epoch <= MOST_EPOCH:
+    if not 1 <= epoch <= MAX_EPOCH:
         raise Rejected("key exchange: epoch out of range")
     return Header(device, epoch)
 

@@ -13,8 +13,8 @@ from typing import NamedTuple
 from quedge.pqc.uplink.primitives import Rejected
 from quedge.pqc.uplink.server import Server
 
-MOST_READ_BYTES = (1 << 24) + (1 << 16)
-"""Longer than any part of any message: a longer read is a mistake of ours and is refused before memory is taken."""
+MAX_READ_BYTES = (1 << 24) + (1 << 16)
+"""Longer than any part of any message; a longer read is a bug and is refused before memory is allocated."""
 
 
 class Stream:
@@ -37,7 +37,7 @@ class Stream:
         Raises:
             Rejected: the stream ended, failed or fell silent before.
         """
-        if not 0 <= count <= MOST_READ_BYTES:
+        if not 0 <= count <= MAX_READ_BYTES:
             raise Rejected("stream: length out of range")
         received = bytearray(count)
         view, at = memoryview(received), 0
@@ -66,7 +66,7 @@ class EmulationError(RuntimeError):
 
 
 class Verdict(NamedTuple):
-    """What became of a frame at the server.
+    """The outcome of a frame at the server.
 
     Attributes:
         data: the frame's data; None where it was rejected.
@@ -109,7 +109,7 @@ class Link:
         self._thread.join(TIMEOUT_S)
 
     def send(self, parts: list[bytes]) -> None:
-        """Send bytes, in order; what a server that has hung up no longer takes is let go."""
+        """Send bytes, in order; what a server that has closed the connection no longer takes is dropped."""
         try:
             for part in parts:
                 self._near.sendall(part)
@@ -119,7 +119,7 @@ class Link:
             pass  # it has rejected: the verdict says so
 
     def verdict(self) -> Verdict:
-        """What became of the frame that was sent.
+        """The outcome of the frame that was sent.
 
         Raises:
             EmulationError: no answer came in time.
@@ -152,7 +152,7 @@ class Link:
 
 
 def _connected_pair() -> tuple[socket.socket, socket.socket]:
-    """Both ends of a connection, each with a timeout; a stranger's connection in between is refused."""
+    """Both ends of a connection, each with a timeout; a connection from another process is refused."""
     near = far = None
     try:
         with socket.create_server((_HOST, 0), backlog=1) as listener:

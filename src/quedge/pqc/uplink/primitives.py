@@ -1,4 +1,4 @@
-"""What an algorithm of a suite can do, whichever library runs it."""
+"""Interfaces of a suite's algorithms, whichever library runs them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class NoLibraryError(UnofferedError):
 
 
 class KemSecretKey(Protocol):
-    """A secret key of a KEM; it never shows itself."""
+    """A secret key of a KEM; its repr shows nothing of it."""
 
     public_key: bytes
 
@@ -46,7 +46,7 @@ class KemPublicKey(Protocol):
 
 
 class SigningKey(Protocol):
-    """A secret key of a signature scheme; it never shows itself."""
+    """A secret key of a signature scheme; its repr shows nothing of it."""
 
     public_key: bytes
 

@@ -15,12 +15,13 @@ import enum
 import struct
 from typing import NamedTuple
 
+from quedge.errors import not_allowed
 from quedge.pqc.uplink.primitives import TAG_BYTES, Cipher, Rejected
 
 HEADER_BYTES = 6
 OVERHEAD_BYTES = HEADER_BYTES + TAG_BYTES
-MOST_EPOCH = (1 << 31) - 1
-MOST_SEQUENCE = (1 << 64) - 1
+MAX_EPOCH = (1 << 31) - 1
+MAX_SEQUENCE = (1 << 64) - 1
 
 _MORE, _LAST = 1, 2
 _NONCE = struct.Struct(">IQ")
@@ -63,8 +64,8 @@ class Records:
     __slots__ = ("_cipher", "_prefix", "_record_bytes")
 
     def __init__(self, cipher: Cipher, epoch: int, direction: Direction, record_bytes: int) -> None:
-        if not 0 <= epoch <= MOST_EPOCH:
-            raise ValueError(f"epoch: {epoch} is not allowed; it must be from 0 to {MOST_EPOCH}")
+        if not 0 <= epoch <= MAX_EPOCH:
+            raise not_allowed("epoch", epoch, f"from 0 to {MAX_EPOCH}")
         self._cipher = cipher
         self._prefix = direction << 31 | epoch
         self._record_bytes = record_bytes
@@ -113,6 +114,6 @@ class Records:
         return bytes((kind,)) + length.to_bytes(3, "big") + (at.sequence & 0xFFFF).to_bytes(2, "big")
 
     def _nonce(self, at: Position) -> bytes:
-        if at.sequence > MOST_SEQUENCE:
+        if at.sequence > MAX_SEQUENCE:
             raise Rejected("record: sequence numbers used up")
         return _NONCE.pack(self._prefix, at.sequence)

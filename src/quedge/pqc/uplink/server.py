@@ -1,4 +1,4 @@
-"""The server: it takes back the data, or rejects what was sent and ends the session."""
+"""The server: it recovers the data, or rejects what was sent and ends the session."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from quedge.pqc.uplink import key_exchange, records
 from quedge.pqc.uplink.algorithms import LiveSuite
 from quedge.pqc.uplink.primitives import TAG_BYTES, KemSecretKey, Rejected
 
-MOST_FRAME_BYTES = 125_000_000
+MAX_FRAME_BYTES = 125_000_000
 
 _ANY_DEVICE = -1
 
@@ -25,7 +25,7 @@ class Server:
         live: the suite.
         secret_key: its own, of the suite's KEM.
         device_keys: pinned public keys of its devices, by their numbers.
-        most_frame_bytes: most data of a frame that it takes.
+        max_frame_bytes: most data of a frame that it takes.
 
     Raises:
         ValueError: a device's key that is none.
@@ -36,15 +36,15 @@ class Server:
         live: LiveSuite,
         secret_key: KemSecretKey,
         device_keys: Mapping[int, bytes],
-        most_frame_bytes: int = MOST_FRAME_BYTES,
+        max_frame_bytes: int = MAX_FRAME_BYTES,
     ) -> None:
         for key in device_keys.values():
             live.signature.public(key)
-        self._live = live
+        self.live = live
+        self.max_frame_bytes = max_frame_bytes
         self._secret_key = secret_key
         self._device_keys = dict(device_keys)
         self._last_epoch = dict.fromkeys(device_keys, 0)
-        self._most_frame_bytes = most_frame_bytes
 
     def session(self) -> Session:
         """A new session, which begins with a key exchange."""
@@ -60,30 +60,20 @@ class Server:
             Rejected: it is not the next one of such a device.
         """
         head = read(key_exchange.HEADER_BYTES)
-        header = key_exchange.check_header(self._live, head)
+        header = key_exchange.check_header(self.live, head)
         if header.device not in self._device_keys or device not in (_ANY_DEVICE, header.device):
             raise Rejected("key exchange: another device")
         if header.epoch != self._last_epoch[header.device] + 1:
             raise Rejected("key exchange: not the next epoch")
-        body = read(self._live.kem.row.output_bytes + self._live.signature.row.output_bytes)
-        agreed = key_exchange.accept(self._live, head, body, self._secret_key, self._device_keys[header.device])
+        body = read(self.live.kem.row.output_bytes + self.live.signature.row.output_bytes)
+        agreed = key_exchange.accept(self.live, head, body, self._secret_key, self._device_keys[header.device])
         self._last_epoch[header.device] = header.epoch
         return header.device, agreed
 
     def verifies(self, device: int, signature: bytes, digest: bytes) -> bool:
         """Whether a device signed a frame of this digest."""
-        key = self._live.signature.public(self._device_keys[device])
+        key = self.live.signature.public(self._device_keys[device])
         return key.verifies(signature, digest, key_exchange.FRAME_CONTEXT)
-
-    @property
-    def live(self) -> LiveSuite:
-        """The suite."""
-        return self._live
-
-    @property
-    def most_frame_bytes(self) -> int:
-        """Most data of a frame that it takes."""
-        return self._most_frame_bytes
 
 
 class Session:
@@ -129,7 +119,7 @@ class Session:
             header = read(records.HEADER_BYTES)
             length, last = self._agreed.records.check_header(at, header)
             total += length
-            if total > self._server.most_frame_bytes:
+            if total > self._server.max_frame_bytes:
                 raise Rejected("frame: more data than is taken")
             body = read(length + TAG_BYTES)
             data.append(self._agreed.records.open(at, header, body))

@@ -21,8 +21,8 @@ from quedge.service.client.messages import (
     decided_of,
     device_decided_of,
     device_report,
-    due_in,
     frame_report,
+    next_frame_of,
     state_of,
 )
 
@@ -80,16 +80,16 @@ class AsyncClient(Connection, _AsyncFrames):
 
     async def state(self) -> CellState | None:
         """See `Client.state`."""
-        return state_of(await self._ask(methods.STATE, pb.StateRequest(base_station=self._base_station)))
+        return state_of(await self._request(methods.STATE, pb.StateRequest(base_station=self._base_station)))
 
     async def next_frame(self) -> int:
         """See `Client.next_frame`."""
-        return due_in(await self.state())
+        return next_frame_of(await self.state())
 
     async def checkpoint(self) -> int:
         """See `Client.checkpoint`."""
         request = pb.CheckpointRequest(base_station=self._base_station)
-        return checkpoint_of(await self._ask(methods.CHECKPOINT, request))
+        return checkpoint_of(await self._request(methods.CHECKPOINT, request))
 
     async def close(self) -> None:
         """End the connection."""
@@ -97,10 +97,10 @@ class AsyncClient(Connection, _AsyncFrames):
             await self._channel.close()
 
     async def _answer(self, report: pb.FrameReport) -> pb.FrameAnswer:
-        answer: pb.FrameAnswer = await self._ask(methods.DECIDE, report)
+        answer: pb.FrameAnswer = await self._request(methods.DECIDE, report)
         return answer
 
-    async def _ask(self, method: methods.Method, request: Any) -> Any:
+    async def _request(self, method: methods.Method, request: Any) -> Any:
         return await in_time(self._call(method)(request), self._target, self._timeout_s)
 
     def _conversation(self, method: methods.Method) -> AsyncConversation:
@@ -118,7 +118,7 @@ class AsyncFrameStream(_AsyncFrames):
         await self._conversation.close()
 
     async def _answer(self, report: pb.FrameReport) -> pb.FrameAnswer:
-        answer: pb.FrameAnswer = await self._conversation.ask(report)
+        answer: pb.FrameAnswer = await self._conversation.request(report)
         return answer
 
 
@@ -133,16 +133,16 @@ class AsyncDeviceStream(_AsyncClosing):
     ) -> DeviceDecided:
         """See `DeviceStream.decide`."""
         report = device_report(self._base_station, self._number, channel_gain, arrived_mbit, data_queue_mbit)
-        return device_decided_of(await self._conversation.ask(report), self._conversation.target)
+        return device_decided_of(await self._conversation.request(report), self._conversation.target)
 
     async def report(self, channel_gain: float, arrived_mbit: float, data_queue_mbit: float | None = None) -> None:
         """See `DeviceStream.report`."""
         report = device_report(self._base_station, self._number, channel_gain, arrived_mbit, data_queue_mbit)
-        await self._conversation.tell(report)
+        await self._conversation.send(report)
 
     async def answer(self) -> DeviceDecided:
         """See `DeviceStream.answer`."""
-        return device_decided_of(await self._conversation.hear(), self._conversation.target)
+        return device_decided_of(await self._conversation.receive(), self._conversation.target)
 
     async def close(self) -> None:
         """See `DeviceStream.close`."""

@@ -21,8 +21,8 @@ from quedge.service.client.messages import (
     decided_of,
     device_decided_of,
     device_report,
-    due_in,
     frame_report,
+    next_frame_of,
     state_of,
 )
 
@@ -72,7 +72,7 @@ class _Frames(_Closing):
             channel_gain: power gain of each reporting device's channel (W/W).
             arrived_mbit: data that arrived at each one since its last report (Mbit).
             data_queue_mbit: its data queue as it measured it, the arrivals included (Mbit); without, the controller
-                keeps the books.
+                keeps the queues.
             devices: numbers of the reporting devices, from 0; all of them, in order, without.
 
         Raises:
@@ -106,7 +106,7 @@ class Client(Connection, _Frames):
         Raises:
             ServiceUnavailable: no answer came.
         """
-        return state_of(self._ask(methods.STATE, pb.StateRequest(base_station=self._base_station)))
+        return state_of(self._request(methods.STATE, pb.StateRequest(base_station=self._base_station)))
 
     def next_frame(self) -> int:
         """The frame that is due, as after a reconnect.
@@ -114,7 +114,7 @@ class Client(Connection, _Frames):
         Raises:
             ServiceUnavailable: no answer came.
         """
-        return due_in(self.state())
+        return next_frame_of(self.state())
 
     def checkpoint(self) -> int:
         """Have the service keep where the cell stands, so that a restart serves nothing again.
@@ -126,7 +126,7 @@ class Client(Connection, _Frames):
             ReportRefused: it could not be written, or there is nothing to keep.
             ServiceUnavailable: no answer came.
         """
-        return checkpoint_of(self._ask(methods.CHECKPOINT, pb.CheckpointRequest(base_station=self._base_station)))
+        return checkpoint_of(self._request(methods.CHECKPOINT, pb.CheckpointRequest(base_station=self._base_station)))
 
     def close(self) -> None:
         """End the connection."""
@@ -134,10 +134,10 @@ class Client(Connection, _Frames):
             self._channel.close()
 
     def _answer(self, report: pb.FrameReport) -> pb.FrameAnswer:
-        answer: pb.FrameAnswer = self._ask(methods.DECIDE, report)
+        answer: pb.FrameAnswer = self._request(methods.DECIDE, report)
         return answer
 
-    def _ask(self, method: methods.Method, request: Any) -> Any:
+    def _request(self, method: methods.Method, request: Any) -> Any:
         try:
             return self._call(method)(request, timeout=self._timeout_s)
         except grpc.RpcError as error:
@@ -161,7 +161,7 @@ class FrameStream(_Frames):
         self._conversation.close()
 
     def _answer(self, report: pb.FrameReport) -> pb.FrameAnswer:
-        answer: pb.FrameAnswer = self._conversation.ask(report)
+        answer: pb.FrameAnswer = self._conversation.request(report)
         return answer
 
 
@@ -183,7 +183,7 @@ class DeviceStream(_Closing):
             ReportRefused, ServiceUnavailable, ValueError: see `Client.decide`.
         """
         report = device_report(self._base_station, self._number, channel_gain, arrived_mbit, data_queue_mbit)
-        return device_decided_of(self._conversation.ask(report), self._conversation.target)
+        return device_decided_of(self._conversation.request(report), self._conversation.target)
 
     def report(self, channel_gain: float, arrived_mbit: float, data_queue_mbit: float | None = None) -> None:
         """Report and wait for nothing, `answer` gives the decision; a second report in the frame is refused.
@@ -191,7 +191,7 @@ class DeviceStream(_Closing):
         Args and Raises: see `decide`.
         """
         report = device_report(self._base_station, self._number, channel_gain, arrived_mbit, data_queue_mbit)
-        self._conversation.tell(report)
+        self._conversation.send(report)
 
     def answer(self) -> DeviceDecided:
         """The next answer: to the frame that a report was part of, or to a report that was refused.
@@ -199,7 +199,7 @@ class DeviceStream(_Closing):
         Raises:
             ReportRefused, ServiceUnavailable: see `Client.decide`.
         """
-        return device_decided_of(self._conversation.hear(), self._conversation.target)
+        return device_decided_of(self._conversation.receive(), self._conversation.target)
 
     def close(self) -> None:
         """End the stream; frames no longer wait for this device."""

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
+from quedge.errors import check_installed
 from quedge.service.methods import Method
-from quedge.service.tls.files import channel_credentials
 
 BASE_STATION = "base-station"
 """What a base station is called that gives no name."""
@@ -103,4 +103,7 @@ def credentials_of(
         return credentials
     if credentials is not None:
         raise ValueError(f"{names[0]}: is not allowed beside credentials; give one of them")
+    check_installed("cryptography", "TLS", "cryptography", "serve")
+    from quedge.service.tls.files import channel_credentials
+
     return channel_credentials(Path(ca), own, secret, names)

@@ -78,7 +78,7 @@ _CLOSING_S = 2.0
 
 
 class Conversation:
-    """One stream both ways. gRPC's own thread takes what is said; a second one ends a wait that lasts too long.
+    """One stream both ways. gRPC's own thread takes what is sent; a second one ends a wait that lasts too long.
 
     Args:
         call: what begins the stream.
@@ -88,64 +88,64 @@ class Conversation:
 
     def __init__(self, call: Callable[..., Any], target: str, timeout_s: float) -> None:
         self.target, self._timeout_s = target, timeout_s
-        self._said: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._heard = call(iter(self._said.get, None))
-        self._turn = threading.Lock()
-        self._owed = 0  # replies that have not been heard
+        self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._replies = call(iter(self._requests.get, None))
+        self._lock = threading.Lock()
+        self._pending = 0  # replies that have not been received
         self._waits_since: float | None = None
         self._over, self._expired = threading.Event(), False
         threading.Thread(target=self._watch, name="quedge-timeout", daemon=True).start()
 
-    def ask(self, request: Any) -> Any:
-        """Say something and hear the reply to it; replies that nobody waited for go by.
+    def request(self, message: Any) -> Any:
+        """Send a message and receive the reply to it; replies that nobody waited for go by.
 
         Raises:
             ServiceUnavailable: no reply came; the stream is over.
         """
-        with self._turn:
-            self._say(request)
+        with self._lock:
+            self._send(message)
             while True:
-                reply = self._next()
-                if self._owed == 0:
+                reply = self._receive()
+                if self._pending == 0:
                     return reply
 
-    def tell(self, request: Any) -> None:
-        """Say something."""
-        with self._turn:
-            self._say(request)
+    def send(self, message: Any) -> None:
+        """Send a message and wait for nothing."""
+        with self._lock:
+            self._send(message)
 
-    def hear(self) -> Any:
-        """The next reply; raises as `ask`."""
-        with self._turn:
-            return self._next()
+    def receive(self) -> Any:
+        """The next reply; raises as `request`."""
+        with self._lock:
+            return self._receive()
 
     def close(self) -> None:
         """End it from this side, and wait a little for the other side to know."""
-        self._said.put(None)
+        self._requests.put(None)
         self._timeout_s, self._waits_since = _CLOSING_S, time.monotonic()
         with contextlib.suppress(grpc.RpcError):
-            for _ in self._heard:
+            for _ in self._replies:
                 pass
         self._over.set()
 
-    def _say(self, request: Any) -> None:
-        self._said.put(request)
-        self._owed += 1
+    def _send(self, message: Any) -> None:
+        self._requests.put(message)
+        self._pending += 1
 
-    def _next(self) -> Any:
+    def _receive(self) -> Any:
         self._waits_since = time.monotonic()
         try:
-            reply = next(self._heard)
+            reply = next(self._replies)
         except (StopIteration, grpc.RpcError) as error:
             raise self._lost(error) from None
         finally:
             self._waits_since = None
-        self._owed -= 1
+        self._pending -= 1
         return reply
 
     def _lost(self, error: BaseException) -> ServiceUnavailable:
         self._over.set()
-        self._said.put(None)  # gRPC's thread ends
+        self._requests.put(None)  # gRPC's thread ends
         if self._expired:
             return too_late(self.target, self._timeout_s)
         if isinstance(error, StopIteration):
@@ -157,7 +157,7 @@ class Conversation:
             since = self._waits_since
             if since is not None and time.monotonic() - since > self._timeout_s:
                 self._expired = True
-                self._heard.cancel()
+                self._replies.cancel()
                 return
 
 
@@ -175,22 +175,22 @@ class AsyncConversation:
 
     def __init__(self, call: Any, target: str, timeout_s: float) -> None:
         self.target, self._call, self._timeout_s = target, call, timeout_s
-        self._turn = asyncio.Lock()
-        self._owed = 0  # replies that have not been heard
+        self._lock = asyncio.Lock()
+        self._pending = 0  # replies that have not been received
 
-    async def ask(self, request: Any) -> Any:
-        """See `Conversation.ask`."""
-        async with self._turn:
-            return await self._within(self._exchange(request))
+    async def request(self, message: Any) -> Any:
+        """See `Conversation.request`."""
+        async with self._lock:
+            return await self._within(self._exchange(message))
 
-    async def tell(self, request: Any) -> None:
-        """See `Conversation.tell`; it raises as `ask` where the stream takes nothing."""
-        await self._within(self._say(request))
+    async def send(self, message: Any) -> None:
+        """See `Conversation.send`; it raises as `request` where the stream takes nothing."""
+        await self._within(self._send(message))
 
-    async def hear(self) -> Any:
-        """See `Conversation.hear`."""
-        async with self._turn:
-            return await self._within(self._next())
+    async def receive(self) -> Any:
+        """See `Conversation.receive`."""
+        async with self._lock:
+            return await self._within(self._receive())
 
     async def close(self) -> None:
         """See `Conversation.close`."""
@@ -210,22 +210,22 @@ class AsyncConversation:
             self._call.cancel()
             raise
 
-    async def _exchange(self, request: Any) -> Any:
-        await self._say(request)
+    async def _exchange(self, message: Any) -> Any:
+        await self._send(message)
         while True:
-            reply = await self._next()
-            if self._owed == 0:
+            reply = await self._receive()
+            if self._pending == 0:
                 return reply
 
-    async def _say(self, request: Any) -> None:
-        await self._call.write(request)
-        self._owed += 1
+    async def _send(self, message: Any) -> None:
+        await self._call.write(message)
+        self._pending += 1
 
-    async def _next(self) -> Any:
+    async def _receive(self) -> Any:
         reply = await self._call.read()
         if reply is grpc.aio.EOF:
             raise stream_ended(self.target)
-        self._owed -= 1
+        self._pending -= 1
         return reply
 
 

@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.controller.outcome import ServedBy
+from quedge.controller.answer import ServedBy
 from quedge.model.frame import Status
 from quedge.service import quedge_pb2 as pb
 from quedge.service.client.conversation import ReportRefused, ServiceUnavailable
-from quedge.service.methods import SERVED_BY, STATUSES
+from quedge.service.methods import DEVICE_VALUES, SERVED_BY, STATUSES
 
 Numbers = Sequence[float] | NDArray[np.float64]
 """One number a device."""
 Devices = Sequence[int] | NDArray[np.int64]
 """Numbers of devices, from 0."""
 
-_MOST_INT64 = 2**63 - 1
-_MOST_INT32 = 2**31 - 1
+_MAX_INT64 = 2**63 - 1
+_MAX_INT32 = 2**31 - 1
 
 
 def frame_report(
@@ -43,8 +43,8 @@ def frame_report(
         raise ReportRefused("NO_DEVICES", "devices", "devices: none is not allowed; a report is about at least one")
     return pb.FrameReport(
         base_station=_name(base_station),
-        frame=_integer("frame", frame, _MOST_INT64),
-        devices=None if devices is None else [_integer("devices", each, _MOST_INT32) for each in devices],
+        frame=_integer("frame", frame, _MAX_INT64),
+        devices=None if devices is None else [_integer("devices", each, _MAX_INT32) for each in devices],
         channel_gain=_numbers("channel_gain", channel_gain),
         arrived_mbit=_numbers("arrived_mbit", arrived_mbit),
         data_queue_mbit=None if data_queue_mbit is None else _numbers("data_queue_mbit", data_queue_mbit),
@@ -61,7 +61,7 @@ def device_report(
     """
     return pb.DeviceReport(
         base_station=_name(base_station),
-        device=_integer("device", number, _MOST_INT32),
+        device=_integer("device", number, _MAX_INT32),
         channel_gain=_number("channel_gain", channel_gain),
         arrived_mbit=_number("arrived_mbit", arrived_mbit),
         data_queue_mbit=None if data_queue_mbit is None else _number("data_queue_mbit", data_queue_mbit),
@@ -197,13 +197,8 @@ def decided_of(answer: pb.FrameAnswer, target: str) -> Decided:
         frame=answer.frame,
         devices=np.array(answer.devices, dtype=np.int64),
         offload=np.array(answer.offload, dtype=np.bool_),
-        transmit_power_w=np.array(answer.transmit_power_w),
-        cpu_frequency_hz=np.array(answer.cpu_frequency_hz),
         time_share=np.array(answer.time_share) if answer.time_share else None,
-        rate_mbps=np.array(answer.rate_mbps),
-        power_w=np.array(answer.power_w),
-        data_queue_mbit=np.array(answer.data_queue_mbit),
-        energy_queue=np.array(answer.energy_queue),
+        **{name: np.array(getattr(answer, name)) for name in DEVICE_VALUES},
         objective=answer.objective,
         upper_bound=answer.upper_bound if answer.HasField("upper_bound") else None,
         served_by=served_by,
@@ -220,13 +215,8 @@ def device_decided_of(answer: pb.DeviceAnswer, target: str) -> DeviceDecided:
     return DeviceDecided(
         frame=answer.frame,
         offload=answer.offload,
-        transmit_power_w=answer.transmit_power_w,
-        cpu_frequency_hz=answer.cpu_frequency_hz,
         time_share=answer.time_share if answer.HasField("time_share") else None,
-        rate_mbps=answer.rate_mbps,
-        power_w=answer.power_w,
-        data_queue_mbit=answer.data_queue_mbit,
-        energy_queue=answer.energy_queue,
+        **{name: getattr(answer, name) for name in DEVICE_VALUES},
         served_by=served_by,
         status=status,
     )
@@ -245,7 +235,7 @@ def state_of(reply: pb.StateReply) -> CellState | None:
     )
 
 
-def due_in(state: CellState | None) -> int:
+def next_frame_of(state: CellState | None) -> int:
     """The frame that is due where a cell stands."""
     return 0 if state is None else state.next_frame
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import os
 import queue
 import sys
@@ -11,21 +12,21 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol, TextIO
 
+from quedge.controller.answer import ServedBy
 from quedge.controller.engine import Served
-from quedge.controller.outcome import ServedBy
-from quedge.controller.state import Books
+from quedge.controller.state import QueueState
 from quedge.service import quedge_pb2 as pb
 from quedge.service.cells import NAME
-from quedge.service.monitoring.observers import Started, name_of
+from quedge.service.monitoring.observers import Observer, Started, outcome_name
 from quedge.service.settings import Rendering
 
 EVERY_S = 10.0
-_MOST_LINES = 1000  # that wait for a stream that nobody reads; more are dropped
+_MAX_LINES = 1000  # that wait for a stream that nobody reads; more are dropped
 _LOOK_EVERY_S = 0.5
 
 
-class Logs:
-    """A watcher that writes a log: nothing secret, and nothing of a report but what a policy's error says.
+class Logs(Observer):
+    """An observer that writes a log: nothing secret, and nothing of a report but what a policy's error says.
 
     Refusals, late frames, failures of the policy and the like may come a thousand times a second: of each kind the
     first is told at once, then at most every ten seconds how many there were. Lines are written by a thread of its
@@ -59,7 +60,7 @@ class Logs:
         if answer.served_by is ServedBy.LATE:
             self._count("warning", "late", base_station, **where, waited_s=round(served.waited_s, 6))
         else:
-            self._count("error", "policy_failed", base_station, **where, reason=served.remark.failure)
+            self._count("error", "policy_failed", base_station, **where, reason=served.info.failure)
 
     def refused(self, base_station: str, outcome: int) -> None:
         """See `Observer.refused`. A name that is not allowed is not written."""
@@ -67,27 +68,39 @@ class Logs:
         if outcome == pb.NOT_DURABLE:
             self._count("error", "not_durable", "", **of)
         else:
-            name = name_of(outcome)
+            name = outcome_name(outcome)
             self._count("warning", "refused", name, outcome=name, **of)
 
     def observer_failed(self, observer: str, error: Exception) -> None:
         """Another observer raised: a mistake of ours."""
         self._count("error", "observer_failed", observer, observer=observer, error=type(error).__name__)
 
-    def restored(self, base_station: str, books: Books) -> None:
-        """See `Watcher.restored`."""
-        self._log.info("restored", base_station=base_station, next_frame=books.next_frame)
+    def restored(self, base_station: str, queues: QueueState) -> None:
+        """See `Observer.restored`."""
+        self._log.info("restored", base_station=base_station, next_frame=queues.next_frame)
+
+    def connected(self, tls_version: str, group: str) -> None:
+        """See `Observer.connected`; counted by what was negotiated."""
+        self._count("info", "connected", f"{tls_version} {group}", tls_version=tls_version, group=group)
+
+    def certificate_used(self, expires: datetime.datetime) -> None:
+        """See `Observer.certificate_used`."""
+        self._log.info("certificate_used", expires=expires.isoformat())
+
+    def renewal_refused(self, why: str) -> None:
+        """See `Observer.renewal_refused`."""
+        self._log.error("renewal_refused", reason=why)
 
     def started(self, started: Started) -> None:
-        """See `Watcher.started`."""
+        """See `Observer.started`."""
         self._log.info("started", **started._asdict())
 
     def stopping(self) -> None:
-        """See `Watcher.stopping`."""
+        """See `Observer.stopping`."""
         self._log.info("stopping")
 
     def stopped(self) -> None:
-        """See `Watcher.stopped`; all is written when it returns, if anybody reads."""
+        """See `Observer.stopped`; all is written when it returns, if anybody reads."""
         self._tell_counts(at_once=True)
         self._log.info("stopped")
         self._lines.close()
@@ -180,7 +193,7 @@ class _Lines:
         self._thread.join(2.0)
 
     def msg(self, line: str) -> None:
-        if self._queue.qsize() < _MOST_LINES:
+        if self._queue.qsize() < _MAX_LINES:
             self._queue.put(line)
 
     info = warning = error = msg

@@ -1,167 +1,69 @@
-"""What Prometheus reads: counted in plain numbers as frames are served, and turned into metrics when it asks."""
+"""The statistics as Prometheus reads them."""
 
 from __future__ import annotations
 
-import math
-import threading
-import time
-from bisect import bisect_left
-from collections import Counter
 from collections.abc import Iterator
-from copy import copy
+from itertools import accumulate
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from quedge import __version__
-from quedge.controller.engine import Served
-from quedge.controller.outcome import Answer, ServedBy
-from quedge.controller.state import Books
-from quedge.service.monitoring.observers import REFUSALS, QueuesSeen, Started, certified_gap, name_of
-
-BUCKETS_S = (
-    1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0,
-)  # fmt: skip
-"""Upper ends of the buckets of both latencies (s); what takes longer is counted above them all."""
+from quedge.controller.answer import ServedBy
+from quedge.service.monitoring.statistics import BUCKETS_S, CellStatistics, Statistics, Times, certified_gap
 
 
 class Metrics:
-    """A watcher whose numbers Prometheus can read from a registry of its own.
+    """A registry of its own whose numbers are the statistics, as they are when it is asked.
 
     Args:
-        power_budget_w: budget of each device's mean power (W), shape (devices,).
+        statistics: what is counted.
     """
 
-    def __init__(self, power_budget_w: NDArray[np.float64]) -> None:
+    def __init__(self, statistics: Statistics) -> None:
         from prometheus_client import CollectorRegistry, ProcessCollector
 
-        self._devices, self._budget_w = power_budget_w.size, math.fsum(power_budget_w) / power_budget_w.size
-        self._lock = threading.Lock()
-        self._cells: dict[str, _Cell] = {}
-        self._refused = Counter(dict.fromkeys(REFUSALS, 0))
-        self._started: Started | None = None
-        self._began = time.time()
-        self.registry = CollectorRegistry()
-        self.registry.register(self)
-        ProcessCollector(registry=self.registry)
+        self._statistics = statistics
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
 
     def exposition(self) -> bytes:
         """All metrics in Prometheus' text format 0.0.4."""
         from prometheus_client import generate_latest
 
-        return generate_latest(self.registry)
-
-    def served(self, base_station: str, served: Served, round_trip_s: float) -> None:
-        """See `Observer.served`."""
-        with self._lock:
-            cell = self._cells.get(base_station)
-            if cell is None:
-                cell = self._cells[base_station] = _Cell(Books.of(self._devices))
-            cell.take(served, round_trip_s)
-
-    def refused(self, base_station: str, outcome: int) -> None:
-        """See `Observer.refused`. The name may be anybody's invention, so it is no label."""
-        with self._lock:
-            self._refused[name_of(outcome)] += 1
-
-    def restored(self, base_station: str, books: Books) -> None:
-        """See `Watcher.restored`."""
-        with self._lock:
-            self._cells[base_station] = _Cell(books)
-
-    def started(self, started: Started) -> None:
-        """See `Watcher.started`."""
-        self._started = started
-
-    def stopping(self) -> None:
-        """See `Watcher.stopping`."""
-
-    def stopped(self) -> None:
-        """See `Watcher.stopped`."""
+        return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Any]:
         """The metrics, for the registry."""
-        families = _Families()
-        for name, cell in list(self._cells.items()):
-            with self._lock:  # for as long as a copy takes: served frames wait for it
-                copied = cell.copy()
-            families.add(name, copied, self._budget_w)
-        for outcome, count in list(self._refused.items()):
-            families.refused.add_metric([outcome], count)
-        yield from families.all()
-        yield from self._service()
-
-    def _service(self) -> Iterator[Any]:
-        from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
-
-        yield InfoMetricFamily("quedge_build", "The software.", {"version": __version__})
-        yield GaugeMetricFamily("quedge_start_time_seconds", "When the service began, since 1970.", self._began)
-        if self._started is not None:
-            yield InfoMetricFamily("quedge_tls", "How streams are secured.", {"mode": self._started.tls})
-            told = {"policy": self._started.policy, "durability": self._started.durability}
-            yield InfoMetricFamily("quedge_service", "What the service was told to do.", told)
+        statistics, families = self._statistics, _CellFamilies()
+        for name, cell in statistics.cells():
+            families.add(name, cell, statistics.power_budget_w)
+        yield from vars(families).values()
+        yield from _service_families(statistics)
 
 
-class _Times:
-    """A histogram of times."""
+def _service_families(statistics: Statistics) -> Iterator[Any]:
+    """What belongs to no base station."""
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 
-    def __init__(self) -> None:
-        self.counts = [0] * (len(BUCKETS_S) + 1)
-        self.sum_s = 0.0
-
-    def add(self, time_s: float) -> None:
-        self.counts[bisect_left(BUCKETS_S, time_s)] += 1
-        self.sum_s += time_s
-
-    def copy(self) -> _Times:
-        copied = copy(self)
-        copied.counts = self.counts.copy()
-        return copied
-
-    def cumulative(self) -> list[tuple[str, float]]:
-        total, buckets = 0, []
-        for end, count in zip((*BUCKETS_S, math.inf), self.counts, strict=True):
-            total += count
-            buckets.append(("+Inf" if end == math.inf else repr(end), float(total)))
-        return buckets
+    refused = CounterMetricFamily("quedge_refused", "Reports refused.", labels=["outcome"])
+    for outcome, count in list(statistics.refusals.items()):
+        refused.add_metric([outcome], count)
+    yield refused
+    yield InfoMetricFamily("quedge_build", "The software.", {"version": __version__})
+    yield GaugeMetricFamily("quedge_start_time_seconds", "When the service began, since 1970.", statistics.began)
+    if statistics.certificate_expiry is not None:
+        meaning = "When the certificate in use expires, since 1970."
+        yield GaugeMetricFamily("quedge_tls_certificate_expiry_time_seconds", meaning, statistics.certificate_expiry)
+        meaning = "Changed certificates that could not be used."
+        yield CounterMetricFamily("quedge_tls_renewals_refused", meaning, statistics.renewals_refused)
+    running = statistics.running
+    if running is not None:
+        yield InfoMetricFamily("quedge_tls", "How streams are secured.", {"mode": running.tls})
+        told = {"policy": running.policy, "durability": running.durability}
+        yield InfoMetricFamily("quedge_service", "What the service was told to do.", told)
 
 
-class _Cell:
-    """What is counted of a base station's cell."""
-
-    def __init__(self, books: Books) -> None:
-        self.queues = QueuesSeen(books)
-        self.next_frame = books.next_frame
-        self.last: Answer | None = None
-        self.candidates: float | None = None
-        self.decision_times, self.answer_times = _Times(), _Times()
-        self.frames = dict.fromkeys(ServedBy, 0)
-        self.repeated = self.device_frames = self.offloaded = 0
-        self.power_w = 0.0
-
-    def copy(self) -> _Cell:
-        copied = copy(self)
-        copied.queues, copied.frames = copy(self.queues), self.frames.copy()
-        copied.decision_times, copied.answer_times = self.decision_times.copy(), self.answer_times.copy()
-        return copied
-
-    def take(self, served: Served, round_trip_s: float) -> None:
-        self.answer_times.add(round_trip_s)
-        if served.repeated:
-            self.repeated += 1
-            return
-        answer = served.answer
-        self.decision_times.add(served.decision_s)
-        self.frames[answer.served_by] += 1
-        self.queues.take(answer)
-        self.last, self.next_frame, self.candidates = answer, answer.frame + 1, served.remark.candidates
-        self.device_frames += answer.devices.size
-        self.offloaded += int(np.count_nonzero(answer.offload))
-        self.power_w += float(np.add.reduce(answer.power_w))
-
-
-class _Families:
+class _CellFamilies:
     """The metrics of all base stations, while they are gathered."""
 
     def __init__(self) -> None:
@@ -187,7 +89,6 @@ class _Families:
         self.answer = times("answer_seconds", "Time from a report's arrival to its answer.")
         self.frames = counter("frames", "Frames served, by who decided.", [*of_cell, "served_by"])
         self.repeated = counter("repeated", "Reports that had been served before, and answered once more.")
-        self.refused = counter("refused", "Reports refused.", ["outcome"])
         self.offloaded = counter("offloaded", "Device-frames in which the device offloaded.")
         self.power = SummaryMetricFamily(
             "quedge_device_power_w", "Mean power of a device in a frame (W), over all device-frames.", labels=of_cell
@@ -202,28 +103,34 @@ class _Families:
         self.gap = gauge("certified_gap", "Proven gap of the last frame, relative to its objective.")
         self.candidates = gauge("candidates", "K, candidates that the policy tried in the last frame.")
 
-    def add(self, name: str, cell: _Cell, budget_w: float) -> None:
-        of_cell = [name]
+    def add(self, name: str, cell: CellStatistics, power_budget_w: float) -> None:
+        """Add a base station's."""
+        of_cell, counts, queues = [name], cell.counts, cell.queues
         for family, times in ((self.decision, cell.decision_times), (self.answer, cell.answer_times)):
-            family.add_metric(of_cell, times.cumulative(), times.sum_s)
-        for served_by, count in cell.frames.items():
-            self.frames.add_metric([name, served_by.value], count)
-        self.repeated.add_metric(of_cell, cell.repeated)
-        self.offloaded.add_metric(of_cell, cell.offloaded)
-        self.power.add_metric(of_cell, cell.device_frames, cell.power_w)
-        self.queue_mean.add_metric(of_cell, float(cell.queues.data_queue_mbit.mean()))
-        self.queue_max.add_metric(of_cell, float(cell.queues.data_queue_mbit.max()))
-        self.energy_mean.add_metric(of_cell, float(cell.queues.energy_queue.mean()))
-        self.budget.add_metric(of_cell, budget_w)
-        self.next_frame.add_metric(of_cell, cell.next_frame)
-        if cell.last is not None:
-            self.power_mean.add_metric(of_cell, float(cell.last.power_w.mean()))
-            self.ratio.add_metric(of_cell, float(cell.last.offload.mean()))
-            gap = certified_gap(cell.last)
-            if gap is not None:
-                self.gap.add_metric(of_cell, gap)
-        if cell.candidates is not None:
-            self.candidates.add_metric(of_cell, cell.candidates)
+            family.add_metric(of_cell, _cumulative(times), times.sum_s)
+        for served_by in ServedBy:
+            self.frames.add_metric([name, served_by.value], counts[served_by])
+        self.repeated.add_metric(of_cell, counts["repeated"])
+        self.offloaded.add_metric(of_cell, counts["offloaded"])
+        self.power.add_metric(of_cell, counts["device_frames"], counts["power_w"])
+        self.queue_mean.add_metric(of_cell, float(queues.data_queue_mbit.mean()))
+        self.queue_max.add_metric(of_cell, float(queues.data_queue_mbit.max()))
+        self.energy_mean.add_metric(of_cell, float(queues.energy_queue.mean()))
+        self.budget.add_metric(of_cell, power_budget_w)
+        self.next_frame.add_metric(of_cell, queues.next_frame)
+        if cell.last is None:
+            return
+        answer, candidates = cell.last.answer, cell.last.info.candidates
+        self.power_mean.add_metric(of_cell, float(answer.power_w.mean()))
+        self.ratio.add_metric(of_cell, float(answer.offload.mean()))
+        gap = certified_gap(answer)
+        if gap is not None:
+            self.gap.add_metric(of_cell, gap)
+        if candidates is not None:
+            self.candidates.add_metric(of_cell, candidates)
 
-    def all(self) -> list[Any]:
-        return list(vars(self).values())
+
+def _cumulative(times: Times) -> list[tuple[str, float]]:
+    """A histogram's buckets, each with all that lies below its end."""
+    ends = (*map(repr, BUCKETS_S), "+Inf")
+    return list(zip(ends, map(float, accumulate(times.counts)), strict=True))

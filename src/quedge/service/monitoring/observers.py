@@ -1,66 +1,28 @@
-"""Who is told of what the service does, and in which terms."""
+"""Who is told of what the service does."""
 
 from __future__ import annotations
 
-import math
+import datetime
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, NamedTuple
 
 from quedge.controller.engine import Served
-from quedge.controller.outcome import Answer
-from quedge.controller.state import Books
+from quedge.controller.state import QueueState
 from quedge.service import quedge_pb2 as pb
-from quedge.service.servicer import Observer
 
-
-def certified_gap(answer: Answer) -> float | None:
-    """How far an answer's objective may be from the best one, relative to it; None where the policy has no bound."""
-    if math.isnan(answer.upper_bound):
-        return None
-    above = max(answer.upper_bound - answer.objective, 0.0)
-    if above == 0.0:
-        return 0.0
-    return above / abs(answer.objective) if answer.objective != 0.0 else math.inf
-
-
-_NAMES: dict[int, str] = {number: name.lower() for name, number in pb.Outcome.items()}
+_OUTCOME_NAMES: dict[int, str] = {number: name.lower() for name, number in pb.Outcome.items()}
 
 REFUSALS = tuple(
     name
-    for number, name in _NAMES.items()
+    for number, name in _OUTCOME_NAMES.items()
     if number not in (pb.OUTCOME_UNSPECIFIED, pb.SERVED, pb.REPEATED)
 )  # fmt: skip
 """What becomes of a report that is not served."""
 
 
-def name_of(outcome: int) -> str:
+def outcome_name(outcome: int) -> str:
     """An outcome's name in small letters; "unknown" of a number that is none."""
-    return _NAMES.get(outcome, "unknown")
-
-
-class QueuesSeen:
-    """Both queues of every device; a device that was not in a frame keeps what was last seen of it.
-
-    Attributes:
-        data_queue_mbit: data queues (Mbit), shape (devices,).
-        energy_queue: virtual energy queues, shape (devices,).
-    """
-
-    def __init__(self, books: Books) -> None:
-        self.data_queue_mbit: NDArray[np.float64] = books.data_queue_mbit
-        self.energy_queue: NDArray[np.float64] = books.energy_queue
-
-    def take(self, answer: Answer) -> None:
-        """See a frame. The answer's arrays are kept, never changed."""
-        if answer.devices.size == self.data_queue_mbit.size:
-            self.data_queue_mbit, self.energy_queue = answer.data_queue_mbit, answer.energy_queue
-            return
-        self.data_queue_mbit, self.energy_queue = self.data_queue_mbit.copy(), self.energy_queue.copy()
-        self.data_queue_mbit[answer.devices] = answer.data_queue_mbit
-        self.energy_queue[answer.devices] = answer.energy_queue
+    return _OUTCOME_NAMES.get(outcome, "unknown")
 
 
 class Started(NamedTuple):
@@ -70,7 +32,7 @@ class Started(NamedTuple):
         address: where it takes them, "host:port".
         policy: the policy's name.
         durability: what an acknowledged frame survives: "process", "power" or "none".
-        tls: how streams are secured: "none", or "mutual" with the key exchange, as in "mutual, X25519MLKEM768".
+        tls: how streams are secured: "none" or "mutual".
     """
 
     address: str
@@ -79,11 +41,32 @@ class Started(NamedTuple):
     tls: str
 
 
-class Watcher(Observer, Protocol):
-    """An observer that is told of the service's life, too; called from any thread, and must not block."""
+class Observer:
+    """Who is told of what the service does; it does nothing of each event that it does not override.
 
-    def restored(self, base_station: str, books: Books) -> None:
+    It must not block. `served`, `refused` and `connected` are called from the event loop, the others from any thread.
+    """
+
+    def served(self, base_station: str, served: Served, round_trip_s: float) -> None:
+        """A report was served; the time from its arrival to its answer (s)."""
+
+    def refused(self, base_station: str, outcome: int) -> None:
+        """A report was refused, with an outcome of the contract.
+
+        The name is whatever was sent, and empty where the bytes were no message.
+        """
+
+    def connected(self, tls_version: str, group: str) -> None:
+        """A stream began over TLS, with this key exchange; the version and the group as the IANA names them."""
+
+    def restored(self, base_station: str, queues: QueueState) -> None:
         """A base station's cell stands where it stood before the service began."""
+
+    def certificate_used(self, expires: datetime.datetime) -> None:
+        """The service's certificate, at the start or renewed, is used from now on."""
+
+    def renewal_refused(self, why: str) -> None:
+        """Changed certificates cannot be used; those that were read before stay in use."""
 
     def started(self, started: Started) -> None:
         """Reports are taken from now on."""
@@ -95,50 +78,64 @@ class Watcher(Observer, Protocol):
         """All is answered and kept; nothing more will be told."""
 
 
-class Observers:
-    """Several watchers as one. What goes wrong in one of them neither reaches the service nor keeps it from the others.
+class Observers(Observer):
+    """Several observers as one. What goes wrong in one of them neither reaches the service nor the others.
 
     Args:
-        watchers: who is told, in this order.
-        mistaken: is told of a watcher that raised: the name of its class, and what it raised.
+        observers: who is told, in this order.
+        on_observer_error: is told of an observer that raised: the name of its class, and what it raised.
     """
 
     def __init__(
-        self, watchers: Sequence[Watcher], mistaken: Callable[[str, Exception], None] = lambda name, error: None
+        self,
+        observers: Sequence[Observer],
+        on_observer_error: Callable[[str, Exception], None] = lambda name, error: None,
     ) -> None:
-        self._watchers, self._mistaken = tuple(watchers), mistaken
+        self._observers, self._on_observer_error = tuple(observers), on_observer_error
 
     def served(self, base_station: str, served: Served, round_trip_s: float) -> None:
         """See `Observer.served`."""
-        for watcher in self._watchers:  # written out: this one is called in every frame
+        for observer in self._observers:  # written out: this one is called in every frame
             try:
-                watcher.served(base_station, served, round_trip_s)
+                observer.served(base_station, served, round_trip_s)
             except Exception as error:
-                self._mistaken(type(watcher).__name__, error)
+                self._on_observer_error(type(observer).__name__, error)
 
     def refused(self, base_station: str, outcome: int) -> None:
         """See `Observer.refused`."""
         self._tell("refused", base_station, outcome)
 
-    def restored(self, base_station: str, books: Books) -> None:
-        """See `Watcher.restored`."""
-        self._tell("restored", base_station, books)
+    def connected(self, tls_version: str, group: str) -> None:
+        """See `Observer.connected`."""
+        self._tell("connected", tls_version, group)
+
+    def restored(self, base_station: str, queues: QueueState) -> None:
+        """See `Observer.restored`."""
+        self._tell("restored", base_station, queues)
+
+    def certificate_used(self, expires: datetime.datetime) -> None:
+        """See `Observer.certificate_used`."""
+        self._tell("certificate_used", expires)
+
+    def renewal_refused(self, why: str) -> None:
+        """See `Observer.renewal_refused`."""
+        self._tell("renewal_refused", why)
 
     def started(self, started: Started) -> None:
-        """See `Watcher.started`."""
+        """See `Observer.started`."""
         self._tell("started", started)
 
     def stopping(self) -> None:
-        """See `Watcher.stopping`."""
+        """See `Observer.stopping`."""
         self._tell("stopping")
 
     def stopped(self) -> None:
-        """See `Watcher.stopped`."""
+        """See `Observer.stopped`."""
         self._tell("stopped")
 
     def _tell(self, event: str, *told: Any) -> None:
-        for watcher in self._watchers:
+        for observer in self._observers:
             try:
-                getattr(watcher, event)(*told)
+                getattr(observer, event)(*told)
             except Exception as error:
-                self._mistaken(type(watcher).__name__, error)
+                self._on_observer_error(type(observer).__name__, error)

@@ -13,11 +13,11 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from quedge.service.monitoring.health import TEXT, Endpoints, Reply
+from quedge.service.monitoring.endpoints import TEXT, Endpoints, Reply
 
-MOST_CLIENTS = 8
+MAX_CLIENTS = 8
 """Clients at the same time; one more is turned away, unless another has had time to ask and has not asked yet."""
-MOST_S = 4.0
+MAX_S = 4.0
 """Time that a client may take, from its connection to the last byte of its answer (s)."""
 ASKING_S = 0.25
 """Time that a client has to ask where others wait, and that one more waits for its turn (s)."""
@@ -99,7 +99,7 @@ class _Server(ThreadingHTTPServer):
     ) -> None:
         self.address_family = family
         self.endpoints, self.anywhere = endpoints, anywhere
-        self._free = threading.BoundedSemaphore(MOST_CLIENTS)
+        self._free = threading.BoundedSemaphore(MAX_CLIENTS)
         self._lock = threading.Lock()
         self._since: dict[socket.socket, float] = {}  # when they came, the oldest first
         self._asking: set[socket.socket] = set()
@@ -141,7 +141,7 @@ class _Server(ThreadingHTTPServer):
 
     def service_actions(self) -> None:
         """Called ten times a second: who has taken too long must go."""
-        self._end(came_before=time.monotonic() - MOST_S)
+        self._end(came_before=time.monotonic() - MAX_S)
 
     def server_close(self) -> None:
         super().server_close()
@@ -194,7 +194,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
-    timeout = MOST_S
+    timeout = MAX_S
     server_version = "quedge"
     sys_version = ""
     default_request_version = "HTTP/1.0"  # a line that names none is answered with a status line, too

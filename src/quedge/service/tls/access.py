@@ -7,38 +7,29 @@ import socket
 from pathlib import Path
 from typing import Any, NamedTuple
 
-X25519MLKEM768 = "X25519MLKEM768"
-UNKNOWN = "unknown"
-
-CODES = {0x11EC: X25519MLKEM768, 0x001D: "x25519", 0x0017: "secp256r1", 0x0018: "secp384r1"}
-"""Names by code point, as IANA has them; what a client of ours offers, best first."""
-
-HYBRID = frozenset({X25519MLKEM768, "SecP256r1MLKEM768", "SecP384r1MLKEM1024"})
+HYBRID = frozenset({"X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024"})
 """Groups that combine ML-KEM with an elliptic curve: both would have to be broken."""
 
-_OTHER_NAMES = {"X25519": "x25519", "prime256v1": "secp256r1", "P-256": "secp256r1", "P-384": "secp384r1"}
-
-
-def named(text: str) -> str:
-    """The IANA name of a group that a library calls by its own; `unknown` for an empty text."""
-    return _OTHER_NAMES.get(text, text) or UNKNOWN
-
-
-_MOST_CHARACTERS = 64
+UNKNOWN = "unknown"
+_IANA_NAMES = {"X25519": "x25519", "prime256v1": "secp256r1", "P-256": "secp256r1", "P-384": "secp384r1"}
+_MAX_CHARACTERS = 64
 
 
 class Peer(NamedTuple):
-    """A peer.
+    """Who makes a call.
 
     Attributes:
-        name: the common name of its certificate; empty for plain text.
+        name: the common name of its certificate, for people; empty for plain text.
         version: of TLS, such as "TLSv1.3"; empty for plain text.
-        group: of the key exchange, such as "X25519MLKEM768"; "none" for plain text, "unknown" where gRPC does not tell.
+        group: of the key exchange, by its IANA name, such as "X25519MLKEM768"; "none" for plain text, "unknown" where
+            gRPC does not tell.
+        names: what its certificate carries, letter by letter: its common name and its DNS names.
     """
 
     name: str
     version: str
     group: str
+    names: frozenset[str]
 
     @property
     def is_hybrid(self) -> bool:
@@ -52,60 +43,23 @@ def peer_of(context: Any) -> Peer:
     Args:
         context: what gRPC gives a method of the service.
     """
-    told = context.auth_context()
+    properties = context.auth_context()
 
     def text(key: str) -> str:
-        values = told.get(key) or (b"",)
-        shown = bytes(values[0]).decode("utf-8", "replace")[:_MOST_CHARACTERS]
+        values = properties.get(key) or (b"",)
+        shown = bytes(values[0]).decode("utf-8", "replace")[:_MAX_CHARACTERS]
         return "".join(character if character.isprintable() else "?" for character in shown)
 
+    values = (*properties.get("x509_common_name", ()), *properties.get("peer_dns", ()))
+    names = frozenset(bytes(value).decode("utf-8", "replace") for value in values)
     if text("transport_security_type") != "ssl":
-        return Peer("", "", "none")
-    group = named(text("ssl_negotiated_key_exchange_group"))
-    return Peer(text("x509_common_name"), text("ssl_tls_version") or UNKNOWN, group)
+        return Peer("", "", "none", names)
+    group = text("ssl_negotiated_key_exchange_group")
+    group = _IANA_NAMES.get(group, group) or UNKNOWN
+    return Peer(text("x509_common_name"), text("ssl_tls_version") or UNKNOWN, group, names)
 
 
-def names_of(context: Any) -> frozenset[str]:
-    """The names that the peer's certificate carries, letter by letter: its common name and its DNS names.
-
-    Args:
-        context: what gRPC gives a method of the service. In plain text there are none.
-    """
-    told = context.auth_context()
-    values = (*told.get("x509_common_name", ()), *told.get("peer_dns", ()))
-    return frozenset(bytes(value).decode("utf-8", "replace") for value in values)
-
-
-async def refuse_unless_hybrid(context: Any) -> None:
-    """End a call over a connection that a quantum computer could read; for services that insist.
-
-    Args:
-        context: what gRPC's asyncio server gives a method. The call ends with FAILED_PRECONDITION.
-    """
-    peer = peer_of(context)
-    if peer.is_hybrid:
-        return
-    import grpc
-
-    message = f"this service requires the key exchange X25519MLKEM768; {peer.group} was negotiated"
-    await context.abort(grpc.StatusCode.FAILED_PRECONDITION, message)
-
-
-class Speaker(NamedTuple):
-    """Who makes a call.
-
-    Attributes:
-        names: the base stations for which it may speak; None for all.
-    """
-
-    names: frozenset[str] | None
-
-    def may_speak_for(self, base_station: str) -> bool:
-        """Whether it may report for a base station, and ask about it."""
-        return self.names is None or base_station in self.names
-
-
-class Admission(NamedTuple):
+class AccessPolicy(NamedTuple):
     """What is asked of a client besides its certificate.
 
     Attributes:
@@ -116,18 +70,26 @@ class Admission(NamedTuple):
     hybrid_only: bool = False
     bind_names: bool = False
 
-    async def speaker(self, context: Any) -> Speaker:
-        """Who makes a call; one that is not to be answered ends here.
+    async def peer(self, context: Any) -> Peer:
+        """Who makes a call; one that is not to be answered ends here, with FAILED_PRECONDITION.
 
         Args:
             context: what gRPC's asyncio server gives a method.
         """
-        if self.hybrid_only:
-            await refuse_unless_hybrid(context)
-        return Speaker(names_of(context) if self.bind_names else None)
+        peer = peer_of(context)
+        if self.hybrid_only and not peer.is_hybrid:
+            import grpc
+
+            message = f"this service requires the key exchange X25519MLKEM768; {peer.group} was negotiated"
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, message)
+        return peer
+
+    def may_speak_for(self, peer: Peer, base_station: str) -> bool:
+        """Whether a peer may report for a base station, and ask about it."""
+        return not self.bind_names or base_station in peer.names
 
 
-ANY_CLIENT = Admission()
+ANY_CLIENT = AccessPolicy()
 """Nothing is asked."""
 
 

@@ -21,7 +21,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 """The names that every server certificate has."""
 
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
-_MOST_NAME_CHARACTERS = 253
+_MAX_NAME_CHARACTERS = 253
 _SLACK = datetime.timedelta(minutes=5)  # for clocks that go wrong a little
 
 
@@ -93,7 +93,7 @@ def _general_name(host: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(host if "%" not in host else ""))
     except ValueError:
-        is_name = len(host) <= _MOST_NAME_CHARACTERS and all(map(_LABEL.fullmatch, labels))
+        is_name = len(host) <= _MAX_NAME_CHARACTERS and all(map(_LABEL.fullmatch, labels))
         if not is_name or labels[-1].isdigit():
             raise ValueError(
                 f"{host[:80]!r} is not allowed; it must be a host name in ASCII or an IP address"

@@ -10,17 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+import grpc
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from quedge.errors import check_installed
-
 Extension = TypeVar("Extension", bound=x509.ExtensionType)
 
-_MOST_BYTES = 1 << 20
+_MAX_BYTES = 1 << 20
 _LEAST_RSA_BITS = 2048
 _TAKEN = f"gRPC takes ECDSA keys on P-256 or P-384 and RSA keys of {_LEAST_RSA_BITS} bits or more"
 _CURVES = ("secp256r1", "secp384r1")
@@ -37,8 +36,8 @@ SERVER, CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUT
 """What a certificate is for."""
 
 
-class Given(NamedTuple):
-    """A file that was given, with the option or argument that named it, for messages."""
+class PemFile(NamedTuple):
+    """A file, with the option or argument that named it, for messages."""
 
     option: str
     path: Path
@@ -49,13 +48,14 @@ class Given(NamedTuple):
 
 
 class Identity(NamedTuple):
-    """A certificate with its chain, and its key, as gRPC takes them."""
+    """A certificate with its chain, and its key, as gRPC takes them; and when the first of the chain expires."""
 
     chain_pem: bytes
     key_pem: bytes
+    expires: datetime.datetime
 
 
-def read_identity(cert: Given, key: Given, use: x509.ObjectIdentifier) -> Identity:
+def read_identity(cert: PemFile, key: PemFile, use: x509.ObjectIdentifier) -> Identity:
     """A certificate, its chain and its key.
 
     Args:
@@ -80,30 +80,21 @@ def read_identity(cert: Given, key: Given, use: x509.ObjectIdentifier) -> Identi
     key_pem = private.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    return Identity(_pem(chain), key_pem)
+    return Identity(_pem(chain), key_pem, min(certificate.not_valid_after_utc for certificate in chain))
 
 
-def valid_until(given: Given) -> datetime.datetime:
-    """When a certificate, or the first of its chain, expires.
-
-    Raises:
-        ValueError: the file cannot be used; the message names option and file.
-    """
-    return min(certificate.not_valid_after_utc for certificate in _certificates(given))
-
-
-def read_authorities(given: Given) -> bytes:
+def read_authorities(file: PemFile) -> bytes:
     """Certificates of authorities, several in one file while one replaces another; those that expired are left out.
 
     Raises:
         ValueError: one is no authority's, or none is valid now; the message names option and file.
     """
-    found, valid, refused = _certificates(given), [], None
+    found, valid, refused = _certificates(file), [], None
     for certificate in found:
-        if not _is_authority(given, certificate):
-            raise given.refused(f"{_shown(certificate)} is not a CA's certificate")
+        if not _is_authority(file, certificate):
+            raise file.refused(f"{_shown(certificate)} is not a CA's certificate")
         try:
-            _check_time(given, certificate, "")
+            _check_time(file, certificate, "")
         except ValueError as error:
             refused = error
         else:
@@ -113,20 +104,20 @@ def read_authorities(given: Given) -> bytes:
     return _pem(valid)
 
 
-def _content(given: Given, is_secret: bool) -> bytes:
+def _content(file: PemFile, is_secret: bool) -> bytes:
     try:
-        if not stat.S_ISREG(os.stat(given.path).st_mode):  # a pipe would have us wait
-            raise given.refused("is not a file")
-        with open(given.path, "rb") as file:
-            status = os.fstat(file.fileno())
-            data = file.read(_MOST_BYTES + 1)
+        if not stat.S_ISREG(os.stat(file.path).st_mode):  # a pipe would have us wait
+            raise file.refused("is not a file")
+        with open(file.path, "rb") as opened:
+            status = os.fstat(opened.fileno())
+            data = opened.read(_MAX_BYTES + 1)
     except OSError as error:
-        raise given.refused(f"cannot be read: {error.strerror}") from None
+        raise file.refused(f"cannot be read: {error.strerror}") from None
     if is_secret and is_exposed(status.st_mode, status.st_uid):
         mode = stat.S_IMODE(status.st_mode)
-        raise given.refused(f"others may use this key (mode {mode:04o}); chmod 600 {given.path}")
-    if len(data) > _MOST_BYTES:
-        raise given.refused("is too large for certificates or a key")
+        raise file.refused(f"others may use this key (mode {mode:04o}); chmod 600 {file.path}")
+    if len(data) > _MAX_BYTES:
+        raise file.refused("is too large for certificates or a key")
     return data
 
 
@@ -135,32 +126,32 @@ def is_exposed(mode: int, owner: int) -> bool:
     return bool(mode & (_OWNERS_AND_GROUPS if owner == 0 else _OWNERS_ONLY))
 
 
-def _certificates(given: Given) -> list[x509.Certificate]:
-    data = _content(given, is_secret=False)
+def _certificates(file: PemFile) -> list[x509.Certificate]:
+    data = _content(file, is_secret=False)
     if b"-----BEGIN CERTIFICATE-----" not in data:
-        raise given.refused("has no certificate in PEM form")
+        raise file.refused("has no certificate in PEM form")
     try:
         return x509.load_pem_x509_certificates(data)
     except (ValueError, x509.InvalidVersion):
-        raise given.refused("has a certificate that cannot be decoded") from None
+        raise file.refused("has a certificate that cannot be decoded") from None
 
 
-def _private_key(given: Given) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
-    data = _content(given, is_secret=True)
+def _private_key(file: PemFile) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
+    data = _content(file, is_secret=True)
     if b"PRIVATE KEY-----" not in data:
-        raise given.refused("has no private key in PEM form")
+        raise file.refused("has no private key in PEM form")
     try:
         key = serialization.load_pem_private_key(data, None)
     except TypeError:
-        raise given.refused("is encrypted; gRPC takes no passphrase: openssl pkey -in FILE -out PLAIN") from None
+        raise file.refused("is encrypted; gRPC takes no passphrase: openssl pkey -in FILE -out PLAIN") from None
     except (ValueError, UnsupportedAlgorithm):
-        raise given.refused("has a private key that cannot be decoded") from None
+        raise file.refused("has a private key that cannot be decoded") from None
     if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
-        raise given.refused(f"is a key of another kind; {_TAKEN}")
+        raise file.refused(f"is a key of another kind; {_TAKEN}")
     return key
 
 
-def _check_key_kind(given: Given, certificate: x509.Certificate) -> None:
+def _check_key_kind(file: PemFile, certificate: x509.Certificate) -> None:
     kind = certificate.public_key_algorithm_oid
     try:
         key = certificate.public_key()
@@ -173,38 +164,36 @@ def _check_key_kind(given: Given, certificate: x509.Certificate) -> None:
     else:
         is_taken, shown = False, _OTHER_KINDS.get(kind.dotted_string, f"of kind {kind.dotted_string}")
     if not is_taken:
-        raise given.refused(f"its key is {shown}; {_TAKEN}")
+        raise file.refused(f"its key is {shown}; {_TAKEN}")
 
 
-def _is_authority(given: Given, certificate: x509.Certificate) -> bool:
-    constraints = _extension(given, certificate, x509.BasicConstraints)
+def _is_authority(file: PemFile, certificate: x509.Certificate) -> bool:
+    constraints = _extension(file, certificate, x509.BasicConstraints)
     return constraints is not None and constraints.ca
 
 
-def _check_use(given: Given, certificate: x509.Certificate, use: x509.ObjectIdentifier) -> None:
-    uses = _extension(given, certificate, x509.ExtendedKeyUsage)
+def _check_use(file: PemFile, certificate: x509.Certificate, use: x509.ObjectIdentifier) -> None:
+    uses = _extension(file, certificate, x509.ExtendedKeyUsage)
     if uses is not None and use not in uses and ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE not in uses:
         whom, name = ("servers", "serverAuth") if use == SERVER else ("clients", "clientAuth")
-        raise given.refused(f"is not for {whom}; its extended key usage lacks {name}")
+        raise file.refused(f"is not for {whom}; its extended key usage lacks {name}")
 
 
-def _extension(given: Given, certificate: x509.Certificate, kind: type[Extension]) -> Extension | None:
+def _extension(file: PemFile, certificate: x509.Certificate, kind: type[Extension]) -> Extension | None:
     try:
         return certificate.extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
         return None
     except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
-        raise given.refused("has a certificate that cannot be decoded") from None
+        raise file.refused("has a certificate that cannot be decoded") from None
 
 
-def _check_time(given: Given, certificate: x509.Certificate, which: str) -> None:
+def _check_time(file: PemFile, certificate: x509.Certificate, which: str) -> None:
     now = datetime.datetime.now(datetime.UTC)
     if certificate.not_valid_before_utc > now:
-        raise given.refused(
-            f"{which}is not valid before {_time(certificate.not_valid_before_utc)}; is the clock right?"
-        )
+        raise file.refused(f"{which}is not valid before {_time(certificate.not_valid_before_utc)}; is the clock right?")
     if certificate.not_valid_after_utc < now:
-        raise given.refused(f"{which}expired on {_time(certificate.not_valid_after_utc)}")
+        raise file.refused(f"{which}expired on {_time(certificate.not_valid_after_utc)}")
 
 
 def _time(time: datetime.datetime) -> str:
@@ -219,10 +208,8 @@ def _pem(certificates: list[x509.Certificate]) -> bytes:
     return b"".join(certificate.public_bytes(serialization.Encoding.PEM) for certificate in certificates)
 
 
-def server_credentials(
-    cert: Path, key: Path, client_ca: Path, told: Callable[[str], None] = lambda message: None
-) -> Any:
-    """Credentials of a server that answers only clients with a certificate of an authority it knows.
+class ServerCertificates:
+    """A server's certificate and key, and the authorities of its clients, from files that may change.
 
     The files are looked at on each new connection. Once they have changed and pass all checks together they are used;
     until then, in the middle of a renewal say, what was read before stays in use. Open connections go on as they are.
@@ -231,20 +218,67 @@ def server_credentials(
         cert: the server's certificate and its chain (`--tls-cert`).
         key: its key (`--tls-key`).
         client_ca: the authorities of clients (`--client-ca`).
-        told: called with a line on what became of changed files, from a thread of gRPC's.
-
-    Returns:
-        A `grpc.ServerCredentials`.
 
     Raises:
         ValueError: a file cannot be used; the message names option and file.
-        MissingExtraError: gRPC or cryptography is not installed.
     """
-    _check_libraries()
-    import grpc
 
-    files = _ServerFiles(cert, key, client_ca, told)
-    return grpc.dynamic_ssl_server_credentials(files.begin(), files.changed, require_client_authentication=True)
+    def __init__(self, cert: Path, key: Path, client_ca: Path) -> None:
+        self._cert, self._key = PemFile("--tls-cert", cert), PemFile("--tls-key", key)
+        self._client_ca = PemFile("--client-ca", client_ca)
+        self._lock = threading.Lock()
+        self._refused = ""  # why what the files hold now is not used
+        self._state = self._stamps()  # before they are read: a change meanwhile is seen the next time
+        self._configuration, self._expires = self._read()
+
+    def credentials(
+        self,
+        on_used: Callable[[datetime.datetime], None] = lambda expires: None,
+        on_refused: Callable[[str], None] = lambda why: None,
+    ) -> Any:
+        """What gRPC takes, a `grpc.ServerCredentials`: only clients with a certificate of the authorities are answered.
+
+        Args:
+            on_used: called with the end of the certificate now, and of each one that takes its place; it is that of the
+                chain where that ends sooner.
+            on_refused: called once with why changed files are not used; like `on_used` from a thread of gRPC's.
+        """
+
+        def changed() -> Any:
+            """What is in the files where that is new and can be used; None otherwise. gRPC wants no errors."""
+            with self._lock:
+                state = self._stamps()
+                if state == self._state:
+                    return None
+                try:
+                    self._configuration, self._expires = self._read()
+                except ValueError as error:
+                    if str(error) != self._refused:
+                        self._refused = str(error)
+                        on_refused(self._refused)
+                    return None
+                self._state, self._refused = state, ""
+                on_used(self._expires)
+                return self._configuration
+
+        on_used(self._expires)
+        return grpc.dynamic_ssl_server_credentials(self._configuration, changed, require_client_authentication=True)
+
+    def _read(self) -> tuple[Any, datetime.datetime]:
+        identity = read_identity(self._cert, self._key, SERVER)
+        pairs = [(identity.key_pem, identity.chain_pem)]
+        return grpc.ssl_server_certificate_configuration(pairs, read_authorities(self._client_ca)), identity.expires
+
+    def _stamps(self) -> tuple[object, ...]:
+        return tuple(_stamp(file.path) for file in (self._cert, self._key, self._client_ca))
+
+
+def _stamp(path: Path) -> object:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def channel_credentials(
@@ -263,87 +297,11 @@ def channel_credentials(
 
     Raises:
         ValueError: a file cannot be used, or one of `cert` and `key` is missing; the message names argument and file.
-        MissingExtraError: gRPC or cryptography is not installed.
     """
-    _check_libraries()
-    import grpc
-
-    from quedge.service.tls.files import CLIENT, Given, read_authorities, read_identity
-
-    authorities = read_authorities(Given(names[0], ca))
+    authorities = read_authorities(PemFile(names[0], ca))
     if cert is None and key is None:
         return grpc.ssl_channel_credentials(authorities)
     if cert is None or key is None:
         raise ValueError(f"{names[1]}, {names[2]}: one without the other is not allowed; give both or neither")
-    identity = read_identity(Given(names[1], cert), Given(names[2], key), CLIENT)
+    identity = read_identity(PemFile(names[1], cert), PemFile(names[2], key), CLIENT)
     return grpc.ssl_channel_credentials(authorities, identity.key_pem, identity.chain_pem)
-
-
-def certificate_valid_until(cert: Path) -> datetime.datetime:
-    """When a server's certificate, or the first of its chain, expires; for logs and metrics.
-
-    Raises:
-        ValueError: the file cannot be used; the message names option and file.
-        MissingExtraError: cryptography is not installed.
-    """
-    _check_libraries()
-    from quedge.service.tls.files import Given, valid_until
-
-    return valid_until(Given("--tls-cert", cert))
-
-
-def _check_libraries() -> None:
-    check_installed("grpc", "the service", "grpcio", "serve")
-    check_installed("cryptography", "TLS", "cryptography", "serve")
-
-
-class _ServerFiles:
-    """A server's three files, and whether they have changed since they were read."""
-
-    def __init__(self, cert: Path, key: Path, client_ca: Path, told: Callable[[str], None]) -> None:
-        self._cert, self._key, self._client_ca, self._told = cert, key, client_ca, told
-        self._lock = threading.Lock()
-        self._read: tuple[object, ...] = ()
-        self._complaint = ""
-
-    def begin(self) -> Any:
-        """What is in the files; a ValueError where they cannot be used."""
-        self._read = self._state()  # before they are read: a change meanwhile is seen the next time
-        return self._configuration()
-
-    def changed(self) -> Any:
-        """What is in the files where that is new and can be used; None otherwise. gRPC wants no errors."""
-        with self._lock:
-            state = self._state()
-            if state == self._read:
-                return None
-            try:
-                configuration = self._configuration()
-            except ValueError as error:
-                if str(error) != self._complaint:
-                    self._complaint = str(error)
-                    self._told(f"changed certificates are not used: {error}")
-                return None
-            self._read, self._complaint = state, ""
-            self._told("changed certificates are used from now on")
-            return configuration
-
-    def _configuration(self) -> Any:
-        import grpc
-
-        from quedge.service.tls.files import SERVER, Given, read_authorities, read_identity
-
-        identity = read_identity(Given("--tls-cert", self._cert), Given("--tls-key", self._key), SERVER)
-        authorities = read_authorities(Given("--client-ca", self._client_ca))
-        return grpc.ssl_server_certificate_configuration([(identity.key_pem, identity.chain_pem)], authorities)
-
-    def _state(self) -> tuple[object, ...]:
-        return tuple(map(_stamp, (self._cert, self._key, self._client_ca)))
-
-
-def _stamp(path: Path) -> object:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

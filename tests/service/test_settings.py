@@ -1,14 +1,15 @@
-"""How gRPC waits: it knows what it is told, and whoever has told it otherwise is left alone."""
+"""How gRPC waits, unless it was told otherwise; and processors that are kept from sleeping."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from quedge.service.settings import poll_directly
+from quedge.service.settings import cpu_latency_lock, poll_directly
 
 pytest.importorskip("grpc")
 
@@ -44,3 +45,24 @@ def test_what_was_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_commands_say_it_before_grpc_is_imported() -> None:
     commands = "import sys, quedge.cli.serve, quedge.cli.emulate; sys.exit('grpc' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", commands]).returncode == 0
+
+
+def test_the_lock_asks_for_no_latency_and_holds_the_device_open(tmp_path: Path) -> None:
+    device = tmp_path / "latency"
+    device.write_bytes(b"")
+    with cpu_latency_lock(device) as held:
+        assert device.read_bytes() == bytes(4)
+        assert not held.closed
+    assert held.closed
+
+
+def test_a_device_that_is_not_there_is_refused_and_not_made(tmp_path: Path) -> None:
+    device = tmp_path / "latency"
+    with pytest.raises(ValueError, match=r"--keep-awake: .*latency: No such file or directory; it must be there"):
+        cpu_latency_lock(device)
+    assert not device.exists()
+
+
+def test_a_device_that_refuses_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"--keep-awake: .*: Is a directory"):
+        cpu_latency_lock(tmp_path)

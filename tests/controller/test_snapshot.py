@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quedge.allocation.tdma import Tdma
-from quedge.controller import checkpoint
+from quedge.controller.state import Snapshot
 from quedge.policy.baselines import Random
 from quedge.policy.exact import Exact
 from quedge.policy.lydroo import EQUIVARIANT, Lydroo, MlpActor, TrainedLydroo
 from quedge.policy.lydroo.network import SharedActor, fresh_weights
 from quedge.policy.policy import Learner, Policy
-from tests.controller.reports import LEARNING, SMALL, drawn_reports, fresh, served, standing_of
+from tests.controller.reports import LEARNING, SMALL, drawn_reports, fresh, queues_as_bytes, served
 
 POLICIES = {
     "exact": Exact(),
@@ -37,35 +37,35 @@ def test_a_controller_that_stands_where_another_stood_goes_on_alike(policy: Poli
     reports = drawn_reports(frames + 60)
     first, second = fresh(policy), fresh(policy, seed=99)
     served(first, reports[:frames])
-    kept = checkpoint.packed(first.standing())
-    second.stand(checkpoint.unpacked(kept))
-    assert checkpoint.packed(second.standing()) == kept
-    assert standing_of(second) == standing_of(first)
+    kept = first.snapshot().packed()
+    second.restore(Snapshot.unpacked(kept))
+    assert second.snapshot().packed() == kept
+    assert queues_as_bytes(second) == queues_as_bytes(first)
     assert served(first, reports[frames:]) == served(second, reports[frames:])
-    assert checkpoint.packed(first.standing()) == checkpoint.packed(second.standing())
+    assert first.snapshot().packed() == second.snapshot().packed()
 
 
 @every_policy
 def test_a_checkpoint_does_not_change_with_what_comes_after_it(policy: Policy | Learner) -> None:
     controller, reports = fresh(policy), drawn_reports(80)
     served(controller, reports[:40])
-    standing = controller.standing()
-    kept = checkpoint.packed(standing)
+    snapshot = controller.snapshot()
+    kept = snapshot.packed()
     served(controller, reports[40:])
-    assert checkpoint.packed(standing) == kept
+    assert snapshot.packed() == kept
 
 
-def test_a_standing_of_other_devices_or_of_another_kind_of_policy_is_refused() -> None:
+def test_a_queues_as_bytes_other_devices_or_of_another_kind_of_policy_is_refused() -> None:
     exact, learning = fresh(), fresh(LEARNING)
     five = fresh(scenario=dataclasses.replace(SMALL, devices=5))
     with pytest.raises(ValueError, match="devices: 5 is not allowed; it must be 4"):
-        exact.stand(five.standing())
+        exact.restore(five.snapshot())
     for one, other in ((exact, learning), (learning, exact)):
         with pytest.raises(ValueError, match="one of the two learns and the other does not"):
-            one.stand(other.standing())
+            one.restore(other.snapshot())
 
 
-KEPT = checkpoint.packed(fresh(LEARNING).standing())
+KEPT = fresh(LEARNING).snapshot().packed()
 
 
 @given(st.integers(0, len(KEPT) - 1), st.integers(1, 255))
@@ -73,13 +73,13 @@ def test_bytes_that_are_damaged_or_cut_short_are_refused(place: int, flip: int) 
     damaged = bytearray(KEPT)
     damaged[place] ^= flip
     with contextlib.suppress(ValueError):  # its digest tells whether it was damaged; here nothing worse may happen
-        checkpoint.unpacked(bytes(damaged))
+        Snapshot.unpacked(bytes(damaged))
     with pytest.raises(ValueError, match="checkpoint: cannot be read"):
-        checkpoint.unpacked(KEPT[:place])
+        Snapshot.unpacked(KEPT[:place])
 
 
 def test_nothing_but_plain_arrays_is_read() -> None:
     written = io.BytesIO()
     np.savez(written, plain=np.array([{"code": print}], dtype=object))
     with pytest.raises(ValueError, match="checkpoint: cannot be read"):
-        checkpoint.unpacked(written.getvalue())
+        Snapshot.unpacked(written.getvalue())

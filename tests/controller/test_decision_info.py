@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from quedge.controller.outcome import MOST_CHARACTERS, NO_REMARK, Remark, ServedBy
+from quedge.controller.answer import MAX_CHARACTERS, NO_INFO, DecisionInfo, ServedBy
 from quedge.model.frame import Decision, Frame
 from quedge.policy.lydroo import Lydroo
 from tests.controller.reports import Sometimes, drawn_reports, fresh
@@ -33,8 +33,8 @@ def test_the_k_of_a_learning_agent_is_told_of_each_frame() -> None:
     controller, told = fresh(Lydroo(candidates=3, memory=32, batch=8)), []
     for report in drawn_reports(3):
         controller.serve(report)
-        told.append(controller.remark)
-    assert told == [Remark(candidates=3.0)] * 3
+        told.append(controller.decision_info)
+    assert told == [DecisionInfo(candidates=3.0)] * 3
 
 
 def test_nothing_is_said_of_a_policy_without_candidates_nor_of_one_that_was_not_asked() -> None:
@@ -43,20 +43,20 @@ def test_nothing_is_said_of_a_policy_without_candidates_nor_of_one_that_was_not_
     learning.serve(first)
     learning.serve(second, ServedBy.LATE)
     exact.serve(first)
-    assert learning.remark == exact.remark == NO_REMARK
+    assert learning.decision_info == exact.decision_info == NO_INFO
 
 
 @pytest.mark.parametrize("notes", [None, 7, {}, {"candidates": "many"}, {"candidates": 10**400}, {"winner": 1.0}])
 def test_notes_that_tell_no_number_of_candidates_say_nothing_and_the_decision_stands(notes: Any) -> None:
     controller = fresh(noting(notes))
     assert controller.serve(drawn_reports(1)[0]).served_by is ServedBy.POLICY
-    assert controller.remark == NO_REMARK
+    assert controller.decision_info == NO_INFO
 
 
 def test_candidates_may_be_a_number_of_numpy_s() -> None:
     controller = fresh(noting({"candidates": np.int64(5)}))
     controller.serve(drawn_reports(1)[0])
-    assert controller.remark == Remark(candidates=5.0)
+    assert controller.decision_info == DecisionInfo(candidates=5.0)
 
 
 @pytest.mark.parametrize(
@@ -72,13 +72,13 @@ def test_candidates_may_be_a_number_of_numpy_s() -> None:
 def test_why_a_policy_failed_is_told_by_kind_and_message_on_one_line(error: BaseException, told: str) -> None:
     controller = fresh(failing(error))
     assert controller.serve(drawn_reports(1)[0]).served_by is ServedBy.POLICY_FAILED
-    assert controller.remark == Remark(failure=told)
+    assert controller.decision_info == DecisionInfo(failure=told)
 
 
 def test_a_long_message_is_cut() -> None:
     controller = fresh(failing(RuntimeError("x" * 10_000)))
     controller.serve(drawn_reports(1)[0])
-    assert len(controller.remark.failure) == MOST_CHARACTERS == 200
+    assert len(controller.decision_info.failure) == MAX_CHARACTERS == 200
 
 
 def test_a_decision_that_is_not_allowed_tells_what_is() -> None:
@@ -86,11 +86,11 @@ def test_a_decision_that_is_not_allowed_tells_what_is() -> None:
         Sometimes(frozenset({0}), lambda frame, decision: decision._replace(transmit_power_w=np.full(4, -1.0)))
     )
     controller.serve(drawn_reports(1)[0])
-    assert controller.remark.failure.startswith("ValueError: transmit_power_w[0]: -1.0 is not allowed")
+    assert controller.decision_info.failure.startswith("ValueError: transmit_power_w[0]: -1.0 is not allowed")
 
 
 def test_the_frame_after_a_failure_says_nothing_of_it() -> None:
     controller = fresh(failing(RuntimeError("a bad day")))
     for report in drawn_reports(2):
         controller.serve(report)
-    assert controller.remark == NO_REMARK
+    assert controller.decision_info == NO_INFO

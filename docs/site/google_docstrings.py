@@ -1,4 +1,4 @@
-"""The package's docstrings as Sphinx should read them: Google style, with formulas that stand indented."""
+"""Google-style docstrings for Sphinx, with formulas that stand indented."""
 
 from __future__ import annotations
 

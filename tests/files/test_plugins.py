@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from quedge.files.policies import GROUP, own_part, policies_by_name
+from quedge.files.policies import GROUP, load_plugin, policies_by_name
 from quedge.policy.baselines import BestSingle
 from tests.cli.test_cli import FRAME, objects, run
 
@@ -142,7 +142,7 @@ def test_what_a_service_s_answers_depend_on_names_the_policy_and_its_source(
 
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    three = plain(own_part("--policy", "mine:three", "decide"))
+    three = plain(load_plugin("--policy", "mine:three", "decide"))
     assert (three["class"], three["most"]) == ("mine.Mine", 3)
     assert len(three["source"]) == 12
 

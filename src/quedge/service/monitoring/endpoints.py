@@ -1,0 +1,143 @@
+"""What can be asked for over HTTP: metrics, health, readiness, and the live page with its data."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quedge import __version__
+from quedge.controller.answer import Answer, ServedBy
+from quedge.service.monitoring.metrics import Metrics
+from quedge.service.monitoring.statistics import POINT_COLUMNS, Statistics, certified_gap
+
+TEXT = "text/plain; charset=utf-8"
+
+MAX_DEVICES = 200
+"""Devices beyond this number are not shown one by one."""
+
+
+class Reply(NamedTuple):
+    """What is answered to a request.
+
+    Attributes:
+        status: HTTP's status.
+        content_type: what the body is.
+        body: the body.
+        content_policy: what a browser may load and run, as Content-Security-Policy says it.
+    """
+
+    status: int
+    content_type: str
+    body: bytes
+    content_policy: str = "default-src 'none'; frame-ancestors 'none'"
+
+
+Endpoints = Mapping[str, Callable[[], Reply]]
+"""What makes the reply, by path."""
+
+
+def endpoints_of(statistics: Statistics, health_error: Callable[[], str | None]) -> Endpoints:
+    """The service's endpoints.
+
+    Args:
+        statistics: what is counted.
+        health_error: what is wrong with the service, in words; None where it is well. It is called from any thread.
+    """
+    page, metrics = _page(), Metrics(statistics)
+
+    def health() -> Reply:
+        error = health_error()
+        return _said(200, "well") if error is None else _said(503, error)
+
+    def readiness() -> Reply:
+        return _said(200 if statistics.state == "ready" else 503, statistics.state)
+
+    return {
+        "/": lambda: page,
+        "/live.json": lambda: Reply(200, "application/json", live(statistics).encode()),
+        "/metrics": lambda: Reply(200, "text/plain; version=0.0.4; charset=utf-8", metrics.exposition()),
+        "/healthz": health,
+        "/readyz": readiness,
+    }
+
+
+def live(statistics: Statistics) -> str:
+    """What the page shows, as JSON: the recent past of every cell, and its last frame."""
+    stations = []
+    for name, cell in statistics.cells():
+        counts, last = cell.counts, None if cell.last is None else _last_frame(cell.last.answer)
+        fields = _fields(
+            name=name,
+            next_frame=cell.queues.next_frame,
+            served=sum(counts[served_by] for served_by in ServedBy),
+            repeated=counts["repeated"],
+            refused=counts["refused"],
+            late=counts[ServedBy.LATE],
+            policy_failed=counts[ServedBy.POLICY_FAILED],
+            last=last,
+        )
+        stations.append(f'{{{fields}, "points": [{", ".join(cell.points)}]}}')
+    service = _fields(
+        version=__version__,
+        state=statistics.state,
+        service=None if statistics.running is None else statistics.running._asdict(),
+        second=statistics.second,
+        devices=statistics.devices,
+        power_budget_w=statistics.power_budget_w,
+        refused={outcome: count for outcome, count in list(statistics.refusals.items()) if count},
+        columns=POINT_COLUMNS,
+    )
+    return f'{{{service}, "base_stations": [{", ".join(stations)}]}}'
+
+
+def _last_frame(answer: Answer) -> dict[str, Any]:
+    """A frame device by device, those first that have low numbers."""
+    shown, gap = slice(MAX_DEVICES), certified_gap(answer)
+    return {
+        "frame": answer.frame,
+        "served_by": answer.served_by.value,
+        "status": answer.status.value,
+        "certified_gap": None if gap == math.inf else gap,
+        "reported": answer.devices.size,
+        "devices": answer.devices[shown].tolist(),
+        "offload": answer.offload[shown].tolist(),
+        "data_queue_mbit": _rounded(answer.data_queue_mbit[shown]),
+        "power_w": _rounded(answer.power_w[shown]),
+    }
+
+
+def _rounded(values: NDArray[np.float64]) -> list[float]:
+    return [float(f"{value:.5g}") for value in values.tolist()]
+
+
+def _fields(**fields: Any) -> str:
+    """Fields of a JSON object, without its braces."""
+    return json.dumps(fields, allow_nan=False)[1:-1]
+
+
+def _said(status: int, text: str) -> Reply:
+    return Reply(status, TEXT, f"{text}\n".encode())
+
+
+def _page() -> Reply:
+    """The live page; a browser runs its own script and style, known by their digests, and asks its own server only."""
+    page = files("quedge.service.monitoring").joinpath("page.html").read_text(encoding="utf-8")
+    policy = (
+        f"default-src 'none'; script-src {_digest(page, 'script')}; style-src {_digest(page, 'style')}; "
+        "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    return Reply(200, "text/html; charset=utf-8", page.encode(), policy)
+
+
+def _digest(page: str, element: str) -> str:
+    (content,) = re.findall(f"<{element}>(.*?)</{element}>", page, re.DOTALL)
+    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"

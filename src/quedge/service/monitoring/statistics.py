@@ -1,0 +1,225 @@
+"""What is counted of every cell: the one source of the metrics and of the live page."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import threading
+import time
+from bisect import bisect_left
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from copy import copy
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quedge.controller.answer import Answer, ServedBy
+from quedge.controller.engine import Served
+from quedge.controller.state import QueueState
+from quedge.service.monitoring.observers import REFUSALS, Observer, Started, outcome_name
+
+BUCKETS_S = (
+    1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0,
+)  # fmt: skip
+"""Upper ends of the buckets of both latencies (s); what takes longer is counted above them all."""
+
+MAX_POINTS = 300
+
+POINT_COLUMNS = (
+    "second", "data_queue_mbit", "power_w", "offloading_ratio", "decision_p50_s", "decision_p99_s", "served", "refused",
+    "best_single",
+)  # fmt: skip
+"""What a point tells of a second in which something happened: when it was, in seconds since the statistics began; the
+mean data queue at its end; means over its frames; two quantiles of the time that decisions took; and how many reports
+were served, refused, and served by best-single in the policy's place."""
+
+_STEPS_A_FACTOR_E = 20.0  # a point's quantiles are read from buckets that are 5 % wide
+_COUNTED = (*ServedBy, "repeated", "refused", "device_frames", "offloaded", "power_w")
+
+
+def certified_gap(answer: Answer) -> float | None:
+    """How far an answer's objective may be from the best one, relative to it; None where the policy has no bound."""
+    if math.isnan(answer.upper_bound):
+        return None
+    above = max(answer.upper_bound - answer.objective, 0.0)
+    if above == 0.0:
+        return 0.0
+    return above / abs(answer.objective) if answer.objective != 0.0 else math.inf
+
+
+class Statistics(Observer):
+    """An observer that counts, in plain numbers; it may be read from any thread.
+
+    Args:
+        power_budget_w: budget of each device's mean power (W), shape (devices,).
+        clock: what time it is (s).
+
+    Attributes:
+        devices: number of devices of each cell.
+        power_budget_w: mean of the devices' budgets (W).
+        began: when the service began, in seconds since 1970.
+        state: where the service is in its life: "starting", "ready", "stopping" or "stopped".
+        running: what the service said of itself when it took reports; None before.
+        refusals: reports that were refused, by the outcome's name.
+        certificate_expiry: when the certificate in use expires, in seconds since 1970; None in plain text.
+        renewals_refused: how often changed certificates could not be used.
+    """
+
+    def __init__(self, power_budget_w: NDArray[np.float64], clock: Callable[[], float] = time.monotonic) -> None:
+        self.devices, self.power_budget_w = power_budget_w.size, math.fsum(power_budget_w) / power_budget_w.size
+        self.began, self.state = time.time(), "starting"
+        self.running: Started | None = None
+        self.refusals = Counter(dict.fromkeys(REFUSALS, 0))
+        self.certificate_expiry: float | None = None
+        self.renewals_refused = 0
+        self._clock, self._clock_began = clock, clock()
+        self._lock = threading.Lock()
+        self._cells: dict[str, CellStatistics] = {}
+
+    @property
+    def second(self) -> int:
+        """Seconds since it began."""
+        return int(self._clock() - self._clock_began)
+
+    def cells(self) -> Iterator[tuple[str, CellStatistics]]:
+        """A copy of each cell's statistics, by the base station's name."""
+        for name, cell in list(self._cells.items()):
+            with self._lock:  # for as long as a copy takes: served frames wait for it
+                cell.close_second(self.second)
+                copied = cell.copied()
+            yield name, copied
+
+    def served(self, base_station: str, served: Served, round_trip_s: float) -> None:
+        """See `Observer.served`."""
+        with self._lock:
+            cell = self._cells.get(base_station)
+            if cell is None:
+                cell = self._cells[base_station] = CellStatistics(QueueState.empty(self.devices), self.second)
+            cell.close_second(self.second)
+            cell.take(served, round_trip_s)
+
+    def refused(self, base_station: str, outcome: int) -> None:
+        """See `Observer.refused`. A base station that was never served is anybody's invention: it gets no cell."""
+        with self._lock:
+            self.refusals[outcome_name(outcome)] += 1
+            cell = self._cells.get(base_station)
+            if cell is not None:
+                cell.close_second(self.second)
+                cell.counts["refused"] += 1
+
+    def restored(self, base_station: str, queues: QueueState) -> None:
+        """See `Observer.restored`."""
+        with self._lock:
+            self._cells[base_station] = CellStatistics(queues, self.second)
+
+    def certificate_used(self, expires: datetime.datetime) -> None:
+        """See `Observer.certificate_used`."""
+        self.certificate_expiry = expires.timestamp()
+
+    def renewal_refused(self, why: str) -> None:
+        """See `Observer.renewal_refused`."""
+        with self._lock:
+            self.renewals_refused += 1
+
+    def started(self, started: Started) -> None:
+        """See `Observer.started`."""
+        self.running, self.state = started, "ready"
+
+    def stopping(self) -> None:
+        """See `Observer.stopping`."""
+        self.state = "stopping"
+
+    def stopped(self) -> None:
+        """See `Observer.stopped`."""
+        self.state = "stopped"
+
+
+class CellStatistics:
+    """What is counted of a base station's cell.
+
+    Attributes:
+        queues: both queues of every device; one that was not in a frame keeps what was last seen of it.
+        last: the last frame; None before the first one.
+        counts: frames by who decided; reports `repeated` and `refused`; `device_frames`, those of them in which the
+            device `offloaded`, and the sum of their `power_w`.
+        decision_times, answer_times: histograms over all frames and all answers.
+        points: the last seconds in which something happened, each a JSON array in the order of `POINT_COLUMNS`.
+    """
+
+    def __init__(self, queues: QueueState, second: int) -> None:
+        self.queues = queues
+        self.last: Served | None = None
+        self.counts: dict[str, float] = dict.fromkeys(_COUNTED, 0)
+        self.decision_times, self.answer_times = Times(), Times()
+        self.points: deque[str] = deque(maxlen=MAX_POINTS)
+        self._begin_second(second)
+
+    def take(self, served: Served, round_trip_s: float) -> None:
+        """Count an answer."""
+        counts, answer = self.counts, served.answer
+        self.answer_times.add(round_trip_s)
+        if served.repeated:
+            counts["repeated"] += 1
+            return
+        self.decision_times.add(served.decision_s)
+        step = math.floor(math.log(max(served.decision_s, 1e-9)) * _STEPS_A_FACTOR_E)
+        self._steps[step] = self._steps.get(step, 0) + 1
+        self.queues, self.last = self.queues.after(answer), served
+        counts[answer.served_by] += 1
+        counts["device_frames"] += answer.devices.size
+        counts["offloaded"] += int(np.count_nonzero(answer.offload))
+        counts["power_w"] += float(np.add.reduce(answer.power_w))
+
+    def close_second(self, second: int) -> None:
+        """Make a point of the second that is over; one in which nothing happened leaves none."""
+        if second <= self._second:
+            return
+        since = {name: count - self._before[name] for name, count in self.counts.items()}
+        served = sum(since[served_by] for served_by in ServedBy)
+        if served or since["refused"]:
+            over = since["device_frames"]
+            shares = (since["power_w"] / over, since["offloaded"] / over) if over else (None, None)
+            numbers = (float(self.queues.data_queue_mbit.mean()), *shares, self._quantile(0.5), self._quantile(0.99))
+            shown = ["null" if number is None else f"{number:.5g}" for number in numbers]
+            counted = served, since["refused"], served - since[ServedBy.POLICY]
+            self.points.append(f"[{', '.join([str(self._second), *shown, *map(str, counted)])}]")
+        self._begin_second(second)
+
+    def copied(self) -> CellStatistics:
+        """A copy that does not change."""
+        copied = copy(self)
+        copied.counts, copied.points = self.counts.copy(), self.points.copy()
+        copied.decision_times, copied.answer_times = self.decision_times.copied(), self.answer_times.copied()
+        return copied
+
+    def _begin_second(self, second: int) -> None:
+        self._second, self._before = second, self.counts.copy()
+        self._steps: dict[int, int] = {}  # decisions by the logarithm of their time
+
+    def _quantile(self, share: float) -> float | None:
+        left = share * sum(self._steps.values())
+        for step in sorted(self._steps):
+            left -= self._steps[step]
+            if left <= 0.0:
+                return math.exp((step + 0.5) / _STEPS_A_FACTOR_E)
+        return None
+
+
+class Times:
+    """A histogram of times, with the buckets of `BUCKETS_S`."""
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(BUCKETS_S) + 1)
+        self.sum_s = 0.0
+
+    def add(self, time_s: float) -> None:
+        """Count a time."""
+        self.counts[bisect_left(BUCKETS_S, time_s)] += 1
+        self.sum_s += time_s
+
+    def copied(self) -> Times:
+        """A copy that does not change."""
+        copied = copy(self)
+        copied.counts = self.counts.copy()
+        return copied
