@@ -46,7 +46,7 @@ nitpick_ignore_regex = [
     # other projects' names: their inventories would have to be fetched from the network
     (
         "py:.*",
-        r"(np|numpy|collections|concurrent|enum|grpc|hashlib|importlib|pathlib|pyarrow|pydantic|socket|torch|typing)\..*",
+        r"(np|numpy|collections|concurrent|enum|grpc|gymnasium|hashlib|importlib|pathlib|pyarrow|pydantic|socket|torch|typing)\..*",
     ),
     ("py:class", r"datetime\..*"),
     # arrays and paths, as signatures write them
