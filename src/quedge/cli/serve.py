@@ -28,10 +28,10 @@ from quedge.cli.options import (
     value_option,
 )
 from quedge.cli.progress import explained_pause
-from quedge.controller.controller import Controller, Snapshot
+from quedge.controller.controller import Controller
 from quedge.controller.engine import Pace
 from quedge.controller.journal import Durability, StateError
-from quedge.controller.state import QueueState
+from quedge.controller.state import QueueState, Snapshot
 from quedge.errors import check_installed
 from quedge.files.agent import read_agent
 from quedge.files.exported import SUFFIX
