@@ -554,7 +554,7 @@ def test_a_policy_without_a_bound_gives_none(name: str) -> None:
 
 
 def test_the_pages_example_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    page = Path(__file__).parents[3] / "docs" / "service-client.md"
+    page = Path(__file__).parents[2] / "docs" / "service-client.md"
     (example,) = re.findall(r"```py\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     monkeypatch.setattr(quedge, "Client", Client, raising=False)
     with Service(Scenario(devices=10)) as running:

@@ -26,8 +26,10 @@ pytest.importorskip("grpc")
 
 from quedge.emulator.audit import Audit, Findings
 from quedge.emulator.emulate import Target, Workload, emulate, workload_of
+from quedge.emulator.stations import Reports
 from quedge.service import quedge_pb2 as pb
 from quedge.service import translate
+from quedge.service.client.messages import Decided
 
 NUMBERS = itertools.count()
 FAST_HZ = 1e4
@@ -107,9 +109,9 @@ def test_estimates_are_reported_and_an_imperfect_scenario_violates_nothing(
     reported: list[np.ndarray] = []
     check = Audit.check
 
-    def listening(self: Audit, devices: np.ndarray, gains: np.ndarray, *rest: Any) -> None:
-        reported.append(gains)
-        check(self, devices, gains, *rest)
+    def listening(self: Audit, reports: Reports, decided: Decided) -> None:
+        reported.append(reports.channel_gain)
+        check(self, reports, decided)
 
     monkeypatch.setattr(Audit, "check", listening)
     found = emulate(SCENARIO, played, dataclasses.replace(target, as_base_station=True))

@@ -169,7 +169,12 @@ class Table:
     paper_name: str = "the paper"
 
 
-BUDGET = Level(float(Scenario().per_device("power_budget_w").mean()), "budget")
+def budget_of(scenario: Scenario) -> Level:
+    """The mean power budget of a scenario's devices (W)."""
+    return Level(float(scenario.per_device("power_budget_w").mean()), "budget")
+
+
+BUDGET = budget_of(Scenario())
 
 # Less, or more, is not better in itself for power, energy queue, offloading ratio and weighted rate.
 QUEUE = Measure("data_queue_mbit", "data queue (Mbit)", "queue", better=LOWER)

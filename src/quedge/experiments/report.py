@@ -115,12 +115,7 @@ def _shown(value: Any) -> str:
 
 def _constants(defaults: Mapping[str, Any]) -> list[Constant]:
     return [
-        Constant(
-            SYMBOLS[key].symbol,
-            SYMBOLS[key].words,
-            key,
-            _with_unit(value, PARAMETERS[key].unit),
-        )
+        Constant(SYMBOLS[key].symbol, SYMBOLS[key].words, key, _with_unit(value, PARAMETERS[key].unit))
         for key, value in defaults.items()
         if key in PARAMETERS and value is not None
     ]

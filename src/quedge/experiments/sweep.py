@@ -16,9 +16,9 @@ from quedge.experiments.presentation import (
     POLICY,
     POWER,
     QUEUE,
-    Level,
     Sweep,
     Table,
+    budget_of,
 )
 from quedge.experiments.probes.simulation import Simulation
 from quedge.experiments.symbols import heading_of, symbol_of
@@ -86,7 +86,6 @@ def _figure(scenario: Scenario, varied: Mapping[str, Sequence[Any]], schemes: Se
         lines *= len(varied[key])
     if lines > _MAX_LINES or x not in numeric:
         return None
-    budget = Level(float(scenario.per_device("power_budget_w").mean()), "budget")
-    power = POWER._replace(level=None if "power_budget_w" in varied else budget)
+    power = POWER._replace(level=None if "power_budget_w" in varied else budget_of(scenario))
     keys = (POLICY, *others) if len(schemes) > 1 or not others else tuple(others)
     return Sweep(x, [QUEUE, power, OFFLOAD_RATIO], keys)

@@ -6,7 +6,7 @@ import functools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +82,8 @@ def run_in_world(
     began = time.perf_counter()
     cell, residual = cell_of(scenario), scenario.residual_sic_share
     frames, devices = world.channel_gain.shape
-    log = _Log(frames, devices, ideal=world.has_perfect_csi and residual == 0.0)
+    ideal = world.has_perfect_csi and residual == 0.0
+    log = _Log(frames, devices, ideal)
     rng = random_streams(seed).policy
     data_queue, energy_queue = np.zeros(devices), np.zeros(devices)
     if start is not None:
@@ -91,7 +92,7 @@ def run_in_world(
     agent = begun(policy, devices, rng)
     report_every = max(frames // 200, 1)
     for t in range(frames):
-        log.data_queue[t], log.energy_queue[t] = data_queue, energy_queue
+        log.data_queue_mbit[t], log.energy_queue[t] = data_queue, energy_queue
         gain, estimate, arrival = world.channel_gain[t], world.estimated_gain[t], world.arrival_mbit[t]
         frame = Frame(cell, estimate.copy(), data_queue.copy(), energy_queue.copy())  # policies cannot change the world
         asked = time.perf_counter_ns()
@@ -99,38 +100,34 @@ def run_in_world(
         log.decision_us[t] = (time.perf_counter_ns() - asked) * 1e-3
         with _named(t):
             share = log.decide(t, decision, cell)
-        decided = log.offload[t], log.transmit_power[t], log.frequency[t], share
-        if log.ideal:
+        decided = log.offload[t], log.transmit_power_w[t], log.cpu_frequency_hz[t], share
+        if ideal:
             log.objective[t] = carry_out_as_assumed(
-                cell, gain, arrival, data_queue, energy_queue, *decided, log.rate[t], log.power[t]
+                cell, gain, arrival, data_queue, energy_queue, *decided, log.rate_mbps[t], log.power_w[t]
             )
         else:
             log.objective[t], log.promised_objective[t] = _step_imperfect(
-                cell, gain, estimate, residual, arrival, data_queue, energy_queue, *decided, log.rate[t],
-                log.promised_rate[t], log.power[t],
+                cell, gain, estimate, residual, arrival, data_queue, energy_queue, *decided, log.rate_mbps[t],
+                log.promised_rate_mbps[t], log.power_w[t],
             )  # fmt: skip
         if progress is not None and (t + 1) % report_every == 0:
             progress(t + 1)
     end = RunState(data_queue, energy_queue, rng.bit_generator.state)
-    return Trace(
-        scenario, seed, world.channel_gain, world.estimated_gain, world.arrival_mbit, log.data_queue, log.energy_queue,
-        log.offload, log.transmit_power, log.time_share, log.frequency, log.rate, log.promised_rate, log.power,
-        log.objective, log.promised_objective, log.upper_bound, tuple(log.status), log.notes, log.decision_us,
-        time.perf_counter() - began, end,
-    )  # fmt: skip
+    drawn = (world.channel_gain, world.estimated_gain, world.arrival_mbit)
+    logged: dict[str, Any] = vars(log) | {"status": tuple(log.status)}
+    return Trace(scenario, seed, *drawn, **logged, wall_s=time.perf_counter() - began, end=end)
 
 
 class _Log:
-    """The arrays of a trace, filled frame by frame; promised and reached ones are the same in an ideal world."""
+    """The fields of a trace, filled frame by frame; promised and reached ones are the same in an ideal world."""
 
     def __init__(self, frames: int, devices: int, ideal: bool) -> None:
-        self.ideal = ideal
         shape = (frames, devices)
-        self.data_queue, self.energy_queue = np.empty(shape), np.empty(shape)
+        self.data_queue_mbit, self.energy_queue = np.empty(shape), np.empty(shape)
         self.offload = np.zeros(shape, dtype=np.bool_)
-        self.transmit_power, self.time_share, self.frequency = (np.empty(shape) for _ in range(3))
-        self.rate, self.power, self.objective = np.empty(shape), np.empty(shape), np.empty(frames)
-        self.promised_rate = self.rate if ideal else np.empty(shape)
+        self.transmit_power_w, self.time_share, self.cpu_frequency_hz = (np.empty(shape) for _ in range(3))
+        self.rate_mbps, self.power_w, self.objective = np.empty(shape), np.empty(shape), np.empty(frames)
+        self.promised_rate_mbps = self.rate_mbps if ideal else np.empty(shape)
         self.promised_objective = self.objective if ideal else np.empty(frames)
         self.upper_bound, self.decision_us = np.full(frames, np.nan), np.empty(frames)
         self.status: list[Status] = []
@@ -144,8 +141,8 @@ class _Log:
         """
         check_shapes(decision, cell.devices)
         self.offload[t] = decision.offload
-        self.transmit_power[t] = decision.transmit_power_w
-        self.frequency[t] = decision.cpu_frequency_hz
+        self.transmit_power_w[t] = decision.transmit_power_w
+        self.cpu_frequency_hz[t] = decision.cpu_frequency_hz
         share = AT_ONCE if decision.time_share is None else np.asarray(decision.time_share, dtype=np.float64)
         self.time_share[t] = self.offload[t] if decision.time_share is None else share
         if decision.upper_bound is not None:
@@ -155,7 +152,7 @@ class _Log:
             if name not in self.notes:
                 self.notes[name] = np.full(self.objective.size, np.nan)
             self.notes[name][t] = number
-        decided = self.offload[t], self.transmit_power[t], self.frequency[t], self.time_share[t]
+        decided = self.offload[t], self.transmit_power_w[t], self.cpu_frequency_hz[t], self.time_share[t]
         if not within_limits(cell.max_transmit_power_w, cell.max_frequency_hz, *decided, share.size > 0):
             refuse(cell, *decided)
         return share

@@ -11,13 +11,7 @@ from numpy.typing import NDArray
 from quedge.errors import not_allowed
 from quedge.model.frame import Range
 from quedge.model.scenario import Scenario
-from quedge.simulation.processes import (
-    ArrivalProcess,
-    ChannelProcess,
-    ExponentialArrivals,
-    RicianFading,
-    estimate_gain,
-)
+from quedge.simulation.processes import ArrivalProcess, ChannelProcess, ExponentialArrivals, RicianFading, estimate_gain
 
 
 class World(NamedTuple):

@@ -2,15 +2,7 @@
 
 from quedge.experiments.beyond.sweeps import BEYOND
 from quedge.experiments.experiment import Experiment, Grid
-from quedge.experiments.presentation import (
-    DELAY_P95,
-    OBJECTIVE_RATIO,
-    OFFLOAD_RATIO,
-    POWER,
-    QUEUE,
-    Ranking,
-    Table,
-)
+from quedge.experiments.presentation import DELAY_P95, OBJECTIVE_RATIO, OFFLOAD_RATIO, POWER, QUEUE, Ranking, Table
 from quedge.experiments.results import Results, listed
 from quedge.policy.registry import BESIDE, BEST_PAIR, BEST_SINGLE, PAPER_SCHEMES
 from quedge.simulation.recordings.recording import MUNICH_FRAMES, MUNICH_SCENARIO, MunichWalk

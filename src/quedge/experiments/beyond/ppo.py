@@ -3,15 +3,7 @@
 from quedge.experiments.beyond.sweeps import BEYOND
 from quedge.experiments.experiment import Contender, Experiment, Grid
 from quedge.experiments.model_free.ppo import Ppo
-from quedge.experiments.presentation import (
-    OBJECTIVE_RATIO,
-    OFFLOAD_RATIO,
-    POWER,
-    QUEUE,
-    Measure,
-    Ranking,
-    Table,
-)
+from quedge.experiments.presentation import OBJECTIVE_RATIO, OFFLOAD_RATIO, POWER, QUEUE, Measure, Ranking, Table
 from quedge.experiments.probes.simulation import LearningCost
 from quedge.experiments.results import Results, downwards, listed
 from quedge.policy.registry import BEST_PAIR, EQUIVARIANT, EXACT, LYDROO_NOMA

@@ -120,12 +120,7 @@ LEVELS_ALONE = Experiment(
     caption=("An STM32F411 with ChaCha20-Poly1305, one line per security level; the cells are those of `beyond-pqc`."),
     grids=[Grid([EXACT], cells(LEVELS, MODULES[:1]), frames=FRAMES, seeds=SEEDS)],
     probe=SecuredSimulation(),
-    figure=Sweep(
-        "rekey_frames",
-        [CIRCUIT_POWER, PAYLOAD_FACTOR, QUEUE],
-        lines=("suite",),
-        logarithmic=True,
-    ),
+    figure=Sweep("rekey_frames", [CIRCUIT_POWER, PAYLOAD_FACTOR, QUEUE], lines=("suite",), logarithmic=True),
     chapter=BEYOND,
     result=found_by_level,
 )

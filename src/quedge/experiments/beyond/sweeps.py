@@ -44,10 +44,7 @@ ARRIVALS = Experiment(
     caption="Means over the second half of a run.",
     grids=[Grid(COMPARED, vary(arrival_rate_mbps=ARRIVAL_RATES))],
     figure=Sweep("arrival_rate_mbps", [QUEUE, POWER, OFFLOAD_RATIO, OBJECTIVE_RATIO]),
-    table=Table(
-        [("arrival_rate_mbps", "λ (Mbit/s)")],
-        [QUEUE, POWER, OFFLOAD_RATIO, OBJECTIVE_RATIO],
-    ),
+    table=Table([("arrival_rate_mbps", "λ (Mbit/s)")], [QUEUE, POWER, OFFLOAD_RATIO, OBJECTIVE_RATIO]),
     chapter=BEYOND,
     result=lambda found: f"Data queue {_queues_at(found, arrival_rate_mbps=3.2)}.",
 )
@@ -69,11 +66,7 @@ CIRCUIT_POWER = Experiment(
     caption="Means over the second half of a run; crosses are the paper's Figure 7.",
     grids=[Grid(COMPARED, vary(pqc_power_w=PQC_POWERS_W))],
     figure=Sweep("pqc_power_w", [OFFLOAD_RATIO, POWER, QUEUE, OBJECTIVE_RATIO], marks=figure7_marks()),
-    table=Table(
-        [("pqc_power_w", "P_q (W)")],
-        [OFFLOAD_RATIO, POWER, QUEUE, OBJECTIVE_RATIO],
-        figure7_marks(),
-    ),
+    table=Table([("pqc_power_w", "P_q (W)")], [OFFLOAD_RATIO, POWER, QUEUE, OBJECTIVE_RATIO], figure7_marks()),
     remarks=[AVERAGING],
     chapter=BEYOND,
     result=found_ratios,

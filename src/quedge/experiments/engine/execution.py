@@ -197,10 +197,7 @@ class Ran(NamedTuple):
 
 
 def run_missing(
-    jobs: Iterable[Job],
-    store: Store,
-    workers: Workers,
-    progress: Callable[[Progress], None] | None = None,
+    jobs: Iterable[Job], store: Store, workers: Workers, progress: Callable[[Progress], None] | None = None
 ) -> Ran:
     """Run the jobs whose findings are not in the store, and keep each there as soon as it has run.
 

@@ -194,10 +194,7 @@ def draw_pareto_front(figure: ParetoFront, rows: Sequence[Row]) -> Any:
 
 def _draw_line(axis: Any, points: Points, name: str, style: LineStyle) -> Any:
     x, y = _line(points, name)
-    return axis.plot(
-        x, y, color=style.color, linestyle=style.dashes, linewidth=style.width, marker=style.marker, markersize=4.5,
-        zorder=style.order,
-    )[0]  # fmt: skip
+    return axis.plot(x, y, marker=style.marker, markersize=4.5, **style.look)[0]
 
 
 def _line(points: Points, name: str) -> tuple[list[float], list[float]]:

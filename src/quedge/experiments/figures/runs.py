@@ -19,7 +19,7 @@ from quedge.experiments.figures.style import (
     styles_of,
     write_thousands,
 )
-from quedge.experiments.presentation import ENERGY_QUEUE, OFFLOAD_RATIO, POWER, QUEUE, Level, Measure
+from quedge.experiments.presentation import ENERGY_QUEUE, OFFLOAD_RATIO, POWER, QUEUE, Measure, budget_of
 from quedge.simulation.measures import over_time
 from quedge.simulation.trace import Trace
 
@@ -97,20 +97,15 @@ def _draw_panel(
     """Draw one measure of all runs; returns the lines by name."""
     lines: dict[str, Any] = {}
     for name, trace in traces.items():
-        style = styles[name]
         at, mean = moving_average(over_time(trace)[panel.name], int(trace.frames * _WINDOW_SHARE))
         marker = "o" if at.size == 1 else None  # a single point is no line
-        (lines[name],) = axis.plot(
-            at, mean, color=style.color, linestyle=style.dashes, linewidth=style.width, marker=marker,
-            zorder=style.order,
-        )  # fmt: skip
+        (lines[name],) = axis.plot(at, mean, marker=marker, **styles[name].look)
     axis.set_xlim(0, max(trace.frames for trace in traces.values()))
     style_axes(axis)
     if panel.scale == "queue":
         scale_queue(axis, np.concatenate([line.get_ydata() for line in lines.values()]))
     elif panel is POWER:
-        scenario = next(iter(traces.values())).scenario
-        mark_level(axis, Level(float(scenario.per_device("power_budget_w").mean()), "budget"))
+        mark_level(axis, budget_of(next(iter(traces.values())).scenario))
     else:
         axis.set_ylim(-0.03, 1.03)
     return lines

@@ -29,9 +29,10 @@ class LineStyle(NamedTuple):
         return 3.6 + 0.6 * self.width
 
     @property
-    def order(self) -> float:
-        """Thin lines lie over thick ones, so that both are seen where two policies agree."""
-        return 3.0 - 0.1 * self.width
+    def look(self) -> dict[str, Any]:
+        """Matplotlib's arguments for the line; thin lines lie over thick ones, so that both can be seen."""
+        order = 3.0 - 0.1 * self.width
+        return {"color": self.color, "linestyle": self.dashes, "linewidth": self.width, "zorder": order}
 
 
 DASHED, DOTTED, DASH_DOTTED, SHORT_DASHED = (0, (5, 2)), (0, (1.2, 1.4)), (0, (6, 1.5, 1.2, 1.5)), (0, (2.6, 1.6))

@@ -107,10 +107,7 @@ def _draw_panel(
 def _draw_line(axis: Any, line: Sequence[Row], style: LineStyle, panel: Measure) -> Any:
     x, value = [row.x for row in line], np.array([row.value for row in line])
     low, high = (np.array([getattr(row, end) for row in line]) for end in ("low", "high"))
-    look = {
-        "color": style.color, "linestyle": style.dashes, "linewidth": style.width, "marker": style.marker,
-        "markersize": style.marker_size, "zorder": style.order,
-    }  # fmt: skip
+    look = {**style.look, "marker": style.marker, "markersize": style.marker_size}
     if panel.quartiles:
         axis.fill_between(x, low, high, color=style.color, alpha=0.18, linewidth=0.0)
         return axis.plot(x, value, **look)[0]

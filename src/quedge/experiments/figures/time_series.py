@@ -60,10 +60,7 @@ def _draw_line(axis: Any, line: Sequence[Row], style: LineStyle) -> Any:
     x, value, low, high = (np.array([getattr(row, end) for row in line]) for end in ("x", "value", "low", "high"))
     if np.isfinite(high).any():
         axis.fill_between(x, low, high, color=style.color, alpha=0.16, linewidth=0.0)
-    return axis.plot(
-        x, value, color=style.color, linestyle=style.dashes, linewidth=style.width, zorder=style.order,
-        marker="o" if len(line) == 1 else None,
-    )[0]  # fmt: skip
+    return axis.plot(x, value, marker="o" if len(line) == 1 else None, **style.look)[0]
 
 
 def _draw_mean(axis: Any, value: float, style: LineStyle) -> None:

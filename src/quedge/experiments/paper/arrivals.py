@@ -21,9 +21,7 @@ def arrival_experiment(
         caption="Data queue and power per device, weighted rate of the cell; means over the second half of a run.",
         grids=[Grid([*PAPER_SCHEMES, *BESIDE], vary(arrival_rate_mbps=rates))],
         figure=Sweep(
-            "arrival_rate_mbps",
-            [QUEUE._replace(level=queue_level), POWER, RATE],
-            marks=arrival_rate_marks(figure),
+            "arrival_rate_mbps", [QUEUE._replace(level=queue_level), POWER, RATE], marks=arrival_rate_marks(figure)
         ),
         remarks=[RATE_TRAP, *remarks],
         result=lambda found: (

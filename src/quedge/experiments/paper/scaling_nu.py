@@ -3,16 +3,7 @@
 from quedge.experiments.experiment import Experiment, Grid, vary
 from quedge.experiments.paper.weight_v import shortest_queue
 from quedge.experiments.paper_numbers import by_line, table3_marks
-from quedge.experiments.presentation import (
-    AVERAGING,
-    ENERGY_QUEUE,
-    POWER,
-    QUEUE,
-    RATE,
-    RATE_TRAP,
-    Table,
-    TimeSeries,
-)
+from quedge.experiments.presentation import AVERAGING, ENERGY_QUEUE, POWER, QUEUE, RATE, RATE_TRAP, Table, TimeSeries
 from quedge.experiments.results import Results
 from quedge.policy.registry import BESIDE, LYDROO_NOMA
 

@@ -121,8 +121,4 @@ class LearningCost:
         trace = job.simulate()
         if learns:
             experience, cpu_s = job.frames, time.process_time() - began
-        return {
-            **self.simulation.measured(trace),
-            "experience_frames": float(experience),
-            "learning_cpu_s": cpu_s,
-        }
+        return {**self.simulation.measured(trace), "experience_frames": float(experience), "learning_cpu_s": cpu_s}

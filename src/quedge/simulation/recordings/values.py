@@ -19,12 +19,7 @@ _MAX_LISTED = 20  # names in a message
 
 
 def refuse_bad_values(
-    path: Path,
-    called: str,
-    column: str,
-    values: NDArray[np.float64],
-    first_frame: int = 0,
-    first_device: int = 0,
+    path: Path, called: str, column: str, values: NDArray[np.float64], first_frame: int = 0, first_device: int = 0
 ) -> None:
     """Refuse values that are not allowed.
 

@@ -25,19 +25,7 @@ _OPTIMUM_TOLERANCE = 1e-4  # relative
 
 
 class StepResult(NamedTuple):
-    """The result of a frame; arrays of shape (cells, devices), the last three of shape (cells,).
-
-    Attributes:
-        offload: true where a device offloaded.
-        transmit_power_w: transmit powers p (W).
-        cpu_frequency_hz: CPU frequencies f (Hz).
-        rate_mbps: rates r that were reached (Mbit/s).
-        promised_rate_mbps: rates of the same powers with true estimates and perfect cancellation (Mbit/s).
-        power_w: total powers e (W).
-        objective: objective (17) that was reached.
-        promised_objective: objective (17) under the promised rates.
-        reward: the reward.
-    """
+    """The result of a frame, as in `Trace`; of shape (cells, devices), the last three, with the reward, of (cells,)."""
 
     offload: NDArray[np.bool_]
     transmit_power_w: NDArray[np.float64]
@@ -51,15 +39,7 @@ class StepResult(NamedTuple):
 
 
 class States(NamedTuple):
-    """States at the start of a frame, and the arrivals in it; arrays of shape (cells, devices).
-
-    Attributes:
-        channel_gain: power gains h (W/W).
-        channel_estimate: power gains as they are observed (W/W).
-        data_queue_mbit: data queues Q (Mbit).
-        energy_queue: virtual energy queues Y.
-        arrival_mbit: arrivals during the frame (Mbit); no decision may depend on them.
-    """
+    """The start of a frame, and the arrivals in it, as in `Trace`; of shape (cells, devices)."""
 
     channel_gain: NDArray[np.float64]
     channel_estimate: NDArray[np.float64]
