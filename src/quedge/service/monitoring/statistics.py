@@ -143,7 +143,8 @@ class CellStatistics:
         last: the last frame; None before the first one.
         counts: frames by who decided; reports `repeated` and `refused`; `device_frames`, those of them in which the
             device `offloaded`, and the sum of their `power_w`.
-        decision_times, answer_times: histograms over all frames and all answers.
+        decision_times: histogram over all frames.
+        answer_times: histogram over all answers.
         points: the last seconds in which something happened, each a JSON array in the order of `POINT_COLUMNS`.
     """
 
