@@ -46,11 +46,11 @@ nitpick_ignore_regex = [
     # other projects' names: their inventories would have to be fetched from the network
     (
         "py:.*",
-        r"(np|numpy|collections|concurrent|enum|grpc|gymnasium|hashlib|importlib|pathlib|pyarrow|pydantic|socket|torch|typing)\..*",
+        r"(np|numpy|asyncio|collections|concurrent|cryptography|datetime|enum|grpc|gymnasium|hashlib|importlib|pathlib)\..*"
+        r"|(pyarrow|pydantic|socket|torch|typing)\..*",
     ),
-    ("py:class", r"datetime\..*"),
     # arrays and paths, as signatures write them
-    ("py:class", r"ArrayLike|Bools|Floats|Floats32|Ints|NDArray|Path|PerDevice"),
+    ("py:class", r"ArrayLike|Bools|Floats|_?Floats32|Ints|NDArray|Path|PerDevice"),
     ("py:class", r"quedge\..*\.(_\w+|T)"),  # private classes and type variables have no page
     ("py:class", r"pb\..*|quedge\.service\.(quedge_pb2|methods)\..*"),  # generated from quedge.proto
     # inner parts that have no page

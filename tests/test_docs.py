@@ -51,10 +51,20 @@ def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
 
 def test_every_public_name_is_described_on_one_page() -> None:
     pages = "\n".join(page.read_text(encoding="utf-8") for page in DOCS.glob("api/*.md"))
-    described = re.findall(r"^\.\. auto(?:class|function|exception):: quedge\.(\w+)$", pages, flags=re.MULTILINE)
+    described = re.findall(r"^\.\. auto(?:class|data|exception|function):: quedge\.(\w+)$", pages, flags=re.MULTILINE)
     assert sorted(described) == sorted([*quedge.__all__, *CLIENTS])
 
 
 def test_a_floor_that_is_described_is_a_floor_of_the_package() -> None:
     floors = {folder.name for folder in (ROOT / "src" / "quedge").iterdir() if (folder / "__init__.py").exists()}
     assert {page.stem.replace("-", "_") for page in DOCS.glob("api/*.md")} == floors
+
+
+def test_the_files_that_a_contributor_is_sent_to_are_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([\w.]+(?:/[\w.-]+)*(?:/|\.py|\.md))`", text[text.index("## Where to add what") :])
+    assert len(named) > 20
+    for path in named:
+        above = ROOT if path.startswith(("tests/", "docs/", "src/")) else ROOT / "src" / "quedge"
+        if "NAME" not in path and path != "__init__.py":
+            assert (above / path).exists(), path

@@ -110,4 +110,4 @@ def test_agents_learn_are_kept_and_run(folder: Path) -> None:
     assert trained.returncode == 0, trained.stderr
     done = bare("run", "--agent", "agent.npz", "--set", "devices=5", "--frames", "5", "--json", folder=folder)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["policy"] == "lydroo-noma"
+    assert json.loads(done.stdout)["policy"] == "equivariant"

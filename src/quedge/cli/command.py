@@ -98,8 +98,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: what follows the command's name; `sys.argv` by default.
 
     Returns:
-        The exit status: 0; 1 where something failed; 2 for an error of use; 130 after Ctrl-C; 141 where nobody reads
-        the output any more.
+        0, or 1 where something failed, 2 for an error of use, 130 after Ctrl-C, 141 where nobody reads the output any
+        more.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     for name in ("stdout", "stderr"):

@@ -19,7 +19,7 @@ from quedge.model.scenario import PARAMETERS, Scenario
 from quedge.model.security import SUITE_KEYS
 from quedge.policy.learners import LEARNERS, converted, lydroo_of_object, settings_object
 from quedge.policy.lydroo import AgentState, Lydroo, TrainedLydroo
-from quedge.policy.lydroo.archive import archive_of, parts_of
+from quedge.policy.lydroo.archive import Parts, archive_of, parts_of
 from quedge.simulation.trace import RunState
 from quedge.simulation.training import Training
 
@@ -144,7 +144,7 @@ def save_agent(path: Path, config: TrainingConfig, training: Training) -> None:
         "frames": training.frames,
         "random_state": training.run.random_state,
     }
-    content = {
+    content: Parts = {
         "format": _FORMAT,
         "version": _VERSION,
         "course": json.dumps(config._asdict()),

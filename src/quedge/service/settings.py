@@ -71,7 +71,7 @@ def cpu_latency_lock(device: Path = LATENCY_DEVICE) -> IO[bytes]:
         device: Linux's latency device.
 
     Returns:
-        The open device; processors may sleep again once it is closed, or the process has ended.
+        The device, held open; processors may sleep again once it is closed or the process has ended.
 
     Raises:
         ValueError: it is not there, or may not be written; the message names the option.

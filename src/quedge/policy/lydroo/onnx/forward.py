@@ -9,7 +9,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from quedge.policy.lydroo.network import wrong_devices
-from quedge.policy.lydroo.onnx.graph import DEVICES, FEATURES, LOGITS
+from quedge.policy.lydroo.onnx import DEVICES, FEATURES, LOGITS
 
 _GRAPH, _NODE, _INPUT = 7, 1, 1  # ModelProto.graph, GraphProto.node, NodeProto.input
 _VARINT, _EIGHT_BYTES, _BYTES, _FOUR_BYTES = 0, 1, 2, 5

@@ -10,16 +10,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from quedge.policy.lydroo.network import Actor, MlpActor, SharedActor, Weights
-
-FEATURES = "features"
-"""What the actor sees, as `device_features` gives it: float32, shape (devices, features)."""
-
-LOGITS = "logits"
-"""The relaxed decision before the sigmoid: float32, shape (devices,)."""
-
-DEVICES = "devices"
-"""Name of the axis of the devices, where their number is free."""
-
+from quedge.policy.lydroo.onnx import DEVICES, FEATURES, LOGITS
 
 OPSET, IR_VERSION = 17, 8  # as old as the graph allows, so that old runtimes run it
 
