@@ -114,8 +114,8 @@ def test_estimates_are_reported_and_an_imperfect_scenario_violates_nothing(
     monkeypatch.setattr(Audit, "check", listening)
     found = emulate(SCENARIO, played, dataclasses.replace(stage, as_base_station=True))
     assert (found.violations, found.answered) == (0, 100)
-    np.testing.assert_array_equal(reported, played.world.told_gain)
-    assert (played.world.told_gain != played.world.channel_gain).all()
+    np.testing.assert_array_equal(reported, played.world.estimated_gain)
+    assert (played.world.estimated_gain != played.world.channel_gain).all()
 
 
 def test_a_secured_scenario_violates_nothing() -> None:

@@ -21,7 +21,7 @@ from quedge.files.policies import ALLOWED, policies_by_name
 from quedge.files.scenario import Given, read_scenario
 from quedge.model.cell import Cell, cell_of
 from quedge.model.frame import Decision, Frame, checked_frame
-from quedge.policy.policy import Learner, Policy, begun
+from quedge.policy.policy import Learner, Policy, agent_for
 
 _FIELDS = ("channel_gain", "data_queue_mbit", "energy_queue")
 _MOST_DEVICES = 100_000
@@ -51,7 +51,7 @@ def answer_lines(lines: Iterable[bytes], given: Given, policy: Policy | Learner)
         try:
             frame = _frame_of(line, cell_for)
             if agent is None:
-                agent = begun(policy, frame.cell.devices, rng)
+                agent = agent_for(policy, frame.cell.devices, rng)
             answer = answer_object(agent.decide(frame, rng))  # an agent may have been made for other devices
         except ValueError as error:
             yield _error(str(error), number), False

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.model.frame import ENERGY_QUEUE, Decision, Frame, Status, packed_frame, unpacked_cell
+from quedge.model.frame import ENERGY_QUEUE, Allocation, Decision, Frame, Status, packed_frame, unpacked_frame
 from quedge.model.kernels import Bools, Floats, kernel
-from quedge.model.uplink import AT_ONCE, carry_out_as_assumed
+from quedge.model.uplink import Reception, decoding_order, step
 
 _HIGHEST_ENERGY_QUEUE = ENERGY_QUEUE.highest
 
@@ -38,9 +38,7 @@ class Brought(NamedTuple):
 
 def brought_by(frame: Frame, decision: Decision) -> Brought:
     """What a decision within its limits brings in a frame."""
-    share = AT_ONCE if decision.time_share is None else decision.time_share
-    chosen = decision.transmit_power_w, decision.cpu_frequency_hz, share
-    return Brought(*_brought(*packed_frame(frame), decision.offload, *chosen))
+    return Brought(*_brought(*packed_frame(frame), *decision.allocation))
 
 
 @kernel
@@ -48,13 +46,14 @@ def _brought(
     numbers: Floats, each: Floats, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats,
     offload: Bools, transmit_power_w: Floats, cpu_frequency_hz: Floats, time_share: Floats,
 ) -> tuple[Floats, Floats, Floats, Floats, float]:  # fmt: skip
-    cell, devices = unpacked_cell(numbers, each), channel_gain.size
-    rate_mbps, power_w, nothing = np.empty(devices), np.empty(devices), np.zeros(devices)
+    cell = unpacked_frame(numbers, each, channel_gain, data_queue_mbit, energy_queue).cell
+    devices = channel_gain.size
+    rate_mbps, power_w, no_arrivals = np.empty(devices), np.empty(devices), np.zeros(devices)
     data_queue_mbit, energy_queue = data_queue_mbit.copy(), energy_queue.copy()
-    objective = carry_out_as_assumed(
-        cell, channel_gain, nothing, data_queue_mbit, energy_queue, offload, transmit_power_w, cpu_frequency_hz,
-        time_share, rate_mbps, power_w,
-    )  # fmt: skip
+    frame = Frame(cell, channel_gain, data_queue_mbit, energy_queue)
+    allocation = Allocation(offload, transmit_power_w, cpu_frequency_hz, time_share)
+    reception = Reception(decoding_order(channel_gain), channel_gain, 0.0)
+    objective = step(frame, reception, allocation, no_arrivals, rate_mbps, power_w)
     for i in range(devices):
         energy_queue[i] = min(energy_queue[i], _HIGHEST_ENERGY_QUEUE)
     return rate_mbps, power_w, data_queue_mbit, energy_queue, objective

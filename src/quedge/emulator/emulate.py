@@ -147,7 +147,7 @@ class _Watchers:
 
 
 async def _play(script: Script, stage: Stage, frame_s: float, reporters: Reporters, watchers: _Watchers) -> None:
-    gains, arrivals = script.world.told_gain, script.world.arrival_mbit
+    gains, arrivals = script.world.estimated_gain, script.world.arrival_mbit
     unreported = np.zeros(gains.shape[1])
     watchers.tally.begin()
     begun = time.perf_counter()

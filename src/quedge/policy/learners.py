@@ -11,6 +11,7 @@ from typing import Any
 from quedge.allocation.greedy import NomaGreedy
 from quedge.allocation.sca import NomaSca
 from quedge.allocation.tdma import Tdma
+from quedge.errors import not_allowed, one_of
 from quedge.policy.lydroo import (
     Inputs,
     Lydroo,
@@ -114,7 +115,7 @@ def _noisy(quantiser: object, noise: Mapping[str, Any]) -> NoisyOrderPreserving:
         changed["copy"] = NoisyCopy(_choice("noisy_copy", changed["copy"], dict.fromkeys(NoisyCopy)))
     level = changed.get("noise", quantiser.noise)
     if isinstance(level, bool) or not isinstance(level, (int, float)):
-        raise ValueError(f"noise: {level!r} is not allowed; it must be a number")
+        raise not_allowed("noise", level, "a number")
     return dataclasses.replace(quantiser, **changed)
 
 
@@ -133,7 +134,7 @@ def settings_object(lydroo: Lydroo) -> dict[str, Any]:
         plain[name] = None if kind_name is None else {"kind": kind_name, **dataclasses.asdict(part)}
     for name, kinds in {"allocator": _ALLOCATORS, **_PARTS}.items():
         if plain[name] is None:
-            raise ValueError(f"{name}: {getattr(lydroo, name)!r} is not allowed; it must be one of {', '.join(kinds)}")
+            raise not_allowed(name, getattr(lydroo, name), one_of(kinds))
     return plain
 
 
@@ -191,5 +192,5 @@ def _value(text: str) -> Any:
 
 def _choice(name: str, value: Any, allowed: Mapping[str, Any]) -> str:
     if not isinstance(value, str) or value not in allowed:
-        raise ValueError(f"{name}: {value!r} is not allowed; it must be one of {', '.join(allowed)}")
+        raise not_allowed(name, value, one_of(allowed))
     return value

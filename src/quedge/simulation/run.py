@@ -10,14 +10,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.model.cell import Cell, cell_of
-from quedge.model.frame import Frame, Status
-from quedge.model.kernels import Bools, Floats, kernel
-from quedge.model.limits import check_shapes, refuse, within_limits
+from quedge.model.cell import cell_of
+from quedge.model.frame import NO_TIME_SHARES, Allocation, Frame, Status
+from quedge.model.limits import check_allocation, check_shapes
 from quedge.model.scenario import Scenario
-from quedge.model.terms import decoding_order
-from quedge.model.uplink import AT_ONCE, carry_out, carry_out_as_assumed, promise
-from quedge.policy.policy import Learner, Policy, begun, check_policy
+from quedge.model.uplink import predicted_outcome, step_frame
+from quedge.policy.policy import Learner, Policy, agent_for, check_policy
 from quedge.simulation.measures import Summary, first_settled_frame, summarise
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
 from quedge.simulation.trace import RunState, Trace
@@ -82,36 +80,37 @@ def run_in_world(
     began = time.perf_counter()
     cell = cell_of(scenario)
     frames, devices = world.channel_gain.shape
-    told_gain, residual = world.told_gain, scenario.residual_sic_share
-    as_assumed = world.tells_the_truth and residual == 0.0
+    estimated_gain, residual = world.estimated_gain, scenario.residual_sic_share
+    is_ideal = world.has_perfect_csi and residual == 0.0
     rng = random_streams(seed).policy
     data_queue, energy_queue = np.zeros(devices), np.zeros(devices)
     if start is not None:
         rng.bit_generator.state = start.random_state
         data_queue[:], energy_queue[:] = start.data_queue_mbit, start.energy_queue
-    agent = begun(policy, devices, rng)
+    agent = agent_for(policy, devices, rng)
     data_queues, energy_queues = np.empty((frames, devices)), np.empty((frames, devices))
     offload = np.zeros((frames, devices), dtype=np.bool_)
     transmit, time_share, frequency, rate, power = (np.empty((frames, devices)) for _ in range(5))
     objective, upper_bound, decision_us = np.empty(frames), np.full(frames, np.nan), np.empty(frames)
-    promised_rate = rate if as_assumed else np.empty((frames, devices))
-    promised_objective = objective if as_assumed else np.empty(frames)
+    predicted_rate = rate if is_ideal else np.empty((frames, devices))
+    predicted_objective = objective if is_ideal else np.empty(frames)
     status: list[Status] = []
     notes: dict[str, NDArray[np.float64]] = {}
     report_every = max(frames // 200, 1)
     for t in range(frames):
         data_queues[t] = data_queue
         energy_queues[t] = energy_queue
-        state = told_gain[t].copy(), data_queue.copy(), energy_queue.copy()  # a policy cannot change the world
-        frame = Frame(cell, *state)
+        state = estimated_gain[t].copy(), data_queue.copy(), energy_queue.copy()  # a policy cannot change the world
         asked = time.perf_counter_ns()
-        decision = agent.decide(frame, rng)
+        decision = agent.decide(Frame(cell, *state), rng)
         decision_us[t] = (time.perf_counter_ns() - asked) * 1e-3
         with _named(t):
             check_shapes(decision, devices)
-        offload[t] = decision.offload
-        transmit[t] = decision.transmit_power_w
-        frequency[t] = decision.cpu_frequency_hz
+            offload[t], transmit[t], frequency[t] = decision[:3]
+            share = NO_TIME_SHARES if decision.time_share is None else np.asarray(decision.time_share, dtype=np.float64)
+            time_share[t] = offload[t] if decision.time_share is None else share
+            allocation = Allocation(offload[t], transmit[t], frequency[t], share)
+            check_allocation(cell, allocation)
         if decision.upper_bound is not None:
             upper_bound[t] = decision.upper_bound
         status.append(decision.status)
@@ -119,57 +118,20 @@ def run_in_world(
             if name not in notes:
                 notes[name] = np.full(frames, np.nan)
             notes[name][t] = number
-        share = AT_ONCE if decision.time_share is None else np.asarray(decision.time_share, dtype=np.float64)
-        time_share[t] = offload[t] if decision.time_share is None else share
-        decided = offload[t], transmit[t], frequency[t], time_share[t]
-        if not within_limits(cell.max_transmit_power_w, cell.max_frequency_hz, *decided, share.size > 0):
-            with _named(t):
-                refuse(cell, *decided)
-        if as_assumed:
-            objective[t] = carry_out_as_assumed(
-                cell, world.channel_gain[t], world.arrival_mbit[t], data_queue, energy_queue,
-                offload[t], transmit[t], frequency[t], share, rate[t], power[t],
-            )  # fmt: skip
-        else:
-            objective[t], promised_objective[t] = _carry_out_otherwise(
-                cell, world.channel_gain[t], told_gain[t], residual, world.arrival_mbit[t], data_queue, energy_queue,
-                offload[t], transmit[t], frequency[t], share, rate[t], promised_rate[t], power[t],
-            )  # fmt: skip
+        frame = Frame(cell, estimated_gain[t], data_queue, energy_queue)
+        if not is_ideal:
+            predicted_rate[t], _, predicted_objective[t] = predicted_outcome(frame, allocation)
+        objective[t] = step_frame(
+            frame, allocation, world.channel_gain[t], residual, world.arrival_mbit[t], rate[t], power[t]
+        )
         if progress is not None and (t + 1) % report_every == 0:
             progress(t + 1)
     end = RunState(data_queue, energy_queue, rng.bit_generator.state)
     return Trace(
-        scenario, seed, world.channel_gain, told_gain, world.arrival_mbit, data_queues, energy_queues, offload,
-        transmit, time_share, frequency, rate, promised_rate, power, objective, promised_objective, upper_bound,
+        scenario, seed, world.channel_gain, estimated_gain, world.arrival_mbit, data_queues, energy_queues, offload,
+        transmit, time_share, frequency, rate, predicted_rate, power, objective, predicted_objective, upper_bound,
         tuple(status), notes, decision_us, time.perf_counter() - began, end,
     )  # fmt: skip
-
-
-@kernel
-def _carry_out_otherwise(
-    cell: Cell,
-    channel_gain: Floats,
-    told_gain: Floats,
-    residual_sic_share: float,
-    arrival_mbit: Floats,
-    data_queue_mbit: Floats,
-    energy_queue: Floats,
-    offload: Bools,
-    transmit_power_w: Floats,
-    cpu_frequency_hz: Floats,
-    time_share: Floats,
-    rate_mbps: Floats,
-    promised_rate_mbps: Floats,
-    power_w: Floats,
-) -> tuple[float, float]:
-    """As `carry_out_as_assumed`, where the world is not so; returns the objective (17), reached and promised."""
-    order, powers = decoding_order(told_gain), (offload, transmit_power_w, cpu_frequency_hz, time_share)
-    promised = promise(cell, order, told_gain, data_queue_mbit, energy_queue, *powers, promised_rate_mbps, power_w)
-    reached = carry_out(
-        cell, order, channel_gain, residual_sic_share, arrival_mbit, data_queue_mbit, energy_queue, *powers,
-        rate_mbps, power_w,
-    )  # fmt: skip
-    return reached, promised
 
 
 @contextmanager

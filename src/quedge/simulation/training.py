@@ -32,7 +32,7 @@ class Training(NamedTuple):
 def begin_training(settings: Lydroo, scenario: Scenario, seed: int) -> Training:
     """A fresh agent before its first frame, as `simulate` begins it."""
     rng = random_streams(seed).policy
-    agent = settings.begin(scenario.devices, rng)
+    agent = settings.new_agent(scenario.devices, rng)
     queues = np.zeros(scenario.devices), np.zeros(scenario.devices)
     return Training(agent, 0, RunState(*queues, rng.bit_generator.state))
 
@@ -74,7 +74,7 @@ def train(
 def world_digest(world: World) -> str:
     """A short text that no other world gives."""
     digest = hashlib.blake2b(digest_size=16)
-    told = () if world.tells_the_truth else (world.told_gain,)
+    told = () if world.has_perfect_csi else (world.estimated_gain,)
     for values in (world.channel_gain, world.arrival_mbit, *told):
         digest.update(repr(values.shape).encode())
         digest.update(values.tobytes())

@@ -34,19 +34,19 @@ class World(NamedTuple):
     channel_estimate: NDArray[np.float64] | None = None
 
     @property
-    def told_gain(self) -> NDArray[np.float64]:
+    def estimated_gain(self) -> NDArray[np.float64]:
         """Power gains as a policy is told them (W/W), shape (frames, devices)."""
         return self.channel_gain if self.channel_estimate is None else self.channel_estimate
 
     @property
-    def tells_the_truth(self) -> bool:
-        """Whether a policy is told the true gains."""
-        return self.told_gain is self.channel_gain
+    def has_perfect_csi(self) -> bool:
+        """Whether policies see the true gains."""
+        return self.estimated_gain is self.channel_gain
 
     def part(self, first: int, end: int) -> World:
         """The frames from `first` to before `end`."""
         gain = self.channel_gain[first:end]
-        told = gain if self.tells_the_truth else self.told_gain[first:end]
+        told = gain if self.has_perfect_csi else self.estimated_gain[first:end]
         return World(gain, self.arrival_mbit[first:end], told)
 
 

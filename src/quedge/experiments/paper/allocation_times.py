@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from quedge.allocation.greedy import NomaGreedy
-from quedge.allocation.sca import CvxpyClarabel, DirectClarabel, NomaSca
+from quedge.allocation.sca import CvxpyClarabel, NomaSca
 from quedge.allocation.tdma import Tdma
 from quedge.experiments.experiment import Experiment, Grid, NamedAllocator, vary
 from quedge.experiments.paper_numbers import table2_marks
@@ -21,7 +21,6 @@ GRIDS = [
             NamedAllocator("NOMA, greedy", NomaGreedy()),
             NamedAllocator("TDMA", Tdma()),
             NamedAllocator("SCA, compiled", NomaSca()),
-            NamedAllocator("SCA, Clarabel", NomaSca(solver=DirectClarabel())),
             NamedAllocator("SCA, CVXPY", NomaSca(solver=CvxpyClarabel())),
         ],
         vary(devices=DEVICES),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from quedge.experiments.job import Findings, Job, Series, Trainer
 from quedge.experiments.probes.drift import drift_of, means_of_stretches
 from quedge.model.frame import Status
-from quedge.policy.policy import Learner
+from quedge.policy.policy import is_learner
 from quedge.simulation.measures import delay_percentile, first_settled_frame, frame_optima, objective_ratios, summarise
 from quedge.simulation.trace import Trace
 
@@ -126,7 +126,7 @@ class LearningCost:
         if isinstance(job.policy, Trainer):
             policy, experience, cpu_s = job.policy.train(job.scenario, job.frames, job.seed, job.channel, job.arrivals)
             job = dataclasses.replace(job, policy=policy)
-        learns = isinstance(job.policy, Learner)
+        learns = is_learner(job.policy)
         if learns:
             dataclasses.replace(job, frames=2).simulate()  # compiles, which is no part of the learning
         began = time.process_time()

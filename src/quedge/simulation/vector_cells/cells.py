@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.model.cell import Cell, cell_of
-from quedge.model.frame import Frame
-from quedge.model.kernels import Floats, Floats32, kernel, uncounted
+from quedge.model.frame import NO_TIME_SHARES, Allocation, Frame
+from quedge.model.kernels import Floats, Floats32, kernel, without_refcount
 from quedge.model.scenario import Scenario
-from quedge.model.terms import Terms, empty_terms, fill_decoding_order
-from quedge.model.uplink import AT_ONCE, carry_out, promise
+from quedge.model.terms import Terms, empty_terms
+from quedge.model.uplink import Reception, fill_decoding_order, fill_outcome, step
 from quedge.policy.exact.exact import solve_frames
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
 from quedge.simulation.vector_cells.action import Actions, checked_actions, powers_of_choice, powers_of_shares
@@ -84,7 +84,7 @@ class SideBySide:
     as in `simulate`.
 
     Attributes:
-        as_assumed: whether the world is as it is told: true gains, perfect cancellation.
+        is_ideal: whether the world is as it is told: true gains, perfect cancellation.
     """
 
     def __init__(
@@ -122,10 +122,10 @@ class SideBySide:
         shape = (self.cells, scenario.devices)
         self._data_queue, self._energy_queue = np.zeros(shape), np.zeros(shape)
         self._channel_gain = np.empty((self.frames, *shape))  # of one frame after the other, as they are met
-        self._told_gain = self._channel_gain
+        self._estimated_gain = self._channel_gain
         if scenario.per_device("estimate_error").any():
-            self._told_gain = np.empty((self.frames, *shape))
-        self.as_assumed = self._told_gain is self._channel_gain and scenario.residual_sic_share == 0.0
+            self._estimated_gain = np.empty((self.frames, *shape))
+        self.is_ideal = self._estimated_gain is self._channel_gain and scenario.residual_sic_share == 0.0
         self._arrival = np.empty((self.frames, *shape))
         self._generators = [np.random.default_rng() for _ in range(self.cells)]
         self.frame = self.frames
@@ -154,8 +154,8 @@ class SideBySide:
             seed = int(self._generators[b].integers(_MOST_DRAWN_SEED)) if given is None else given
             world = draw_world(self.scenario, self.frames, seed, self._channel, self._arrivals)
             self._channel_gain[:, b], self._arrival[:, b] = world.channel_gain, world.arrival_mbit
-            if self._told_gain is not self._channel_gain:
-                self._told_gain[:, b] = world.told_gain
+            if self._estimated_gain is not self._channel_gain:
+                self._estimated_gain[:, b] = world.estimated_gain
             if given is not None:
                 self._generators[b] = np.random.default_rng(given)
             used.append(int(seed))
@@ -168,7 +168,7 @@ class SideBySide:
         """Where the cells stand. After the last frame, gains and arrivals are still the last frame's."""
         t = min(self.frame, self.frames - 1)
         gain = self._channel_gain[t].copy()
-        told = gain if self._told_gain is self._channel_gain else self._told_gain[t].copy()
+        told = gain if self._estimated_gain is self._channel_gain else self._estimated_gain[t].copy()
         return States(gain, told, self._data_queue.copy(), self._energy_queue.copy(), self._arrival[t].copy())
 
     def frame_of(self, cell: int) -> Frame:
@@ -180,7 +180,7 @@ class SideBySide:
         """What is observed of each cell's state, shape (cells, 3 · devices); see `observe`."""
         seen = np.empty((self.cells, OBSERVED * self.scenario.devices), np.float32)
         t = min(self.frame, self.frames - 1)
-        _observe_cells(self._cell, self._told_gain[t], self._data_queue, self._energy_queue, seen)
+        _observe_cells(self._cell, self._estimated_gain[t], self._data_queue, self._energy_queue, seen)
         return seen
 
     def optimum(self) -> Optimum:
@@ -208,13 +208,13 @@ class SideBySide:
         decided = checked_actions(self.actions, actions, self.cells, self.scenario.devices)
         t, following = self.frame, min(self.frame + 1, self.frames - 1)
         state = States(
-            self._channel_gain[t], self._told_gain[t], self._data_queue, self._energy_queue, self._arrival[t]
+            self._channel_gain[t], self._estimated_gain[t], self._data_queue, self._energy_queue, self._arrival[t]
         )
         before = (self._data_queue.copy(), self._energy_queue.copy()) if self._rewards_drift else None
         stepped, seen = self._room()
         _step_cells(
-            self._cell, self._terms, state, self._told_gain[following], self.scenario.residual_sic_share,
-            self.as_assumed, decided, stepped, seen,
+            self._cell, self._terms, state, self._estimated_gain[following], self.scenario.residual_sic_share,
+            self.is_ideal, decided, stepped, seen,
         )  # fmt: skip
         reward = stepped.objective
         if before is not None:
@@ -228,7 +228,7 @@ class SideBySide:
         shape = self._data_queue.shape
         transmit, frequency, rate, power = np.empty((4, *shape))
         objective, reward = np.empty((2, self.cells))
-        promised = (rate, objective) if self.as_assumed else (np.empty(shape), np.empty(self.cells))
+        promised = (rate, objective) if self.is_ideal else (np.empty(shape), np.empty(self.cells))
         stepped = Stepped(
             np.empty(shape, np.bool_), transmit, frequency, rate, promised[0], power, objective, promised[1], reward
         )
@@ -237,10 +237,10 @@ class SideBySide:
 
 @kernel
 def _observe_cells(
-    cell: Cell, told_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, seen: Floats32
+    cell: Cell, estimated_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, seen: Floats32
 ) -> None:
-    for b in range(told_gain.shape[0]):
-        observe(cell, told_gain[b], data_queue_mbit[b], energy_queue[b], seen[b])
+    for b in range(estimated_gain.shape[0]):
+        observe(cell, estimated_gain[b], data_queue_mbit[b], energy_queue[b], seen[b])
 
 
 @kernel
@@ -248,9 +248,9 @@ def _step_cells(
     cell: Cell,
     terms: Terms,
     state: States,
-    next_told_gain: Floats,
+    next_estimated_gain: Floats,
     residual_sic_share: float,
-    as_assumed: bool,
+    is_ideal: bool,
     actions: Floats32,
     stepped: Stepped,
     seen: Floats32,
@@ -260,24 +260,24 @@ def _step_cells(
     What is promised is filled where the world is not as assumed; where it is, its arrays are those of what is reached.
     `terms` is room for those of one cell after the other.
     """
-    cell, terms, state, stepped = uncounted(cell), uncounted(terms), uncounted(state), uncounted(stepped)
-    next_told_gain, actions, seen = uncounted(next_told_gain), uncounted(actions), uncounted(seen)
+    cell, terms, state, stepped = without_refcount((cell, terms, state, stepped))
+    next_estimated_gain, actions, seen = without_refcount((next_estimated_gain, actions, seen))
     cells, n = state.channel_gain.shape
     for b in range(cells):
-        told_gain, data, energy = state.channel_estimate[b], state.data_queue_mbit[b], state.energy_queue[b]
+        frame = Frame(cell, state.channel_estimate[b], state.data_queue_mbit[b], state.energy_queue[b])
         decided = stepped.offload[b], stepped.transmit_power_w[b], stepped.cpu_frequency_hz[b]
-        fill_decoding_order(told_gain, terms.device)
+        fill_decoding_order(frame.channel_gain, terms.device)
         if actions.shape[1] == n:
-            powers_of_choice(cell, terms, told_gain, data, energy, actions[b], *decided)
+            powers_of_choice(terms, frame, actions[b], *decided)
         else:
             powers_of_shares(cell, actions[b], *decided)
-        if not as_assumed:
-            stepped.promised_objective[b] = promise(
-                cell, terms.device, told_gain, data, energy, *decided, AT_ONCE, stepped.promised_rate_mbps[b],
-                stepped.power_w[b],
-            )  # fmt: skip
-        stepped.objective[b] = carry_out(
-            cell, terms.device, state.channel_gain[b], residual_sic_share, state.arrival_mbit[b], data, energy,
-            *decided, AT_ONCE, stepped.rate_mbps[b], stepped.power_w[b],
-        )  # fmt: skip
-        observe(cell, next_told_gain[b], data, energy, seen[b])
+        allocation = Allocation(*decided, NO_TIME_SHARES)
+        power_w = stepped.power_w[b]
+        if not is_ideal:
+            assumed = Reception(terms.device, frame.channel_gain, 0.0)
+            stepped.promised_objective[b] = fill_outcome(
+                frame, assumed, allocation, stepped.promised_rate_mbps[b], power_w
+            )
+        reception = Reception(terms.device, state.channel_gain[b], residual_sic_share)
+        stepped.objective[b] = step(frame, reception, allocation, state.arrival_mbit[b], stepped.rate_mbps[b], power_w)
+        observe(cell, next_estimated_gain[b], frame.data_queue_mbit, frame.energy_queue, seen[b])
