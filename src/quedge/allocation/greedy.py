@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from quedge.allocation.allocator import Choice, at_least_one, checked_offload
 from quedge.model.frame import Decision, Frame, packed_frame, unpacked_frame
-from quedge.model.kernels import Bools, Floats, kernel
+from quedge.model.kernels import Bools, Floats, kernel, without_refcount
 from quedge.model.terms import (
     Terms,
     chain_objective,
@@ -35,6 +35,7 @@ def greedy_level(terms: Terms, k: int, before: float) -> float:
 @kernel
 def greedy_levels(terms: Terms, offload: Bools, level: Floats) -> float:
     """Levels that the backward induction gives to a decision; fills `level`, returns the objective (17)."""
+    terms = without_refcount(terms)
     before = 1.0  # no interference for the last decoded, eq. (22)
     for k in range(offload.size):  # last decoded first, eq. (33)
         if offload[k]:

@@ -28,7 +28,7 @@ import numpy as np
 
 from quedge.model.cell import Cell
 from quedge.model.frame import Frame
-from quedge.model.kernels import Bools, Floats, Ints, inner_kernel, kernel
+from quedge.model.kernels import Bools, Floats, Ints, inner_kernel, kernel, without_refcount
 from quedge.model.uplink import (
     best_local_frequency,
     circuit_power,
@@ -73,7 +73,7 @@ def max_log_growth(cell: Cell, i: int, data_queue_mbit: float) -> float:
     rate = min(data_queue_mbit / cell.frame_s, cell.max_secured_mbps[i])
     if rate > 0.0:
         rate += cell.overhead_mbps[i]
-    return rate * math.log(2.0) / cell.uplink_mbps[i]
+    return float(rate * math.log(2.0) / cell.uplink_mbps[i])
 
 
 @kernel
@@ -81,16 +81,21 @@ def frame_terms(cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energ
     """The terms of a frame; arguments as in `Frame`."""
     terms = empty_terms(channel_gain.size)
     fill_decoding_order(channel_gain, terms.device)
+    state = without_refcount((cell, channel_gain, data_queue_mbit, energy_queue))
+    cell, channel_gain, data_queue_mbit, energy_queue = state
+    filled = without_refcount(terms)
     for k in range(channel_gain.size):
-        fill_device_terms(cell, k, channel_gain, data_queue_mbit, energy_queue, terms)
+        fill_device_terms(cell, k, channel_gain, data_queue_mbit, energy_queue, filled)
     return terms
 
 
 @kernel
 def empty_terms(devices: int) -> Terms:
     """Room for the terms of a frame."""
-    room = np.empty((7, devices))
-    return Terms(np.empty(devices, np.int64), room[0], room[1], room[2], room[3], room[4], room[5], room[6])
+    n = devices
+    return Terms(
+        np.empty(n, np.int64), np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n)
+    )
 
 
 @inner_kernel
@@ -147,6 +152,7 @@ def step_objective(terms: Terms, k: int, before: float, after: float) -> float:
 @kernel
 def chain_objective(terms: Terms, offload: Bools, level: Floats) -> float:
     """Objective (17) of a decision given by levels: `level[k]` is the level after device k."""
+    terms = without_refcount(terms)
     total = 0.0
     before = 1.0
     for k in range(offload.size):
@@ -176,6 +182,7 @@ def powers_of_levels(
 
     Source: eqs. (27), (28).
     """
+    terms, frame = without_refcount((terms, frame))
     cell, n = frame.cell, offload.size
     decided, transmit, frequency = np.zeros(n, np.bool_), np.zeros(n), np.zeros(n)
     rate, power = np.empty(n), np.empty(n)
@@ -198,4 +205,4 @@ def powers_of_levels(
 @inner_kernel
 def transmit_power(cell: Cell, i: int, channel_gain: float, before: float, after: float) -> float:
     """Power (W) with which device i lifts the level, eq. (27); rounding may not carry it over its limit."""
-    return min((after - before) * cell.noise_w / channel_gain, cell.max_transmit_power_w[i])
+    return float(min((after - before) * cell.noise_w / channel_gain, cell.max_transmit_power_w[i]))

@@ -71,7 +71,7 @@ def fill_interference(reception: Reception, offload: Bools, transmit_power_w: Fl
                 earlier += transmit_power_w[i] * reception.channel_gain[i]
 
 
-@kernel
+@inner_kernel
 def circuit_power(cell: Cell, i: int, rate_mbps: float) -> float:
     """P_q of an offloader (W): what it draws whatever it sends, and in proportion to its task bits."""
     return float(cell.circuit_power_w[i] + cell.circuit_energy_j_per_mbit[i] * rate_mbps)

@@ -81,7 +81,7 @@ def run_in_world(
     cell = cell_of(scenario)
     frames, devices = world.channel_gain.shape
     estimated_gain, residual = world.estimated_gain, scenario.residual_sic_share
-    is_ideal = world.has_perfect_csi and residual == 0.0
+    as_assumed = world.has_perfect_csi and residual == 0.0
     rng = random_streams(seed).policy
     data_queue, energy_queue = np.zeros(devices), np.zeros(devices)
     if start is not None:
@@ -92,8 +92,8 @@ def run_in_world(
     offload = np.zeros((frames, devices), dtype=np.bool_)
     transmit, time_share, frequency, rate, power = (np.empty((frames, devices)) for _ in range(5))
     objective, upper_bound, decision_us = np.empty(frames), np.full(frames, np.nan), np.empty(frames)
-    predicted_rate = rate if is_ideal else np.empty((frames, devices))
-    predicted_objective = objective if is_ideal else np.empty(frames)
+    predicted_rate = rate if as_assumed else np.empty((frames, devices))
+    predicted_objective = objective if as_assumed else np.empty(frames)
     status: list[Status] = []
     notes: dict[str, NDArray[np.float64]] = {}
     report_every = max(frames // 200, 1)
@@ -119,7 +119,7 @@ def run_in_world(
                 notes[name] = np.full(frames, np.nan)
             notes[name][t] = number
         frame = Frame(cell, estimated_gain[t], data_queue, energy_queue)
-        if not is_ideal:
+        if not as_assumed:
             predicted_rate[t], _, predicted_objective[t] = predicted_outcome(frame, allocation)
         objective[t] = step_frame(
             frame, allocation, world.channel_gain[t], residual, world.arrival_mbit[t], rate[t], power[t]

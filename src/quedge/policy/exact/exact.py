@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from quedge.errors import not_allowed
 from quedge.model.cell import Cell
 from quedge.model.frame import Decision, Frame, Status, packed_frame, unpacked_frame
-from quedge.model.kernels import Bools, Floats, kernel
+from quedge.model.kernels import Bools, Floats, kernel, without_refcount
 from quedge.model.terms import (
     Terms,
     chain_objective,
@@ -64,6 +64,7 @@ def solve_chain(terms: Terms, tolerance: float) -> tuple[Bools, Floats, float, f
     Returns:
         offload and level after each device of the chain, shape (devices,), the objective, and the upper bound.
     """
+    terms = without_refcount(terms)
     devices = terms.device.size
     offload, level = np.zeros(devices, np.bool_), np.ones(devices)
     best_offload, best_level = offload.copy(), level.copy()

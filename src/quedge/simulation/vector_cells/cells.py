@@ -84,7 +84,7 @@ class SideBySide:
     as in `simulate`.
 
     Attributes:
-        is_ideal: whether the world is as it is told: true gains, perfect cancellation.
+        as_assumed: whether the world is as it is told: true gains, perfect cancellation.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class SideBySide:
         self._estimated_gain = self._channel_gain
         if scenario.per_device("estimate_error").any():
             self._estimated_gain = np.empty((self.frames, *shape))
-        self.is_ideal = self._estimated_gain is self._channel_gain and scenario.residual_sic_share == 0.0
+        self.as_assumed = self._estimated_gain is self._channel_gain and scenario.residual_sic_share == 0.0
         self._arrival = np.empty((self.frames, *shape))
         self._generators = [np.random.default_rng() for _ in range(self.cells)]
         self.frame = self.frames
@@ -214,7 +214,7 @@ class SideBySide:
         stepped, seen = self._room()
         _step_cells(
             self._cell, self._terms, state, self._estimated_gain[following], self.scenario.residual_sic_share,
-            self.is_ideal, decided, stepped, seen,
+            self.as_assumed, decided, stepped, seen,
         )  # fmt: skip
         reward = stepped.objective
         if before is not None:
@@ -228,7 +228,7 @@ class SideBySide:
         shape = self._data_queue.shape
         transmit, frequency, rate, power = np.empty((4, *shape))
         objective, reward = np.empty((2, self.cells))
-        promised = (rate, objective) if self.is_ideal else (np.empty(shape), np.empty(self.cells))
+        promised = (rate, objective) if self.as_assumed else (np.empty(shape), np.empty(self.cells))
         stepped = Stepped(
             np.empty(shape, np.bool_), transmit, frequency, rate, promised[0], power, objective, promised[1], reward
         )
@@ -250,7 +250,7 @@ def _step_cells(
     state: States,
     next_estimated_gain: Floats,
     residual_sic_share: float,
-    is_ideal: bool,
+    as_assumed: bool,
     actions: Floats32,
     stepped: Stepped,
     seen: Floats32,
@@ -273,7 +273,7 @@ def _step_cells(
             powers_of_shares(cell, actions[b], *decided)
         allocation = Allocation(*decided, NO_TIME_SHARES)
         power_w = stepped.power_w[b]
-        if not is_ideal:
+        if not as_assumed:
             assumed = Reception(terms.device, frame.channel_gain, 0.0)
             stepped.promised_objective[b] = fill_outcome(
                 frame, assumed, allocation, stepped.promised_rate_mbps[b], power_w
