@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from quedge.model.kernels import Bools, Floats, Ints, kernel
+from quedge.model.kernels import Bools, Floats, Ints, kernel, without_refcount
 from quedge.model.terms import Terms, highest_level, stationary_level
 from quedge.policy.exact.lattice import Lattice
 
@@ -112,6 +112,7 @@ def measure_cells(terms: Terms, k: int, layer: Layer, cells: Cells, farthest: fl
     Returns:
         Bound on what device k and the later ones add when it is the first to offload.
     """
+    terms, layer, cells = without_refcount((terms, layer, cells))
     count = layer.level.size - 1
     first_end = highest_level(terms, k, 1.0)
     # slopes first: a cell's bulge depends on how the line bends at its upper end, where the next cell begins
@@ -190,6 +191,7 @@ def bound_nodes(terms: Terms, k: int, here: Layer, after: Layer, cells: Cells, o
     ends, and a node the larger of what its two cells ask for. In cells that start above node `offloading` nobody would
     offload.
     """
+    terms, here, after, cells = without_refcount((terms, here, after, cells))
     alpha, beta, cost = terms.rate_value[k], terms.level_price[k], terms.offload_cost[k]
     index, peak, queue = after.node_index, cells.peak, cells.queue
     head = tail = 0  # the window's candidates are queue[head:tail], from the highest cell to the lowest

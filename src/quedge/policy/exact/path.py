@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from quedge.model.kernels import Bools, Floats, Ints, kernel
+from quedge.model.kernels import Bools, Floats, Ints, kernel, without_refcount
 from quedge.model.terms import Terms, highest_level
 from quedge.policy.exact.bound import Bound, Layer, argmax_level, between_nodes, cell_value, node_below
 from quedge.policy.exact.lattice import Lattice
@@ -16,6 +16,7 @@ from quedge.policy.exact.lattice import Lattice
 @kernel
 def follow_bound(terms: Terms, lattice: Lattice, bound: Bound, offload: Bools, level: Floats) -> None:
     """Fill `offload` and `level` with the feasible path along which the bound is largest."""
+    terms, lattice, bound = without_refcount((terms, lattice, bound))
     start = 1.0
     for k in range(offload.size):
         low, high = lattice.first[k + 1], lattice.first[k + 2]

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from quedge.model.kernels import Bools, Floats, Ints, kernel
+from quedge.model.kernels import Bools, Floats, Ints, kernel, without_refcount
 from quedge.model.terms import Terms, highest_level
 from quedge.policy.exact.bound import Bound, Layer
 from quedge.policy.exact.lattice import Lattice
@@ -54,6 +54,7 @@ def offloading_losses(
     That is a part in s, the source's value, less one in s', which is `peak` at most. The cells from which a target is
     in reach are a window whose two ends move up with it; its minimum slides along.
     """
+    terms, here, after = without_refcount((terms, here, after))
     source, queue = sources
     head = tail = entered = 0  # the window's candidates are queue[head:tail]
     for j in range(after.level.size - 1):
