@@ -60,12 +60,7 @@ def greedy_objectives(terms: Terms, offload: Bools, level: Floats, objective: Fl
 
 @kernel
 def _allocate_best_greedy(
-    numbers: Floats,
-    each: Floats,
-    channel_gain: Floats,
-    data_queue_mbit: Floats,
-    energy_queue: Floats,
-    decisions: Bools,
+    numbers: Floats, each: Floats, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, decisions: Bools
 ) -> tuple[int, tuple[Bools, Floats, Floats, Floats, Floats], float]:
     """The best decision's place, greedy allocation and objective; the first five arguments as in `unpacked_frame`."""
     frame = unpacked_frame(numbers, each, channel_gain, data_queue_mbit, energy_queue)

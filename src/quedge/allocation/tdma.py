@@ -249,12 +249,7 @@ def share_frame(
 
 @kernel
 def allocate_best_tdma(
-    numbers: Floats,
-    each: Floats,
-    channel_gain: Floats,
-    data_queue_mbit: Floats,
-    energy_queue: Floats,
-    decisions: Bools,
+    numbers: Floats, each: Floats, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, decisions: Bools
 ) -> tuple[int, tuple[Bools, Floats, Floats, Floats, Floats], Floats, float, float, bool]:
     """The best of several decisions of a packed frame by time division.
 

@@ -35,8 +35,8 @@ class Range(NamedTuple):
 
     def excludes(self, values: Floats) -> Bools:
         """Where a value is no number or lies outside."""
-        excluded = _excluded(np.ascontiguousarray(values).reshape(-1), self.highest, self.positive)
-        return excluded.reshape(np.shape(values))
+        high_enough = values > 0.0 if self.positive else values >= 0.0
+        return ~(high_enough & (values <= self.highest) & np.isfinite(values))
 
     def first_excluded(self, values: Floats) -> int:
         """Place of the first value that is excluded, of shape (values,); -1 where none is."""
@@ -45,24 +45,12 @@ class Range(NamedTuple):
 
 @kernel
 def _first_excluded(values: Floats, highest: float, positive: bool) -> int:
+    """As `Range.excludes`, compiled: reports are checked in every frame."""
     for i in range(values.size):
-        if _is_excluded(values[i], highest, positive):
+        high_enough = values[i] > 0.0 if positive else values[i] >= 0.0
+        if not (high_enough and values[i] <= highest and math.isfinite(values[i])):
             return i
     return -1
-
-
-@kernel
-def _excluded(values: Floats, highest: float, positive: bool) -> Bools:
-    excluded = np.empty(values.size, np.bool_)
-    for i in range(values.size):
-        excluded[i] = _is_excluded(values[i], highest, positive)
-    return excluded
-
-
-@kernel
-def _is_excluded(value: float, highest: float, positive: bool) -> bool:
-    inside = value > 0.0 if positive else value >= 0.0
-    return not (inside and value <= highest and math.isfinite(value))
 
 
 CHANNEL_GAIN = Range(1e6, positive=True)

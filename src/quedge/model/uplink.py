@@ -158,12 +158,7 @@ def fill_outcome(
 
 @inner_kernel
 def advance_queues(
-    cell: Cell,
-    data_queue_mbit: Floats,
-    energy_queue: Floats,
-    rate_mbps: Floats,
-    power_w: Floats,
-    arrival_mbit: Floats,
+    cell: Cell, data_queue_mbit: Floats, energy_queue: Floats, rate_mbps: Floats, power_w: Floats, arrival_mbit: Floats
 ) -> None:
     """Advance both queues by one frame, in place; all arrays of shape (devices,).
 
@@ -181,12 +176,7 @@ def advance_queues(
 
 @inner_kernel
 def step(
-    frame: Frame,
-    reception: Reception,
-    allocation: Allocation,
-    arrival_mbit: Floats,
-    rate_mbps: Floats,
-    power_w: Floats,
+    frame: Frame, reception: Reception, allocation: Allocation, arrival_mbit: Floats, rate_mbps: Floats, power_w: Floats
 ) -> float:
     """Carry out an allocation: as `fill_outcome`, and the frame's queues are advanced in place."""
     objective = fill_outcome(frame, reception, allocation, rate_mbps, power_w)
@@ -244,7 +234,7 @@ def step_frame(
 def _outcome(
     numbers: Floats, each: Floats, estimated_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats,
     offload: Bools, transmit_power_w: Floats, cpu_frequency_hz: Floats, time_share: Floats,
-    channel_gain: Floats, residual_sic_share: float,
+    channel_gain: Floats, residual_sic_share: float
 ) -> tuple[Floats, Floats, float]:  # fmt: skip
     frame = unpacked_frame(numbers, each, estimated_gain, data_queue_mbit, energy_queue)
     rate_mbps, power_w = np.empty(offload.size), np.empty(offload.size)
@@ -257,7 +247,7 @@ def _outcome(
 def _step(
     numbers: Floats, each: Floats, estimated_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats,
     offload: Bools, transmit_power_w: Floats, cpu_frequency_hz: Floats, time_share: Floats,
-    channel_gain: Floats, residual_sic_share: float, arrival_mbit: Floats, rate_mbps: Floats, power_w: Floats,
+    channel_gain: Floats, residual_sic_share: float, arrival_mbit: Floats, rate_mbps: Floats, power_w: Floats
 ) -> float:  # fmt: skip
     frame = unpacked_frame(numbers, each, estimated_gain, data_queue_mbit, energy_queue)
     reception = Reception(decoding_order(estimated_gain), channel_gain, residual_sic_share)

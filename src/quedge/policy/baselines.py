@@ -71,12 +71,7 @@ class BestPair:
 
 @kernel
 def _best_up_to(
-    numbers: Floats,
-    each: Floats,
-    channel_gain: Floats,
-    data_queue_mbit: Floats,
-    energy_queue: Floats,
-    offloaders: int,
+    numbers: Floats, each: Floats, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, offloaders: int
 ) -> tuple[tuple[Bools, Floats, Floats, Floats, Floats], float]:
     """The best greedy allocation with at most `offloaders` (0, 1 or 2) offloading devices, and its objective."""
     frame = unpacked_frame(numbers, each, channel_gain, data_queue_mbit, energy_queue)

@@ -57,16 +57,15 @@ def settings_of(texts: Sequence[str]) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for setting in texts:
         name, equals, text = (part.strip() for part in setting.partition("="))
+        where = f"--learner {setting[:60]}"
         if not equals or not name or not text:
-            raise ValueError(f"--learner {setting[:60]}: is not allowed; it must be name=value")
+            raise ValueError(f"{where}: is not allowed; it must be name=value")
         if name not in NAMES:
             close = difflib.get_close_matches(name, NAMES, n=1)
             meant = f"did you mean {close[0]}? " if close else ""
-            raise ValueError(
-                f"--learner {setting[:60]}: {name[:60]}: unknown setting; {meant}known: {', '.join(NAMES)}"
-            )
+            raise ValueError(f"{where}: {name[:60]}: unknown setting; {meant}known: {', '.join(NAMES)}")
         if name in given:
-            raise ValueError(f"--learner {setting[:60]}: {name}: is set twice; once is allowed")
+            raise ValueError(f"{where}: {name}: is set twice; once is allowed")
         given[name] = _value(text)
     return given
 

@@ -105,12 +105,7 @@ def solve_chain(terms: Terms, tolerance: float) -> tuple[Bools, Floats, float, f
 
 @kernel
 def solve_frame(
-    numbers: Floats,
-    each: Floats,
-    channel_gain: Floats,
-    data_queue_mbit: Floats,
-    energy_queue: Floats,
-    tolerance: float,
+    numbers: Floats, each: Floats, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, tolerance: float
 ) -> tuple[tuple[Bools, Floats, Floats, Floats, Floats], float, float]:
     """A packed frame's best decision as `powers_of_levels` gives it, its objective, and its upper bound."""
     frame = unpacked_frame(numbers, each, channel_gain, data_queue_mbit, energy_queue)

@@ -137,9 +137,7 @@ class Lydroo:
         weights = {name: values.copy() for name, values in state.weights.items()}
         trainer = self._trainer(weights)
         trainer.restore(state.moments)
-        agent = LydrooAgent(self, weights, state.devices, trainer)
-        agent.restore(state)
-        return agent
+        return LydrooAgent(self, weights, state.devices, trainer).restored(state)
 
     def _trainer(self, weights: Weights) -> Trainer:
         return Trainer(self.actor, weights, self.weight_decay, self.keeps_moments)
@@ -254,12 +252,13 @@ class LydrooAgent:
             frames=self._frames,
         )
 
-    def restore(self, state: AgentState) -> None:
-        """Stand where another agent of the same settings stood, but for weights and trainer."""
+    def restored(self, state: AgentState) -> LydrooAgent:
+        """This agent, standing where another of the same settings stood, but for weights and trainer."""
         self._replay.restore(state.replay)
         self._candidates = state.candidates or None
         self._winners.extend(state.winners)
         self._frames = state.frames
+        return self
 
     def _compiled_forward(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         return self.settings.actor.logits(self.weights, features)
@@ -309,9 +308,7 @@ class TrainedLydroo:
 
     def resume(self, state: AgentState) -> LydrooAgent:
         """An agent that stands where another stood; see `Lydroo.resume`."""
-        agent = LydrooAgent(self.settings, self.weights, self.devices)
-        agent.restore(state)
-        return agent
+        return LydrooAgent(self.settings, self.weights, self.devices).restored(state)
 
     def check_devices(self, devices: int) -> None:
         """Refuse a number of devices that the actor does not serve.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from quedge.errors import not_allowed
 from quedge.model.kernels import Floats32, Ints, kernel, unlocked_kernel
 from quedge.policy.lydroo.network.layers import (
     bias_slopes,
@@ -35,7 +36,7 @@ class MlpActor:
 
     def __post_init__(self) -> None:
         if len(self.hidden) != 2:
-            raise ValueError(f"hidden: {self.hidden!r} is not allowed; it must be two numbers of units")
+            raise not_allowed("hidden", self.hidden, "two numbers of units")
         for units in self.hidden:
             check_units("hidden", units)
 
@@ -71,7 +72,7 @@ class MlpActor:
 @kernel
 def _forward(
     features: Floats32, first: Floats32, first_bias: Floats32, second: Floats32, second_bias: Floats32,
-    output: Floats32, output_bias: Floats32,
+    output: Floats32, output_bias: Floats32
 ) -> tuple[Floats32, Floats32, Floats32]:  # fmt: skip
     """What the network makes of frames, shape (frames, devices · features).
 
@@ -91,7 +92,7 @@ def _gradient(
     first: Floats32, first_bias: Floats32, second: Floats32, second_bias: Floats32,
     output: Floats32, output_bias: Floats32,
     first_slopes: Floats32, first_bias_slopes: Floats32, second_slopes: Floats32, second_bias_slopes: Floats32,
-    output_slopes: Floats32, output_bias_slopes: Floats32,
+    output_slopes: Floats32, output_bias_slopes: Floats32
 ) -> float:  # fmt: skip
     seen = features.reshape((features.shape[0], features.shape[1] * features.shape[2]))
     lower, upper, logits = _forward(seen, first, first_bias, second, second_bias, output, output_bias)

@@ -72,7 +72,7 @@ class SharedActor:
 def _forward(
     features: Floats32, devices: Ints,
     embed: Floats32, embed_bias: Floats32, own: Floats32, context: Floats32, context_bias: Floats32,
-    output: Floats32, output_bias: Floats32,
+    output: Floats32, output_bias: Floats32
 ) -> tuple[Floats32, Floats32, Floats32, Floats32]:  # fmt: skip
     """What the network makes of frames of up to as many devices, shape (frames, devices, features).
 
@@ -102,7 +102,7 @@ def _gradient(
     embed: Floats32, embed_bias: Floats32, own: Floats32, context: Floats32, context_bias: Floats32,
     output: Floats32, output_bias: Floats32,
     embed_slopes: Floats32, embed_bias_slopes: Floats32, own_slopes: Floats32, context_slopes: Floats32,
-    context_bias_slopes: Floats32, output_slopes: Floats32, output_bias_slopes: Floats32,
+    context_bias_slopes: Floats32, output_slopes: Floats32, output_bias_slopes: Floats32
 ) -> float:  # fmt: skip
     embedded, pooled, hidden, logits = _forward(
         features, devices, embed, embed_bias, own, context, context_bias, output, output_bias

@@ -39,9 +39,7 @@ class ExportedLydroo:
 
     def resume(self, state: AgentState) -> LydrooAgent:
         """An agent that stands where another stood; see `Lydroo.resume`."""
-        agent = LydrooAgent(self.settings, {}, self.devices, forward=self.forward().logits)
-        agent.restore(state)
-        return agent
+        return LydrooAgent(self.settings, {}, self.devices, forward=self.forward().logits).restored(state)
 
     def forward(self) -> Forward:
         """The graph, loaded.
