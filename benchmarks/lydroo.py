@@ -147,7 +147,7 @@ def frozen_rows() -> Iterator[Row]:
 
 def trained(seed: int) -> TrainedLydroo:
     """What an agent has learned in the paper's cell."""
-    agent = EQUIVARIANT.begin(PAPER_CELL.devices, np.random.default_rng(seed))
+    agent = EQUIVARIANT.new_agent(PAPER_CELL.devices, np.random.default_rng(seed))
     simulate(PAPER_CELL, agent, FRAMES, seed)
     return agent.trained()
 
@@ -163,7 +163,7 @@ def decision_rows() -> Iterator[Row]:
     frames = [
         Frame(cell, trace.channel_gain[t], trace.data_queue_mbit[t], trace.energy_queue[t]) for t in range(2000, 4000)
     ]
-    agent = policy.begin(10, rng)
+    agent = policy.new_agent(10, rng)
     times = microseconds(lambda i: agent.decide(frames[i], rng), len(frames))
     yield "one decision without learning, N = 10, `decide` from Python (us)", "80 / 250", spread(times)
 

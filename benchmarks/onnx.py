@@ -52,9 +52,9 @@ def rows() -> Iterator[Row]:
         frames = settled_frames(devices)
         for name, settings in SETTINGS.items():
             trained, exported, nodes = both(settings, devices)
-            compiled = trained.begin(devices, rng)
+            compiled = trained.new_agent(devices, rng)
             ours = microseconds(lambda t: compiled.decide(frames[t], rng), FRAMES)  # noqa: B023
-            agent = exported.begin(devices, rng)
+            agent = exported.new_agent(devices, rng)
             times = microseconds(lambda t: agent.decide(frames[t], rng), FRAMES)  # noqa: B023
             forward = exported.forward()
             seen = [device_features(frame, settings.inputs) for frame in frames]

@@ -12,9 +12,9 @@ import numba
 import numpy as np
 
 from benchmarks.measuring import Row, paper_times_us, print_rows
-from quedge.allocation.tdma import Tdma, allocate_in_turn
+from quedge.allocation.tdma import Tdma, allocate_best_tdma
 from quedge.model.cell import cell_of
-from quedge.model.frame import Frame
+from quedge.model.frame import Frame, packed_frame
 from quedge.model.scenario import Scenario
 from quedge.simulation.processes import RicianFading
 from tests.tdma_oracle import solved_by_cones
@@ -25,9 +25,9 @@ SOLVED = 100  # frames given to the general solver
 
 
 @numba.njit  # type: ignore[misc]
-def repeated(cell, channel_gain, data_queue_mbit, energy_queue, decisions):  # type: ignore[no-untyped-def]
+def repeated(numbers, each, channel_gain, data_queue_mbit, energy_queue, decisions):  # type: ignore[no-untyped-def]
     for _ in range(REPEATS):
-        allocate_in_turn(cell, channel_gain, data_queue_mbit, energy_queue, decisions)
+        allocate_best_tdma(numbers, each, channel_gain, data_queue_mbit, energy_queue, decisions)
 
 
 def random_case(devices: int, rng: np.random.Generator) -> tuple[Frame, np.ndarray]:
@@ -54,7 +54,7 @@ def time_rows() -> Iterator[Row]:
             if t % 2:  # so that in many frames all queues fit, which is more work
                 frame = thinned(frame, rng)
             start = time.perf_counter_ns()
-            repeated(*frame, offload[np.newaxis])
+            repeated(*packed_frame(frame), offload[np.newaxis])
             compiled_us[t] = (time.perf_counter_ns() - start) * 1e-3 / REPEATS
             start = time.perf_counter_ns()
             allocator.allocate(frame, offload)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import quedge
-from quedge.model.uplink import AT_ONCE, charge, frame_objective
+from quedge.model.uplink import predicted_outcome
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,8 @@ class EqualPower:
     def _at(self, share: float, frame: quedge.Frame, greedy: quedge.Decision) -> quedge.Decision:
         """What a share of the highest power brings, by eqs. (1)-(6) and (17)."""
         transmit = np.where(greedy.offload, share * frame.cell.max_transmit_power_w, 0.0)
-        rate, power = charge(*frame[:3], greedy.offload, transmit, greedy.cpu_frequency_hz, AT_ONCE)
-        objective = frame_objective(frame.cell, *frame[2:], rate, power)
-        return quedge.Decision(greedy.offload, transmit, greedy.cpu_frequency_hz, rate, power, objective)
+        allocation = greedy.allocation._replace(transmit_power_w=transmit)
+        return quedge.Decision(*allocation[:3], *predicted_outcome(frame, allocation))
 
 
 def main() -> None:

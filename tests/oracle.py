@@ -67,7 +67,9 @@ def evaluate(
             sinr = transmit_power_w[i] * gain[i] / (cell.noise_w + interference)
             sent = share * cell.uplink_mbps[i] * np.log1p(sinr) / np.log(2.0)
             rate[i] = max(sent - cell.overhead_mbps[i], 0.0)
-            power[i] = share * transmit_power_w[i] + cell.pqc_power_w[i] + cell.pqc_energy_j_per_mbit[i] * rate[i]
+            power[i] = (
+                share * transmit_power_w[i] + cell.circuit_power_w[i] + cell.circuit_energy_j_per_mbit[i] * rate[i]
+            )
         else:
             rate[i] = cpu_frequency_hz[i] / cell.cycles_per_mbit[i]
             power[i] = cell.energy_coefficient[i] * cpu_frequency_hz[i] ** 3
@@ -80,7 +82,7 @@ def cut_to_limits(frame: Frame, offload: Bools, charged: Charged) -> Charged:
     cell = frame.cell
     rate = np.minimum(charged.rate_mbps, frame.data_queue_mbit / cell.frame_s)
     rate = np.where(offload, np.minimum(rate, cell.max_secured_mbps), rate)
-    power = charged.power_w - np.where(offload, cell.pqc_energy_j_per_mbit * (charged.rate_mbps - rate), 0.0)
+    power = charged.power_w - np.where(offload, cell.circuit_energy_j_per_mbit * (charged.rate_mbps - rate), 0.0)
     value, price = _values(frame)
     return Charged(rate, power, float(np.sum(value * rate - price * power)))
 
@@ -171,7 +173,7 @@ class _Chain(NamedTuple):
     def of(cls, frame: Frame, devices: list[int]) -> _Chain:
         cell = frame.cell
         value, price = (values[devices] for values in _values(frame))
-        secured = np.maximum(value - price * cell.pqc_energy_j_per_mbit[devices], 0.0)
+        secured = np.maximum(value - price * cell.circuit_energy_j_per_mbit[devices], 0.0)
         worth = secured * cell.uplink_mbps[devices] / np.log(2.0)
         cost = price * cell.noise_w / frame.channel_gain[devices]
         bits = most_bits(frame)[devices]

@@ -14,7 +14,7 @@ from quedge.model.frame import Decision, Frame
 from quedge.policy.baselines import AllLocal, AllOffload, BestPair, BestSingle, Random
 from quedge.policy.exact import Exact
 from quedge.policy.lydroo import EQUIVARIANT, LYDROO_PUBLIC, Lydroo, MlpActor, NearestNeighbours, OrderPreserving
-from quedge.policy.policy import Learner, Policy, begun
+from quedge.policy.policy import Learner, Policy, agent_for
 from tests import oracle
 
 NOMA_ALLOCATORS = (NomaGreedy(), NomaSca())
@@ -39,7 +39,7 @@ every_policy_free_of_chance = pytest.mark.parametrize("policy", FREE_OF_CHANCE, 
 def decide(policy: Policy | Learner, frame: Frame) -> Decision:
     """A policy's decision, of a learner a fresh agent's; where it draws, always with the same numbers."""
     rng = np.random.default_rng(2024)
-    return begun(policy, frame.cell.devices, rng).decide(frame, rng)
+    return agent_for(policy, frame.cell.devices, rng).decide(frame, rng)
 
 
 def assert_keeps_limits(frame: Frame, decision: Decision) -> None:
@@ -70,7 +70,7 @@ def assert_says_what_it_brings(frame: Frame, decision: Decision) -> None:
     scale = oracle.magnitude(frame, brings)
     rounding = oracle.rounding_of_rates(frame)
     assert (np.abs(decision.rate_mbps - brings.rate_mbps) <= 1e-9 * brings.rate_mbps + rounding).all()
-    uncertain = frame.cell.pqc_energy_j_per_mbit * (1e-9 * brings.rate_mbps + rounding)
+    uncertain = frame.cell.circuit_energy_j_per_mbit * (1e-9 * brings.rate_mbps + rounding)
     assert (np.abs(decision.power_w - brings.power_w) <= 1e-12 * brings.power_w + uncertain).all()
     assert abs(decision.objective - brings.objective) <= 1e-9 * scale
     assert decision.upper_bound is None or decision.upper_bound >= decision.objective

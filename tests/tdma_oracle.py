@@ -26,7 +26,7 @@ class Sender(NamedTuple):
     def of(cls, frame: Frame, i: int) -> Sender:
         cell = frame.cell
         value, price = frame.data_queue_mbit[i] + cell.v * cell.weight[i], cell.nu * frame.energy_queue[i]
-        secured = max(value - price * cell.pqc_energy_j_per_mbit[i], 0.0)
+        secured = max(value - price * cell.circuit_energy_j_per_mbit[i], 0.0)
         return cls(
             secured * cell.uplink_mbps[i] / np.log(2.0),
             price,

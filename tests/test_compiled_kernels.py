@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quedge.allocation.greedy import greedy_levels
-from quedge.model.frame import Frame
-from quedge.model.kernels import Floats, uncounted
+from quedge.model.frame import NO_TIME_SHARES, Allocation, Frame
+from quedge.model.kernels import Floats, without_refcount
 from quedge.model.terms import frame_terms
-from quedge.model.uplink import AT_ONCE, advance_queues, charge, deliver, frame_objective, interference_w
+from quedge.model.uplink import Reception, advance_queues, decoding_order, fill_outcome
 from tests import oracle
 from tests.frames import drawn_frame
 from tests.policies import POLICIES, charged, decide
@@ -47,25 +47,23 @@ def test_terms_and_greedy_levels_equal_their_plain_python(case: tuple[Frame, np.
 
 
 @given(frame=frames(), data=st.data())
-def test_charging_and_queues_equal_their_plain_python(frame: Frame, data: st.DataObject) -> None:
+def test_outcomes_and_queues_equal_their_plain_python(frame: Frame, data: st.DataObject) -> None:
     devices = frame.cell.devices
     offload = np.array(data.draw(st.lists(st.booleans(), min_size=devices, max_size=devices)))
     power = np.where(offload, frame.cell.max_transmit_power_w, 0.0)
     frequency = np.where(offload, 0.0, frame.cell.max_frequency_hz)
-    state = (frame.cell, frame.channel_gain, frame.data_queue_mbit, offload, power, frequency, AT_ONCE)
-    rate, drawn = charge(*state)
-    for compiled, plain in zip((rate, drawn), charge.py_func(*state), strict=True):
-        np.testing.assert_allclose(compiled, plain, rtol=1e-13)
-    told = (frame.cell, frame.channel_gain, frame.channel_gain[::-1].copy(), 0.25, *state[2:])
-    for compiled, plain in zip(deliver(*told), deliver.py_func(*told), strict=True):
-        np.testing.assert_allclose(compiled, plain, rtol=1e-13)
-    np.testing.assert_allclose(
-        interference_w(frame.channel_gain, offload, power),
-        interference_w.py_func(frame.channel_gain, offload, power),
-        rtol=1e-13,
-    )
-    reached = (frame.cell, frame.data_queue_mbit, frame.energy_queue, rate, drawn)
-    assert frame_objective(*reached) == pytest.approx(frame_objective.py_func(*reached), rel=1e-12, abs=1e-9)
+    allocation = Allocation(offload, power, frequency, NO_TIME_SHARES)
+    order = decoding_order(frame.channel_gain)
+    rate, drawn, plain_rate, plain_drawn = np.empty((4, devices))
+    for reception in (
+        Reception(order[::-1].copy(), frame.channel_gain, 0.25),
+        Reception(order, frame.channel_gain, 0.0),
+    ):
+        objective = fill_outcome(frame, reception, allocation, rate, drawn)
+        plain_objective = fill_outcome.py_func(frame, reception, allocation, plain_rate, plain_drawn)
+        np.testing.assert_allclose(rate, plain_rate, rtol=1e-13)
+        np.testing.assert_allclose(drawn, plain_drawn, rtol=1e-13)
+        assert objective == pytest.approx(plain_objective, rel=1e-12, abs=1e-9)
     after = [(frame.data_queue_mbit.copy(), frame.energy_queue.copy()) for _ in range(2)]
     for advance, queues in zip((advance_queues, advance_queues.py_func), after, strict=True):
         advance(frame.cell, *queues, rate, drawn, np.ones(devices))
@@ -79,7 +77,7 @@ class Pair(NamedTuple):
 
 @numba.njit
 def scaled_total(pairs: tuple[Pair, Pair], room: Floats) -> float:
-    (first, second), room = uncounted(pairs), uncounted(room)
+    (first, second), room = without_refcount(pairs), without_refcount(room)
     total = 0.0
     for b in range(first.rows.shape[0]):
         row, filled = first.rows[b], room[b]
@@ -97,7 +95,7 @@ def test_arrays_that_are_not_counted_are_read_and_written_and_stay_with_their_ow
         assert scaled_total(pairs, room) == 2.0 * 66.0 + 0.5 * 78.0
     np.testing.assert_array_equal(room, 2.0 * rows)
     assert [sys.getrefcount(array) for array in (rows, pairs[1].rows, room)] == owned
-    assert uncounted(pairs) is pairs  # without compilation
+    assert without_refcount(pairs) is pairs  # without compilation
 
 
 CASES = [(1, 0), (2, 1), (4, 2), (6, 3)]

@@ -38,7 +38,7 @@ HEAVY = {
         "files/traces.py",
         "simulation/recordings/rows.py",
     ),
-    "scipy": ("simulation/recordings/matrices.py", "allocation/sca/clarabel_direct.py"),
+    "scipy": ("simulation/recordings/matrices.py",),
     "ray": ("experiments/engine/ray_cluster.py",),
     "optuna": ("experiments/tuning.py",),
     "cryptography": ("pqc/uplink/by_cryptography.py", "service/tls/"),
@@ -56,7 +56,7 @@ HEAVY = {
     "gymnasium": ("environment/",),
     "stable_baselines3": ("experiments/model_free/training.py",),
     "cvxpy": ("allocation/sca/cvxpy.py",),
-    "clarabel": ("allocation/sca/clarabel_direct.py", "allocation/sca/cvxpy.py"),
+    "clarabel": (),
 }
 """Where a heavy library may be imported; a folder ends in a slash."""
 

@@ -96,7 +96,7 @@ def main() -> None:
     offload, level, best, _ = solve_chain(terms, 1e-6)
     coarse, fine = (full_lattice(DEVICES, highest, cells, 10.0) for cells in (COARSE, FINE))
     bound, exact = (bound_from_above(terms, lattice, steepest) for lattice in (coarse, fine))
-    alive = living_cells(terms, coarse, bound, bound.idle[0] - best)
+    alive = living_cells(terms, coarse, bound, bound.unused[0] - best)
     figure = Figure(figsize=(10, 4.4), layout="constrained")
     layers, value = figure.subplots(1, 2, width_ratios=(1.35, 1))
     draw_layers(layers, terms, coarse, alive, offload, level)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from quedge.allocation.allocator import Allocator, allocate_best
 from quedge.allocation.greedy import NomaGreedy
-from quedge.allocation.sca import DirectClarabel, NomaSca
+from quedge.allocation.sca import CvxpyClarabel, NomaSca
 from quedge.model.frame import Decision, Frame
 from tests import oracle
 from tests.frames import drawn_frame, laid_frame
@@ -94,7 +94,7 @@ def test_the_best_of_no_decisions_is_refused(allocator: Allocator) -> None:
 
 
 def test_the_best_of_no_decisions_is_refused_of_an_allocator_that_knows_one_at_a_time_and_of_other_solvers() -> None:
-    for allocator in (OneAtATime(), NomaSca(solver=DirectClarabel())):
+    for allocator in (OneAtATime(), NomaSca(solver=CvxpyClarabel())):
         with pytest.raises(ValueError, match="offloads: "):
             allocate_best(allocator, drawn_frame(3, seed=0), np.empty((0, 3), dtype=np.bool_))
 

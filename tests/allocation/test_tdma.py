@@ -178,8 +178,8 @@ def test_a_tie_is_shared_alike_also_where_some_of_the_equally_worthy_alone_leave
 
 
 def test_a_price_that_was_not_found_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = tdma.allocate_in_turn  # no frame is known for which it is not
-    monkeypatch.setattr(tdma, "allocate_in_turn", lambda *state: (*found(*state)[:-1], False))
+    found = tdma.allocate_best_tdma  # no frame is known for which it is not
+    monkeypatch.setattr(tdma, "allocate_best_tdma", lambda *state: (*found(*state)[:-1], False))
     frame = drawn_frame(4, seed=1)
     decision = Tdma().allocate(frame, np.ones(4, dtype=np.bool_))
     assert decision.status is Status.ROUNDS_SPENT

@@ -15,7 +15,7 @@ from quedge.controller.state import QueueState
 from quedge.model.cell import cell_of
 from quedge.model.frame import Decision, Frame
 from quedge.model.scenario import Scenario
-from quedge.model.uplink import AT_ONCE, advance_queues, charge, frame_objective
+from quedge.model.uplink import advance_queues, predicted_outcome
 from quedge.policy.baselines import AllLocal, BestPair
 from quedge.policy.exact import Exact
 from quedge.policy.policy import Learner, Policy
@@ -115,12 +115,11 @@ def test_what_a_decision_brings_is_what_the_model_says(policy: Any) -> None:
         decision = policy(frame, np.array([True, False, True, True]))
     else:
         decision = policy.decide(frame, np.random.default_rng(0))
-    share = AT_ONCE if decision.time_share is None else decision.time_share
     answer = answer_of(checked_report(4, 0, [1e-11] * 4, [0.0] * 4), frame, decision, ServedBy.POLICY)
-    rate, power = charge(*frame[:3], decision.offload, decision.transmit_power_w, decision.cpu_frequency_hz, share)
+    rate, power, objective = predicted_outcome(frame, decision.allocation)
     np.testing.assert_array_equal(answer.rate_mbps, rate)
     np.testing.assert_array_equal(answer.power_w, power)
-    assert answer.objective == frame_objective(cell, frame.data_queue_mbit, frame.energy_queue, rate, power)
+    assert answer.objective == objective
     queue, energy = frame.data_queue_mbit.copy(), frame.energy_queue.copy()
     advance_queues(cell, queue, energy, rate, power, np.zeros(4))
     np.testing.assert_array_equal(answer.data_queue_mbit, queue)

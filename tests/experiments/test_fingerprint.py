@@ -83,7 +83,7 @@ def test_what_determines_a_cell_is_plain_json() -> None:
     assert found["scenario"]["nu"] == 60.0
     assert found["scenario"]["weight"] == [1.5, 1.0]
     assert found["scenario"]["power_budget_w"] == 0.08
-    assert found["policy"]["class"] == "quedge.policy.lydroo.settings.Lydroo"
+    assert found["policy"]["class"] == "quedge.policy.lydroo.agent.Lydroo"
     assert found["policy"]["allocator"]["class"] == "quedge.allocation.greedy.NomaGreedy"
 
 

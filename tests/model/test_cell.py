@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from quedge.model.cell import cell_of
-from quedge.model.scenario import Scenario
+from quedge.model.scenario import PARAMETERS, Scenario
+from quedge.model.security import SUITE_KEYS
 
 WEIGHTS = st.floats(0.0, 1e9)
 
@@ -27,3 +29,19 @@ def test_a_frame_of_another_length_has_v_times_it_and_nu_times_its_root(frame_s:
     assert (cell.v, cell.nu) == pytest.approx((v, nu), rel=1e-15)
     assert (scenario.v, scenario.nu) == (20.0, 60.0)  # the scenario's keep their meaning
     assert math.isclose(cell.v * scenario.nu**2, scenario.v * cell.nu**2, rel_tol=1e-15)
+
+
+OF_THE_WORLD = {"arrival_rate_mbps", "estimate_error", "residual_sic_share"}
+OF_THE_CELL = [
+    name
+    for name, parameter in PARAMETERS.items()
+    if parameter.group != "channel" and name not in {"devices", *OF_THE_WORLD, *SUITE_KEYS}
+]
+
+
+@pytest.mark.parametrize("name", OF_THE_CELL)
+def test_every_key_that_decisions_depend_on_changes_the_cell(name: str) -> None:
+    parameter, value = PARAMETERS[name], float(Scenario().per_device(name)[0])
+    other = (value + (parameter.low if value > parameter.low else parameter.high)) / 2.0
+    cells = [cell_of(scenario) for scenario in (Scenario(), Scenario(**{name: other}))]
+    assert any(np.any(one != changed) for one, changed in zip(*cells, strict=True))

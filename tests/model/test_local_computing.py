@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 
+from quedge.model.cell import cell_of
 from quedge.model.frame import Frame
-from quedge.model.terms import best_local_frequency, frame_terms
+from quedge.model.scenario import Scenario
+from quedge.model.terms import frame_terms
+from quedge.model.uplink import best_local_frequency
 from tests import oracle
 from tests.strategies import frames
 
@@ -36,15 +39,17 @@ def test_the_closed_form_equals_a_search(frame: Frame) -> None:
 
 
 def test_each_of_the_three_limits_decides_in_turn() -> None:
-    # φ = 1e8 cycles/Mbit, κ = 1e-26, T = 1 s, f_max = 0.3 GHz.
+    # φ = 1e8 cycles/Mbit, κ = 1e-26, T = 1 s, f_max = 0.3 GHz, V c = 40 Mbit, ν = 60.
+    cell = cell_of(Scenario(devices=1, weight=2.0))
     golden = {
-        (50.0, 0.0, 10.0): 3e8,  # no price on energy and a full queue: f_max
-        (50.0, 0.0, 2.0): 2e8,  # 2 Mbit in the queue: φ Q / T
-        (50.0, 300.0, 10.0): (50.0 / (3.0 * 1e8 * 1e-26 * 300.0)) ** 0.5,  # sqrt(50 / 9e-16) = 2.357e8
+        (10.0, 0.0): 3e8,  # no price on energy and a full queue: f_max
+        (2.0, 0.0): 2e8,  # 2 Mbit in the queue: φ Q / T
+        (10.0, 5.0): (50.0 / (3.0 * 1e8 * 1e-26 * 300.0)) ** 0.5,  # sqrt(50 / 9e-16) = 2.357e8
     }
-    for (value, price, queue), frequency in golden.items():
-        assert best_local_frequency(value, price, queue, 1.0, 1e8, 1e-26, 3e8) == pytest.approx(frequency)
+    for (queue, energy), frequency in golden.items():
+        assert best_local_frequency(cell, 0, queue, energy) == pytest.approx(frequency)
 
 
 def test_a_frame_of_half_a_second_halves_what_a_full_clock_computes() -> None:
-    assert best_local_frequency(50.0, 0.0, 1.0, 0.5, 1e8, 1e-26, 3e8) == pytest.approx(2e8)  # 1 Mbit in 0.5 s
+    cell = cell_of(Scenario(devices=1, frame_s=0.5))
+    assert best_local_frequency(cell, 0, 1.0, 0.0) == pytest.approx(2e8)  # 1 Mbit in 0.5 s

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from quedge.model.cell import Cell, cell_of
-from quedge.model.frame import Frame, packed_frame, unpacked_cell
+from quedge.model.frame import Frame, packed_frame, unpacked_frame
 from quedge.model.kernels import Floats, kernel
 from quedge.model.scenario import Scenario
 
@@ -14,15 +14,20 @@ OTHER = cell_of(Scenario(devices=2, max_transmit_power_w=0.05))
 
 
 @kernel
-def _field_by_field(numbers: Floats, each: Floats) -> tuple[Floats, Floats]:
-    """The cell as a kernel sees it, each field by its name."""
-    cell = unpacked_cell(numbers, each)
+def _field_by_field(
+    numbers: Floats, each: Floats, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """The frame as a kernel sees it, each field by its name."""
+    frame = unpacked_frame(numbers, each, channel_gain, data_queue_mbit, energy_queue)
+    cell = frame.cell
     seen = np.empty((11, cell.weight.size))
     seen[0], seen[1], seen[2] = cell.weight, cell.power_budget_w, cell.cycles_per_mbit
     seen[3], seen[4], seen[5] = cell.energy_coefficient, cell.max_frequency_hz, cell.uplink_mbps
-    seen[6], seen[7], seen[8] = cell.max_transmit_power_w, cell.pqc_power_w, cell.pqc_energy_j_per_mbit
+    seen[6], seen[7], seen[8] = cell.max_transmit_power_w, cell.circuit_power_w, cell.circuit_energy_j_per_mbit
     seen[9], seen[10] = cell.overhead_mbps, cell.max_secured_mbps
-    return np.array([cell.frame_s, cell.v, cell.nu, cell.noise_w]), seen
+    state = np.empty((3, cell.weight.size))
+    state[0], state[1], state[2] = frame.channel_gain, frame.data_queue_mbit, frame.energy_queue
+    return np.array([cell.frame_s, cell.v, cell.nu, cell.noise_w]), seen, state
 
 
 def _frame(cell: Cell) -> Frame:
@@ -34,13 +39,14 @@ def _same(cell: Cell) -> None:
     frame = _frame(cell)
     numbers, each, *state = packed_frame(frame)
     assert all(given is own for given, own in zip(state, frame[1:], strict=True))
-    numbers, each = _field_by_field(numbers, each)
+    numbers, each, seen = _field_by_field(numbers, each, *state)
+    np.testing.assert_array_equal(seen, frame[1:])
     np.testing.assert_array_equal(numbers, [cell.frame_s, cell.v, cell.nu, cell.noise_w])
     np.testing.assert_array_equal(
         each,
         [
             cell.weight, cell.power_budget_w, cell.cycles_per_mbit, cell.energy_coefficient, cell.max_frequency_hz,
-            cell.uplink_mbps, cell.max_transmit_power_w, cell.pqc_power_w, cell.pqc_energy_j_per_mbit,
+            cell.uplink_mbps, cell.max_transmit_power_w, cell.circuit_power_w, cell.circuit_energy_j_per_mbit,
             cell.overhead_mbps, cell.max_secured_mbps,
         ],
     )  # fmt: skip

@@ -26,7 +26,7 @@ def test_the_defaults_are_the_paper_s() -> None:
         "max_frequency_hz": 0.3e9,
         "uplink_mbps": 2.0 / 1.1,  # η W / v_u = 1 · 2 MHz / 1.1
         "max_transmit_power_w": 0.1,
-        "pqc_power_w": 0.0,
+        "circuit_power_w": 0.0,
     }
     for name, value in golden.items():
         np.testing.assert_allclose(getattr(cell, name), np.full(10, value), rtol=1e-12)

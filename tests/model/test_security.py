@@ -30,7 +30,7 @@ def test_the_constants_of_a_suite_as_laid_by_hand() -> None:
     cell = cell_of(LEVEL3)
     np.testing.assert_allclose(cell.uplink_mbps, 16384 / 16406 * 2.0 / 1.1)
     np.testing.assert_allclose(cell.overhead_mbps, 16384 / 16406 * 8 * 463.3 / 1e6)
-    np.testing.assert_allclose(cell.pqc_energy_j_per_mbit, 43.57 / 8 * joules_per_cycle * 1e6)
+    np.testing.assert_allclose(cell.circuit_energy_j_per_mbit, 43.57 / 8 * joules_per_cycle * 1e6)
 
 
 def test_in_short_frames_key_exchange_costs_more_power_and_more_rate() -> None:

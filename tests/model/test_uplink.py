@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from quedge.model.frame import Frame
-from quedge.model.terms import chain_objective, decoding_order, frame_terms
-from quedge.model.uplink import AT_ONCE, charge, deliver, interference_left_w, interference_w, powers_of_levels
+from quedge.model.frame import NO_TIME_SHARES, Allocation, Frame
+from quedge.model.terms import chain_objective, frame_terms, powers_of_levels
+from quedge.model.uplink import Reception, decoding_order, fill_interference, predicted_outcome, realised_outcome
 from tests import oracle
 from tests.frames import laid_frame
 from tests.strategies import EXTREME_GAINS, distinct_gains, frames, offloads
@@ -21,6 +21,15 @@ def frames_with_powers(draw: st.DrawFn) -> tuple[Frame, np.ndarray, np.ndarray, 
     share = np.array(draw(st.lists(st.floats(0.0, 1.0), min_size=offload.size, max_size=offload.size)))
     power = np.where(offload, share * frame.cell.max_transmit_power_w, 0.0)
     return frame, offload, power, np.where(offload, 0.0, share * frame.cell.max_frequency_hz)
+
+
+def interference_w(
+    gain: np.ndarray, offload: np.ndarray, power: np.ndarray, estimate: np.ndarray | None = None, residual: float = 0.0
+) -> np.ndarray:
+    interference = np.empty(gain.size)
+    reception = Reception(decoding_order(gain if estimate is None else estimate), gain, residual)
+    fill_interference(reception, offload, power, interference)
+    return interference
 
 
 @given(case=frames_with_powers())
@@ -56,12 +65,14 @@ def test_powers_of_levels_bring_those_levels_eqs_27_28(frame: Frame, data: st.Da
             highest = min(terms.growth_limit[k] * before, before + terms.step_limit[k])
             before = before + share[k] * (highest - before)
         level[k] = before
-    decided, transmit, frequency, rate, power = powers_of_levels(terms, *frame, offload, level)
+    decided, transmit, frequency, rate, power = powers_of_levels(terms, frame, offload, level)
     np.testing.assert_array_equal(decided[terms.device], offload)
     brings = oracle.evaluate(frame, decided, transmit, frequency)
     rounding = 10.0 * oracle.rounding_of_rates(frame)
     assert (np.abs(rate - brings.rate_mbps) <= 1e-9 * brings.rate_mbps + rounding).all()
-    assert (np.abs(power - brings.power_w) <= 1e-9 * brings.power_w + frame.cell.pqc_energy_j_per_mbit * rounding).all()
+    assert (
+        np.abs(power - brings.power_w) <= 1e-9 * brings.power_w + frame.cell.circuit_energy_j_per_mbit * rounding
+    ).all()
     scale = oracle.magnitude(frame, brings)
     assert abs(chain_objective(terms, offload, level) - brings.objective) <= 1e-9 * scale
 
@@ -71,16 +82,20 @@ def assert_charged(
 ) -> None:
     cut, rounding = oracle.cut_to_limits(frame, offload, brings), oracle.rounding_of_rates(frame)
     assert (np.abs(rate - cut.rate_mbps) <= 1e-12 * cut.rate_mbps + rounding).all()
-    uncertain = frame.cell.pqc_energy_j_per_mbit * (1e-12 * brings.rate_mbps + rounding)
+    uncertain = frame.cell.circuit_energy_j_per_mbit * (1e-12 * brings.rate_mbps + rounding)
     assert (np.abs(power - cut.power_w) <= 1e-12 * cut.power_w + uncertain).all()
 
 
 @given(case=frames_with_powers())
-def test_charge_follows_eqs_1_to_6_and_cuts_at_the_queue(case: tuple) -> None:
+def test_the_predicted_outcome_follows_eqs_1_to_6_and_17_and_cuts_at_the_queue(case: tuple) -> None:
     frame, offload, transmit, frequency = case
-    rate, power = charge(frame.cell, *frame[1:3], offload, transmit, frequency, AT_ONCE)
+    rate, power, objective = predicted_outcome(frame, Allocation(offload, transmit, frequency, NO_TIME_SHARES))
     brings = oracle.evaluate(frame, offload, transmit, frequency)
     assert_charged(frame, offload, brings, rate, power)
+    value = frame.data_queue_mbit + frame.cell.v * frame.cell.weight
+    price = frame.cell.nu * frame.energy_queue
+    size = value @ rate + price @ power
+    assert abs(objective - (value @ rate - price @ power)) <= 1e-12 * size
 
 
 def test_the_stronger_device_bears_the_interference_of_the_weaker() -> None:
@@ -88,15 +103,8 @@ def test_the_stronger_device_bears_the_interference_of_the_weaker() -> None:
     # 1.818182 log2(2.255943) = 2.134056 Mbit/s. The strong one sends 0.05 W over 1e-11 into N0 + 1e-14 W:
     # SINR = 5e-13 / 1.7962143e-14 = 27.836321 and 1.818182 log2(28.836321) = 8.817846 Mbit/s.
     frame = laid_frame([1e-11, 1e-13], 100.0, 0.0, pqc_power_w=0.02)
-    rate, power = charge(
-        frame.cell,
-        frame.channel_gain,
-        frame.data_queue_mbit,
-        np.array([True, True]),
-        np.array([0.05, 0.1]),
-        np.zeros(2),
-        AT_ONCE,
-    )
+    allocation = Allocation(np.array([True, True]), np.array([0.05, 0.1]), np.zeros(2), NO_TIME_SHARES)
+    rate, power, _ = predicted_outcome(frame, allocation)
     np.testing.assert_allclose(rate, [8.817846, 2.134056], rtol=1e-5)
     np.testing.assert_allclose(power, [0.07, 0.12])
 
@@ -117,19 +125,20 @@ def test_what_is_left_of_decoded_signals_equals_the_direct_sum(
     received = np.where(offload, power * gain, 0.0)
     later = estimate[np.newaxis, :] < estimate[:, np.newaxis]  # [i, j]: j is decoded after i
     direct = (later * received).sum(axis=1) + residual * (later.T * received).sum(axis=1)
-    found = interference_left_w(gain, estimate, residual, offload, power)
+    found = interference_w(gain, offload, power, estimate, residual)
     np.testing.assert_allclose(found, direct, rtol=1e-12, atol=0.0)
 
 
 @given(case=frames_with_powers(), residual=st.floats(0.0, 1.0), data=st.data())
-def test_delivered_rates_are_those_of_the_true_gains_and_never_more_than_the_queue(
+def test_realised_rates_are_those_of_the_true_gains_and_never_more_than_the_queue(
     case: tuple, residual: float, data: st.DataObject
 ) -> None:
     frame, offload, transmit, frequency = case
     cell, gain = frame.cell, frame.channel_gain
     estimate = gain * data.draw(estimates(gain.size))
-    rate, power = deliver(cell, gain, estimate, residual, frame.data_queue_mbit, offload, transmit, frequency, AT_ONCE)
-    interference = interference_left_w(gain, estimate, residual, offload, transmit)
+    seen, allocation = frame._replace(channel_gain=estimate), Allocation(offload, transmit, frequency, NO_TIME_SHARES)
+    rate, power, _ = realised_outcome(seen, allocation, gain, residual)
+    interference = interference_w(gain, offload, transmit, estimate, residual)
     uplink = cell.uplink_mbps * np.log2(1.0 + transmit * gain / (cell.noise_w + interference))
     secured = np.minimum(np.maximum(uplink - cell.overhead_mbps, 0.0), cell.max_secured_mbps)
     expected = np.minimum(
@@ -137,22 +146,22 @@ def test_delivered_rates_are_those_of_the_true_gains_and_never_more_than_the_que
     )
     np.testing.assert_allclose(rate, expected, rtol=1e-9, atol=1e-9 * cell.uplink_mbps.max())
     assert (rate * cell.frame_s <= frame.data_queue_mbit * (1.0 + 1e-15)).all()
-    circuit = cell.pqc_power_w + cell.pqc_energy_j_per_mbit * rate
+    circuit = cell.circuit_power_w + cell.circuit_energy_j_per_mbit * rate
     drawn = np.where(offload, transmit + circuit, cell.energy_coefficient * frequency**3)
     np.testing.assert_allclose(power, drawn, rtol=1e-12)
 
 
 @given(case=frames_with_powers(), share=st.none() | st.floats(0.0, 1.0))
-def test_true_estimates_and_perfect_cancellation_deliver_what_is_charged_bit_for_bit(
+def test_true_estimates_and_perfect_cancellation_realise_what_is_predicted_bit_for_bit(
     case: tuple, share: float | None
 ) -> None:
     frame, offload, *powers = case
-    in_turn = AT_ONCE if share is None else np.where(offload, share / offload.size, 0.0)
-    charged = charge(frame.cell, *frame[1:3], offload, *powers, in_turn)
-    delivered = deliver(
-        frame.cell, frame.channel_gain, frame.channel_gain, 0.0, frame.data_queue_mbit, offload, *powers, in_turn
-    )
-    np.testing.assert_array_equal(delivered, charged)
+    time_share = NO_TIME_SHARES if share is None else np.where(offload, share / offload.size, 0.0)
+    allocation = Allocation(offload, *powers, time_share)
+    predicted = predicted_outcome(frame, allocation)
+    realised = realised_outcome(frame, allocation, frame.channel_gain.copy(), 0.0)
+    for one, other in zip(realised, predicted, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_a_tenth_of_the_stronger_signal_is_left_over_the_weaker() -> None:
@@ -162,11 +171,11 @@ def test_a_tenth_of_the_stronger_signal_is_left_over_the_weaker() -> None:
     # 0.0196865, 0.051138 Mbit/s; the strong one meets a tenth of 1e-14 W: 5e-13 / 8.962143e-15 = 55.790225,
     # 10.595583 Mbit/s.
     frame = laid_frame([1e-11, 1e-13], 100.0, 0.0)
-    powers = np.array([True, True]), np.array([0.05, 0.1]), np.zeros(2), AT_ONCE
-    rate, _ = deliver(frame.cell, frame.channel_gain, frame.channel_gain, 0.1, frame.data_queue_mbit, *powers)
+    allocation = Allocation(np.array([True, True]), np.array([0.05, 0.1]), np.zeros(2), NO_TIME_SHARES)
+    rate, _, _ = realised_outcome(frame, allocation, frame.channel_gain, 0.1)
     np.testing.assert_allclose(rate, [8.817846, 0.417492], rtol=1e-5)
-    swapped = np.array([1e-13, 1e-11])
-    rate, _ = deliver(frame.cell, frame.channel_gain, swapped, 0.1, frame.data_queue_mbit, *powers)
+    swapped = frame._replace(channel_gain=np.array([1e-13, 1e-11]))
+    rate, _, _ = realised_outcome(swapped, allocation, frame.channel_gain, 0.1)
     np.testing.assert_allclose(rate, [10.595583, 0.051138], rtol=1e-5)
 
 
@@ -176,7 +185,7 @@ def test_devices_that_transmit_in_turn_meet_no_interference_and_pay_for_their_sh
 ) -> None:
     frame, offload, transmit, frequency = case
     share = np.where(offload, data.draw(st.floats(0.0, 1.0)) / offload.size, 0.0)
-    rate, power = charge(frame.cell, *frame[1:3], offload, transmit, frequency, share)
+    rate, power, _ = predicted_outcome(frame, Allocation(offload, transmit, frequency, share))
     brings = oracle.evaluate(frame, offload, transmit, frequency, share)
     assert_charged(frame, offload, brings, rate, power)
 
@@ -185,7 +194,8 @@ def test_a_quarter_of_the_frame_brings_a_quarter_of_the_rate_for_a_quarter_of_th
     # N0 as above; 0.1 W over 1e-13 has SINR 1.255943 and 2.134056 Mbit/s over a whole frame
     frame = laid_frame([1e-11, 1e-13], 100.0, 0.0, pqc_power_w=0.02)
     transmit = np.array([0.05, 0.1])
-    rate, power = charge(frame.cell, *frame[1:3], np.array([True, True]), transmit, np.zeros(2), np.array([0.75, 0.25]))
+    allocation = Allocation(np.array([True, True]), transmit, np.zeros(2), np.array([0.75, 0.25]))
+    rate, power, _ = predicted_outcome(frame, allocation)
     np.testing.assert_allclose(rate[1], 2.134056 / 4.0, rtol=1e-5)
     np.testing.assert_allclose(power, [0.02 + 0.0375, 0.02 + 0.025])
 

@@ -70,7 +70,7 @@ def test_a_single_device_gets_the_closed_form(policy: Policy, frame: Frame) -> N
     gain, queue, energy = (float(values[0]) for values in frame[1:])
     value, price = queue + cell.v * float(cell.weight[0]), cell.nu * energy
     uplink, noise_to_gain = float(cell.uplink_mbps[0]), cell.noise_w / gain
-    secured = max(value - price * float(cell.pqc_energy_j_per_mbit[0]), 0.0)
+    secured = max(value - price * float(cell.circuit_energy_j_per_mbit[0]), 0.0)
     overhead = float(cell.overhead_mbps[0])
     most_bits = min(float(oracle.most_bits(frame)[0]), 900.0)
     sinr = min(2.0**most_bits - 1.0, float(cell.max_transmit_power_w[0]) / noise_to_gain)
@@ -79,7 +79,7 @@ def test_a_single_device_gets_the_closed_form(policy: Policy, frame: Frame) -> N
             sinr = min(sinr, max(secured * uplink / (np.log(2.0) * price * noise_to_gain) - 1.0, 0.0))
     sent = uplink * np.log1p(sinr) / np.log(2.0)
     gained = max(secured * (sent - overhead) - price * sinr * noise_to_gain, 0.0)  # else it sends nothing
-    offloading = gained - price * float(cell.pqc_power_w[0])
+    offloading = gained - price * float(cell.circuit_power_w[0])
     nothing = np.zeros(1)
     locally = oracle.evaluate(frame, np.zeros(1, dtype=np.bool_), nothing, oracle.best_frequencies(frame)).objective
     decision = decide(policy, frame)

@@ -43,7 +43,7 @@ def test_the_bound_of_a_coarse_lattice_is_above_the_best_decision_of_2000_states
         steepest = np.maximum.accumulate(terms.rate_value[::-1])[::-1].copy()
         lattice = full_lattice(terms.device.size, highest, cells, math.inf)
         bound = bound_from_above(terms, lattice, steepest)
-        assert bound.idle[0] >= objective * (1.0 - 1e-9)
+        assert bound.unused[0] >= objective * (1.0 - 1e-9)
 
 
 @pytest.mark.parametrize("scenario", [Scenario(), Scenario(pqc_power_w=0.05, nu=10.0), Scenario(devices=30)])

@@ -51,7 +51,7 @@ def test_the_bound_of_every_layer_is_never_below_its_optimum(seed: int, cells: i
     frame = drawn_frame(4, seed, pqc_power_w=0.02 * (seed % 2))
     _, bound = bounded(frame, cells)
     for k in range(4):
-        assert bound.idle[k] >= optimum_from(frame, k, 1.0) * (1.0 - 1e-9)
+        assert bound.unused[k] >= optimum_from(frame, k, 1.0) * (1.0 - 1e-9)
 
 
 @pytest.mark.parametrize("cells", [2, 5, 28])
@@ -75,12 +75,12 @@ def test_the_bound_is_never_below_the_optimum_in_any_cell(frame: Frame, cells: i
     _, bound = bounded(frame, cells)
     optimum = oracle.enumeration(frame)
     reached = oracle.evaluate(frame, optimum.offload, optimum.transmit_power_w, optimum.cpu_frequency_hz)
-    assert bound.idle[0] >= optimum.objective - 1e-9 * oracle.magnitude(frame, reached)
+    assert bound.unused[0] >= optimum.objective - 1e-9 * oracle.magnitude(frame, reached)
 
 
 def test_the_bound_tightens_to_the_optimum_as_the_lattice_gets_finer() -> None:
     frame = drawn_frame(4, seed=9)
     optimum = oracle.enumeration(frame).objective
-    slack = [bounded(frame, cells)[1].idle[0] / optimum - 1.0 for cells in (16, 128, 1024)]
+    slack = [bounded(frame, cells)[1].unused[0] / optimum - 1.0 for cells in (16, 128, 1024)]
     assert slack[2] < 1e-4
     assert slack[2] < 0.1 * slack[0]

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from quedge.model.cell import cell_of
-from quedge.model.frame import Decision, Frame
+from quedge.model.frame import NO_TIME_SHARES, Allocation, Decision, Frame
 from quedge.model.scenario import Scenario
-from quedge.model.uplink import AT_ONCE, charge, deliver, frame_objective
+from quedge.model.uplink import predicted_outcome, realised_outcome
 from quedge.policy.baselines import AllOffload, BestPair, Random
 from quedge.policy.exact import Exact
 from quedge.policy.policy import Policy
@@ -98,17 +98,17 @@ def test_the_world_charges_the_truth_and_never_more_than_the_queue(policy: Polic
     trace = simulate(IMPERFECT, policy, FRAMES, seed=2)
     cell = cell_of(IMPERFECT)
     for t in range(FRAMES):
-        decided = trace.offload[t], trace.transmit_power_w[t], trace.cpu_frequency_hz[t]
         offload, share = trace.offload[t], trace.time_share[t]
-        share = AT_ONCE if (share[offload] == 1.0).all() else share
-        state = trace.data_queue_mbit[t], trace.energy_queue[t]
-        rate, power = deliver(cell, trace.channel_gain[t], trace.channel_estimate[t], 0.01, state[0], *decided, share)
+        share = NO_TIME_SHARES if (share[offload] == 1.0).all() else share
+        allocation = Allocation(offload, trace.transmit_power_w[t], trace.cpu_frequency_hz[t], share)
+        frame = Frame(cell, trace.channel_estimate[t], trace.data_queue_mbit[t], trace.energy_queue[t])
+        rate, power, objective = realised_outcome(frame, allocation, trace.channel_gain[t], 0.01)
         np.testing.assert_array_equal(trace.rate_mbps[t], rate)
         np.testing.assert_array_equal(trace.power_w[t], power)
-        assert trace.objective[t] == frame_objective(cell, *state, rate, power)
-        promised = charge(cell, trace.channel_estimate[t], state[0], *decided, share)
-        np.testing.assert_array_equal(trace.promised_rate_mbps[t], promised[0])
-        assert trace.promised_objective[t] == frame_objective(cell, *state, *promised)
+        assert trace.objective[t] == objective
+        predicted = predicted_outcome(frame, allocation)
+        np.testing.assert_array_equal(trace.promised_rate_mbps[t], predicted.rate_mbps)
+        assert trace.promised_objective[t] == predicted.objective
     left = trace.data_queue_mbit - trace.rate_mbps * CELL.frame_s
     assert (left >= -1e-12 * trace.data_queue_mbit).all()
     np.testing.assert_allclose(trace.data_queue_mbit[1:], (np.maximum(left, 0.0) + trace.arrival_mbit)[:-1], rtol=1e-12)

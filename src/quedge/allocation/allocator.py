@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from quedge.errors import not_allowed
 from quedge.model.frame import Decision, Frame
 
 
@@ -86,5 +87,5 @@ def checked_offload(offload: Any, devices: int) -> NDArray[np.bool_]:
     """
     chosen = np.asarray(offload)
     if chosen.shape != (devices,) or chosen.dtype != np.bool_:
-        raise ValueError(f"offload: {offload!r} is not allowed; it must be {devices} booleans, one a device")
+        raise not_allowed("offload", offload, f"{devices} booleans, one a device")
     return chosen

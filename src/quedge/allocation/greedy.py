@@ -9,10 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.allocation.allocator import Choice, at_least_one, checked_offload
-from quedge.model.frame import Decision, Frame, packed_frame, unpacked_cell
-from quedge.model.kernels import Bools, Floats, kernel
-from quedge.model.terms import Terms, chain_objective, frame_terms, highest_level, stationary_level
-from quedge.model.uplink import powers_of_levels
+from quedge.model.frame import Decision, Frame, packed_frame, unpacked_frame
+from quedge.model.kernels import Bools, Floats, kernel, without_refcount
+from quedge.model.terms import (
+    Terms,
+    chain_objective,
+    frame_terms,
+    highest_level,
+    powers_of_levels,
+    stationary_level,
+)
 
 
 @kernel
@@ -29,6 +35,7 @@ def greedy_level(terms: Terms, k: int, before: float) -> float:
 @kernel
 def greedy_levels(terms: Terms, offload: Bools, level: Floats) -> float:
     """Levels that the backward induction gives to a decision; fills `level`, returns the objective (17)."""
+    terms = without_refcount(terms)
     before = 1.0  # no interference for the last decoded, eq. (22)
     for k in range(offload.size):  # last decoded first, eq. (33)
         if offload[k]:
@@ -53,16 +60,11 @@ def greedy_objectives(terms: Terms, offload: Bools, level: Floats, objective: Fl
 
 @kernel
 def _allocate_best_greedy(
-    numbers: Floats,
-    each: Floats,
-    channel_gain: Floats,
-    data_queue_mbit: Floats,
-    energy_queue: Floats,
-    decisions: Bools,
-) -> tuple[int, tuple[Bools, Floats, Floats, Floats, Floats, float]]:
-    """Place and greedy allocation of the best decision, with its objective last; see `packed_frame`."""
-    cell = unpacked_cell(numbers, each)
-    terms = frame_terms(cell, channel_gain, data_queue_mbit, energy_queue)
+    numbers: Floats, each: Floats, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, decisions: Bools
+) -> tuple[int, tuple[Bools, Floats, Floats, Floats, Floats], float]:
+    """The best decision's place, greedy allocation and objective; the first five arguments as in `unpacked_frame`."""
+    frame = unpacked_frame(numbers, each, channel_gain, data_queue_mbit, energy_queue)
+    terms = frame_terms(*frame)
     offload = np.empty(decisions.shape, np.bool_)
     for candidate in range(decisions.shape[0]):
         for k in range(terms.device.size):
@@ -72,10 +74,7 @@ def _allocate_best_greedy(
     greedy_objectives(terms, offload, level, objective)
     best = int(np.argmax(objective))
     greedy_levels(terms, offload[best], level)
-    decided, transmit, frequency, rate, power = powers_of_levels(
-        terms, cell, channel_gain, data_queue_mbit, energy_queue, offload[best], level
-    )
-    return best, (decided, transmit, frequency, rate, power, objective[best])
+    return best, powers_of_levels(terms, frame, offload[best], level), objective[best]
 
 
 @dataclass(frozen=True)
@@ -94,5 +93,5 @@ class NomaGreedy:
 
     def allocate_best(self, frame: Frame, offloads: NDArray[np.bool_]) -> Choice:
         """The best of several decisions; see `BatchAllocator.allocate_best`."""
-        candidate, decision = _allocate_best_greedy(*packed_frame(frame), at_least_one(offloads))
-        return Choice(candidate, Decision(*decision))
+        candidate, powers, objective = _allocate_best_greedy(*packed_frame(frame), at_least_one(offloads))
+        return Choice(candidate, Decision(*powers, objective))

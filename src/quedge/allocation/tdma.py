@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from quedge.allocation.allocator import Choice, at_least_one, checked_offload
 from quedge.model.cell import Cell
-from quedge.model.frame import Decision, Frame, Status
+from quedge.model.frame import Allocation, Decision, Frame, Status, packed_frame, unpacked_frame
 from quedge.model.kernels import Bools, Floats, Ints, kernel
-from quedge.model.terms import Terms, best_local_frequency, frame_terms, most_nats
-from quedge.model.uplink import charge
+from quedge.model.terms import Terms, frame_terms, max_log_growth
+from quedge.model.uplink import Reception, best_local_frequency, fill_outcome
 
 _EFFICIENCY_ROUNDS = 100  # Newton's method needs two to four
 
@@ -78,9 +78,7 @@ def frame_bids(cell: Cell, terms: Terms, data_queue_mbit: Floats) -> Bids:
     for k in range(n):
         i = terms.device[k]
         if terms.growth_limit[k] > 1.0:
-            load[k] = most_nats(
-                data_queue_mbit[i], cell.frame_s, cell.max_secured_mbps[i], cell.overhead_mbps[i], cell.uplink_mbps[i]
-            )
+            load[k] = max_log_growth(cell, i, data_queue_mbit[i])
         margin = terms.rate_value[k] - terms.level_price[k]  # slope of the objective at the first nat
         if load[k] > 0.0 and margin > 0.0:
             surplus = margin - terms.level_price[k] * terms.step_limit[k]  # slope at the highest power
@@ -121,27 +119,27 @@ _FULL = 1e-13  # shares that fill the frame to within this are rescaled to fill 
 
 
 @kernel
-def last_served(terms: Terms, bids: Bids, turn: Ints) -> tuple[int, int]:
-    """The places in `turn`, first and past the last, of the least worthy devices that get any time.
+def last_served(terms: Terms, bids: Bids, senders: Ints) -> tuple[int, int]:
+    """The places in `senders`, first and past the last, of the least worthy devices that get any time.
 
     At the price that equals a device's worth, those before it either leave it time or do not; the last to which
     time is left is found by halving. Devices of equal worth stand together.
     """
     low, high = 0, 0
-    at_best = bids.load[turn[0]] / bids.efficiency[turn[0]]
-    while at_best < 1.0 and high + 1 < turn.size:  # nobody beyond those who fill the frame at their fastest
+    at_best = bids.load[senders[0]] / bids.efficiency[senders[0]]
+    while at_best < 1.0 and high + 1 < senders.size:  # nobody beyond those who fill the frame at their fastest
         high += 1
-        at_best += bids.load[turn[high]] / bids.efficiency[turn[high]]
+        at_best += bids.load[senders[high]] / bids.efficiency[senders[high]]
     while low < high:
         middle = (low + high + 1) // 2
-        if time_wanted(terms, bids, turn[:middle], bids.worth[turn[middle]])[0] < 1.0:
+        if time_wanted(terms, bids, senders[:middle], bids.worth[senders[middle]])[0] < 1.0:
             low = middle
         else:
             high = middle - 1
     first, end = low, low + 1
-    while first > 0 and bids.worth[turn[first - 1]] == bids.worth[turn[low]]:
+    while first > 0 and bids.worth[senders[first - 1]] == bids.worth[senders[low]]:
         first -= 1
-    while end < turn.size and bids.worth[turn[end]] == bids.worth[turn[low]]:
+    while end < senders.size and bids.worth[senders[end]] == bids.worth[senders[low]]:
         end += 1
     return first, end
 
@@ -173,41 +171,42 @@ def price_filling_frame(terms: Terms, bids: Bids, senders: Ints) -> tuple[float,
 
 
 @kernel
-def in_turn(bids: Bids, offload: Bools) -> Ints:
+def senders_by_worth(bids: Bids, offload: Bools) -> Ints:
     """The offloaders that have a use for time, the most worth of time first."""
-    turn = np.empty(offload.size, np.int64)
+    senders = np.empty(offload.size, np.int64)
     count = 0
     for k in bids.ranking:
         if offload[k] and bids.worth[k] > 0.0:
-            turn[count] = k
+            senders[count] = k
             count += 1
-    return turn[:count]
+    return senders[:count]
 
 
 @kernel
-def share_out(terms: Terms, bids: Bids, turn: Ints, share: Floats, efficiency: Floats) -> tuple[float, bool]:
-    """Fills in the shares and efficiencies of `turn`, at least one device; the price of time, and whether it was found.
+def share_out(terms: Terms, bids: Bids, senders: Ints, share: Floats, efficiency: Floats) -> tuple[float, bool]:
+    """Fills in shares and efficiencies of `senders`, at least one device; whoever is not served keeps what is there.
 
-    Whoever is not served keeps what is there.
+    Returns:
+        The price of time, and whether it was found.
     """
-    first, end = last_served(terms, bids, turn)
-    price = bids.worth[turn[first]]
-    before = time_wanted(terms, bids, turn[:first], price)[0]
+    first, end = last_served(terms, bids, senders)
+    price = bids.worth[senders[first]]
+    before = time_wanted(terms, bids, senders[:first], price)[0]
     tied = 0.0
-    for k in turn[first:end]:
+    for k in senders[first:end]:
         tied += bids.load[k] / bids.efficiency[k]
     if before + tied >= 1.0:  # the least worthy share the rest of the frame in proportion to what they want
         part = (1.0 - before) / tied
-        for k in turn[:first]:
+        for k in senders[:first]:
             efficiency[k] = efficiency_at(terms, bids, k, price)
             share[k] = bids.load[k] / efficiency[k]
-        for k in turn[first:end]:
+        for k in senders[first:end]:
             efficiency[k] = bids.efficiency[k]
             share[k] = part * bids.load[k] / efficiency[k]
         return price, True
-    price, wanted = price_filling_frame(terms, bids, turn[:end])  # every queue is emptied: there is time enough
+    price, wanted = price_filling_frame(terms, bids, senders[:end])  # every queue is emptied: there is time enough
     stretch = max(wanted, 1.0)
-    for k in turn[:end]:
+    for k in senders[:end]:
         wished = efficiency_at(terms, bids, k, price)
         share[k] = bids.load[k] / (wished * stretch)
         efficiency[k] = min(wished * stretch, bids.efficiency[k])
@@ -234,9 +233,9 @@ def share_frame(
     share[:] = 0.0
     efficiency[:] = 0.0
     price, found = 0.0, True
-    turn = in_turn(bids, offload)
-    if turn.size > 0:
-        price, found = share_out(terms, bids, turn, share, efficiency)
+    senders = senders_by_worth(bids, offload)
+    if senders.size > 0:
+        price, found = share_out(terms, bids, senders, share, efficiency)
     total = 0.0
     for k in range(offload.size):
         if offload[k]:
@@ -249,17 +248,18 @@ def share_frame(
 
 
 @kernel
-def allocate_in_turn(
-    cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, decisions: Bools
+def allocate_best_tdma(
+    numbers: Floats, each: Floats, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, decisions: Bools
 ) -> tuple[int, tuple[Bools, Floats, Floats, Floats, Floats], Floats, float, float, bool]:
-    """The best of several decisions by time division.
+    """The best of several decisions of a packed frame by time division.
 
     Returns:
         Its place; offload, transmit power (W), CPU frequency (Hz), rate (Mbit/s) and power (W) in the frame's own
         order; its time shares; its objective (17); its price of time; and whether that price was found.
     """
-    n = channel_gain.size
-    terms = frame_terms(cell, channel_gain, data_queue_mbit, energy_queue)
+    frame = unpacked_frame(numbers, each, channel_gain, data_queue_mbit, energy_queue)
+    cell, n = frame.cell, channel_gain.size
+    terms = frame_terms(*frame)
     bids = frame_bids(cell, terms, data_queue_mbit)
     share, efficiency = np.empty(n), np.empty(n)
     best, best_objective, best_price, best_found = 0, -math.inf, 0.0, False
@@ -278,11 +278,10 @@ def allocate_in_turn(
             power = math.expm1(best_efficiency[k]) * cell.noise_w / channel_gain[i]
             transmit[i] = min(power, cell.max_transmit_power_w[i])
         else:
-            frequency[i] = best_local_frequency(
-                data_queue_mbit[i] + cell.v * cell.weight[i], cell.nu * energy_queue[i], data_queue_mbit[i],
-                cell.frame_s, cell.cycles_per_mbit[i], cell.energy_coefficient[i], cell.max_frequency_hz[i],
-            )  # fmt: skip
-    rate, drawn = charge(cell, channel_gain, data_queue_mbit, offload, transmit, frequency, time_share)
+            frequency[i] = best_local_frequency(cell, i, data_queue_mbit[i], energy_queue[i])
+    rate, drawn = np.empty(n), np.empty(n)
+    allocation = Allocation(offload, transmit, frequency, time_share)
+    fill_outcome(frame, Reception(terms.device, channel_gain, 0.0), allocation, rate, drawn)
     return best, (offload, transmit, frequency, rate, drawn), time_share, best_objective, best_price, best_found
 
 
@@ -303,10 +302,8 @@ class Tdma:
 
     def allocate_best(self, frame: Frame, offloads: NDArray[np.bool_]) -> Choice:
         """The best of several decisions; see `BatchAllocator.allocate_best`."""
-        candidate, chosen, time_share, objective, price, found = allocate_in_turn(*frame, at_least_one(offloads))
+        candidate, powers, time_share, objective, price, found = allocate_best_tdma(
+            *packed_frame(frame), at_least_one(offloads)
+        )
         status = Status.OK if found else Status.ROUNDS_SPENT
-        notes = {"time_price": price}
-        return Choice(candidate, Decision(*chosen, objective, None, status, time_share, notes))
-
-
-__all__ = ["Tdma"]
+        return Choice(candidate, Decision(*powers, objective, None, status, time_share, {"time_price": price}))

@@ -20,7 +20,7 @@ from quedge.files.policies import policies_by_name
 from quedge.files.scenario import ParsedScenario, read_scenario
 from quedge.model.cell import Cell, cell_of
 from quedge.model.frame import Decision, Frame, checked_frame
-from quedge.policy.policy import Learner, Policy, begun
+from quedge.policy.policy import Learner, Policy, agent_for
 
 _FIELDS = ("channel_gain", "data_queue_mbit", "energy_queue")
 _MAX_DEVICES = 100_000
@@ -50,7 +50,7 @@ def answer_lines(lines: Iterable[bytes], given: ParsedScenario, policy: Policy |
         try:
             frame = _frame_of(line, cell_for)
             if agent is None:
-                agent = begun(policy, frame.cell.devices, rng)
+                agent = agent_for(policy, frame.cell.devices, rng)
             answer = answer_object(agent.decide(frame, rng))  # an agent may have been made for other devices
         except ValueError as error:
             yield _error(str(error), number), False

@@ -41,7 +41,7 @@ from quedge.files.scenario import read_scenario
 from quedge.model.scenario import Scenario
 from quedge.policy.learners import LEARNERS
 from quedge.policy.lydroo import AgentState, Resumable
-from quedge.policy.policy import Learner, Policy
+from quedge.policy.policy import Learner, Policy, is_learner
 from quedge.service.settings import Address, Rendering, Tls, cpu_latency_lock, poll_directly
 from quedge.service.tls.access import AccessPolicy, check_complete, check_listening
 
@@ -223,7 +223,7 @@ def _policy_of(
         raise ValueError(f"--learn: {name} does not learn; it is for {', '.join(LEARNERS)}")
     if name in LEARNERS and not learn and agent is None:
         raise ValueError(f"--policy {name}: must be given --agent FILE, a trained agent, or --learn")
-    if name not in POLICIES and isinstance(chosen, Learner) and not isinstance(chosen, Resumable):
+    if name not in POLICIES and is_learner(chosen) and not isinstance(chosen, Resumable):
         raise ValueError(f"--policy {name}: learns; of the learners only {', '.join(LEARNERS)} can be served")
     if not learn or agent is None:
         return name, chosen, None

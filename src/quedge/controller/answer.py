@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.controller.report import Report
-from quedge.model.frame import ENERGY_QUEUE, Decision, Frame, Status, packed_frame, unpacked_cell
+from quedge.model.frame import ENERGY_QUEUE, Allocation, Decision, Frame, Status, packed_frame, unpacked_frame
 from quedge.model.kernels import Bools, Floats, kernel
-from quedge.model.uplink import AT_ONCE, carry_out_as_assumed
+from quedge.model.uplink import Reception, decoding_order, step
 
 _HIGHEST_ENERGY_QUEUE = ENERGY_QUEUE.highest
 
@@ -111,7 +111,7 @@ def answer_of(report: Report, frame: Frame, decision: Decision, served_by: Serve
     """
     share = decision.time_share
     chosen = decision.offload, decision.transmit_power_w, decision.cpu_frequency_hz
-    rate, power, queue, energy, objective = _outcome(*packed_frame(frame), *chosen, AT_ONCE if share is None else share)
+    rate, power, queue, energy, objective = _outcome(*packed_frame(frame), *decision.allocation)
     return Answer(
         report.frame, served_by, decision.status, report.devices, *chosen,
         decision.offload.astype(np.float64) if share is None else share, rate, power, queue, energy, objective,
@@ -124,13 +124,14 @@ def _outcome(
     numbers: Floats, each: Floats, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats,
     offload: Bools, transmit_power_w: Floats, cpu_frequency_hz: Floats, time_share: Floats,
 ) -> tuple[Floats, Floats, Floats, Floats, float]:  # fmt: skip
-    cell, devices = unpacked_cell(numbers, each), channel_gain.size
-    rate_mbps, power_w, nothing = np.empty(devices), np.empty(devices), np.zeros(devices)
+    cell = unpacked_frame(numbers, each, channel_gain, data_queue_mbit, energy_queue).cell
+    devices = channel_gain.size
+    rate_mbps, power_w, no_arrivals = np.empty(devices), np.empty(devices), np.zeros(devices)
     data_queue_mbit, energy_queue = data_queue_mbit.copy(), energy_queue.copy()
-    objective = carry_out_as_assumed(
-        cell, channel_gain, nothing, data_queue_mbit, energy_queue, offload, transmit_power_w, cpu_frequency_hz,
-        time_share, rate_mbps, power_w,
-    )  # fmt: skip
+    frame = Frame(cell, channel_gain, data_queue_mbit, energy_queue)
+    allocation = Allocation(offload, transmit_power_w, cpu_frequency_hz, time_share)
+    reception = Reception(decoding_order(channel_gain), channel_gain, 0.0)
+    objective = step(frame, reception, allocation, no_arrivals, rate_mbps, power_w)
     for i in range(devices):
         energy_queue[i] = min(energy_queue[i], _HIGHEST_ENERGY_QUEUE)
     return rate_mbps, power_w, data_queue_mbit, energy_queue, objective

@@ -26,7 +26,7 @@ from quedge.model.limits import check_decision
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import BestSingle
 from quedge.policy.lydroo import AgentState, Resumable
-from quedge.policy.policy import Learner, Policy, begun, check_policy
+from quedge.policy.policy import Learner, Policy, agent_for, check_policy, is_learner
 
 
 @runtime_checkable
@@ -69,12 +69,12 @@ class Controller:
 
     def __init__(self, scenario: Scenario, policy: Policy | Learner, seed: int = 0) -> None:
         check_policy(policy)
-        if isinstance(policy, Learner) and not isinstance(policy, Resumable):
+        if is_learner(policy) and not isinstance(policy, Resumable):
             raise ValueError(f"policy: {policy!r} is not allowed; of the learners only Lydroo's standing can be kept")
         self._settings = policy
         self._rng = np.random.default_rng(np.random.SeedSequence(seed))
         self._cell = cell_of(scenario)
-        self._adopt(begun(policy, scenario.devices, self._rng))
+        self._adopt(agent_for(policy, scenario.devices, self._rng))
         self._queues = QueueState.empty(scenario.devices)
         self._decision_info = NO_INFO
 

@@ -14,10 +14,10 @@ from quedge.controller.answer import ServedBy
 from quedge.emulator.stations import FrameResult, Reports
 from quedge.emulator.uploads import Secured
 from quedge.model.cell import cell_of
-from quedge.model.frame import DATA_QUEUE_MBIT, ENERGY_QUEUE, Decision, Status
+from quedge.model.frame import DATA_QUEUE_MBIT, ENERGY_QUEUE, Decision, Frame, Status
 from quedge.model.limits import check_decision
 from quedge.model.scenario import Scenario
-from quedge.model.uplink import AT_ONCE, charge, frame_objective
+from quedge.model.uplink import predicted_outcome
 from quedge.service.client.messages import CellState, Decided, next_frame_of
 from quedge.service.methods import DEVICE_VALUES
 
@@ -77,9 +77,10 @@ class Audit:
         queue = np.minimum(self._data_queue[devices] + reports.arrived_mbit[devices], DATA_QUEUE_MBIT.highest)
         energy = self._energy_queue[devices]
         powers = decided.offload, decided.transmit_power_w, decided.cpu_frequency_hz
-        check_decision(cell, Decision(*powers, decided.rate_mbps, decided.power_w, 0.0, time_share=decided.time_share))
+        decision = Decision(*powers, decided.rate_mbps, decided.power_w, 0.0, time_share=decided.time_share)
+        check_decision(cell, decision)
         _check_most("rate_mbps", devices, decided.rate_mbps, queue / cell.frame_s)
-        rate, power = charge(cell, gain, queue, *powers, AT_ONCE if decided.time_share is None else decided.time_share)
+        rate, power, objective = predicted_outcome(Frame(cell, gain, queue, energy), decision.allocation)
         _check_equal("rate_mbps", devices, decided.rate_mbps, rate)
         _check_equal("power_w", devices, decided.power_w, power)
         left = np.maximum(queue - rate * cell.frame_s, 0.0)
@@ -87,7 +88,7 @@ class Audit:
         spent = np.maximum(energy + cell.nu * (power - cell.power_budget_w), 0.0)
         _check_equal("energy_queue", devices, decided.energy_queue, np.minimum(spent, ENERGY_QUEUE.highest))
         if not np.isnan(decided.objective):
-            _check_objective(decided, frame_objective(cell, queue, energy, rate, power))
+            _check_objective(decided, objective)
 
 
 def _check_form(reported: NDArray[np.int64], decided: Decided) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from quedge.allocation.sca import CvxpyClarabel, DirectClarabel, NomaSca
+from quedge.allocation.sca import CvxpyClarabel, NomaSca
 from quedge.errors import check_installed, one_of
 from quedge.experiments import beyond, paper
 from quedge.experiments.experiment import Experiment
@@ -38,10 +38,8 @@ def check_extras(jobs: Iterable[Job]) -> None:
     for policy in {repr(policy): policy for job in jobs for policy in _policies_of(job)}.values():
         if isinstance(policy, Ppo):
             check_installed("stable_baselines3", "PPO", "Stable-Baselines3", "ppo")
-        solver = policy.solver if isinstance(policy, NomaSca) else None
-        if isinstance(solver, (CvxpyClarabel, DirectClarabel)):
+        if isinstance(policy, NomaSca) and isinstance(policy.solver, CvxpyClarabel):
             check_installed("clarabel", "the timing of SCA", "Clarabel", "sca")
-        if isinstance(solver, CvxpyClarabel):
             check_installed("cvxpy", "the timing of SCA", "CVXPY", "sca")
 
 

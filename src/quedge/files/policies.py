@@ -90,7 +90,7 @@ def _instance(what: str, found: Any, method: str) -> Any:
 
 
 def _has_method(found: Any, method: str) -> bool:
-    offered = (method, "begin") if method == "decide" else (method,)
+    offered = (method, "new_agent", "begin") if method == "decide" else (method,)
     return not isinstance(found, type) and any(callable(getattr(found, name, None)) for name in offered)
 
 

@@ -48,8 +48,8 @@ class Cell(NamedTuple):
         max_frequency_hz: highest CPU frequency (Hz).
         uplink_mbps: B = η W / v_u, rate at one bit/s/Hz (Mbit/s).
         max_transmit_power_w: highest transmit power (W).
-        pqc_power_w: circuit power P_q while offloading (W).
-        pqc_energy_j_per_mbit: energy to secure what is sent (J/Mbit).
+        circuit_power_w: circuit power P_q while offloading, whatever is sent (W).
+        circuit_energy_j_per_mbit: energy that is drawn beside it in proportion to the task bits sent (J/Mbit).
         overhead_mbps: rate that key exchange and framing take from an offloader's uplink (Mbit/s of task bits).
         max_secured_mbps: highest rate of task bits that the PQC module keeps up with (Mbit/s).
     """
@@ -65,8 +65,8 @@ class Cell(NamedTuple):
     max_frequency_hz: NDArray[np.float64]
     uplink_mbps: NDArray[np.float64]
     max_transmit_power_w: NDArray[np.float64]
-    pqc_power_w: NDArray[np.float64]
-    pqc_energy_j_per_mbit: NDArray[np.float64]
+    circuit_power_w: NDArray[np.float64]
+    circuit_energy_j_per_mbit: NDArray[np.float64]
     overhead_mbps: NDArray[np.float64]
     max_secured_mbps: NDArray[np.float64]
 
@@ -104,8 +104,8 @@ def cell_of(scenario: Scenario) -> Cell:
         max_frequency_hz=each("max_frequency_hz"),
         uplink_mbps=each("payload_factor") * scenario.bandwidth_hz / each("overhead") / BITS_PER_MBIT,
         max_transmit_power_w=each("max_transmit_power_w"),
-        pqc_power_w=each("pqc_power_w"),
-        pqc_energy_j_per_mbit=each("pqc_energy_j_per_bit") * BITS_PER_MBIT,
+        circuit_power_w=each("pqc_power_w"),
+        circuit_energy_j_per_mbit=each("pqc_energy_j_per_bit") * BITS_PER_MBIT,
         overhead_mbps=each("payload_factor") * each("pqc_overhead_bits") / scenario.frame_s / BITS_PER_MBIT,
         max_secured_mbps=each("pqc_max_rate_mbps"),
     )

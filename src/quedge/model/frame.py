@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from quedge.errors import not_allowed
 from quedge.model.cell import Cell
-from quedge.model.kernels import Bools, Floats, inner_kernel, kernel, uncounted
+from quedge.model.kernels import Bools, Floats, inner_kernel, kernel, without_refcount
 
 
 class Range(NamedTuple):
@@ -34,8 +35,8 @@ class Range(NamedTuple):
 
     def excludes(self, values: Floats) -> Bools:
         """Where a value is no number or lies outside."""
-        excluded = _excluded(np.ascontiguousarray(values).reshape(-1), self.highest, self.positive)
-        return excluded.reshape(np.shape(values))
+        high_enough = values > 0.0 if self.positive else values >= 0.0
+        return ~(high_enough & (values <= self.highest) & np.isfinite(values))
 
     def first_excluded(self, values: Floats) -> int:
         """Place of the first value that is excluded, of shape (values,); -1 where none is."""
@@ -44,24 +45,12 @@ class Range(NamedTuple):
 
 @kernel
 def _first_excluded(values: Floats, highest: float, positive: bool) -> int:
+    """As `Range.excludes`, compiled: reports are checked in every frame."""
     for i in range(values.size):
-        if _is_excluded(values[i], highest, positive):
+        high_enough = values[i] > 0.0 if positive else values[i] >= 0.0
+        if not (high_enough and values[i] <= highest and math.isfinite(values[i])):
             return i
     return -1
-
-
-@kernel
-def _excluded(values: Floats, highest: float, positive: bool) -> Bools:
-    excluded = np.empty(values.size, np.bool_)
-    for i in range(values.size):
-        excluded[i] = _is_excluded(values[i], highest, positive)
-    return excluded
-
-
-@kernel
-def _is_excluded(value: float, highest: float, positive: bool) -> bool:
-    inside = value > 0.0 if positive else value >= 0.0
-    return not (inside and value <= highest and math.isfinite(value))
 
 
 CHANNEL_GAIN = Range(1e6, positive=True)
@@ -101,6 +90,40 @@ class Status(StrEnum):
     """A solver failed; the decision is the last feasible point that it had reached."""
 
 
+NO_TIME_SHARES = np.empty(0)
+"""The time shares of offloaders that all transmit at once, for the whole frame (NOMA)."""
+
+
+class Allocation(NamedTuple):
+    """What is decided: who offloads, and with which power, CPU frequency and share of the frame.
+
+    Attributes:
+        offload: x, true where a device offloads; shape (devices,), like all that follow.
+        transmit_power_w: p (W).
+        cpu_frequency_hz: f (Hz).
+        time_share: share of the frame in which a device transmits, alone on the uplink; `NO_TIME_SHARES` for NOMA.
+    """
+
+    offload: Bools
+    transmit_power_w: Floats
+    cpu_frequency_hz: Floats
+    time_share: Floats
+
+
+class Outcome(NamedTuple):
+    """What an allocation brings in a frame.
+
+    Attributes:
+        rate_mbps: rate r, eq. (5) (Mbit/s); shape (devices,).
+        power_w: mean power e, eq. (6) (W); shape (devices,).
+        objective: objective (17).
+    """
+
+    rate_mbps: Floats
+    power_w: Floats
+    objective: float
+
+
 _NO_NOTES: Mapping[str, float] = MappingProxyType({})
 
 
@@ -132,6 +155,12 @@ class Decision(NamedTuple):
     time_share: NDArray[np.float64] | None = None
     notes: Mapping[str, float] = _NO_NOTES
 
+    @property
+    def allocation(self) -> Allocation:
+        """What is decided, as the model takes it."""
+        share = NO_TIME_SHARES if self.time_share is None else self.time_share
+        return Allocation(self.offload, self.transmit_power_w, self.cpu_frequency_hz, share)
+
 
 def checked_frame(cell: Cell, channel_gain: Any, data_queue_mbit: Any, energy_queue: Any) -> Frame:
     """A frame from values that come from outside.
@@ -160,7 +189,7 @@ def _checked_array(name: str, values: Any, devices: int, allowed: Range) -> NDAr
             raise TypeError
         array = given.astype(np.float64)
     except (TypeError, ValueError):
-        raise ValueError(f"{name}: {values!r} is not allowed; it must be a list of {devices} numbers") from None
+        raise not_allowed(name, values, f"a list of {devices} numbers") from None
     if array.shape != (devices,):
         raise ValueError(f"{name}: shape {array.shape} is not allowed; it must be ({devices},), a value a device")
     device = allowed.first_excluded(array)
@@ -174,14 +203,14 @@ _last: tuple[Cell, Floats, Floats] | None = None
 
 
 def packed_frame(frame: Frame) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    """What a kernel takes of a frame; arrays that must not be changed.
+    """A frame as plain arrays for a kernel that Python calls in every frame; they must not be changed.
 
-    Those of the last cell are kept: frames of one cell follow each other. A call with a `Cell` takes 2.5 µs longer, and
-    to pack one that was not the last takes 5 µs.
+    A call with a `Cell` takes 2.5 µs longer. The last cell's arrays are kept: frames of one cell follow each other, and
+    to pack another takes 5 µs.
 
     Returns:
-        Numbers of the cell, shape (4,), and of its devices, shape (11, devices), for `unpacked_cell`; then the frame's
-        channel gains, data queues and energy queues.
+        Numbers of the cell, shape (4,), and of its devices, shape (11, devices); then the frame's channel gains, data
+        queues and energy queues.
     """
     global _last
     last = _last
@@ -192,10 +221,14 @@ def packed_frame(frame: Frame) -> tuple[Floats, Floats, Floats, Floats, Floats]:
 
 
 @inner_kernel
-def unpacked_cell(numbers: Floats, each: Floats) -> Cell:
-    """The cell of a packed frame, for as long as the kernel's caller holds the arrays."""
-    own = uncounted(each)
-    return Cell(
+def unpacked_frame(
+    numbers: Floats, each: Floats, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats
+) -> Frame:
+    """A packed frame in a kernel, for as long as the kernel's caller holds the arrays."""
+    own = without_refcount(each)
+    cell = Cell(
         numbers[0], numbers[1], numbers[2], numbers[3],
         own[0], own[1], own[2], own[3], own[4], own[5], own[6], own[7], own[8], own[9], own[10],
     )  # fmt: skip
+    gain, data, energy = without_refcount((channel_gain, data_queue_mbit, energy_queue))
+    return Frame(cell, gain, data, energy)

@@ -26,10 +26,19 @@ import numba.core.types
 import numpy as np
 from numba.core.dispatcher import Dispatcher
 
-types: Any = numba.core.types
-_OF_THEIR_VERSION = {"builtins", "llvmlite", "math", "numba", "numpy"}
+K = TypeVar("K")
+
+SUFFIX = ".nbc"
+_VERSIONED = {"builtins", "llvmlite", "math", "numba", "numpy"}  # their versions name kept code already
 _CODE = ("co_code", "co_names", "co_varnames", "co_freevars", "co_cellvars", "co_argcount", "co_kwonlyargcount")
-_BYTES = 10
+_DIGEST_BYTES = 10
+_SEAL_BYTES = 16
+_LONGEST_NAME = 120
+_PROBE_BYTES = 1 << 16
+
+_numba: Any = numba  # of some versions only are types published
+_log = logging.getLogger("quedge")
+_warned: set[str] = set()
 
 
 def source_digest(function: Callable[..., Any], options: dict[str, Any]) -> str:
@@ -44,169 +53,144 @@ def source_digest(function: Callable[..., Any], options: dict[str, Any]) -> str:
         function: the kernel's plain Python.
         options: the options that it is compiled with.
     """
-    reached = _Reached()
-    reached.kernel(function, options, closure=False)
-    return reached.digest()
+    digest = _SourceDigest()
+    digest.add_kernel(function, options, closure=False)
+    return digest.hexdigest()
 
 
 def closure_digest(function: Callable[..., Any]) -> str:
     """A digest of what a kernel closes over; one factory makes kernels that differ in that alone."""
-    reached = _Reached()
-    reached.closure(function)
-    return reached.digest()
+    digest = _SourceDigest()
+    digest.add_closure(function)
+    return digest.hexdigest()
 
 
-def described(kind: Any) -> str:
-    """A Numba type as text, with all that tells it from others: the fields of a named tuple, the code of a kernel."""
-    if isinstance(kind, types.BaseTuple):
-        made_by = getattr(kind, "instance_class", None)
-        name = "" if made_by is None else f"{made_by.__module__}.{made_by.__qualname__}{made_by._fields}"
-        return f"{name}({', '.join(described(each) for each in kind)})"
-    if isinstance(kind, types.Dispatcher):
-        compiled = kind.dispatcher
-        return f"{source_digest(compiled.py_func, compiled.targetoptions)}{closure_digest(compiled.py_func)}"
-    return str(kind)
-
-
-class _Reached:
-    """Takes down whatever is reached, once, in an order that is the same in every process."""
+class _SourceDigest:
+    """Takes in whatever a kernel reaches, once, in an order that is the same in every process."""
 
     def __init__(self) -> None:
-        self._digest = hashlib.blake2b(digest_size=_BYTES)
+        self._digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
         self._seen: set[object] = set()
 
-    def digest(self) -> str:
+    def hexdigest(self) -> str:
         return self._digest.hexdigest()
 
-    def kernel(self, function: Any, options: dict[str, Any], closure: bool = True) -> None:
-        if id(function) in self._seen:
-            return
-        self._say(_in_order(options))
-        self._function(function, closure)
+    def add_kernel(self, function: Any, options: dict[str, Any], closure: bool = True) -> None:
+        if self._is_new(id(function)):
+            self._add(_sorted(options))
+            self._add_function(function, closure)
 
-    def closure(self, function: Any) -> None:
+    def add_closure(self, function: Any) -> None:
         for cell in function.__closure__ or ():
-            self._value(cell.cell_contents, ())
+            self._add_value(cell.cell_contents)
 
-    def _function(self, function: Any, closure: bool = True) -> None:
-        self._seen.add(id(function))
-        code = function.__code__
-        self._say(function.__qualname__)
-        self._value(function.__defaults__, ())
-        self._value(_in_order(function.__kwdefaults__ or {}), ())
+    def _is_new(self, key: object) -> bool:
+        """Whether something is met for the first time: kernels may call each other in circles."""
+        is_new = key not in self._seen
+        self._seen.add(key)
+        return is_new
+
+    def _add(self, *parts: object) -> None:
+        self._digest.update(repr(parts).encode("utf-8", "surrogatepass"))
+
+    def _add_function(self, function: Any, closure: bool = True) -> None:
+        self._add(function.__qualname__)
+        self._add_value(function.__defaults__)
+        self._add_value(_sorted(function.__kwdefaults__ or {}))
         if closure:
-            self.closure(function)
-        for each in self._code(code, function.__doc__):
-            for name in each.co_names:
+            self.add_closure(function)
+        for code in self._add_code(function.__code__, function.__doc__):
+            for name in code.co_names:
                 if name in function.__globals__:
-                    self._say(name)
-                    self._value(function.__globals__[name], each.co_names)
+                    self._add(name)
+                    self._add_value(function.__globals__[name], code.co_names)
 
-    def _code(self, code: CodeType, doc: str | None) -> Iterable[CodeType]:
-        """Take down a function's code; it, and the code of the functions in it."""
-        self._say(*(getattr(code, name) for name in _CODE))
+    def _add_code(self, code: CodeType, doc: str | None) -> Iterable[CodeType]:
+        """Take in a function's code; it, and the code of the functions in it."""
+        self._add(*(getattr(code, name) for name in _CODE))
         yield code
         for place, constant in enumerate(code.co_consts):
             if isinstance(constant, CodeType):
-                yield from self._code(constant, None)
+                yield from self._add_code(constant, None)
             elif not (place == 0 and isinstance(constant, str) and constant == doc):
-                self._value(constant, ())
+                self._add_value(constant)
 
-    def _value(self, value: Any, names: tuple[str, ...]) -> None:
-        """Take down a value that is read; of a module, what it holds under one of the names."""
+    def _add_value(self, value: Any, names: tuple[str, ...] = ()) -> None:
+        """Take in a value that is read; of a module, what it holds under one of the names."""
         if isinstance(value, ModuleType):
-            if not _is_of_its_version(value.__name__) and (id(value), names) not in self._seen:
-                self._seen.add((id(value), names))
+            if not _is_versioned(value.__name__) and self._is_new((id(value), names)):
                 for name in names:
                     if name in vars(value):
-                        self._say(name)
-                        self._value(vars(value)[name], names)
+                        self._add(name)
+                        self._add_value(vars(value)[name], names)
         elif isinstance(value, type):
-            self._kind(value)
-        elif (function := _plain(value)) is not None:
+            self._add_class(value)
+        elif (function := _plain_python(value)) is not None:
             if hasattr(value, "targetoptions"):
-                self.kernel(function, value.targetoptions)
+                self.add_kernel(function, value.targetoptions)
             else:
-                self._extension(function)
+                self._add_extension(function)
         elif isinstance(value, np.ndarray):
-            self._say(value.dtype.str, value.shape, value.strides, value.tobytes())
+            self._add(value.dtype.str, value.shape, value.strides, value.tobytes())
         elif isinstance(value, enum.Enum):
-            self._say(str(value), value.value)
+            self._add(str(value), value.value)
         elif isinstance(value, (tuple, list)):
-            self._kind(type(value))
+            self._add_class(type(value))
             for each in value:
-                self._value(each, names)
+                self._add_value(each, names)
         elif isinstance(value, (set, frozenset)):
-            self._say(*sorted(repr(each) for each in value))
+            self._add(*sorted(repr(each) for each in value))
         else:
-            self._say(type(value).__qualname__, repr(value))
-            self._file_of(type(value).__module__)
+            self._add(type(value).__qualname__, repr(value))
+            self._add_file(type(value).__module__)
 
-    def _kind(self, kind: type) -> None:
-        self._say(kind.__module__, kind.__qualname__)
-        if id(kind) in self._seen or _is_of_its_version(kind.__module__):
+    def _add_class(self, kind: type) -> None:
+        self._add(kind.__module__, kind.__qualname__)
+        if _is_versioned(kind.__module__) or not self._is_new(id(kind)):
             return
-        self._seen.add(id(kind))
         if hasattr(kind, "_fields"):
-            self._say(kind._fields)
-            self._value(_in_order(getattr(kind, "_field_defaults", {})), ())
+            self._add(kind._fields)
+            self._add_value(_sorted(getattr(kind, "_field_defaults", {})))
         elif issubclass(kind, enum.Enum):
-            self._say(*((name, member.value) for name, member in kind.__members__.items()))
+            self._add(*((name, member.value) for name, member in kind.__members__.items()))
         else:
-            self._file_of(kind.__module__)
+            self._add_file(kind.__module__)
 
-    def _extension(self, function: Any) -> None:
+    def _add_extension(self, function: Any) -> None:
         """A function that is no kernel: what is compiled in its place may be anything in its file."""
-        self._say(function.__module__, function.__qualname__)
-        if id(function) in self._seen or _is_of_its_version(function.__module__ or ""):
-            return
-        self._file_of(function.__module__)
-        self._function(function)
+        self._add(function.__module__, function.__qualname__)
+        if not _is_versioned(function.__module__ or "") and self._is_new(id(function)):
+            self._add_file(function.__module__)
+            self._add_function(function)
 
-    def _file_of(self, module: str) -> None:
-        if not _is_of_its_version(module):
-            self._say(module, _content(getattr(sys.modules.get(module), "__file__", None)))
-
-    def _say(self, *parts: object) -> None:
-        self._digest.update(repr(parts).encode("utf-8", "surrogatepass"))
+    def _add_file(self, module: str) -> None:
+        if not _is_versioned(module):
+            self._add(module, _content(getattr(sys.modules.get(module), "__file__", None)))
 
 
-def _plain(value: Any) -> Any:
+def _plain_python(value: Any) -> Any:
     """The plain Python behind a kernel, an intrinsic or a function; None where there is none."""
     function = getattr(value, "py_func", None) or inspect.unwrap(value) if callable(value) else None
     return function if isinstance(function, FunctionType) else None
 
 
-def _in_order(options: dict[str, Any]) -> tuple[Any, ...]:
+def _sorted(options: dict[str, Any]) -> tuple[Any, ...]:
     return tuple((name, sorted(value) if isinstance(value, set) else value) for name, value in sorted(options.items()))
 
 
-def _is_of_its_version(module: str) -> bool:
-    """Whether a module changes with a version that names kept code already, or with Python's."""
+def _is_versioned(module: str) -> bool:
+    """Whether a module changes only with a version that names kept code already, or with Python's."""
     root = module.partition(".")[0]
-    return root in _OF_THEIR_VERSION or root in sys.stdlib_module_names
+    return root in _VERSIONED or root in sys.stdlib_module_names
 
 
 @functools.cache
 def _content(file: str | None) -> str:
     """A digest of a file's content; empty where there is none to read."""
     try:
-        return "" if file is None else hashlib.blake2b(Path(file).read_bytes(), digest_size=_BYTES).hexdigest()
+        return "" if file is None else hashlib.blake2b(Path(file).read_bytes(), digest_size=_DIGEST_BYTES).hexdigest()
     except OSError:
         return ""
-
-
-K = TypeVar("K")
-
-SUFFIX = ".nbc"
-_SEAL_BYTES = 16
-_NAME_BYTES = 10
-_LONGEST_NAME = 120
-_PROBE_BYTES = 1 << 16
-
-_numba: Any = numba  # of some versions only are types published
-_log = logging.getLogger("quedge")
-_told: set[str] = set()
 
 
 def kept_on_disk(kernel: K) -> K:
@@ -224,13 +208,13 @@ def kept_on_disk(kernel: K) -> K:
 
 
 class KernelCache:
-    """The kept machine code of one kernel: a file a signature, in the first folder that takes it.
+    """The kept machine code of one kernel: one file per signature, in the first folder that takes it.
 
     The name of a file has two digests: of all that the kernel is compiled from (`source_digest`), and of what it is
     compiled for: the signature, the processor, the versions of Numba. So old code is never found, wherever it lies, and
     it is removed when new code is kept. A file begins with a digest of its name and content: what is empty, torn or
     foreign is dropped and compiled anew. A folder that cannot be written is no error: the process goes on with
-    what it has compiled. Either is said once a process, by a warning of the logger "quedge".
+    what it has compiled. The logger "quedge" warns of either once per process.
 
     Args:
         function: the kernel's plain Python.
@@ -239,75 +223,69 @@ class KernelCache:
 
     def __init__(self, function: Any, options: dict[str, Any]) -> None:
         self._function, self._options = function, options
-        self._enabled = True
 
     @property
     def cache_path(self) -> str:
-        """The folder that is tried first."""
-        return str(next(_folders(self._function.__code__.co_filename), ""))
-
-    def enable(self) -> None:
-        """Load and keep code."""
-        self._enabled = True
-
-    def disable(self) -> None:
-        """Neither load nor keep code."""
-        self._enabled = False
+        """The folder that is tried first; Numba's statistics show it."""
+        return str(next(self._folders(), ""))
 
     def flush(self) -> None:
         """Remove all kept code of this kernel."""
-        for folder in _folders(self._function.__code__.co_filename):
+        for folder in self._folders():
             self._remove(folder, but="")
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The machine code that was kept for a signature; None where there is none to be used."""
         target_context.refresh()
-        if not self._enabled:
-            return None
         name = self._name(sig, target_context.codegen())
-        for folder in _folders(self._function.__code__.co_filename):
+        for folder in self._folders():
             path = folder / name
             try:
-                payload = _opened(name, path.read_bytes())
-                return _numba.core.compiler.CompileResult._rebuild(target_context, *pickle.loads(payload))
+                kept = path.read_bytes()
+                if kept[:_SEAL_BYTES] != _seal(name, kept[_SEAL_BYTES:]):
+                    raise ValueError("is empty, torn or of another kernel")
+                return _numba.core.compiler.CompileResult._rebuild(target_context, *pickle.loads(kept[_SEAL_BYTES:]))
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except Exception as error:  # whatever a damaged file leads to: it is compiled anew
-                _tell("damaged", f"kept machine code is unusable and compiled anew: {path}: {_said(error)}")
+                _warn_once("damaged", f"kept machine code is unusable and compiled anew: {path}: {_reason(error)}")
                 with contextlib.suppress(OSError):
                     path.unlink()
         return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep the machine code of a signature, in the first folder that takes it."""
-        if not self._enabled or not _can_be_kept(data):
-            return
+        if data.library.has_dynamic_globals or not all(lifted.can_cache for lifted in data.lifted):
+            return  # it holds an address that is another one in the next process
         name = self._name(sig, data.codegen)
-        held = _sealed(name, _numba.core.serialize.dumps(data._reduce()))
+        payload = _numba.core.serialize.dumps(data._reduce())
         tried = []
-        for folder in _folders(self._function.__code__.co_filename):
+        for folder in self._folders():
             try:
-                _write(folder / name, held)
+                _write(folder / name, _seal(name, payload) + payload)
             except OSError as error:
-                tried.append(f"{folder}: {_said(error)}")
+                tried.append(f"{folder}: {_reason(error)}")
                 continue
             self._remove(folder, but=name.rsplit(".", 2)[0])
             return
         where = "; ".join(tried) or "there is no folder for it"
-        _tell("unkept", f"machine code cannot be kept, every process compiles anew (NUMBA_CACHE_DIR): {where}")
+        _warn_once("unkept", f"machine code cannot be kept, every process compiles anew (NUMBA_CACHE_DIR): {where}")
+
+    def _folders(self) -> Iterator[Path]:
+        return _folders(self._function.__code__.co_filename)
 
     def _name(self, sig: Any, codegen: Any) -> str:
         arguments, returned = _numba.core.sigutils.normalize_signature(sig)
         compiled_for = (
-            *(described(kind) for kind in arguments),
-            "" if returned is None else described(returned),
+            *(_type_text(kind) for kind in arguments),
+            "" if returned is None else _type_text(returned),
             codegen.magic_tuple(),
             closure_digest(self._function),
             numba.__version__,
             llvmlite.__version__,
         )
-        what = hashlib.blake2b(repr(compiled_for).encode(), digest_size=_NAME_BYTES).hexdigest()
-        return f"{self._base()}.{source_digest(self._function, self._options)}.{what}{SUFFIX}"
+        target = hashlib.blake2b(repr(compiled_for).encode(), digest_size=_DIGEST_BYTES).hexdigest()
+        return f"{self._base()}.{source_digest(self._function, self._options)}.{target}{SUFFIX}"
 
     def _base(self) -> str:
         """What the names of all code of this kernel begin with."""
@@ -325,6 +303,19 @@ class KernelCache:
                     path.unlink(missing_ok=True)
 
 
+def _type_text(kind: Any) -> str:
+    """A Numba type with all that tells it from others: the fields of a named tuple, the code of a kernel."""
+    types = _numba.core.types
+    if isinstance(kind, types.BaseTuple):
+        made_by = getattr(kind, "instance_class", None)
+        name = "" if made_by is None else f"{made_by.__module__}.{made_by.__qualname__}{made_by._fields}"
+        return f"{name}({', '.join(_type_text(each) for each in kind)})"
+    if isinstance(kind, types.Dispatcher):
+        function = kind.dispatcher.py_func
+        return f"{source_digest(function, kind.dispatcher.targetoptions)}{closure_digest(function)}"
+    return str(kind)
+
+
 def keeps_machine_code() -> bool:
     """Whether code of this package that is compiled now can be kept for other processes."""
     for folder in _folders(__file__):
@@ -339,7 +330,7 @@ def keeps_machine_code() -> bool:
 def _folders(source: str) -> Iterator[Path]:
     """Where the code of a source file may be kept: where NUMBA_CACHE_DIR says, or beside it, else with the user."""
     place = os.path.dirname(os.path.abspath(source))
-    own = f"{os.path.basename(place)}_{hashlib.blake2b(place.encode(), digest_size=_NAME_BYTES).hexdigest()}"
+    own = f"{os.path.basename(place)}_{hashlib.blake2b(place.encode(), digest_size=_DIGEST_BYTES).hexdigest()}"
     if _numba.config.CACHE_DIR:
         yield Path(_numba.config.CACHE_DIR, own)
         return
@@ -350,49 +341,29 @@ def _folders(source: str) -> Iterator[Path]:
         yield Path(user, "quedge", own)
 
 
-def _sealed(name: str, payload: bytes) -> bytes:
-    return hashlib.blake2b(payload, key=_seal_of(name), digest_size=_SEAL_BYTES).digest() + payload
+def _seal(name: str, payload: bytes) -> bytes:
+    """A digest that the content of no other file, whole or torn, has."""
+    return hashlib.blake2b(payload, key=hashlib.blake2b(name.encode()).digest(), digest_size=_SEAL_BYTES).digest()
 
 
-def _opened(name: str, held: bytes) -> bytes:
-    """What was sealed under a name.
-
-    Raises:
-        ValueError: it is something else.
-    """
-    payload = held[_SEAL_BYTES:]
-    if held != _sealed(name, payload):
-        raise ValueError("is empty, torn or of another kernel")
-    return payload
-
-
-def _seal_of(name: str) -> bytes:
-    return hashlib.blake2b(name.encode()).digest()
-
-
-def _write(path: Path, held: bytes) -> None:
+def _write(path: Path, content: bytes) -> None:
     """Write a file as a whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
         with aside.open("xb") as file:
-            file.write(held)
+            file.write(content)
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
 
 
-def _can_be_kept(compiled: Any) -> bool:
-    """Whether machine code has no address in it that is another one in the next process."""
-    return not compiled.library.has_dynamic_globals and all(lifted.can_cache for lifted in compiled.lifted)
-
-
-def _said(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
-def _tell(what: str, message: str) -> None:
-    """Warn of something once a process, however many kernels it befalls."""
-    if what not in _told:
-        _told.add(what)
+def _warn_once(kind: str, message: str) -> None:
+    """Warn once per process, however many kernels it befalls."""
+    if kind not in _warned:
+        _warned.add(kind)
         _log.warning("quedge: %s", " ".join(message.split()))

@@ -47,7 +47,7 @@ def unlocked_kernel(function: F) -> F:
 def inner_kernel(function: F) -> F:
     """Compile `function` as `kernel` does, but into every kernel that calls it: for what loops over frames call.
 
-    A call would copy the records that it is given, and count the references to each of their arrays (`uncounted`).
+    A call would copy the records that it is given, and count the references to their arrays (`without_refcount`).
     """
     return _compiled(function, forceinline=True)
 
@@ -59,7 +59,7 @@ def _compiled(function: F, **options: Any) -> F:
 V = TypeVar("V")
 
 
-def uncounted(value: V) -> V:
+def without_refcount(value: V) -> V:
     """The same array, or tuple of arrays, of which a kernel does not count the references, nor those of its slices.
 
     Every slice and every call counts the arrays that it is given, up and down again; a loop over frames of ten devices
@@ -69,8 +69,8 @@ def uncounted(value: V) -> V:
     return value
 
 
-@overload(uncounted, strict=False)
-def _compiled_uncounted(value: Any) -> Any:
+@overload(without_refcount, strict=False)
+def _compiled_without_refcount(value: Any) -> Any:
     return lambda value: _without_owner(value)  # type: ignore[call-arg]  # numba itself passes the context
 
 

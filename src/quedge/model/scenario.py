@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from quedge.errors import not_allowed
 from quedge.model.security import DERIVED, SUITE_KEYS, canonical_names, derived_constants, suite_of
 from quedge.pqc.profiles import MAX_RECORD_BYTES, Profiles, known_profiles
 from quedge.pqc.suite import MAX_REKEY_FRAMES, Suite
@@ -82,8 +83,7 @@ def _key(
 
 def _suite_key(kind: Kind, meaning: str, example: Any, unit: str = "", low: float = 0.0, high: float = 1e6) -> Any:
     """A key that names a suite or says how it is used: without a default, since without a suite it means nothing."""
-    parameter = Parameter("pqc", meaning, unit, low, high, False, kind, example)
-    return dataclasses.field(default=None, metadata={"parameter": parameter})
+    return _key(None, "pqc", meaning, unit, low, high, kind=kind, example=example)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -250,7 +250,7 @@ class Scenario:
             ValueError: the key is no number, or it has no default and is not given.
         """
         if name not in PARAMETERS or PARAMETERS[name].kind in (Kind.NAME, Kind.FLAG):
-            raise ValueError(f"name: {name!r} is not allowed; it must be a key whose value is a number")
+            raise not_allowed("name", name, "a key whose value is a number")
         value = self._derived.get(name, getattr(self, name))
         if value is None and name in SUITE_KEYS:
             if self.secured_by is None:
@@ -277,34 +277,33 @@ def _checked(name: str, parameter: Parameter, value: Any, devices: int) -> Any:
     """`value` as the record keeps it (int, float, bool, str or tuple of floats), or a ValueError."""
     if parameter.kind in (Kind.NAME, Kind.FLAG):
         if not isinstance(value, str if parameter.kind is Kind.NAME else bool):
-            raise ValueError(f"{name}: {value!r} is not allowed; it must be {parameter.allowed}")
+            raise not_allowed(name, value, parameter.allowed)
         return value
     if parameter.kind is Kind.INTEGER:
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-            raise ValueError(f"{name}: {value!r} is not allowed; it must be an integer, {parameter.allowed}")
-        if not parameter.admits(int(value)):
-            raise ValueError(f"{name}: {value!r} is not allowed; it must be {parameter.allowed}")
-        return int(value)
-    if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
-        if not parameter.admits(value):
-            raise ValueError(f"{name}: {value!r} is not allowed; it must be {parameter.allowed}")
-        return float(value)
-    if isinstance(value, (list, tuple, np.ndarray)) and np.ndim(value) == 1 and parameter.per_device:
-        return _checked_list(name, parameter, value, devices)
-    expected = "a number or a list with one number per device" if parameter.per_device else "a number"
-    raise ValueError(f"{name}: {value!r} is not allowed; it must be {expected}, {parameter.allowed}")
-
-
-def _checked_list(
-    name: str, parameter: Parameter, values: Sequence[Any] | NDArray[Any], devices: int
-) -> tuple[float, ...]:
-    if len(values) != devices:
+            raise not_allowed(name, value, f"an integer, {parameter.allowed}")
+        return int(_admitted(name, parameter, value))
+    if _is_number(value):
+        return float(_admitted(name, parameter, value))
+    if not (parameter.per_device and isinstance(value, (list, tuple, np.ndarray)) and np.ndim(value) == 1):
+        expected = "a number or a list with one number per device" if parameter.per_device else "a number"
+        raise not_allowed(name, value, f"{expected}, {parameter.allowed}")
+    if len(value) != devices:
         raise ValueError(
-            f"{name}: a list of {len(values)} values is not allowed; it must hold one value for each of the "
+            f"{name}: a list of {len(value)} values is not allowed; it must hold one value for each of the "
             f"{devices} devices"
         )
-    for position, value in enumerate(values):
-        number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-        if not number or not parameter.admits(value):
-            raise ValueError(f"{name}[{position}]: {value!r} is not allowed; it must be a number, {parameter.allowed}")
-    return tuple(float(value) for value in values)
+    for position, each in enumerate(value):
+        if not _is_number(each) or not parameter.admits(each):
+            raise not_allowed(f"{name}[{position}]", each, f"a number, {parameter.allowed}")
+    return tuple(float(each) for each in value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+
+
+def _admitted(name: str, parameter: Parameter, value: Any) -> Any:
+    if not parameter.admits(value):
+        raise not_allowed(name, value, parameter.allowed)
+    return value

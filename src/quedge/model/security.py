@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from quedge.errors import not_allowed, one_of
 from quedge.pqc.costs import effort_of, traffic_of
 from quedge.pqc.profiles import Profiles
 from quedge.pqc.suite import SUITES, Suite
@@ -27,7 +28,7 @@ def suite_of(keys: Mapping[str, Any]) -> Suite:
     """
     preset = SUITES.get(str(keys["suite"]).casefold())
     if preset is None:
-        raise ValueError(f"suite: {keys['suite']!r} is not allowed; it must be one of {', '.join(SUITES)}")
+        raise not_allowed("suite", keys["suite"], one_of(SUITES))
     settings = {field.name: keys[field.name] for field in dataclasses.fields(Suite)}
     return dataclasses.replace(preset, **{key: value for key, value in settings.items() if value is not None})
 

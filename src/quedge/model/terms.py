@@ -27,7 +27,15 @@ from typing import NamedTuple
 import numpy as np
 
 from quedge.model.cell import Cell
-from quedge.model.kernels import Bools, Floats, Ints, inner_kernel, kernel
+from quedge.model.frame import Frame
+from quedge.model.kernels import Bools, Floats, Ints, inner_kernel, kernel, without_refcount
+from quedge.model.uplink import (
+    best_local_frequency,
+    circuit_power,
+    fill_decoding_order,
+    local_outcome,
+    offloading_outcome,
+)
 
 _HIGHEST_LOG_GROWTH = 300.0  # e^300 is beyond any received power, and still far from overflow
 
@@ -56,61 +64,28 @@ class Terms(NamedTuple):
     local_value: Floats
 
 
-@kernel
-def best_local_frequency(
-    value: float, price: float, data_queue_mbit: float, frame_s: float, cycles_per_mbit: float,
-    energy_coefficient: float, max_frequency_hz: float,
-) -> float:  # fmt: skip
-    """CPU frequency (Hz) that maximises value · f/φ − price · κ f³ within its limits; Section IV-B."""
-    frequency = min(cycles_per_mbit * data_queue_mbit / frame_s, max_frequency_hz)
-    if price > 0.0:
-        stationary = math.sqrt(value / (3.0 * cycles_per_mbit * energy_coefficient * price))
-        frequency = min(frequency, stationary)
-    return frequency
-
-
-@kernel
-def decoding_order(channel_gain: Floats) -> Ints:
-    """Devices from the last decoded (weakest) to the first (strongest); equal gains keep their order, eq. (20)."""
-    order = np.empty(channel_gain.size, np.int64)
-    fill_decoding_order(channel_gain, order)
-    return order
-
-
-@kernel
-def fill_decoding_order(channel_gain: Floats, order: Ints) -> None:
-    """Fill in the devices as `decoding_order` gives them."""
-    n = channel_gain.size
-    if n > 48:
-        order[:] = np.argsort(channel_gain, kind="mergesort")
-        return
-    for device in range(n):  # insertion sort: faster than a general sort for the usual handful of devices
-        j = device
-        while j > 0 and channel_gain[order[j - 1]] > channel_gain[device]:
-            order[j] = order[j - 1]
-            j -= 1
-        order[j] = device
-
-
-@kernel
-def most_nats(
-    data_queue_mbit: float, frame_s: float, max_secured_mbps: float, overhead_mbps: float, uplink_mbps: float
-) -> float:
+@inner_kernel
+def max_log_growth(cell: Cell, i: int, data_queue_mbit: float) -> float:
     """The growth of ln s with which a device sends all that it may: its queue, as far as it can be secured in time.
 
     Without anything to send there is no overhead, either.
     """
-    rate = min(data_queue_mbit / frame_s, max_secured_mbps)
+    rate = min(data_queue_mbit / cell.frame_s, cell.max_secured_mbps[i])
     if rate > 0.0:
-        rate += overhead_mbps
-    return rate * math.log(2.0) / uplink_mbps
+        rate += cell.overhead_mbps[i]
+    return float(rate * math.log(2.0) / cell.uplink_mbps[i])
 
 
 @kernel
 def frame_terms(cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats) -> Terms:
     """The terms of a frame; arguments as in `Frame`."""
     terms = empty_terms(channel_gain.size)
-    fill_terms(cell, channel_gain, data_queue_mbit, energy_queue, terms)
+    fill_decoding_order(channel_gain, terms.device)
+    state = without_refcount((cell, channel_gain, data_queue_mbit, energy_queue))
+    cell, channel_gain, data_queue_mbit, energy_queue = state
+    filled = without_refcount(terms)
+    for k in range(channel_gain.size):
+        fill_device_terms(cell, k, channel_gain, data_queue_mbit, energy_queue, filled)
     return terms
 
 
@@ -124,14 +99,6 @@ def empty_terms(devices: int) -> Terms:
 
 
 @inner_kernel
-def fill_terms(cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, terms: Terms) -> None:
-    """Fill in the terms of a frame as `frame_terms` gives them."""
-    fill_decoding_order(channel_gain, terms.device)
-    for k in range(channel_gain.size):
-        fill_device_terms(cell, k, channel_gain, data_queue_mbit, energy_queue, terms)
-
-
-@inner_kernel
 def fill_device_terms(
     cell: Cell, k: int, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, terms: Terms
 ) -> None:
@@ -142,24 +109,20 @@ def fill_device_terms(
     price = cell.nu * energy_queue[i]  # b_i of problem (17)
     gain_to_noise = channel_gain[i] / cell.noise_w
     uplink = cell.uplink_mbps[i]
-    secured_value = max(value - price * cell.pqc_energy_j_per_mbit[i], 0.0)
+    secured_value = max(value - price * cell.circuit_energy_j_per_mbit[i], 0.0)
     rate_value[k] = secured_value * uplink / math.log(2.0)  # eq. (31)
     level_price[k] = price / gain_to_noise  # eq. (31)
     overhead[k] = cell.overhead_mbps[i] * math.log(2.0) / uplink
-    offload_cost[k] = price * cell.pqc_power_w[i] + rate_value[k] * overhead[k]
-    nats = most_nats(data_queue_mbit[i], cell.frame_s, cell.max_secured_mbps[i], cell.overhead_mbps[i], uplink)
-    growth_limit[k] = math.exp(min(nats, _HIGHEST_LOG_GROWTH))  # eq. (29)
+    offload_cost[k] = price * circuit_power(cell, i, 0.0) + rate_value[k] * overhead[k]
+    growth_limit[k] = math.exp(min(max_log_growth(cell, i, data_queue_mbit[i]), _HIGHEST_LOG_GROWTH))  # eq. (29)
     step_limit[k] = cell.max_transmit_power_w[i] * gain_to_noise  # eq. (30)
-    if overhead[k] > 0.0:
-        alone = min(growth_limit[k], 1.0 + step_limit[k])
+    if overhead[k] > 0.0:  # sends nothing if it could not gain even as the only one
+        single = min(growth_limit[k], 1.0 + step_limit[k])
         if level_price[k] > 0.0:
-            alone = min(alone, max(rate_value[k] / level_price[k], 1.0))
-        if rate_value[k] * (math.log(alone) - overhead[k]) <= level_price[k] * (alone - 1.0):
+            single = min(single, max(rate_value[k] / level_price[k], 1.0))
+        if rate_value[k] * (math.log(single) - overhead[k]) <= level_price[k] * (single - 1.0):
             growth_limit[k] = 1.0
-    frequency = best_local_frequency(
-        value, price, data_queue_mbit[i], cell.frame_s, cell.cycles_per_mbit[i],
-        cell.energy_coefficient[i], cell.max_frequency_hz[i],
-    )  # fmt: skip
+    frequency = best_local_frequency(cell, i, data_queue_mbit[i], energy_queue[i])
     local_value[k] = value * frequency / cell.cycles_per_mbit[i] - price * cell.energy_coefficient[i] * frequency**3
 
 
@@ -189,6 +152,7 @@ def step_objective(terms: Terms, k: int, before: float, after: float) -> float:
 @kernel
 def chain_objective(terms: Terms, offload: Bools, level: Floats) -> float:
     """Objective (17) of a decision given by levels: `level[k]` is the level after device k."""
+    terms = without_refcount(terms)
     total = 0.0
     before = 1.0
     for k in range(offload.size):
@@ -198,3 +162,47 @@ def chain_objective(terms: Terms, offload: Bools, level: Floats) -> float:
         else:
             total += terms.local_value[k]
     return total
+
+
+@kernel
+def powers_of_levels(
+    terms: Terms, frame: Frame, offload: Bools, level: Floats
+) -> tuple[Bools, Floats, Floats, Floats, Floats]:
+    """A chain's decision back in the frame's own order of devices.
+
+    Args:
+        terms: the frame's terms.
+        frame: the frame.
+        offload: offloading decisions in the chain's order.
+        level: level after each device of the chain.
+
+    Returns:
+        offload, transmit power (W), CPU frequency (Hz), rate (Mbit/s) and power (W), each of shape (devices,): the
+        first fields of a `Decision`.
+
+    Source: eqs. (27), (28).
+    """
+    terms, frame = without_refcount((terms, frame))
+    cell, n = frame.cell, offload.size
+    decided, transmit, frequency = np.zeros(n, np.bool_), np.zeros(n), np.zeros(n)
+    rate, power = np.empty(n), np.empty(n)
+    before = 1.0
+    for k in range(n):
+        i = terms.device[k]
+        queue = frame.data_queue_mbit[i]
+        if offload[k]:
+            decided[i] = True
+            transmit[i] = transmit_power(cell, i, frame.channel_gain[i], before, level[k])
+            uplink_rate = cell.uplink_mbps[i] * math.log(level[k] / before) / math.log(2.0)  # eq. (28)
+            rate[i], power[i] = offloading_outcome(cell, i, uplink_rate, transmit[i], queue)
+            before = level[k]
+        else:
+            frequency[i] = best_local_frequency(cell, i, queue, frame.energy_queue[i])
+            rate[i], power[i] = local_outcome(cell, i, frequency[i], queue)
+    return decided, transmit, frequency, rate, power
+
+
+@inner_kernel
+def transmit_power(cell: Cell, i: int, channel_gain: float, before: float, after: float) -> float:
+    """Power (W) with which device i lifts the level, eq. (27); rounding may not carry it over its limit."""
+    return float(min((after - before) * cell.noise_w / channel_gain, cell.max_transmit_power_w[i]))

@@ -1,234 +1,112 @@
-"""A frame's physics: rates and powers of what is decided, the objective, and the queues of the next frame."""
+"""A frame's physics: from signals over rates, powers and the objective to the queues of the next frame.
+
+Kernels take a `Frame`, an `Allocation` and a `Reception`; the functions at the end are what Python calls.
+"""
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from quedge.model.cell import Cell
+from quedge.model.frame import Allocation, Frame, Outcome, packed_frame, unpacked_frame
 from quedge.model.kernels import Bools, Floats, Ints, inner_kernel, kernel
-from quedge.model.terms import Terms, best_local_frequency, decoding_order
 
-AT_ONCE = np.empty(0)
-"""The time shares of offloaders that all transmit at once, for the whole frame."""
+
+class Reception(NamedTuple):
+    """How the offloaders' signals reach the server.
+
+    Attributes:
+        order: devices from the last decoded to the first; shape (devices,).
+        channel_gain: true power gains (W/W), shape (devices,); decoding may go by others.
+        residual_sic_share: share of a decoded signal's power that is left over those decoded after it.
+    """
+
+    order: Ints
+    channel_gain: Floats
+    residual_sic_share: float
+
+
+@kernel
+def decoding_order(channel_gain: Floats) -> Ints:
+    """Devices from the last decoded (weakest) to the first (strongest); equal gains keep their order, eq. (20)."""
+    order = np.empty(channel_gain.size, np.int64)
+    fill_decoding_order(channel_gain, order)
+    return order
+
+
+@kernel
+def fill_decoding_order(channel_gain: Floats, order: Ints) -> None:
+    """Fill in the devices as `decoding_order` gives them."""
+    n = channel_gain.size
+    if n > 48:
+        order[:] = np.argsort(channel_gain, kind="mergesort")
+        return
+    for device in range(n):  # insertion sort: faster than a general sort for the usual handful of devices
+        j = device
+        while j > 0 and channel_gain[order[j - 1]] > channel_gain[device]:
+            order[j] = order[j - 1]
+            j -= 1
+        order[j] = device
 
 
 @inner_kernel
-def fill_interference(
-    order: Ints,
-    channel_gain: Floats,
-    residual_sic_share: float,
-    offload: Bools,
-    transmit_power_w: Floats,
-    interference: Floats,
-) -> None:
-    """Fill in the interference of each device (W), by direct sum, in a given order of decoding.
+def fill_interference(reception: Reception, offload: Bools, transmit_power_w: Floats, interference_w: Floats) -> None:
+    """Fill in the interference of each device (W) by direct sum.
 
-    It is all of the power received from the devices decoded later, eq. (24), and `residual_sic_share` of that received
-    from those decoded earlier.
+    It is the power received from all devices decoded later, eq. (24), and what is left of those decoded earlier.
     """
     later = 0.0
-    for i in order:  # last decoded first
-        interference[i] = later
+    for i in reception.order:  # last decoded first
+        interference_w[i] = later
         if offload[i]:
-            later += transmit_power_w[i] * channel_gain[i]
-    if residual_sic_share > 0.0:
+            later += transmit_power_w[i] * reception.channel_gain[i]
+    if reception.residual_sic_share > 0.0:
         earlier = 0.0
-        for i in order[::-1]:
-            interference[i] += residual_sic_share * earlier
+        for i in reception.order[::-1]:
+            interference_w[i] += reception.residual_sic_share * earlier
             if offload[i]:
-                earlier += transmit_power_w[i] * channel_gain[i]
-
-
-@kernel
-def interference_w(channel_gain: Floats, offload: Bools, transmit_power_w: Floats) -> Floats:
-    """Received power of the offloading devices decoded after each device (W), by direct sum, eq. (24)."""
-    return interference_left_w(channel_gain, channel_gain, 0.0, offload, transmit_power_w)
-
-
-@kernel
-def interference_left_w(
-    channel_gain: Floats, channel_estimate: Floats, residual_sic_share: float, offload: Bools, transmit_power_w: Floats
-) -> Floats:
-    """Interference of each device (W) where signals are decoded by estimates and taken off imperfectly.
-
-    The order is that of the estimates, the powers are those that the true channel brings: all of the devices decoded
-    later, and `residual_sic_share` of those decoded earlier. With true estimates and no residue it is `interference_w`.
-    """
-    received = np.empty(offload.size)
-    order = decoding_order(channel_estimate)
-    fill_interference(order, channel_gain, residual_sic_share, offload, transmit_power_w, received)
-    return received
-
-
-@kernel
-def secured_rate(cell: Cell, i: int, uplink_rate_mbps: float, data_queue_mbit: float) -> float:
-    """Rate of task bits (Mbit/s) of an offloader: what its uplink carries beside key exchange and framing.
-
-    No more than its queue holds, r T ≤ Q, and than its PQC module keeps up with.
-    """
-    rate = max(uplink_rate_mbps - cell.overhead_mbps[i], 0.0)
-    return float(min(rate, data_queue_mbit / cell.frame_s, cell.max_secured_mbps[i]))
-
-
-@kernel
-def circuit_power(cell: Cell, i: int, rate_mbps: float) -> float:
-    """P_q of an offloader (W): the part that it draws whatever it sends, and that in proportion to its task bits."""
-    return float(cell.pqc_power_w[i] + cell.pqc_energy_j_per_mbit[i] * rate_mbps)
-
-
-@kernel
-def charge_device(
-    cell: Cell,
-    i: int,
-    channel_gain: float,
-    interference: float,
-    data_queue_mbit: float,
-    offloads: bool,
-    transmit_power_w: float,
-    cpu_frequency_hz: float,
-    share: float,
-) -> tuple[float, float]:
-    """Rate (Mbit/s) and power (W) of device i, offloading in a share of the frame; eqs. (1)-(4)."""
-    if offloads:
-        sinr = transmit_power_w * channel_gain / (cell.noise_w + interference)  # eq. (2)
-        uplink_rate = share * cell.uplink_mbps[i] * math.log1p(sinr) / math.log(2.0)  # eq. (3)
-        rate = secured_rate(cell, i, uplink_rate, data_queue_mbit)
-        return rate, share * transmit_power_w + circuit_power(cell, i, rate)  # eq. (4)
-    rate = min(cpu_frequency_hz / cell.cycles_per_mbit[i], data_queue_mbit / cell.frame_s)  # eq. (1)
-    return rate, cell.energy_coefficient[i] * cpu_frequency_hz**3  # eq. (1)
+                earlier += transmit_power_w[i] * reception.channel_gain[i]
 
 
 @inner_kernel
-def fill_brought(
-    cell: Cell,
-    order: Ints,
-    channel_gain: Floats,
-    residual_sic_share: float,
-    data_queue_mbit: Floats,
-    offload: Bools,
-    transmit_power_w: Floats,
-    cpu_frequency_hz: Floats,
-    time_share: Floats,
-    rate_mbps: Floats,
-    power_w: Floats,
-) -> None:
-    """Fill in rates and powers as `deliver` gives them, where devices are decoded in a given order."""
-    in_turn = time_share.size > 0
-    interference = rate_mbps  # a device's own is read before its rate takes the place
-    if not in_turn:
-        fill_interference(order, channel_gain, residual_sic_share, offload, transmit_power_w, interference)
-    for i in range(channel_gain.size):
-        rate_mbps[i], power_w[i] = charge_device(
-            cell, i, channel_gain[i], 0.0 if in_turn else interference[i], data_queue_mbit[i], offload[i],
-            transmit_power_w[i], cpu_frequency_hz[i], time_share[i] if in_turn else 1.0,
-        )  # fmt: skip
+def circuit_power(cell: Cell, i: int, rate_mbps: float) -> float:
+    """P_q of an offloader (W): what it draws whatever it sends, and in proportion to its task bits."""
+    return float(cell.circuit_power_w[i] + cell.circuit_energy_j_per_mbit[i] * rate_mbps)
 
 
-@kernel
-def charge(
-    cell: Cell,
-    channel_gain: Floats,
-    data_queue_mbit: Floats,
-    offload: Bools,
-    transmit_power_w: Floats,
-    cpu_frequency_hz: Floats,
-    time_share: Floats,
-) -> tuple[Floats, Floats]:
-    """Rate (Mbit/s) and power (W) of each device under the given powers and frequencies.
+@inner_kernel
+def offloading_outcome(
+    cell: Cell, i: int, uplink_rate_mbps: float, radiated_w: float, data_queue_mbit: float
+) -> tuple[float, float]:
+    """Rate of task bits (Mbit/s) and power (W) of an offloader, by the rate of its uplink; eqs. (4)-(6).
 
-    A device sends or computes no more than its queue holds: r T ≤ Q. With `time_share`, shape (devices,), the
-    offloaders transmit one after the other, each in its share of the frame and without interference; where it is
-    empty, `AT_ONCE`, all of them transmit for the whole frame.
-
-    Source: eqs. (1)-(6); LyDROO for the time shares.
+    The uplink carries key exchange and framing, too. A device sends no more than its queue holds, r T ≤ Q, and than its
+    PQC module keeps up with.
     """
-    return deliver(
-        cell, channel_gain, channel_gain, 0.0, data_queue_mbit, offload, transmit_power_w, cpu_frequency_hz, time_share
-    )
+    rate = max(uplink_rate_mbps - cell.overhead_mbps[i], 0.0)
+    rate = min(rate, data_queue_mbit / cell.frame_s, cell.max_secured_mbps[i])
+    return rate, radiated_w + circuit_power(cell, i, rate)
 
 
-@kernel
-def deliver(
-    cell: Cell,
-    channel_gain: Floats,
-    channel_estimate: Floats,
-    residual_sic_share: float,
-    data_queue_mbit: Floats,
-    offload: Bools,
-    transmit_power_w: Floats,
-    cpu_frequency_hz: Floats,
-    time_share: Floats,
-) -> tuple[Floats, Floats]:
-    """Rate and power as `charge` gives them, of powers that were chosen by estimates and meet the true channel.
-
-    A device is decoded in the order of the estimates, at the rate that the true gains and what is left of the signals
-    decoded before it allow; it draws the power that was chosen. Offloaders in turn meet no interference.
-
-    Source: eqs. (1)-(6) with the residue of cancellation; docs/channels.md.
-    """
-    rate, power = np.empty(channel_gain.size), np.empty(channel_gain.size)
-    fill_brought(
-        cell, decoding_order(channel_estimate), channel_gain, residual_sic_share, data_queue_mbit, offload,
-        transmit_power_w, cpu_frequency_hz, time_share, rate, power,
-    )  # fmt: skip
-    return rate, power
+@inner_kernel
+def local_outcome(cell: Cell, i: int, cpu_frequency_hz: float, data_queue_mbit: float) -> tuple[float, float]:
+    """Rate (Mbit/s) and power (W) of local computing, eq. (1), (5), (6); r T ≤ Q."""
+    rate = min(cpu_frequency_hz / cell.cycles_per_mbit[i], data_queue_mbit / cell.frame_s)
+    return rate, cell.energy_coefficient[i] * cpu_frequency_hz**3
 
 
-@kernel
-def powers_of_levels(
-    terms: Terms,
-    cell: Cell,
-    channel_gain: Floats,
-    data_queue_mbit: Floats,
-    energy_queue: Floats,
-    offload: Bools,
-    level: Floats,
-) -> tuple[Bools, Floats, Floats, Floats, Floats]:
-    """A chain's decision back in the frame's own order of devices.
-
-    Args:
-        terms: the frame's terms.
-        cell: constants of the cell.
-        channel_gain: power gains (W/W), shape (devices,).
-        data_queue_mbit: data queues (Mbit), shape (devices,).
-        energy_queue: virtual energy queues, shape (devices,).
-        offload: offloading decisions in the chain's order.
-        level: level after each device of the chain.
-
-    Returns:
-        offload, transmit power (W), CPU frequency (Hz), rate (Mbit/s) and power (W), each of shape (devices,).
-
-    Source: eqs. (27), (28).
-    """
-    n = offload.size
-    decided = np.zeros(n, np.bool_)
-    transmit = np.zeros(n)
-    frequency = np.zeros(n)
-    rate = np.empty(n)
-    power = np.empty(n)
-    before = 1.0
-    for k in range(n):
-        i = terms.device[k]
-        if offload[k]:
-            after = level[k]
-            decided[i] = True
-            step_w = (after - before) * cell.noise_w / channel_gain[i]  # eq. (27)
-            transmit[i] = min(step_w, cell.max_transmit_power_w[i])
-            rate[i] = cell.uplink_mbps[i] * math.log(after / before) / math.log(2.0)  # eq. (28)
-            rate[i] = secured_rate(cell, i, rate[i], data_queue_mbit[i])
-            power[i] = transmit[i] + circuit_power(cell, i, rate[i])
-            before = after
-        else:
-            frequency[i] = best_local_frequency(
-                data_queue_mbit[i] + cell.v * cell.weight[i], cell.nu * energy_queue[i], data_queue_mbit[i],
-                cell.frame_s, cell.cycles_per_mbit[i], cell.energy_coefficient[i], cell.max_frequency_hz[i],
-            )  # fmt: skip
-            rate[i] = frequency[i] / cell.cycles_per_mbit[i]
-            rate[i] = min(rate[i], data_queue_mbit[i] / cell.frame_s)
-            power[i] = cell.energy_coefficient[i] * frequency[i] ** 3
-    return decided, transmit, frequency, rate, power
+@inner_kernel
+def best_local_frequency(cell: Cell, i: int, data_queue_mbit: float, energy_queue: float) -> float:
+    """CPU frequency (Hz) of the best local computing: it maximises a f/φ − b κ f³ within its limits; Section IV-B."""
+    cycles, price = cell.cycles_per_mbit[i], cell.nu * energy_queue
+    frequency = min(cycles * data_queue_mbit / cell.frame_s, cell.max_frequency_hz[i])
+    if price > 0.0:
+        value = data_queue_mbit + cell.v * cell.weight[i]
+        frequency = min(frequency, math.sqrt(value / (3.0 * cycles * cell.energy_coefficient[i] * price)))
+    return float(frequency)
 
 
 @inner_kernel
@@ -250,26 +128,42 @@ def frame_objective(
 
 
 @inner_kernel
+def fill_outcome(
+    frame: Frame, reception: Reception, allocation: Allocation, rate_mbps: Floats, power_w: Floats
+) -> float:
+    """Fill in the rate (Mbit/s) and power (W) of each device; returns the objective (17).
+
+    With time shares the offloaders transmit one after the other, each in its share of the frame and without
+    interference; without them all transmit for the whole frame. They draw the powers that were chosen.
+
+    Source: eqs. (1)-(6); LyDROO for the time shares; docs/channels.md for imperfect cancellation.
+    """
+    cell, queue = frame.cell, frame.data_queue_mbit
+    is_tdma = allocation.time_share.size > 0
+    interference = rate_mbps  # a device's own is read before its rate takes the place
+    if not is_tdma:
+        fill_interference(reception, allocation.offload, allocation.transmit_power_w, interference)
+    for i in range(rate_mbps.size):
+        if allocation.offload[i]:
+            share = allocation.time_share[i] if is_tdma else 1.0
+            transmit = allocation.transmit_power_w[i]
+            noise = cell.noise_w + (0.0 if is_tdma else interference[i])
+            sinr = transmit * reception.channel_gain[i] / noise  # eq. (2)
+            uplink_rate = share * cell.uplink_mbps[i] * math.log1p(sinr) / math.log(2.0)  # eq. (3)
+            rate_mbps[i], power_w[i] = offloading_outcome(cell, i, uplink_rate, share * transmit, queue[i])
+        else:
+            rate_mbps[i], power_w[i] = local_outcome(cell, i, allocation.cpu_frequency_hz[i], queue[i])
+    return frame_objective(cell, queue, frame.energy_queue, rate_mbps, power_w)
+
+
+@inner_kernel
 def advance_queues(
-    cell: Cell,
-    data_queue_mbit: Floats,
-    energy_queue: Floats,
-    rate_mbps: Floats,
-    power_w: Floats,
-    arrival_mbit: Floats,
+    cell: Cell, data_queue_mbit: Floats, energy_queue: Floats, rate_mbps: Floats, power_w: Floats, arrival_mbit: Floats
 ) -> None:
-    """Advance both queues by one frame, in place.
+    """Advance both queues by one frame, in place; all arrays of shape (devices,).
 
     Q(t+1) = Q − r T + A and Y(t+1) = max(Y + ν (e − γ), 0), with e the frame's mean power and ν the cell's, which
     goes with √T; and so does Y.
-
-    Args:
-        cell: constants of the cell.
-        data_queue_mbit: data queues Q (Mbit), shape (devices,); overwritten.
-        energy_queue: virtual energy queues Y, shape (devices,); overwritten.
-        rate_mbps: rate r of each device, r T ≤ Q (Mbit/s).
-        power_w: mean power e of each device over the frame (W).
-        arrival_mbit: data that arrived during the frame (Mbit).
 
     Source: Section III; causality keeps Q from falling below zero.
     """
@@ -281,90 +175,81 @@ def advance_queues(
 
 
 @inner_kernel
-def promise(
-    cell: Cell,
-    order: Ints,
-    told_gain: Floats,
-    data_queue_mbit: Floats,
-    energy_queue: Floats,
-    offload: Bools,
-    transmit_power_w: Floats,
-    cpu_frequency_hz: Floats,
-    time_share: Floats,
-    rate_mbps: Floats,
-    power_w: Floats,
+def step(
+    frame: Frame, reception: Reception, allocation: Allocation, arrival_mbit: Floats, rate_mbps: Floats, power_w: Floats
 ) -> float:
-    """Fill in what a decision brings if the gains that were told are true and cancellation is perfect.
-
-    Args:
-        cell: constants of the cell.
-        order: devices as they are decoded, by the gains that were told; shape (devices,), like all that follow.
-        told_gain: power gains as they were told (W/W).
-        data_queue_mbit: data queues Q (Mbit).
-        energy_queue: virtual energy queues Y.
-        offload: true where a device offloads.
-        transmit_power_w: transmit powers (W).
-        cpu_frequency_hz: CPU frequencies (Hz).
-        time_share: as in `charge`.
-        rate_mbps: filled with rates (Mbit/s).
-        power_w: filled with powers (W).
-
-    Returns:
-        Objective (17) of it.
-    """
-    fill_brought(
-        cell, order, told_gain, 0.0, data_queue_mbit, offload, transmit_power_w, cpu_frequency_hz, time_share,
-        rate_mbps, power_w,
-    )  # fmt: skip
-    return frame_objective(cell, data_queue_mbit, energy_queue, rate_mbps, power_w)
-
-
-@inner_kernel
-def carry_out(
-    cell: Cell,
-    order: Ints,
-    channel_gain: Floats,
-    residual_sic_share: float,
-    arrival_mbit: Floats,
-    data_queue_mbit: Floats,
-    energy_queue: Floats,
-    offload: Bools,
-    transmit_power_w: Floats,
-    cpu_frequency_hz: Floats,
-    time_share: Floats,
-    rate_mbps: Floats,
-    power_w: Floats,
-) -> float:
-    """Fill in what a decision brings in truth, and advance both queues in place; returns objective (17).
-
-    Arguments as in `promise`, but `channel_gain` are the true gains, `residual_sic_share` is what cancellation leaves,
-    and `arrival_mbit` arrives during the frame (Mbit).
-    """
-    fill_brought(
-        cell, order, channel_gain, residual_sic_share, data_queue_mbit, offload, transmit_power_w, cpu_frequency_hz,
-        time_share, rate_mbps, power_w,
-    )  # fmt: skip
-    objective = frame_objective(cell, data_queue_mbit, energy_queue, rate_mbps, power_w)
-    advance_queues(cell, data_queue_mbit, energy_queue, rate_mbps, power_w, arrival_mbit)
+    """Carry out an allocation: as `fill_outcome`, and the frame's queues are advanced in place."""
+    objective = fill_outcome(frame, reception, allocation, rate_mbps, power_w)
+    advance_queues(frame.cell, frame.data_queue_mbit, frame.energy_queue, rate_mbps, power_w, arrival_mbit)
     return objective
 
 
-@kernel
-def carry_out_as_assumed(
-    cell: Cell,
+def predicted_outcome(frame: Frame, allocation: Allocation) -> Outcome:
+    """What an allocation brings if the frame's gains are the true ones and cancellation is perfect."""
+    return realised_outcome(frame, allocation, frame.channel_gain, 0.0)
+
+
+def realised_outcome(frame: Frame, allocation: Allocation, channel_gain: Floats, residual_sic_share: float) -> Outcome:
+    """What an allocation that was decided by a frame's gains brings over the true channel; see `fill_outcome`.
+
+    Args:
+        frame: the frame as policies see it: devices are decoded in the order of its gains.
+        allocation: what is decided.
+        channel_gain: true power gains (W/W), shape (devices,).
+        residual_sic_share: share of a decoded signal's power that cancellation leaves.
+    """
+    return Outcome(*_outcome(*packed_frame(frame), *allocation, channel_gain, residual_sic_share))
+
+
+def step_frame(
+    frame: Frame,
+    allocation: Allocation,
     channel_gain: Floats,
+    residual_sic_share: float,
     arrival_mbit: Floats,
-    data_queue_mbit: Floats,
-    energy_queue: Floats,
-    offload: Bools,
-    transmit_power_w: Floats,
-    cpu_frequency_hz: Floats,
-    time_share: Floats,
     rate_mbps: Floats,
     power_w: Floats,
 ) -> float:
-    """As `carry_out`, where policies were told the true gains and cancellation leaves nothing."""
-    return carry_out(
-        cell, decoding_order(channel_gain), channel_gain, 0.0, arrival_mbit, data_queue_mbit, energy_queue,
-        offload, transmit_power_w, cpu_frequency_hz, time_share, rate_mbps, power_w,
-    )  # fmt: skip
+    """Carry out an allocation: fill in its realised outcome and advance the frame's queues in place.
+
+    Args:
+        frame: the frame, as for `realised_outcome`.
+        allocation: what is decided.
+        channel_gain: see there.
+        residual_sic_share: see there.
+        arrival_mbit: data that arrives during the frame (Mbit), shape (devices,).
+        rate_mbps: filled with rates (Mbit/s), shape (devices,).
+        power_w: filled with powers (W), shape (devices,).
+
+    Returns:
+        The realised objective (17).
+    """
+    return _step(*packed_frame(frame), *allocation, channel_gain, residual_sic_share, arrival_mbit, rate_mbps, power_w)
+
+
+# A kernel that Python calls in every frame takes plain arrays: a named tuple costs microseconds to unpack.
+
+
+@kernel
+def _outcome(
+    numbers: Floats, each: Floats, estimated_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats,
+    offload: Bools, transmit_power_w: Floats, cpu_frequency_hz: Floats, time_share: Floats,
+    channel_gain: Floats, residual_sic_share: float
+) -> tuple[Floats, Floats, float]:  # fmt: skip
+    frame = unpacked_frame(numbers, each, estimated_gain, data_queue_mbit, energy_queue)
+    rate_mbps, power_w = np.empty(offload.size), np.empty(offload.size)
+    reception = Reception(decoding_order(estimated_gain), channel_gain, residual_sic_share)
+    allocation = Allocation(offload, transmit_power_w, cpu_frequency_hz, time_share)
+    return rate_mbps, power_w, fill_outcome(frame, reception, allocation, rate_mbps, power_w)
+
+
+@kernel
+def _step(
+    numbers: Floats, each: Floats, estimated_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats,
+    offload: Bools, transmit_power_w: Floats, cpu_frequency_hz: Floats, time_share: Floats,
+    channel_gain: Floats, residual_sic_share: float, arrival_mbit: Floats, rate_mbps: Floats, power_w: Floats
+) -> float:  # fmt: skip
+    frame = unpacked_frame(numbers, each, estimated_gain, data_queue_mbit, energy_queue)
+    reception = Reception(decoding_order(estimated_gain), channel_gain, residual_sic_share)
+    allocation = Allocation(offload, transmit_power_w, cpu_frequency_hz, time_share)
+    return step(frame, reception, allocation, arrival_mbit, rate_mbps, power_w)

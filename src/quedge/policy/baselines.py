@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from quedge.allocation.greedy import NomaGreedy, greedy_levels
-from quedge.model.frame import Decision, Frame, packed_frame, unpacked_cell
+from quedge.model.frame import Decision, Frame, packed_frame, unpacked_frame
 from quedge.model.kernels import Bools, Floats, kernel
-from quedge.model.terms import frame_terms
-from quedge.model.uplink import powers_of_levels
+from quedge.model.terms import frame_terms, powers_of_levels
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,8 @@ class BestSingle:
 
     def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
         """Decide one frame; see `Policy.decide`."""
-        return Decision(*_best_up_to(*packed_frame(frame), 1))
+        powers, objective = _best_up_to(*packed_frame(frame), 1)
+        return Decision(*powers, objective)
 
 
 @dataclass(frozen=True)
@@ -65,27 +65,22 @@ class BestPair:
 
     def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
         """Decide one frame; see `Policy.decide`."""
-        return Decision(*_best_up_to(*packed_frame(frame), 2))
+        powers, objective = _best_up_to(*packed_frame(frame), 2)
+        return Decision(*powers, objective)
 
 
 @kernel
 def _best_up_to(
-    numbers: Floats,
-    each: Floats,
-    channel_gain: Floats,
-    data_queue_mbit: Floats,
-    energy_queue: Floats,
-    offloaders: int,
-) -> tuple[Bools, Floats, Floats, Floats, Floats, float]:
-    """The best greedy allocation with at most `offloaders` (0, 1 or 2) offloading devices; see `packed_frame`."""
-    cell = unpacked_cell(numbers, each)
-    terms = frame_terms(cell, channel_gain, data_queue_mbit, energy_queue)
+    numbers: Floats, each: Floats, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, offloaders: int
+) -> tuple[tuple[Bools, Floats, Floats, Floats, Floats], float]:
+    """The best greedy allocation with at most `offloaders` (0, 1 or 2) offloading devices, and its objective."""
+    frame = unpacked_frame(numbers, each, channel_gain, data_queue_mbit, energy_queue)
+    terms = frame_terms(*frame)
     n = channel_gain.size
     offload = np.zeros(n, np.bool_)
     level = np.empty(n)
     best = greedy_levels(terms, offload, level)
-    first = -1
-    second = -1
+    first = second = -1
     for i in range(n if offloaders > 0 else 0):
         offload[i] = True
         objective = greedy_levels(terms, offload, level)
@@ -102,7 +97,4 @@ def _best_up_to(
         offload[first] = True
         offload[second] = True
     best = greedy_levels(terms, offload, level)
-    decided, transmit, frequency, rate, power = powers_of_levels(
-        terms, cell, channel_gain, data_queue_mbit, energy_queue, offload, level
-    )
-    return decided, transmit, frequency, rate, power, best
+    return powers_of_levels(terms, frame, offload, level), best

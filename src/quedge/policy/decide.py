@@ -9,7 +9,7 @@ from quedge.model.cell import cell_of
 from quedge.model.frame import Decision, checked_frame
 from quedge.model.scenario import Scenario
 from quedge.policy.exact import Exact
-from quedge.policy.policy import Learner, Policy, begun, check_policy
+from quedge.policy.policy import Learner, Policy, agent_for, check_policy
 
 
 def decide(
@@ -40,4 +40,4 @@ def decide(
     policy = Exact() if policy is None else policy
     check_policy(policy)
     rng = np.random.default_rng(0) if rng is None else rng
-    return begun(policy, frame.cell.devices, rng).decide(frame, rng)
+    return agent_for(policy, frame.cell.devices, rng).decide(frame, rng)

@@ -11,6 +11,7 @@ from typing import Any
 from quedge.allocation.greedy import NomaGreedy
 from quedge.allocation.sca import NomaSca
 from quedge.allocation.tdma import Tdma
+from quedge.errors import not_allowed, one_of
 from quedge.policy.lydroo import (
     Inputs,
     Lydroo,
@@ -56,16 +57,15 @@ def settings_of(texts: Sequence[str]) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for setting in texts:
         name, equals, text = (part.strip() for part in setting.partition("="))
+        where = f"--learner {setting[:60]}"
         if not equals or not name or not text:
-            raise ValueError(f"--learner {setting[:60]}: is not allowed; it must be name=value")
+            raise ValueError(f"{where}: is not allowed; it must be name=value")
         if name not in NAMES:
             close = difflib.get_close_matches(name, NAMES, n=1)
             meant = f"did you mean {close[0]}? " if close else ""
-            raise ValueError(
-                f"--learner {setting[:60]}: {name[:60]}: unknown setting; {meant}known: {', '.join(NAMES)}"
-            )
+            raise ValueError(f"{where}: {name[:60]}: unknown setting; {meant}known: {', '.join(NAMES)}")
         if name in given:
-            raise ValueError(f"--learner {setting[:60]}: {name}: is set twice; once is allowed")
+            raise ValueError(f"{where}: {name}: is set twice; once is allowed")
         given[name] = _value(text)
     return given
 
@@ -114,7 +114,7 @@ def _noisy(quantiser: object, noise: Mapping[str, Any]) -> NoisyOrderPreserving:
         changed["copy"] = NoisyCopy(_choice("noisy_copy", changed["copy"], dict.fromkeys(NoisyCopy)))
     level = changed.get("noise", quantiser.noise)
     if isinstance(level, bool) or not isinstance(level, (int, float)):
-        raise ValueError(f"noise: {level!r} is not allowed; it must be a number")
+        raise not_allowed("noise", level, "a number")
     return dataclasses.replace(quantiser, **changed)
 
 
@@ -133,7 +133,7 @@ def settings_object(lydroo: Lydroo) -> dict[str, Any]:
         plain[name] = None if kind_name is None else {"kind": kind_name, **dataclasses.asdict(part)}
     for name, kinds in {"allocator": _ALLOCATORS, **_PARTS}.items():
         if plain[name] is None:
-            raise ValueError(f"{name}: {getattr(lydroo, name)!r} is not allowed; it must be one of {', '.join(kinds)}")
+            raise not_allowed(name, getattr(lydroo, name), one_of(kinds))
     return plain
 
 
@@ -191,5 +191,5 @@ def _value(text: str) -> Any:
 
 def _choice(name: str, value: Any, allowed: Mapping[str, Any]) -> str:
     if not isinstance(value, str) or value not in allowed:
-        raise ValueError(f"{name}: {value!r} is not allowed; it must be one of {', '.join(allowed)}")
+        raise not_allowed(name, value, one_of(allowed))
     return value

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast
 
 import numpy as np
 
+from quedge.errors import not_allowed
 from quedge.model.frame import Decision, Frame
 
 
@@ -30,11 +31,10 @@ class Policy(Protocol):
         ...
 
 
-@runtime_checkable
 class Learner(Protocol):
-    """Settings of a policy that learns as it decides; what has been learned lives in the agents that it begins."""
+    """Settings of a policy that learns as it decides; what has been learned lives in its agents."""
 
-    def begin(self, devices: int, rng: np.random.Generator) -> Policy:
+    def new_agent(self, devices: int, rng: np.random.Generator) -> Policy:
         """A fresh agent.
 
         Args:
@@ -44,9 +44,18 @@ class Learner(Protocol):
         ...
 
 
-def begun(policy: Policy | Learner, devices: int, rng: np.random.Generator) -> Policy:
-    """Who decides: of a learner a fresh agent, else the policy itself; arguments as in `Learner.begin`."""
-    return policy.begin(devices, rng) if isinstance(policy, Learner) else policy
+def is_learner(policy: Any) -> bool:
+    """Whether a policy decides by agents of its own: it has `new_agent`, or `begin`, as that was called at first."""
+    return hasattr(policy, "new_agent") or hasattr(policy, "begin")
+
+
+def agent_for(policy: Policy | Learner, devices: int, rng: np.random.Generator) -> Policy:
+    """Who decides: of a learner a fresh agent, else the policy itself; arguments as in `Learner.new_agent`."""
+    chosen: Any = policy
+    if not is_learner(chosen):
+        return cast(Policy, chosen)
+    new_agent = chosen.new_agent if hasattr(chosen, "new_agent") else chosen.begin
+    return cast(Policy, new_agent(devices, rng))
 
 
 def check_policy(policy: Any) -> None:
@@ -55,6 +64,6 @@ def check_policy(policy: Any) -> None:
     Raises:
         ValueError: naming what was given.
     """
-    known = callable(getattr(policy, "decide", None)) or isinstance(policy, Learner)
+    known = callable(getattr(policy, "decide", None)) or is_learner(policy)
     if isinstance(policy, type) or not known:
-        raise ValueError(f"policy: {policy!r} is not allowed; it must be an object with decide(), such as Exact()")
+        raise not_allowed("policy", policy, "an object with decide(), such as Exact()")

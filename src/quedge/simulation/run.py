@@ -12,13 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.model.cell import Cell, cell_of
-from quedge.model.frame import Decision, Frame, Status
-from quedge.model.kernels import Bools, Floats, kernel
-from quedge.model.limits import check_shapes, refuse, within_limits
+from quedge.model.frame import NO_TIME_SHARES, Allocation, Decision, Frame, Status
+from quedge.model.limits import check_allocation, check_shapes
 from quedge.model.scenario import Scenario
-from quedge.model.terms import decoding_order
-from quedge.model.uplink import AT_ONCE, carry_out, carry_out_as_assumed, promise
-from quedge.policy.policy import Learner, Policy, begun, check_policy
+from quedge.model.uplink import predicted_outcome, step_frame
+from quedge.policy.policy import Learner, Policy, agent_for, check_policy
 from quedge.simulation.measures import Summary, first_settled_frame, summarise
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
 from quedge.simulation.trace import RunState, Trace
@@ -89,27 +87,23 @@ def run_in_world(
     if start is not None:
         rng.bit_generator.state = start.random_state
         data_queue[:], energy_queue[:] = start.data_queue_mbit, start.energy_queue
-    agent = begun(policy, devices, rng)
+    agent = agent_for(policy, devices, rng)
     report_every = max(frames // 200, 1)
     for t in range(frames):
         log.data_queue_mbit[t], log.energy_queue[t] = data_queue, energy_queue
-        gain, estimate, arrival = world.channel_gain[t], world.estimated_gain[t], world.arrival_mbit[t]
-        frame = Frame(cell, estimate.copy(), data_queue.copy(), energy_queue.copy())  # policies cannot change the world
+        estimate = world.estimated_gain[t]
+        seen = Frame(cell, estimate.copy(), data_queue.copy(), energy_queue.copy())  # policies cannot change the world
         asked = time.perf_counter_ns()
-        decision = agent.decide(frame, rng)
+        decision = agent.decide(seen, rng)
         log.decision_us[t] = (time.perf_counter_ns() - asked) * 1e-3
         with _naming_frame(t):
-            share = log.decide(t, decision, cell)
-        decided = log.offload[t], log.transmit_power_w[t], log.cpu_frequency_hz[t], share
-        if ideal:
-            log.objective[t] = carry_out_as_assumed(
-                cell, gain, arrival, data_queue, energy_queue, *decided, log.rate_mbps[t], log.power_w[t]
-            )
-        else:
-            log.objective[t], log.promised_objective[t] = _step_imperfect(
-                cell, gain, estimate, residual, arrival, data_queue, energy_queue, *decided, log.rate_mbps[t],
-                log.promised_rate_mbps[t], log.power_w[t],
-            )  # fmt: skip
+            allocation = log.decide(t, decision, cell)
+        frame = Frame(cell, estimate, data_queue, energy_queue)
+        if not ideal:
+            log.promised_rate_mbps[t], _, log.promised_objective[t] = predicted_outcome(frame, allocation)
+        log.objective[t] = step_frame(
+            frame, allocation, world.channel_gain[t], residual, world.arrival_mbit[t], log.rate_mbps[t], log.power_w[t]
+        )
         if progress is not None and (t + 1) % report_every == 0:
             progress(t + 1)
     end = RunState(data_queue, energy_queue, rng.bit_generator.state)
@@ -133,8 +127,8 @@ class _Log:
         self.status: list[Status] = []
         self.notes: dict[str, NDArray[np.float64]] = {}
 
-    def decide(self, t: int, decision: Decision, cell: Cell) -> NDArray[np.float64]:
-        """Check and note the decision of frame t; returns its time shares as kernels take them.
+    def decide(self, t: int, decision: Decision, cell: Cell) -> Allocation:
+        """Check and note the decision of frame t; returns its allocation, in the trace's own arrays.
 
         Raises:
             ValueError: a wrong shape, or a value beyond a limit.
@@ -143,8 +137,10 @@ class _Log:
         self.offload[t] = decision.offload
         self.transmit_power_w[t] = decision.transmit_power_w
         self.cpu_frequency_hz[t] = decision.cpu_frequency_hz
-        share = AT_ONCE if decision.time_share is None else np.asarray(decision.time_share, dtype=np.float64)
+        share = NO_TIME_SHARES if decision.time_share is None else np.asarray(decision.time_share, dtype=np.float64)
         self.time_share[t] = self.offload[t] if decision.time_share is None else share
+        allocation = Allocation(self.offload[t], self.transmit_power_w[t], self.cpu_frequency_hz[t], share)
+        check_allocation(cell, allocation)
         if decision.upper_bound is not None:
             self.upper_bound[t] = decision.upper_bound
         self.status.append(decision.status)
@@ -152,37 +148,7 @@ class _Log:
             if name not in self.notes:
                 self.notes[name] = np.full(self.objective.size, np.nan)
             self.notes[name][t] = number
-        decided = self.offload[t], self.transmit_power_w[t], self.cpu_frequency_hz[t], self.time_share[t]
-        if not within_limits(cell.max_transmit_power_w, cell.max_frequency_hz, *decided, share.size > 0):
-            refuse(cell, *decided)
-        return share
-
-
-@kernel
-def _step_imperfect(
-    cell: Cell,
-    channel_gain: Floats,
-    estimated_gain: Floats,
-    residual_sic_share: float,
-    arrival_mbit: Floats,
-    data_queue_mbit: Floats,
-    energy_queue: Floats,
-    offload: Bools,
-    transmit_power_w: Floats,
-    cpu_frequency_hz: Floats,
-    time_share: Floats,
-    rate_mbps: Floats,
-    promised_rate_mbps: Floats,
-    power_w: Floats,
-) -> tuple[float, float]:
-    """As `carry_out_as_assumed`, in an imperfect world; returns the objective (17), reached and promised."""
-    order, powers = decoding_order(estimated_gain), (offload, transmit_power_w, cpu_frequency_hz, time_share)
-    promised = promise(cell, order, estimated_gain, data_queue_mbit, energy_queue, *powers, promised_rate_mbps, power_w)
-    reached = carry_out(
-        cell, order, channel_gain, residual_sic_share, arrival_mbit, data_queue_mbit, energy_queue, *powers,
-        rate_mbps, power_w,
-    )  # fmt: skip
-    return reached, promised
+        return allocation
 
 
 @contextmanager

@@ -32,7 +32,7 @@ class Training(NamedTuple):
 def begin_training(settings: Lydroo, scenario: Scenario, seed: int) -> Training:
     """A fresh agent before its first frame, the same as in `simulate`."""
     rng = random_streams(seed).policy
-    agent = settings.begin(scenario.devices, rng)
+    agent = settings.new_agent(scenario.devices, rng)
     queues = np.zeros(scenario.devices), np.zeros(scenario.devices)
     return Training(agent, 0, RunState(*queues, rng.bit_generator.state))
 

@@ -28,7 +28,7 @@ PAPER_CELL = Scenario()
 @pytest.fixture(scope="module")
 def learned() -> tuple[LydrooAgent, LydrooAgent]:
     """A fresh agent and one that began from the same weights and has learned from 1,500 frames."""
-    fresh, trained = (EQUIVARIANT.begin(10, np.random.default_rng(5)) for _ in range(2))
+    fresh, trained = (EQUIVARIANT.new_agent(10, np.random.default_rng(5)) for _ in range(2))
     simulate(PAPER_CELL, trained, frames=1500, seed=11)
     return fresh, trained
 
@@ -73,7 +73,7 @@ def test_the_number_of_candidates_falls_as_the_actor_learns_by_the_rule_of_the_p
 
 def test_k_rises_again_when_the_last_candidate_wins() -> None:
     settings = Lydroo(candidates=1, adapt_every=4)
-    agent = LydrooAgent(settings, settings.begin(10, np.random.default_rng(0)).weights, 10)
+    agent = LydrooAgent(settings, settings.new_agent(10, np.random.default_rng(0)).weights, 10)
     trace = simulate(PAPER_CELL, agent, frames=40, seed=0)
     assert trace.notes["candidates"][0] == 1
     assert trace.notes["candidates"].max() > 2
@@ -93,7 +93,7 @@ def test_the_trace_tells_the_loss_of_every_step_and_nothing_between() -> None:
 @pytest.mark.parametrize("cut", [1, 77, 128])
 def test_a_run_cut_at_any_frame_and_resumed_equals_the_uncut_one(settings: Lydroo, cut: int) -> None:
     world = draw_world(PAPER_CELL, 200, seed=6)
-    whole_agent, agent = (settings.begin(10, np.random.default_rng(3)) for _ in range(2))
+    whole_agent, agent = (settings.new_agent(10, np.random.default_rng(3)) for _ in range(2))
     whole = run_in_world(PAPER_CELL, whole_agent, world, seed=6)
     first = run_in_world(PAPER_CELL, agent, World(*(values[:cut] for values in world)), seed=6)
     resumed = settings.resume(agent.state())
@@ -111,7 +111,7 @@ def test_a_run_cut_at_any_frame_and_resumed_equals_the_uncut_one(settings: Lydro
 
 def test_devices_may_come_and_go_between_frames_while_the_agent_learns() -> None:
     agent, rng = (
-        dataclasses.replace(EQUIVARIANT, batch=8, update_every=1).begin(10, np.random.default_rng(1)),
+        dataclasses.replace(EQUIVARIANT, batch=8, update_every=1).new_agent(10, np.random.default_rng(1)),
         np.random.default_rng(2),
     )
     losses = []
@@ -163,7 +163,7 @@ def test_a_trained_agent_learns_no_more_and_begins_every_run_alike(learned: tupl
 
 
 def test_a_trained_mlp_refuses_another_number_of_devices_before_its_first_frame() -> None:
-    policy = Lydroo().begin(4, np.random.default_rng(0)).trained()
+    policy = Lydroo().new_agent(4, np.random.default_rng(0)).trained()
     with pytest.raises(ValueError, match=r"devices: 5 is not allowed; this mlp actor was made for 4"):
         simulate(Scenario(devices=5), policy, frames=3)
 
@@ -196,7 +196,7 @@ class Recorder:
 def test_the_step_size_falls_with_the_frames_to_its_settled_value() -> None:
     settings = Lydroo(batch=10, update_every=100, learning_rate=0.02, settled_learning_rate=0.012)
     recorder = Recorder()
-    agent = LydrooAgent(settings, settings.begin(10, np.random.default_rng(0)).weights, 10, recorder)  # type: ignore[arg-type]
+    agent = LydrooAgent(settings, settings.new_agent(10, np.random.default_rng(0)).weights, 10, recorder)  # type: ignore[arg-type]
     simulate(PAPER_CELL, agent, frames=600, seed=0)
     # 0.02 / sqrt(1 + 100/200), ... / sqrt(1 + 200/200), / sqrt(1 + 300/200), and the floor from there on
     expected = [0.016330, 0.014142, 0.012649, 0.012, 0.012, 0.012]
@@ -221,7 +221,7 @@ def test_the_paper_s_agent_keeps_the_queue_where_the_paper_has_it() -> None:
 
 
 def test_without_moments_each_weight_moves_against_the_sign_of_its_gradient() -> None:
-    agent = dataclasses.replace(LYDROO_PUBLIC, batch=16).begin(10, np.random.default_rng(0))
+    agent = dataclasses.replace(LYDROO_PUBLIC, batch=16).new_agent(10, np.random.default_rng(0))
     before = {name: values.copy() for name, values in agent.weights.items()}
     simulate(PAPER_CELL, agent, frames=40, seed=0)  # steps after frames 20 and 40
     moved = np.concatenate([(np.abs(agent.weights[name] - values) / 0.01).ravel() for name, values in before.items()])

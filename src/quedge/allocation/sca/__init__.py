@@ -1,8 +1,7 @@
-"""Successive convex approximation of the power allocation, with three ways to solve its rounds."""
+"""Successive convex approximation of the power allocation, with two ways to solve its rounds."""
 
 from quedge.allocation.sca.barrier import BarrierNewton
-from quedge.allocation.sca.clarabel_direct import DirectClarabel
 from quedge.allocation.sca.cvxpy import CvxpyClarabel
 from quedge.allocation.sca.sca import NomaSca
 
-__all__ = ["BarrierNewton", "CvxpyClarabel", "DirectClarabel", "NomaSca"]
+__all__ = ["BarrierNewton", "CvxpyClarabel", "NomaSca"]

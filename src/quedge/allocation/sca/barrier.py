@@ -21,14 +21,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quedge.allocation.sca.problem import Answer, Round, value_in_reach
+from quedge.allocation.sca.problem import Round, RoundSolution, value_in_reach
 from quedge.model.kernels import Floats, kernel
 
 _STEP, _ROOM, _SLACK, _LEVEL = range(4)  # rows of all arrays of shape (4, offloaders)
 _LIMITS = 3  # rows whose products go to zero
 WORK_ARRAYS = 6
 
-_MOST_ITERATIONS = 100  # usually 4 to 12
+_MAX_ITERATIONS = 100  # usually 4 to 12
 _GAP = 1e-9  # relative
 _SMALLEST_GAP = 1e-13  # relative to what the levels in reach can bring
 _TO_BOUNDARY = 0.995  # of the way to where a number or price vanishes
@@ -160,7 +160,7 @@ def iterate(problem: Round, work: Floats, step: Floats, inside: float) -> bool:
     start_inside(problem, number, price, inside)
     finest = _SMALLEST_GAP * value_in_reach(problem.rate_value, problem.growth, problem.step_limit)
     unmet = 1.0  # share left of what the first prices violated of the linear conditions
-    for _ in range(_MOST_ITERATIONS):
+    for _ in range(_MAX_ITERATIONS):
         if unmet <= _GAP and accurate(problem, number, price, finest):
             step[:] = number[_STEP]
             return True
@@ -206,12 +206,12 @@ class BarrierNewton:
     to zero. Each iteration is O(M). With this solver `NomaSca` runs all rounds compiled.
     """
 
-    def prepared(self, devices: int) -> Callable[[Round], Answer]:
+    def prepared(self, devices: int) -> Callable[[Round], RoundSolution]:
         """A function that solves the rounds of one decision; see `RoundSolver.prepared`."""
         del devices  # a round tells
         work = np.empty((WORK_ARRAYS, 4, 0))
 
-        def solve(problem: Round) -> Answer:
+        def solve(problem: Round) -> RoundSolution:
             nonlocal work
             again = work.shape[2] == problem.start.size
             if not again:
@@ -219,6 +219,6 @@ class BarrierNewton:
             step = np.empty(problem.start.size)
             began = time.perf_counter_ns()
             solved = maximise_round(problem, work, step, again)
-            return Answer(step if solved else None, (time.perf_counter_ns() - began) * 1e-3)
+            return RoundSolution(step if solved else None, (time.perf_counter_ns() - began) * 1e-3)
 
         return solve

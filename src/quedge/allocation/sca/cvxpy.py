@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from quedge.allocation.sca.clarabel_direct import imported_clarabel
-from quedge.allocation.sca.problem import Answer, Round, attempted
-from quedge.errors import MissingExtraError
+from quedge.allocation.sca.problem import Round, RoundSolution
+from quedge.errors import check_installed
 from quedge.model.kernels import Floats
 
 _ONE_AT_A_TIME = threading.Lock()
@@ -29,12 +27,12 @@ class CvxpyClarabel:
     Threads may use it together; they solve their rounds one after the other.
     """
 
-    def prepared(self, devices: int) -> Callable[[Round], Answer]:
+    def prepared(self, devices: int) -> Callable[[Round], RoundSolution]:
         """A function that solves the rounds of one decision; see `RoundSolver.prepared`."""
         with _ONE_AT_A_TIME:
             formulated = _formulated(devices)
 
-        def solve(problem: Round) -> Answer:
+        def solve(problem: Round) -> RoundSolution:
             with _ONE_AT_A_TIME:
                 return formulated.solve(problem)
 
@@ -75,9 +73,9 @@ class ParametrisedRound:
             ],
         )
 
-    def solve(self, problem: Round) -> Answer:
+    def solve(self, problem: Round) -> RoundSolution:
         """The best steps of a round."""
-        unit = _most(problem)
+        unit = _largest_steps(problem)
         level = 1.0 + np.cumsum(problem.start)
         before = np.append(1.0, level[:-1])
         growth = problem.growth * before / unit
@@ -90,44 +88,33 @@ class ParametrisedRound:
         self._set("lift", unit / level, 0.0)
         self._set("ease", ease, 1.0)
         self._set("growth", growth * ease, 1.0)
-        answer = attempted(lambda: self._solved(unit, warm_start=True))
-        if answer is None or answer.step is None:  # its scaling is still that of the numbers it was set up with
-            answer = self._solved(unit, warm_start=False)
-        return answer
-
-    def _solved(self, unit: Floats, warm_start: bool) -> Answer:
         cvxpy = self._cvxpy
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # inaccurate: the true objective will judge it
-            options = {"presolve_enable": False}
-            data, chain, inverse = self.problem.get_problem_data(cvxpy.CLARABEL, solver_opts=options)
-            began = time.perf_counter_ns()  # Clarabel's own clock adds up from one warm start to the next
-            answer = chain.solve_via_data(self.problem, data, warm_start, False, options)
-            solver_us = (time.perf_counter_ns() - began) * 1e-3
-            self.problem.unpack_results(answer, chain, inverse)
-        if self.problem.status not in (cvxpy.OPTIMAL, cvxpy.OPTIMAL_INACCURATE):
-            return Answer(None, solver_us)
-        return Answer(self.share.value[: unit.size] * unit, solver_us)
+            # a warm start would keep the scaling of earlier numbers, on which some rounds fail, and is no faster
+            self.problem.solve(cvxpy.CLARABEL, warm_start=False, presolve_enable=False)
+        solved = self.problem.status in (cvxpy.OPTIMAL, cvxpy.OPTIMAL_INACCURATE)
+        step = self.share.value[: unit.size] * unit if solved else None
+        return RoundSolution(step, self.problem.solver_stats.solve_time * 1e6)
 
     def _set(self, name: str, values: Floats, rest: float) -> None:
         parameter = self.parameters[name]
         parameter.value = np.append(values, np.full(parameter.size - values.size, rest))
 
 
-def _most(problem: Round) -> Floats:
+def _largest_steps(problem: Round) -> Floats:
     """The largest steps that the limits can allow."""
-    most = np.empty(problem.start.size)
+    largest = np.empty(problem.start.size)
     reach = 1.0
-    for k in range(most.size):
-        most[k] = min(problem.step_limit[k], problem.growth[k] * reach)
-        reach += most[k]
-    return most
+    for k in range(largest.size):
+        largest[k] = min(problem.step_limit[k], problem.growth[k] * reach)
+        reach += largest[k]
+    return largest
 
 
 def _imported() -> Any:
-    try:
-        import cvxpy
-    except ImportError:
-        raise MissingExtraError("NomaSca through CVXPY", "CVXPY", "sca") from None
-    imported_clarabel("NomaSca through CVXPY")
+    for module, library in (("cvxpy", "CVXPY"), ("clarabel", "Clarabel")):
+        check_installed(module, "NomaSca through CVXPY", library, "sca")
+    import cvxpy
+
     return cvxpy

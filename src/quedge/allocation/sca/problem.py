@@ -63,8 +63,8 @@ class Round(NamedTuple):
     start: Floats
 
 
-class Answer(NamedTuple):
-    """What a solver says to a round.
+class RoundSolution(NamedTuple):
+    """A solver's answer to a round.
 
     Attributes:
         step: the best q, shape (offloaders,); None where the solver failed.
@@ -78,7 +78,7 @@ class Answer(NamedTuple):
 class RoundSolver(Protocol):
     """A way to solve convex rounds."""
 
-    def prepared(self, devices: int) -> Callable[[Round], Answer]:
+    def prepared(self, devices: int) -> Callable[[Round], RoundSolution]:
         """A function that solves the rounds of one decision, one after the other.
 
         Its steps may miss the limits by the solver's tolerance; whoever takes them cuts them to the limits.

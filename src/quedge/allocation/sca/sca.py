@@ -26,11 +26,10 @@ from quedge.allocation.sca.problem import (
     linearise,
     value_in_reach,
 )
-from quedge.model.cell import Cell
-from quedge.model.frame import Decision, Frame, Status
+from quedge.errors import not_allowed
+from quedge.model.frame import Decision, Frame, Status, packed_frame, unpacked_frame
 from quedge.model.kernels import Bools, Floats, kernel
-from quedge.model.terms import Terms, chain_objective, frame_terms
-from quedge.model.uplink import powers_of_levels
+from quedge.model.terms import Terms, chain_objective, frame_terms, powers_of_levels
 
 CONVERGED, FAILED, UNDECIDED = range(3)
 STATUSES = (Status.OK, Status.FALLBACK, Status.ROUNDS_SPENT)
@@ -57,7 +56,7 @@ def share_of_greedy(terms: Terms, offload: Bools, chain: Chain, share: float) ->
 
 
 @kernel
-def begin(terms: Terms, offload: Bools) -> tuple[Chain, Floats]:
+def starting_point(terms: Terms, offload: Bools) -> tuple[Chain, Floats]:
     """The chain of a decision, and the steps to start from: a tenth of the greedy ones.
 
     The paper leaves the start open. From the greedy powers themselves the rounds more often end at a poorer point:
@@ -123,32 +122,32 @@ def climb(chain: Chain, step: Floats, tolerance: float, max_rounds: int) -> tupl
 
 @kernel
 def allocate_best_sca(
-    cell: Cell,
+    numbers: Floats,
+    each: Floats,
     channel_gain: Floats,
     data_queue_mbit: Floats,
     energy_queue: Floats,
     decisions: Bools,
     tolerance: float,
     max_rounds: int,
-) -> tuple[int, int, int, tuple[Bools, Floats, Floats, Floats, Floats, float]]:
-    """The best of several decisions: its place, verdict and rounds, and its allocation with its objective last."""
-    terms = frame_terms(cell, channel_gain, data_queue_mbit, energy_queue)
+) -> tuple[int, int, int, tuple[Bools, Floats, Floats, Floats, Floats], float]:
+    """The best of several decisions of a packed frame: its place, verdict, rounds, allocation and objective."""
+    frame = unpacked_frame(numbers, each, channel_gain, data_queue_mbit, energy_queue)
+    terms = frame_terms(*frame)
     devices = terms.device.size
     best, best_verdict, best_rounds, best_objective = 0, CONVERGED, 0, -np.inf
     level, best_level = np.empty(devices), np.empty(devices)
     for candidate in range(decisions.shape[0]):
         offload = decisions[candidate][terms.device]
-        chain, step = begin(terms, offload)
+        chain, step = starting_point(terms, offload)
         verdict, rounds = climb(chain, step, tolerance, max_rounds)
         levels_of(terms, chain, step, level)
         objective = chain_objective(terms, offload, level)
         if objective > best_objective:
             best, best_verdict, best_rounds, best_objective = candidate, verdict, rounds, objective
             best_level[:] = level
-    decided, transmit, frequency, rate, power = powers_of_levels(
-        terms, cell, channel_gain, data_queue_mbit, energy_queue, decisions[best][terms.device], best_level
-    )
-    return best, best_verdict, best_rounds, (decided, transmit, frequency, rate, power, best_objective)
+    powers = powers_of_levels(terms, frame, decisions[best][terms.device], best_level)
+    return best, best_verdict, best_rounds, powers, best_objective
 
 
 @dataclass(frozen=True)
@@ -167,7 +166,7 @@ class NomaSca:
     Attributes:
         tolerance: stop when a round adds no more than this share to the offloaders' part of the objective.
         max_rounds: stop after this many rounds.
-        solver: how the convex rounds are solved: `BarrierNewton`, `DirectClarabel` or `CvxpyClarabel`.
+        solver: how the convex rounds are solved: `BarrierNewton` or `CvxpyClarabel`.
 
     Source: Section V-B, eqs. (42)-(46).
     """
@@ -178,11 +177,11 @@ class NomaSca:
 
     def __post_init__(self) -> None:
         if not (self.tolerance >= 0.0 and math.isfinite(self.tolerance)):
-            raise ValueError(f"tolerance: {self.tolerance!r} is not allowed; it must be finite and at least 0")
+            raise not_allowed("tolerance", self.tolerance, "finite and at least 0")
         if isinstance(self.solver, type) or not callable(getattr(self.solver, "prepared", None)):
-            raise ValueError(f"solver: {self.solver!r} is not allowed; it must be one such as BarrierNewton()")
+            raise not_allowed("solver", self.solver, "one such as BarrierNewton()")
         if self.max_rounds < 1:
-            raise ValueError(f"max_rounds: {self.max_rounds!r} is not allowed; it must be at least 1")
+            raise not_allowed("max_rounds", self.max_rounds, "at least 1")
 
     def allocate(self, frame: Frame, offload: Any) -> Decision:
         """Powers and frequencies for a given offloading decision; see `Allocator.allocate`."""
@@ -194,16 +193,18 @@ class NomaSca:
         if not isinstance(self.solver, BarrierNewton):  # compiled code cannot call other solvers: two loops, one judge
             return self._round_by_round(frame, offloads)
         began = time.perf_counter_ns()
-        candidate, verdict, rounds, decision = allocate_best_sca(*frame, offloads, self.tolerance, self.max_rounds)
+        candidate, verdict, rounds, powers, objective = allocate_best_sca(
+            *packed_frame(frame), offloads, self.tolerance, self.max_rounds
+        )
         solver_us = (time.perf_counter_ns() - began) * 1e-3
-        return Choice(candidate, _told(decision, verdict, rounds, solver_us))
+        return Choice(candidate, _decision(powers, objective, verdict, rounds, solver_us))
 
     def _round_by_round(self, frame: Frame, offloads: NDArray[np.bool_]) -> Choice:
         """The same with a solver that is called for each round."""
         terms = frame_terms(*frame)
         best, best_objective, all_solver_us = 0, -math.inf, 0.0
         for candidate, offload in enumerate(offloads[:, terms.device]):
-            chain, step = begin(terms, offload)
+            chain, step = starting_point(terms, offload)
             verdict, rounds, solver_us = self._climb(chain, step, frame.cell.devices)
             all_solver_us += solver_us
             level = np.empty(offload.size)
@@ -212,8 +213,8 @@ class NomaSca:
             if objective > best_objective:
                 best, best_objective = candidate, objective
                 best_verdict, best_rounds, best_level, best_offload = verdict, rounds, level, offload
-        powers = powers_of_levels(terms, *frame, best_offload, best_level)
-        return Choice(best, _told((*powers, best_objective), best_verdict, best_rounds, all_solver_us))
+        powers = powers_of_levels(terms, frame, best_offload, best_level)
+        return Choice(best, _decision(powers, best_objective, best_verdict, best_rounds, all_solver_us))
 
     def _climb(self, chain: Chain, step: Floats, devices: int) -> tuple[int, int, float]:
         """As the kernel `climb`, with the time inside the solver (microseconds) last."""
@@ -227,16 +228,18 @@ class NomaSca:
             price = np.empty(step.size)
             linearise(chain, step, price)
             problem = Round(chain.rate_value, price, chain.growth, chain.step_limit, step)
-            answer = attempted(partial(solve, problem))
-            solver_us += 0.0 if answer is None else answer.solver_us
-            if answer is None or answer.step is None:
+            solution = attempted(partial(solve, problem))
+            solver_us += 0.0 if solution is None else solution.solver_us
+            if solution is None or solution.step is None:
                 return FAILED, done, solver_us
-            value, verdict = judge(chain, step, value, answer.step, self.tolerance)
+            value, verdict = judge(chain, step, value, solution.step, self.tolerance)
             if verdict != UNDECIDED:
                 return verdict, done + 1, solver_us
         return UNDECIDED, self.max_rounds, solver_us
 
 
-def _told(decision: tuple[Any, ...], verdict: int, rounds: int, solver_us: float) -> Decision:
+def _decision(
+    powers: tuple[Bools, Floats, Floats, Floats, Floats], objective: float, verdict: int, rounds: int, solver_us: float
+) -> Decision:
     notes = {"rounds": float(rounds), "solver_us": solver_us}
-    return Decision(*decision)._replace(status=STATUSES[verdict], notes=notes)
+    return Decision(*powers, objective, status=STATUSES[verdict], notes=notes)

@@ -59,7 +59,6 @@ SCHEME_STYLES = {
     "NOMA, greedy": LineStyle(_NOMA, "solid", 2.6, "o"),
     "TDMA": LineStyle(_TDMA, "solid", 2.2, "^"),
     "SCA, compiled": LineStyle(_SCA, "solid", 1.7, "s"),
-    "SCA, Clarabel": LineStyle(_SCA, DASH_DOTTED, 1.5, "D"),
     "SCA, CVXPY": LineStyle(_SCA, DOTTED, 1.5, "X"),
 }
 """One style per name, in every figure."""

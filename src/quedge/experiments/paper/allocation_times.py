@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from quedge.allocation.greedy import NomaGreedy
-from quedge.allocation.sca import CvxpyClarabel, DirectClarabel, NomaSca
+from quedge.allocation.sca import CvxpyClarabel, NomaSca
 from quedge.allocation.tdma import Tdma
 from quedge.experiments.experiment import Contender, Experiment, Grid, vary
 from quedge.experiments.paper_numbers import table2_marks
@@ -24,7 +24,6 @@ GRIDS = [
             Contender("NOMA, greedy", NomaGreedy()),
             Contender("TDMA", Tdma()),
             Contender("SCA, compiled", NomaSca()),
-            Contender("SCA, Clarabel", NomaSca(solver=DirectClarabel())),
             Contender("SCA, CVXPY", NomaSca(solver=CvxpyClarabel())),
         ],
         vary(devices=DEVICES),

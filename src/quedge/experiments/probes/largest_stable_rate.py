@@ -11,6 +11,7 @@ import numpy as np
 from quedge.experiments.job import Findings, Job
 from quedge.experiments.probes.simulation import Simulation
 from quedge.model.cell import BITS_PER_MBIT, cell_of
+from quedge.model.uplink import circuit_power
 from quedge.pqc.costs import BITS_PER_BYTE, traffic_of
 from quedge.simulation.measures import first_settled_frame
 from quedge.simulation.trace import Trace
@@ -134,7 +135,7 @@ def costs_of_security(trace: Trace, first_frame: int) -> dict[str, float]:
     if not sent.any():
         return {}
     rate = trace.rate_mbps[first_frame:][sent]
-    power = cell.pqc_power_w[0] + cell.pqc_energy_j_per_mbit[0] * rate  # a suite is the same for all devices
+    power = np.array([circuit_power(cell, 0, each) for each in rate])  # a suite is the same for all devices
     task_bits = rate * scenario.frame_s * BITS_PER_MBIT
     wire_bits = BITS_PER_BYTE * sum(traffic.wire_bytes(bits) for bits in task_bits)
     assumed_bits = task_bits.sum() / traffic.record_share + task_bits.size * traffic.overhead_bits

@@ -12,7 +12,7 @@ import numpy as np
 from quedge.experiments.job import Findings, Job, PolicyTrainer, Series
 from quedge.experiments.statistics import drift_of, means_of_stretches
 from quedge.model.frame import Status
-from quedge.policy.policy import Learner
+from quedge.policy.policy import is_learner
 from quedge.simulation.measures import (
     first_settled_frame,
     frame_optima,
@@ -114,7 +114,7 @@ class LearningCost:
         if isinstance(job.policy, PolicyTrainer):
             policy, experience, cpu_s = job.policy.train(job.scenario, job.frames, job.seed, job.channel, job.arrivals)
             job = dataclasses.replace(job, policy=policy)
-        learns = isinstance(job.policy, Learner)
+        learns = is_learner(job.policy)
         if learns:
             dataclasses.replace(job, frames=2).simulate()  # compiles, which is no part of the learning
         began = time.process_time()

@@ -15,7 +15,7 @@ back. Five facts carry it; `docs/exact.md` has the proofs.
    chord. A parabola over the cells beside the kink, zero at their ends, covers that.
 4. *In the cell where the two limits cross*, ρ s = s + σ, the chord is raised to the value at the crossing.
 5. *Without any bulge*, R_{k+1} falls with the level, so offloading is worth at most R_{k+1}(s) plus what the device
-   gains alone. That is the tighter one for devices that can move the level by less than a cell.
+   gains as the only offloader. That is the tighter one for devices that can move the level by less than a cell.
 
 The slack is thus of second order in the cell's width, and of first order only at kinks.
 """
@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from quedge.model.kernels import Bools, Floats, Ints, kernel
+from quedge.model.kernels import Bools, Floats, Ints, kernel, without_refcount
 from quedge.model.terms import Terms, highest_level, stationary_level
 from quedge.policy.exact.lattice import Lattice
 
@@ -40,17 +40,18 @@ class Bound(NamedTuple):
             before k can lead, and where no cell was dropped.
         peak: for the cell that starts at a node of layer k + 1: bound on the largest R_{k+1}(s') + α ln s' − β s' in
             it, with the α and β of device k; minus infinity where no cell starts.
-        idle: bound on R_k(1), shape (devices + 1,).
+        unused: bound on R_k(1), shape (devices + 1,).
     """
 
     value: Floats
     peak: Floats
-    idle: Floats
+    unused: Floats
 
 
 class Layer(NamedTuple):
-    """One layer's part of lattice and bound: node indices, levels and values."""
+    """One layer's part of lattice and bound: logarithmic width of a cell, node indices, levels and values."""
 
+    step: float
     node_index: Ints
     level: Floats
     value: Floats
@@ -62,18 +63,18 @@ class Cells(NamedTuple):
     Attributes:
         slope: slope of the bound's line; NaN where no cell starts.
         bulge: curvature of the parabola over the line, zero at both ends, beside a concave kink.
-        crest: level at which line + bulge + α ln s' − β s' is largest, at least the cell's lower end.
+        argmax_level: level at which line + bulge + α ln s' − β s' is largest, at least the cell's lower end.
         peak: that largest value, as in `Bound`.
         queue: candidates of a sliding window maximum.
-        alone: whether the cell of the device's own layer that starts at a node is bounded by fact 5.
+        single: whether the cell of the device's own layer that starts at a node is bounded by fact 5.
     """
 
     slope: Floats
     bulge: Floats
-    crest: Floats
+    argmax_level: Floats
     peak: Floats
     queue: Ints
-    alone: Bools
+    single: Bools
 
 
 @kernel
@@ -83,19 +84,17 @@ def log1p_above(z: float) -> float:
 
 
 @kernel
-def cell_value(
-    terms: Terms, k: int, step: float, layer: Layer, j: int, slope: float, bulge: float, level: float
-) -> float:
+def cell_value(terms: Terms, k: int, layer: Layer, j: int, slope: float, bulge: float, level: float) -> float:
     """Line + bulge + α ln s' − β s' at `level`, in cell j of a layer."""
     low = layer.level[j]
     above = level - low
     line = layer.value[j] + (slope + bulge * (layer.level[j + 1] - level)) * above
-    log_level = layer.node_index[j] * step + log1p_above(above / low)
+    log_level = layer.node_index[j] * layer.step + log1p_above(above / low)
     return float(line + terms.rate_value[k] * log_level - terms.level_price[k] * level)
 
 
 @kernel
-def crest_level(terms: Terms, k: int, layer: Layer, j: int, slope: float, bulge: float) -> float:
+def argmax_level(terms: Terms, k: int, layer: Layer, j: int, slope: float, bulge: float) -> float:
     """Where line + bulge + α ln s' − β s' stops rising, at least the lower end of cell j."""
     alpha, beta = terms.rate_value[k], terms.level_price[k]
     low = layer.level[j]
@@ -107,14 +106,16 @@ def crest_level(terms: Terms, k: int, layer: Layer, j: int, slope: float, bulge:
 
 
 @kernel
-def measure_cells(terms: Terms, k: int, step: float, layer: Layer, cells: Cells, farthest: float) -> float:
+def measure_cells(terms: Terms, k: int, layer: Layer, cells: Cells, farthest: float) -> float:
     """Measure the cells of the layer in which device k may end, up to level `farthest`; fills `cells`.
 
     Returns:
         Bound on what device k and the later ones add when it is the first to offload.
     """
+    terms, layer, cells = without_refcount((terms, layer, cells))
     count = layer.level.size - 1
     first_end = highest_level(terms, k, 1.0)
+    # slopes first: a cell's bulge depends on how the line bends at its upper end, where the next cell begins
     best_first = -math.inf
     for j in range(count):
         slope = (layer.value[j + 1] - layer.value[j]) / (layer.level[j + 1] - layer.level[j])
@@ -134,25 +135,25 @@ def measure_cells(terms: Terms, k: int, step: float, layer: Layer, cells: Cells,
             bulge_above = (slope - cells.slope[j + 1]) / (1.0 - low / high) / low
         bulge = max(bulge_below, bulge_above)
         bulge_below = bulge_above * (low / high) ** 2  # the same kink, in terms of the cell above it
-        crest = crest_level(terms, k, layer, j, slope, 0.0)
-        peak = cell_value(terms, k, step, layer, j, slope, 0.0, min(crest, high))
+        argmax = argmax_level(terms, k, layer, j, slope, 0.0)
+        peak = cell_value(terms, k, layer, j, slope, 0.0, min(argmax, high))
         if low < first_end:  # from level 1 itself no path is scaled or shifted: no bulge
             reached = peak
-            if min(crest, high) > first_end:
-                reached = cell_value(terms, k, step, layer, j, slope, 0.0, first_end)
+            if min(argmax, high) > first_end:
+                reached = cell_value(terms, k, layer, j, slope, 0.0, first_end)
             best_first = max(best_first, reached)
         if bulge > 0.0:
-            crest = crest_level(terms, k, layer, j, slope, bulge)
-            peak = cell_value(terms, k, step, layer, j, slope, bulge, min(crest, high))
-        cells.bulge[j], cells.crest[j], cells.peak[j] = bulge, crest, peak
+            argmax = argmax_level(terms, k, layer, j, slope, bulge)
+            peak = cell_value(terms, k, layer, j, slope, bulge, min(argmax, high))
+        cells.bulge[j], cells.argmax_level[j], cells.peak[j] = bulge, argmax, peak
     return float(best_first + terms.level_price[k] - terms.offload_cost[k])
 
 
 @kernel
-def part_peak(terms: Terms, k: int, step: float, layer: Layer, cells: Cells, j: int, low: float, high: float) -> float:
+def part_peak(terms: Terms, k: int, layer: Layer, cells: Cells, j: int, low: float, high: float) -> float:
     """The peak of cell j when only the levels from `low` to `high` are in reach."""
-    level = min(max(cells.crest[j], low), high)
-    return cell_value(terms, k, step, layer, j, cells.slope[j], cells.bulge[j], level)
+    level = min(max(cells.argmax_level[j], low), high)
+    return cell_value(terms, k, layer, j, cells.slope[j], cells.bulge[j], level)
 
 
 @kernel
@@ -182,7 +183,7 @@ def last_offloading(terms: Terms, k: int, level: Floats) -> int:
 
 
 @kernel
-def bound_nodes(terms: Terms, k: int, step: float, here: Layer, after: Layer, cells: Cells, offloading: int) -> None:
+def bound_nodes(terms: Terms, k: int, here: Layer, after: Layer, cells: Cells, offloading: int) -> None:
     """Fill the values of device k's layer from those of the layer after it: one pass down both, O(nodes).
 
     The cells in reach of a node are a window whose two ends move down with it; its maximum slides along. Besides it,
@@ -190,23 +191,25 @@ def bound_nodes(terms: Terms, k: int, step: float, here: Layer, after: Layer, ce
     ends, and a node the larger of what its two cells ask for. In cells that start above node `offloading` nobody would
     offload.
     """
+    terms, here, after, cells = without_refcount((terms, here, after, cells))
     alpha, beta, cost = terms.rate_value[k], terms.level_price[k], terms.offload_cost[k]
     index, peak, queue = after.node_index, cells.peak, cells.queue
     head = tail = 0  # the window's candidates are queue[head:tail], from the highest cell to the lowest
     lowest = index.size - 1  # lowest cell that has entered the window
     last = index.size - 2  # cell in which the reach of the node ends
     same = index.size - 1  # node of the layer after with the same level
-    few_cells = math.exp(2.0 * step)  # a wider window has no use for fact 5
-    window_above, alone_above = -math.inf, math.inf  # of the node above
+    few_cells = math.exp(2.0 * here.step)  # a wider window has no use for fact 5
+    window_above, single_above = -math.inf, math.inf  # of the node above
     for node in range(here.level.size - 1, -1, -1):
         start = here.level[node]
         while same > 0 and index[same] > here.node_index[node]:
             same -= 1
         together = same >= 0 and index[same] == here.node_index[node]
+        # where the layer after has no such node, its cells were dropped: nobody who stays can reach the optimum
         stay = after.value[same] + terms.local_value[k] if together else -math.inf
         here.value[node] = stay
-        cells.alone[node] = False
-        if node > offloading + 1 or offloading < 0:
+        cells.single[node] = False
+        if node > offloading + 1 or offloading < 0:  # neither cell beside the node asks for more than staying
             continue
         end = highest_level(terms, k, start)
         while last >= 0 and after.level[last] > end:
@@ -220,23 +223,24 @@ def bound_nodes(terms: Terms, k: int, step: float, here: Layer, after: Layer, ce
         while head < tail and queue[head] >= last:
             head += 1
         window = peak[queue[head]] if head < tail else -math.inf
-        if last >= lowest and peak[last] > window:
+        if last >= lowest and peak[last] > window:  # of the cell where the reach ends only a part counts
             low, high = after.level[last], min(end, after.level[last + 1])
-            window = max(window, part_peak(terms, k, step, after, cells, last, low, high))
-        window -= alpha * here.node_index[node] * step - beta * start + cost
-        alone = math.inf
+            window = max(window, part_peak(terms, k, after, cells, last, low, high))
+        window -= alpha * here.node_index[node] * here.step - beta * start + cost
+        single = math.inf
         if together and end <= start * few_cells and (last < same or index[last] - index[same] == last - same):
-            alone = after.value[same] + own_gain(terms, k, start)  # no gap in the window: R falls along it
+            single = after.value[same] + own_gain(terms, k, start)  # no gap in the window: R falls along it
+        # a chord is a bound only if both of its ends are values of one and the same bound: so a cell chooses for both
         if node <= offloading and here.node_index[node + 1] == here.node_index[node] + 1:
-            use_alone = alone + alone_above < window + window_above
-            cells.alone[node] = use_alone
-            here.value[node] = max(stay, alone if use_alone else window)
-            here.value[node + 1] = max(here.value[node + 1], alone_above if use_alone else window_above)
-        window_above, alone_above = window, alone
+            use_single = single + single_above < window + window_above
+            cells.single[node] = use_single
+            here.value[node] = max(stay, single if use_single else window)
+            here.value[node + 1] = max(here.value[node + 1], single_above if use_single else window_above)
+        window_above, single_above = window, single
 
 
 @kernel
-def fill_cliffs(step: float, layer: Layer, steepest: float) -> None:
+def fill_cliffs(layer: Layer, steepest: float) -> None:
     """Raise values to what R_k cannot fall below, so that dropped cells leave no cliffs, which would count as kinks.
 
     The true R_k never rises with the level, and falls by at most the largest α per unit of ln s. Raising a bound keeps
@@ -248,7 +252,7 @@ def fill_cliffs(step: float, layer: Layer, steepest: float) -> None:
             value[node] = value[node + 1]
     for node in range(value.size - 1):
         if index[node + 1] == index[node] + 1:
-            value[node + 1] = max(value[node + 1], value[node] - steepest * step)
+            value[node + 1] = max(value[node + 1], value[node] - steepest * layer.step)
 
 
 @kernel
@@ -272,7 +276,7 @@ def between_nodes(layer: Layer, node: int, level: float) -> float:
 
 
 @kernel
-def cover_crossing(terms: Terms, k: int, step: float, here: Layer, after: Layer, cells: Cells) -> None:
+def cover_crossing(terms: Terms, k: int, here: Layer, after: Layer, cells: Cells) -> None:
     """Raise the chord of the cell in which device k's two limits cross to the value at the crossing."""
     if terms.growth_limit[k] <= 1.0 or here.level.size < 2:
         return
@@ -292,9 +296,9 @@ def cover_crossing(terms: Terms, k: int, step: float, here: Layer, after: Layer,
             break
         if cells.peak[j] > best:
             low, high = max(start, after.level[j]), min(end, after.level[j + 1])
-            best = max(best, part_peak(terms, k, step, after, cells, j, low, high))
+            best = max(best, part_peak(terms, k, after, cells, j, low, high))
     best -= terms.rate_value[k] * math.log(start) - terms.level_price[k] * start + terms.offload_cost[k]
-    if cells.alone[node] and not math.isnan(cells.slope[own]):
+    if cells.single[node] and not math.isnan(cells.slope[own]):
         best = between_nodes(after, own, start) + own_gain(terms, k, start)
     chord = between_nodes(here, node, start)
     if chord < best and math.isfinite(chord):
@@ -312,29 +316,29 @@ def bound_from_above(terms: Terms, lattice: Lattice, steepest: Floats) -> Bound:
         steepest: largest α of the devices from each layer on.
     """
     devices = terms.rate_value.size
-    first, index, level, step = lattice.first, lattice.node_index, lattice.level, lattice.step
+    first, index, level = lattice.first, lattice.node_index, lattice.level
     value = np.empty(level.size)
     peak = np.full(level.size, -math.inf)
-    idle = np.zeros(devices + 1)
+    unused = np.zeros(devices + 1)
     widest = np.max(first[1:] - first[:-1])
     room = np.empty((3, widest))
-    queue, alone = np.empty(widest, np.int64), np.empty(widest, np.bool_)
+    queue, single = np.empty(widest, np.int64), np.empty(widest, np.bool_)
     value[first[devices] :] = 0.0
     for k in range(devices - 1, -1, -1):
         low, middle, high = first[k], first[k + 1], first[k + 2]
-        here = Layer(index[low:middle], level[low:middle], value[low:middle])
-        after = Layer(index[middle:high], level[middle:high], value[middle:high])
-        cells = Cells(room[0], room[1], room[2], peak[middle:high], queue, alone)
-        idle[k] = idle[k + 1] + terms.local_value[k]
+        here = Layer(lattice.step, index[low:middle], level[low:middle], value[low:middle])
+        after = Layer(lattice.step, index[middle:high], level[middle:high], value[middle:high])
+        cells = Cells(room[0], room[1], room[2], peak[middle:high], queue, single)
+        unused[k] = unused[k + 1] + terms.local_value[k]
         offloads = own_gain(terms, k, 1.0) > terms.local_value[k]
         offloading = -1
         if offloads:
             offloading = last_offloading(terms, k, here.level)
             start = here.level[offloading + 1] if here.level.size > 0 else 1.0
             farthest = highest_level(terms, k, start)
-            idle[k] = max(idle[k], measure_cells(terms, k, step, after, cells, farthest))
-        bound_nodes(terms, k, step, here, after, cells, offloading)
+            unused[k] = max(unused[k], measure_cells(terms, k, after, cells, farthest))
+        bound_nodes(terms, k, here, after, cells, offloading)
         if offloads:
-            cover_crossing(terms, k, step, here, after, cells)
-        fill_cliffs(step, here, steepest[k])
-    return Bound(value, peak, idle)
+            cover_crossing(terms, k, here, after, cells)
+        fill_cliffs(here, steepest[k])
+    return Bound(value, peak, unused)

@@ -8,11 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from quedge.errors import not_allowed
 from quedge.model.cell import Cell
-from quedge.model.frame import Decision, Frame, Status, packed_frame, unpacked_cell
-from quedge.model.kernels import Bools, Floats, kernel
-from quedge.model.terms import Terms, chain_objective, frame_terms, highest_level, stationary_level
-from quedge.model.uplink import powers_of_levels
+from quedge.model.frame import Decision, Frame, Status, packed_frame, unpacked_frame
+from quedge.model.kernels import Bools, Floats, kernel, without_refcount
+from quedge.model.terms import (
+    Terms,
+    chain_objective,
+    frame_terms,
+    highest_level,
+    powers_of_levels,
+    stationary_level,
+)
 from quedge.policy.exact.bound import bound_from_above
 from quedge.policy.exact.lattice import full_lattice, refined_lattice
 from quedge.policy.exact.path import follow_bound, polish
@@ -22,7 +29,7 @@ _CELLS = 28  # of the first lattice; measured: fewer cost a second round more of
 _WIDEST_STEP = 0.25  # of the first lattice, where levels span many decades
 _FACTOR = 8  # new cells per living one in each refinement
 _SMALLEST_STEP = 1e-13  # finer cells are below the resolution of a double
-_MOST_NODES = 4096  # per device: bounds the time of a frame
+_MAX_NODES = 4096  # per device: bounds the time of a frame
 _ROUNDING = 1e-12  # relative; rounding errors of the bound stay well below it
 _EPSILON = float(np.finfo(np.float64).eps)
 
@@ -57,6 +64,7 @@ def solve_chain(terms: Terms, tolerance: float) -> tuple[Bools, Floats, float, f
     Returns:
         offload and level after each device of the chain, shape (devices,), the objective, and the upper bound.
     """
+    terms = without_refcount(terms)
     devices = terms.device.size
     offload, level = np.zeros(devices, np.bool_), np.ones(devices)
     best_offload, best_level = offload.copy(), level.copy()
@@ -80,16 +88,16 @@ def solve_chain(terms: Terms, tolerance: float) -> tuple[Bools, Floats, float, f
             best = objective
             best_offload[:] = offload
             best_level[:] = level
-        lowest_bound = min(lowest_bound, bound.idle[0])
+        lowest_bound = min(lowest_bound, bound.unused[0])
         upper = max(lowest_bound, best) * (1.0 + _ROUNDING) + rounding
         if upper - best <= tolerance * best or lattice.step <= _SMALLEST_STEP:
             break
-        alive = living_cells(terms, lattice, bound, bound.idle[0] * (1.0 + _ROUNDING) + rounding - best)
+        alive = living_cells(terms, lattice, bound, bound.unused[0] * (1.0 + _ROUNDING) + rounding - best)
         living = alive.sum()
         if living == 0:  # no path beats the decision
             upper = best * (1.0 + _ROUNDING) + rounding
             break
-        if living * _FACTOR > _MOST_NODES * devices:
+        if living * _FACTOR > _MAX_NODES * devices:
             break
         lattice = refined_lattice(lattice, alive, _FACTOR)
     return best_offload, best_level, best, upper
@@ -97,30 +105,13 @@ def solve_chain(terms: Terms, tolerance: float) -> tuple[Bools, Floats, float, f
 
 @kernel
 def solve_frame(
-    numbers: Floats,
-    each: Floats,
-    channel_gain: Floats,
-    data_queue_mbit: Floats,
-    energy_queue: Floats,
-    tolerance: float,
-) -> tuple[Bools, Floats, Floats, Floats, Floats, float, float]:
-    """A frame's best decision in the frame's own order of devices, with its objective and upper bound.
-
-    Args:
-        numbers: as `packed_frame` gives them, like the four that follow.
-        each: see there.
-        channel_gain: see there.
-        data_queue_mbit: see there.
-        energy_queue: see there.
-        tolerance: as in `solve_chain`.
-    """
-    cell = unpacked_cell(numbers, each)
-    terms = frame_terms(cell, channel_gain, data_queue_mbit, energy_queue)
+    numbers: Floats, each: Floats, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, tolerance: float
+) -> tuple[tuple[Bools, Floats, Floats, Floats, Floats], float, float]:
+    """A packed frame's best decision as `powers_of_levels` gives it, its objective, and its upper bound."""
+    frame = unpacked_frame(numbers, each, channel_gain, data_queue_mbit, energy_queue)
+    terms = frame_terms(*frame)
     offload, level, objective, upper = solve_chain(terms, tolerance)
-    decided, transmit, frequency, rate, power = powers_of_levels(
-        terms, cell, channel_gain, data_queue_mbit, energy_queue, offload, level
-    )
-    return decided, transmit, frequency, rate, power, objective, upper
+    return powers_of_levels(terms, frame, offload, level), objective, upper
 
 
 @kernel
@@ -159,16 +150,13 @@ class Exact:
 
     def __post_init__(self) -> None:
         if not 1e-9 <= self.tolerance < 1.0:
-            raise ValueError(f"tolerance: {self.tolerance!r} is not allowed; it must be at least 1e-9 and below 1")
+            raise not_allowed("tolerance", self.tolerance, "at least 1e-9 and below 1")
 
     def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
         """Decide one frame; see `Policy.decide`. Its status tells whether the tolerance was met."""
-        offload, transmit, frequency, rate, power, objective, upper_bound = solve_frame(
-            *packed_frame(frame), self.tolerance
-        )
+        powers, objective, upper_bound = solve_frame(*packed_frame(frame), self.tolerance)
         met = upper_bound - objective <= self.tolerance * objective
-        status = Status.OK if met else Status.GAP_OPEN
-        return Decision(offload, transmit, frequency, rate, power, objective, upper_bound, status)
+        return Decision(*powers, objective, upper_bound, Status.OK if met else Status.GAP_OPEN)
 
 
 def exact_objectives(

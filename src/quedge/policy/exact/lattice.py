@@ -14,7 +14,7 @@ class Lattice(NamedTuple):
     """Nodes with level exp(index · step); layer k holds those at which device k of the chain may start.
 
     Two nodes with consecutive indices bound a cell; where an index is skipped, cells were dropped. Layer 0 is
-    empty: the first device starts from level 1, which every layer has besides (as the *idle* state, in which
+    empty: the first device starts from level 1, which every layer has besides (as the *unused* state, in which
     nobody has offloaded yet).
 
     Attributes:

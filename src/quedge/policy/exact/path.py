@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
-from quedge.model.kernels import Bools, Floats, Ints, kernel
+from quedge.model.kernels import Bools, Floats, Ints, kernel, without_refcount
 from quedge.model.terms import Terms, highest_level
-from quedge.policy.exact.bound import Bound, Layer, between_nodes, cell_value, crest_level, node_below
+from quedge.policy.exact.bound import Bound, Layer, argmax_level, between_nodes, cell_value, node_below
 from quedge.policy.exact.lattice import Lattice
 
 
 @kernel
 def follow_bound(terms: Terms, lattice: Lattice, bound: Bound, offload: Bools, level: Floats) -> None:
     """Fill `offload` and `level` with the feasible path along which the bound is largest."""
+    terms, lattice, bound = without_refcount((terms, lattice, bound))
     start = 1.0
     for k in range(offload.size):
         low, high = lattice.first[k + 1], lattice.first[k + 2]
-        after = Layer(lattice.node_index[low:high], lattice.level[low:high], bound.value[low:high])
+        after = Layer(lattice.step, lattice.node_index[low:high], lattice.level[low:high], bound.value[low:high])
         nodes = after.level
         node = 0
-        stay = bound.idle[k + 1]
+        stay = bound.unused[k + 1]
         if start > 1.0:
             node = node_below(nodes, start)
             stay = -math.inf
+            # staying leads to the same level of the next layer: allowed where that is inside a cell of it
             inside = node + 1 < nodes.size and nodes[node] <= start <= nodes[node + 1]
             if inside and after.node_index[node + 1] == after.node_index[node] + 1:
                 stay = between_nodes(after, node, start)
@@ -39,8 +42,8 @@ def follow_bound(terms: Terms, lattice: Lattice, bound: Bound, offload: Bools, l
             if bound.peak[low + j] <= max(best, stay):
                 continue
             slope = (after.value[j + 1] - after.value[j]) / (nodes[j + 1] - nodes[j])
-            target = min(max(crest_level(terms, k, after, j, slope, 0.0), start), end, nodes[j + 1])
-            promised = cell_value(terms, k, lattice.step, after, j, slope, 0.0, target)
+            target = min(max(argmax_level(terms, k, after, j, slope, 0.0), start), end, nodes[j + 1])
+            promised = cell_value(terms, k, after, j, slope, 0.0, target)
             if promised > best:
                 best, reached = promised, target
         offload[k] = best > stay and reached > start
@@ -55,6 +58,27 @@ _SWEEPS = 30
 _HALVINGS = 60
 
 
+class Offloaders(NamedTuple):
+    """The offloaders of a decision, the last decoded first, and what objective (17) is in their levels.
+
+    The gains of consecutive offloaders telescope: with S_m the level after offloader m, they add up to
+    Σ_m (α_m − α_{m+1}) ln S_m − (β_m − β_{m+1}) S_m and a constant. So each level has a part of its own, and only the
+    limits tie neighbours. Either factor may be negative, where the next offloader is worth more: a part need be neither
+    concave nor convex in its level.
+
+    Attributes:
+        place: each one's place in the chain; shape (offloaders,).
+        alpha: α_m − α_{m+1}; shape (offloaders,).
+        beta: β_m − β_{m+1}; shape (offloaders,).
+        level: level before the first, 1, and after each of them; shape (offloaders + 1,).
+    """
+
+    place: Ints
+    alpha: Floats
+    beta: Floats
+    level: Floats
+
+
 @kernel
 def lowest_start(terms: Terms, k: int, end: float) -> float:
     """The lowest level from which device k may reach `end`; also the one from which it reaches no more."""
@@ -62,45 +86,46 @@ def lowest_start(terms: Terms, k: int, end: float) -> float:
 
 
 @kernel
-def group_value(terms: Terms, chain: Ints, alpha: Floats, beta: Floats, m: int, free: int, position: float) -> float:
-    """Sum of φ over offloader m at `position` and those tied to it."""
-    total = alpha[m] * math.log(position) - beta[m] * position
+def group_value(terms: Terms, offloaders: Offloaders, m: int, free: int, level: float) -> float:
+    """The parts of offloader m, at `level`, and of those tied to it, up to the first free one."""
+    place, alpha, beta, _ = offloaders
+    total = alpha[m] * math.log(level) - beta[m] * level
     for q in range(m + 1, free):
-        position = highest_level(terms, chain[q], position)
-        total += alpha[q] * math.log(position) - beta[q] * position
+        level = highest_level(terms, place[q], level)
+        total += alpha[q] * math.log(level) - beta[q] * level
     return float(total)
 
 
 @kernel
-def group_slope(terms: Terms, chain: Ints, alpha: Floats, beta: Floats, m: int, free: int, position: float) -> float:
-    """Derivative of `group_value` by the position."""
-    total = alpha[m] / position - beta[m]
+def group_slope(terms: Terms, offloaders: Offloaders, m: int, free: int, level: float) -> float:
+    """Derivative of `group_value` by the level."""
+    place, alpha, beta, _ = offloaders
+    total = alpha[m] / level - beta[m]
     pull = 1.0
     for q in range(m + 1, free):
-        end = highest_level(terms, chain[q], position)
-        if end < position + terms.step_limit[chain[q]]:  # the queue binds: the tied level is scaled, not shifted
-            pull *= terms.growth_limit[chain[q]]
-        position = end
-        total += pull * (alpha[q] / position - beta[q])
+        end = highest_level(terms, place[q], level)
+        if end < level + terms.step_limit[place[q]]:  # the queue binds: the tied level is scaled, not shifted
+            pull *= terms.growth_limit[place[q]]
+        level = end
+        total += pull * (alpha[q] / level - beta[q])
     return float(total)
 
 
 @kernel
-def climb(
-    terms: Terms, chain: Ints, alpha: Floats, beta: Floats, m: int, free: int, here: float, bound: float
-) -> float:
-    """From `here` towards `bound` to where the group's value stops rising."""
+def climb(terms: Terms, offloaders: Offloaders, m: int, free: int, here: float, bound: float) -> float:
+    """From `here` towards `bound` to where the group's value stops rising: there, or a stationary level between."""
     up = bound > here
-    slope = group_slope(terms, chain, alpha, beta, m, free, here + 1e-9 * (bound - here))
+    # a little beyond: at `here` itself limits may change, and with them the slope
+    slope = group_slope(terms, offloaders, m, free, here + 1e-9 * (bound - here))
     if (slope > 0.0) != up or slope == 0.0:
         return here
-    slope = group_slope(terms, chain, alpha, beta, m, free, bound)
+    slope = group_slope(terms, offloaders, m, free, bound)
     if (slope > 0.0) == up:
         return bound
     rising, falling = here, bound
     for _ in range(_HALVINGS):
         middle = 0.5 * (rising + falling)
-        slope = group_slope(terms, chain, alpha, beta, m, free, middle)
+        slope = group_slope(terms, offloaders, m, free, middle)
         if (slope > 0.0) == up:
             rising = middle
         else:
@@ -109,71 +134,79 @@ def climb(
 
 
 @kernel
-def first_free(terms: Terms, chain: Ints, position: Floats, m: int) -> int:
-    """The first offloader after m that is not tied to it; `position[m + 1]` is the level after offloader m."""
+def first_free(terms: Terms, offloaders: Offloaders, m: int) -> int:
+    """The first offloader after m that is not tied to it.
+
+    One that stands at its limit is tied: it moves with the level that it starts from, as does the next one at its own.
+    If it stayed, the two would block each other, though both could gain.
+    """
+    place, level = offloaders.place, offloaders.level
     free = m + 1
-    while free < chain.size:
-        limit = highest_level(terms, chain[free], position[free])
-        if position[free + 1] < limit * (1.0 - _TIED):
+    while free < place.size:
+        limit = highest_level(terms, place[free], level[free])
+        if level[free + 1] < limit * (1.0 - _TIED):
             break
         free += 1
     return free
 
 
 @kernel
-def room_to_move(terms: Terms, chain: Ints, position: Floats, m: int, free: int) -> tuple[float, float]:
+def room_to_move(terms: Terms, offloaders: Offloaders, m: int, free: int) -> tuple[float, float]:
     """The lowest and highest level to which offloader m may move, with those tied to it, and `free` staying."""
-    low, high = position[m], highest_level(terms, chain[m], position[m])
-    if free < chain.size:
-        lowest = lowest_start(terms, chain[free], position[free + 1])
-        highest = position[free + 1]
-        for q in range(free - 1, m, -1):
-            lowest = lowest_start(terms, chain[q], lowest)
-            highest = lowest_start(terms, chain[q], highest)
+    place, level = offloaders.place, offloaders.level
+    low, high = level[m], highest_level(terms, place[m], level[m])
+    if free < place.size:  # its end stays: the group's last level may neither pass it nor fall out of its reach
+        lowest = lowest_start(terms, place[free], level[free + 1])
+        highest = level[free + 1]
+        for q in range(free - 1, m, -1):  # back through the tied ones to the level of m
+            lowest = lowest_start(terms, place[q], lowest)
+            highest = lowest_start(terms, place[q], highest)
         low, high = max(low, lowest), min(high, highest)
     return low, high
 
 
 @kernel
-def move_one(terms: Terms, chain: Ints, alpha: Floats, beta: Floats, position: Floats, m: int) -> bool:
+def move_one(terms: Terms, offloaders: Offloaders, m: int) -> bool:
     """Move offloader m, and those tied to it, to a better level; whether there was one."""
-    here = position[m + 1]
-    free = first_free(terms, chain, position, m)
-    low, high = room_to_move(terms, chain, position, m, free)
-    best, best_value = here, group_value(terms, chain, alpha, beta, m, free, here)
-    for end in (max(high, here), min(low, here)):
-        there = climb(terms, chain, alpha, beta, m, free, here, end)
-        value = group_value(terms, chain, alpha, beta, m, free, there)
+    level = offloaders.level
+    here = level[m + 1]
+    free = first_free(terms, offloaders, m)
+    low, high = room_to_move(terms, offloaders, m, free)
+    best, best_value = here, group_value(terms, offloaders, m, free, here)
+    for end in (max(high, here), min(low, here)):  # not concave: both ways may lead up
+        there = climb(terms, offloaders, m, free, here, end)
+        value = group_value(terms, offloaders, m, free, there)
         if value > best_value + _GAIN * abs(best_value):
             best, best_value = there, value
     if best == here:
         return False
-    position[m + 1] = best
+    level[m + 1] = best
     for q in range(m + 1, free):
-        position[q + 1] = highest_level(terms, chain[q], position[q])
+        level[q + 1] = highest_level(terms, offloaders.place[q], level[q])
     return True
 
 
 @kernel
 def polish(terms: Terms, offload: Bools, level: Floats) -> None:
-    """Improve the levels of a decision in place; the objective never falls."""
-    chain = np.flatnonzero(offload)
-    count = chain.size
-    alpha, beta = terms.rate_value[chain], terms.level_price[chain]
-    alpha[:-1] -= terms.rate_value[chain[1:]]  # the objective telescopes: differences to the next offloader
-    beta[:-1] -= terms.level_price[chain[1:]]
-    position = np.ones(count + 1)
-    position[1:] = level[chain]
+    """Improve the levels of a decision in place, one offloader after the other; the objective never falls."""
+    place = np.flatnonzero(offload)
+    count = place.size
+    alpha, beta = terms.rate_value[place], terms.level_price[place]
+    alpha[:-1] -= terms.rate_value[place[1:]]
+    beta[:-1] -= terms.level_price[place[1:]]
+    own = np.ones(count + 1)
+    own[1:] = level[place]
+    offloaders = Offloaders(place, alpha, beta, own)
     moved = count > 0
     sweep = 0
     while moved and sweep < _SWEEPS:
         moved = False
-        for m in range(count - 1, -1, -1):
-            if move_one(terms, chain, alpha, beta, position, m):
+        for m in range(count - 1, -1, -1):  # from the last on: nobody comes after it
+            if move_one(terms, offloaders, m):
                 moved = True
         sweep += 1
     m = 0
-    for k in range(offload.size):
+    for k in range(offload.size):  # who computes locally stays at the level of the offloader before
         if offload[k]:
             m += 1
-        level[k] = position[m]
+        level[k] = own[m]

@@ -10,35 +10,52 @@ cost, as the bound's backward one.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
-from quedge.model.kernels import Bools, Floats, Ints, kernel
+from quedge.model.kernels import Bools, Floats, Ints, kernel, without_refcount
 from quedge.model.terms import Terms, highest_level
 from quedge.policy.exact.bound import Bound, Layer
 from quedge.policy.exact.lattice import Lattice
 
 
+class Sources(NamedTuple):
+    """The cells from which device k starts, for the sliding minimum over those in reach of a target.
+
+    Attributes:
+        value: of each cell its loss so far, plus the least that the bound and α ln s − β s come to in it.
+        queue: room for the candidates of the minimum.
+    """
+
+    value: Floats
+    queue: Ints
+
+
 @kernel
-def source_values(terms: Terms, k: int, step: float, here: Layer, loss: Floats, source: Floats) -> None:
-    """Fill `source`: the loss of each cell plus the least that the bound and α ln s − β s come to in it."""
+def fill_sources(terms: Terms, k: int, here: Layer, loss: Floats, value: Floats) -> None:
+    """Fill in the `value` of `Sources`."""
     alpha, beta = terms.rate_value[k], terms.level_price[k]
     for j in range(here.level.size - 1):  # a concave function of the level is smallest at a cell's ends
-        source[j] = math.inf
+        value[j] = math.inf
         if loss[j] < math.inf:
-            lower = here.value[j] + alpha * here.node_index[j] * step - beta * here.level[j]
-            upper = here.value[j + 1] + alpha * here.node_index[j + 1] * step - beta * here.level[j + 1]
-            source[j] = loss[j] + min(lower, upper)
+            lower = here.value[j] + alpha * here.node_index[j] * here.step - beta * here.level[j]
+            upper = here.value[j + 1] + alpha * here.node_index[j + 1] * here.step - beta * here.level[j + 1]
+            value[j] = loss[j] + min(lower, upper)
 
 
 @kernel
 def offloading_losses(
-    terms: Terms, k: int, here: Layer, after: Layer, source: Floats, peak: Floats, queue: Ints, loss: Floats
+    terms: Terms, k: int, here: Layer, after: Layer, sources: Sources, peak: Floats, loss: Floats
 ) -> None:
     """Fill `loss` of the cells after device k: the least with which a step of its own leads there.
 
-    The cells from which a target is in reach are a window whose two ends move up with it; its minimum slides along.
+    A step from s to s' loses R(s) − R(s'), by which the bound falls, less α ln(s'/s) − β (s' − s) − c, which it adds.
+    That is a part in s, the source's value, less one in s', which is `peak` at most. The cells from which a target is
+    in reach are a window whose two ends move up with it; its minimum slides along.
     """
+    terms, here, after = without_refcount((terms, here, after))
+    source, queue = sources
     head = tail = entered = 0  # the window's candidates are queue[head:tail]
     for j in range(after.level.size - 1):
         loss[j] = math.inf
@@ -80,25 +97,27 @@ def living_cells(terms: Terms, lattice: Lattice, bound: Bound, gap: float) -> Bo
     first, index, level = lattice.first, lattice.node_index, lattice.level
     alive = np.zeros(level.size, np.bool_)
     widest = np.max(first[1:] - first[:-1])
-    loss, next_loss, source = np.full(widest, math.inf), np.empty(widest), np.empty(widest)
-    queue = np.empty(widest, np.int64)
-    idle_loss = 0.0  # of having computed locally so far
+    loss, next_loss = np.full(widest, math.inf), np.empty(widest)
+    sources = Sources(np.empty(widest), np.empty(widest, np.int64))
+    unused_loss = 0.0  # of having computed locally so far
     for k in range(terms.device.size):
         low, middle, high = first[k], first[k + 1], first[k + 2]
-        here = Layer(index[low:middle], level[low:middle], bound.value[low:middle])
-        after = Layer(index[middle:high], level[middle:high], bound.value[middle:high])
+        here = Layer(lattice.step, index[low:middle], level[low:middle], bound.value[low:middle])
+        after = Layer(lattice.step, index[middle:high], level[middle:high], bound.value[middle:high])
         peak = bound.peak[middle:high]  # minus infinity where the device does not end by offloading
-        source_values(terms, k, lattice.step, here, loss, source)
-        offloading_losses(terms, k, here, after, source, peak, queue, next_loss)
+        fill_sources(terms, k, here, loss, sources.value)
+        offloading_losses(terms, k, here, after, sources, peak, next_loss)
         staying_losses(terms.local_value[k], here, after, loss, next_loss)
-        from_idle = idle_loss + bound.idle[k] - terms.level_price[k] + terms.offload_cost[k]
+        # the first to offload starts from level 1, which is no cell: ln 1 = 0, so its part in s is the bound less β
+        from_unused = unused_loss + bound.unused[k] - terms.level_price[k] + terms.offload_cost[k]
         first_end = highest_level(terms, k, 1.0)
         for j in range(after.level.size - 1):
             if after.level[j] < first_end:
-                next_loss[j] = min(next_loss[j], max(from_idle - peak[j], idle_loss))
+                next_loss[j] = min(next_loss[j], max(from_unused - peak[j], unused_loss))
+            # what loses more than the gap cannot beat the decision that is known
             if next_loss[j] > gap or after.node_index[j + 1] != after.node_index[j] + 1:
                 next_loss[j] = math.inf
             alive[middle + j] = next_loss[j] < math.inf
-        idle_loss += max(bound.idle[k] - bound.idle[k + 1] - terms.local_value[k], 0.0)
+        unused_loss += max(bound.unused[k] - bound.unused[k + 1] - terms.local_value[k], 0.0)
         loss, next_loss = next_loss, loss
     return alive

@@ -1,10 +1,17 @@
 """LyDROO, the paper's learning agent (Sections IV, V-B), and quedge's own, which differs in what the actor is."""
 
-from quedge.policy.lydroo.agent import AgentState, LydrooAgent, Resumable, TrainedLydroo
+from quedge.policy.lydroo.agent import (
+    EQUIVARIANT,
+    LYDROO_PUBLIC,
+    AgentState,
+    Lydroo,
+    LydrooAgent,
+    Resumable,
+    TrainedLydroo,
+)
 from quedge.policy.lydroo.features import Inputs
 from quedge.policy.lydroo.network import MlpActor, SharedActor
 from quedge.policy.lydroo.quantiser import NearestNeighbours, NoisyCopy, NoisyOrderPreserving, OrderPreserving
-from quedge.policy.lydroo.settings import EQUIVARIANT, LYDROO_PUBLIC, Lydroo
 
 __all__ = [
     "EQUIVARIANT",

@@ -1,4 +1,4 @@
-"""LyDROO's agent: it decides by an actor and a critic, and learns from what the critic found best."""
+"""LyDROO: its settings, and the agent, which decides by an actor and a critic and learns what the critic found best."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.allocation.allocator import allocate_best
+from quedge.allocation.allocator import Allocator, allocate_best
+from quedge.allocation.greedy import NomaGreedy
+from quedge.allocation.tdma import Tdma
+from quedge.errors import not_allowed, one_of
 from quedge.model.frame import Decision, Frame
-from quedge.policy.lydroo.features import device_features
-from quedge.policy.lydroo.network import Trainer, Weights
+from quedge.policy.lydroo.features import Inputs, device_features
+from quedge.policy.lydroo.network import Actor, MlpActor, SharedActor, Trainer, Weights, fresh_weights, wrong_devices
+from quedge.policy.lydroo.quantiser import NoisyCopy, NoisyOrderPreserving, Quantiser
 from quedge.policy.lydroo.replay import Replay
-from quedge.policy.policy import Learner
-
-if TYPE_CHECKING:
-    from quedge.policy.lydroo.settings import Lydroo
 
 
 class AgentState(NamedTuple):
     """Where an agent stands between two frames.
 
     Attributes:
-        devices: number of devices that it was begun with.
+        devices: number of devices of its first frame.
         weights: the actor's weights.
         moments: Adam's memory.
         replay: the remembered frames.
@@ -42,6 +42,119 @@ class AgentState(NamedTuple):
     candidates: int
     winners: list[int]
     frames: int
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A learner whose agents' state can be kept."""
+
+    def resume(self, state: AgentState) -> LydrooAgent:
+        """An agent that goes on exactly from where another stood."""
+        ...
+
+
+@dataclass(frozen=True)
+class Lydroo:
+    """LyDROO's settings; `new_agent` gives an agent that has learned nothing yet.
+
+    In each frame the actor turns the devices' features into a relaxed decision, the quantiser turns that into
+    candidates, and the critic, a power allocator, finds the best of them by the model itself. The best one is carried
+    out and remembered; every few frames the actor learns to give the remembered decisions.
+
+    The defaults are the paper's agent; it leaves learning rate and scaling of the inputs open, and we take the rate
+    that measured best on a log scale. `LYDROO_PUBLIC` has the settings of LyDROO's public code, `EQUIVARIANT` those of
+    quedge's own agent.
+
+    Attributes:
+        allocator: the critic.
+        actor: the network's shape.
+        inputs: what the actor sees of each device.
+        quantiser: how candidates are made.
+        candidates: K, number of candidates of the first frames; the number of devices where None, and at most.
+        adapt_every: Δ, frames after which K adapts: one more than the K that the last Δ frames needed.
+        memory: number of frames remembered.
+        batch: number of remembered frames that the actor learns from at once, at most `memory`; it learns nothing
+            before it remembers as many.
+        update_every: δ_T, frames from one such step to the next.
+        learning_rate: Adam's step size in the beginning.
+        settled_learning_rate: its step size in the long run; it falls as 1 / sqrt(1 + frames / 200) from the one to the
+            other.
+        weight_decay: weight of half the weights' sum of squares in the loss.
+        keeps_moments: whether Adam keeps its moments from step to step; LyDROO's public code builds it anew each time.
+
+    Source: Sections IV-B, VI-A, Table I; LyDROO (Bi, Huang, Wang, Zhang, IEEE TWC 20(11), 2021) where the paper is
+    silent.
+    """
+
+    allocator: Allocator = NomaGreedy()
+    actor: Actor = MlpActor()
+    inputs: Inputs = Inputs.STATE
+    quantiser: Quantiser = NoisyOrderPreserving()
+    candidates: int | None = None
+    adapt_every: int = 32
+    memory: int = 1024
+    batch: int = 32
+    update_every: int = 20
+    learning_rate: float = 3e-3
+    settled_learning_rate: float = 3e-3
+    weight_decay: float = 0.0
+    keeps_moments: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("adapt_every", "memory", "batch", "update_every", "candidates"):
+            value = getattr(self, name)
+            is_count = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 10**6
+            if not is_count and not (name == "candidates" and value is None):
+                raise not_allowed(name, value, "an integer, from 1 to 1,000,000")
+        for name, methods in (
+            ("allocator", ("allocate",)),
+            ("actor", ("shapes", "logits", "gradient")),
+            ("quantiser", ("quantise",)),
+        ):
+            value = getattr(self, name)
+            if isinstance(value, type) or not all(callable(getattr(value, method, None)) for method in methods):
+                raise not_allowed(name, value, f"an object with {' and '.join(methods)}")
+        if not isinstance(self.inputs, Inputs):
+            raise not_allowed("inputs", self.inputs, one_of(Inputs))
+        if self.batch > self.memory:
+            raise not_allowed("batch", self.batch, f"at most the memory of {self.memory}")
+        for name in ("learning_rate", "settled_learning_rate"):
+            value = getattr(self, name)
+            if not _is_number(value) or not 0.0 < value <= 1.0:
+                raise not_allowed(name, value, "a number above 0 and at most 1")
+        if not _is_number(self.weight_decay) or not 0.0 <= self.weight_decay <= 1.0:
+            raise not_allowed("weight_decay", self.weight_decay, "a number from 0 to 1")
+        if not isinstance(self.keeps_moments, bool):
+            raise not_allowed("keeps_moments", self.keeps_moments, "true or false")
+
+    def new_agent(self, devices: int, rng: np.random.Generator) -> LydrooAgent:
+        """A fresh agent that learns as it decides; see `Learner.new_agent`."""
+        weights = fresh_weights(self.actor.shapes(devices, self.inputs.features), rng)
+        return LydrooAgent(self, weights, devices, self._trainer(weights))
+
+    def resume(self, state: AgentState) -> LydrooAgent:
+        """An agent that goes on, learning, exactly from where another stood; `state` is what `AgentState` says."""
+        weights = {name: values.copy() for name, values in state.weights.items()}
+        trainer = self._trainer(weights)
+        trainer.restore(state.moments)
+        return LydrooAgent(self, weights, state.devices, trainer).restored(state)
+
+    def _trainer(self, weights: Weights) -> Trainer:
+        return Trainer(self.actor, weights, self.weight_decay, self.keeps_moments)
+
+    def check_devices(self, devices: int, made_for: int) -> None:
+        """Refuse a number of devices that an actor which was made for another number does not serve.
+
+        Raises:
+            ValueError: naming both numbers.
+        """
+        features = self.inputs.features
+        if self.actor.shapes(devices, features) != self.actor.shapes(made_for, features):
+            raise wrong_devices(devices, made_for)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 class LydrooAgent:
@@ -139,12 +252,13 @@ class LydrooAgent:
             frames=self._frames,
         )
 
-    def restore(self, state: AgentState) -> None:
-        """Stand where another agent of the same settings stood, but for weights and trainer."""
+    def restored(self, state: AgentState) -> LydrooAgent:
+        """This agent, standing where another of the same settings stood, but for weights and trainer."""
         self._replay.restore(state.replay)
         self._candidates = state.candidates or None
         self._winners.extend(state.winners)
         self._frames = state.frames
+        return self
 
     def _compiled_forward(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         return self.settings.actor.logits(self.weights, features)
@@ -169,18 +283,9 @@ class LydrooAgent:
             self._winners.clear()
 
 
-@runtime_checkable
-class Resumable(Learner, Protocol):
-    """A learner whose agents' standing can be kept."""
-
-    def resume(self, state: AgentState) -> LydrooAgent:
-        """An agent that goes on exactly from where another stood."""
-        ...
-
-
 @dataclass(frozen=True, eq=False)
 class TrainedLydroo:
-    """What has been learned, as a policy that learns no more; each run begins from the same weights.
+    """What has been learned, as a policy that learns no more; each run starts from the same weights.
 
     Attributes:
         settings: the agent's settings.
@@ -192,8 +297,8 @@ class TrainedLydroo:
     weights: Weights
     devices: int
 
-    def begin(self, devices: int, rng: np.random.Generator) -> LydrooAgent:
-        """An agent with these weights; see `Learner.begin`.
+    def new_agent(self, devices: int, rng: np.random.Generator) -> LydrooAgent:
+        """An agent with these weights; see `Learner.new_agent`.
 
         Raises:
             ValueError: the actor serves another number of devices only.
@@ -203,9 +308,7 @@ class TrainedLydroo:
 
     def resume(self, state: AgentState) -> LydrooAgent:
         """An agent that stands where another stood; see `Lydroo.resume`."""
-        agent = LydrooAgent(self.settings, self.weights, self.devices)
-        agent.restore(state)
-        return agent
+        return LydrooAgent(self.settings, self.weights, self.devices).restored(state)
 
     def check_devices(self, devices: int) -> None:
         """Refuse a number of devices that the actor does not serve.
@@ -214,3 +317,29 @@ class TrainedLydroo:
             ValueError: naming the number, and the one that it was made for.
         """
         self.settings.check_devices(devices, self.devices)
+
+
+EQUIVARIANT = Lydroo(
+    actor=SharedActor(),
+    inputs=Inputs.MODEL,
+    quantiser=NoisyOrderPreserving(copy=NoisyCopy.LOGIT),
+    update_every=8,
+    learning_rate=2e-2,
+    settled_learning_rate=1e-3,
+)
+"""quedge's own agent: a permutation-equivariant network, the same for every device, on features of the model.
+
+It serves any number of devices; its settings are those that measured best (docs/lydroo.md). Its features tell the
+decision well enough that it needs no exploration once it is sure, so its noise is on the logits.
+"""
+
+LYDROO_PUBLIC = Lydroo(
+    allocator=Tdma(),
+    inputs=Inputs.LINEAR,
+    batch=128,
+    learning_rate=1e-2,
+    settled_learning_rate=1e-2,
+    weight_decay=1e-4,
+    keeps_moments=False,
+)
+"""The recipe of LyDROO's public code (github.com/revenol/LyDROO), with its time division."""

@@ -8,7 +8,7 @@ from enum import StrEnum
 import numpy as np
 
 from quedge.allocation.greedy import greedy_level
-from quedge.model.frame import Frame, packed_frame, unpacked_cell
+from quedge.model.frame import Frame, packed_frame, unpacked_frame
 from quedge.model.kernels import Floats, Floats32, kernel
 from quedge.model.terms import Terms, frame_terms, step_objective
 
@@ -83,36 +83,36 @@ def model_features(frame: Frame) -> Floats32:
 def _model_features(
     numbers: Floats, each: Floats, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats
 ) -> Floats32:
-    cell = unpacked_cell(numbers, each)
-    terms = frame_terms(cell, channel_gain, data_queue_mbit, energy_queue)
+    frame = unpacked_frame(numbers, each, channel_gain, data_queue_mbit, energy_queue)
+    cell, terms = frame.cell, frame_terms(*frame)
     n = channel_gain.size
     features = np.zeros((n, MODEL_FEATURES), np.float32)
     level = np.empty(n)
-    alone = np.empty(n)
+    single = np.empty(n)
     scale, lead = 0.0, -math.inf
     for k in range(n):
         level[k] = greedy_level(terms, k, 1.0)
-        alone[k] = step_objective(terms, k, 1.0, level[k])
-        scale = max(scale, abs(alone[k]), terms.local_value[k])
-        lead = max(lead, alone[k] - terms.local_value[k])
+        single[k] = step_objective(terms, k, 1.0, level[k])
+        scale = max(scale, abs(single[k]), terms.local_value[k])
+        lead = max(lead, single[k] - terms.local_value[k])
     unit = 1.0 / scale if scale > 0.0 else 0.0  # in an empty cell nothing is worth anything
     leader = 0
-    while alone[leader] - terms.local_value[leader] < lead - ROUNDING * scale:
+    while single[leader] - terms.local_value[leader] < lead - ROUNDING * scale:
         leader += 1
     for k in range(n):
         i = terms.device[k]
-        advantage = alone[k] - terms.local_value[k]
+        advantage = single[k] - terms.local_value[k]
         features[i, 0] = math.log10(channel_gain[i] / cell.noise_w) - 3.0
         features[i, 1] = 0.5 * math.log1p(data_queue_mbit[i] / cell.frame_s)
         features[i, 2] = 0.25 * math.log1p(cell.nu * energy_queue[i] / cell.frame_s)
-        features[i, 3] = alone[k] * unit
+        features[i, 3] = single[k] * unit
         features[i, 4] = advantage * unit
         features[i, 5] = 0.2 * math.log(level[k])
         features[i, 6] = min((level[k] - 1.0) / terms.step_limit[k], 1.0) if terms.step_limit[k] > 0.0 else 0.0
         features[i, 7] = max(advantage / lead, -1.0) if lead > ROUNDING * scale else -1.0
         beside = advantage
         if k != leader:
-            beside = _pair_objective(terms, leader, k, level) - alone[leader] - terms.local_value[k]
+            beside = _pair_objective(terms, leader, k, level) - single[leader] - terms.local_value[k]
         features[i, 8] = beside * unit
     return features
 

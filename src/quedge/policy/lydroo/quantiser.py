@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from quedge.errors import not_allowed, one_of
 from quedge.model.kernels import Bools, Floats, Ints, kernel
 
 
@@ -86,9 +87,9 @@ class NoisyOrderPreserving:
 
     def __post_init__(self) -> None:
         if not 0.0 < self.noise < np.inf:
-            raise ValueError(f"noise: {self.noise!r} is not allowed; it must be positive and finite")
+            raise not_allowed("noise", self.noise, "positive and finite")
         if self.copy not in tuple(NoisyCopy):
-            raise ValueError(f"copy: {self.copy!r} is not allowed; it must be one of {', '.join(NoisyCopy)}")
+            raise not_allowed("copy", self.copy, one_of(NoisyCopy))
 
     def quantise(self, logits: NDArray[np.float64], count: int, rng: np.random.Generator) -> Candidates:
         """Up to twice `count` candidates; see `Quantiser.quantise`."""

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from quedge.allocation.greedy import greedy_level
 from quedge.model.cell import Cell
-from quedge.model.frame import Decision
+from quedge.model.frame import Decision, Frame
 from quedge.model.kernels import Bools, Floats, Floats32, inner_kernel
-from quedge.model.terms import Terms, best_local_frequency, fill_device_terms
+from quedge.model.terms import Terms, fill_device_terms, transmit_power
+from quedge.model.uplink import best_local_frequency
 
 
 class Actions(StrEnum):
@@ -62,11 +63,8 @@ def powers_action(cell: Cell, decision: Decision) -> NDArray[np.float32]:
 
 @inner_kernel
 def powers_of_choice(
-    cell: Cell,
     terms: Terms,
-    channel_gain: Floats,
-    data_queue_mbit: Floats,
-    energy_queue: Floats,
+    frame: Frame,
     action: Floats32,
     offload: Bools,
     transmit_power_w: Floats,
@@ -82,16 +80,12 @@ def powers_of_choice(
         offload[i] = action[i] > 0.0
         transmit_power_w[i] = cpu_frequency_hz[i] = 0.0
         if offload[i]:
-            fill_device_terms(cell, k, channel_gain, data_queue_mbit, energy_queue, terms)
+            fill_device_terms(frame.cell, k, frame.channel_gain, frame.data_queue_mbit, frame.energy_queue, terms)
             after = greedy_level(terms, k, before)
-            step_w = (after - before) * cell.noise_w / channel_gain[i]  # eq. (27)
-            transmit_power_w[i] = min(step_w, cell.max_transmit_power_w[i])
+            transmit_power_w[i] = transmit_power(frame.cell, i, frame.channel_gain[i], before, after)
             before = after
         else:
-            cpu_frequency_hz[i] = best_local_frequency(
-                data_queue_mbit[i] + cell.v * cell.weight[i], cell.nu * energy_queue[i], data_queue_mbit[i],
-                cell.frame_s, cell.cycles_per_mbit[i], cell.energy_coefficient[i], cell.max_frequency_hz[i],
-            )  # fmt: skip
+            cpu_frequency_hz[i] = best_local_frequency(frame.cell, i, frame.data_queue_mbit[i], frame.energy_queue[i])
 
 
 @inner_kernel

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.model.cell import Cell, cell_of
-from quedge.model.frame import Frame
-from quedge.model.kernels import Floats, Floats32, kernel, uncounted
+from quedge.model.frame import NO_TIME_SHARES, Allocation, Frame
+from quedge.model.kernels import Floats, Floats32, kernel, without_refcount
 from quedge.model.scenario import Scenario
-from quedge.model.terms import Terms, empty_terms, fill_decoding_order
-from quedge.model.uplink import AT_ONCE, carry_out, promise
+from quedge.model.terms import Terms, empty_terms
+from quedge.model.uplink import Reception, fill_decoding_order, fill_outcome, step
 from quedge.policy.exact.exact import solve_frames
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
 from quedge.simulation.vector_cells.action import Actions, checked_actions, powers_of_choice, powers_of_shares
@@ -237,24 +237,24 @@ def _step_cells(
 
     In an ideal world the promised arrays are those of what is reached. `terms` is room for one cell at a time.
     """
-    cell, terms, state, result = uncounted(cell), uncounted(terms), uncounted(state), uncounted(result)
-    next_estimated_gain, actions, seen = uncounted(next_estimated_gain), uncounted(actions), uncounted(seen)
+    cell, terms, state, result = without_refcount((cell, terms, state, result))
+    next_estimated_gain, actions, seen = without_refcount((next_estimated_gain, actions, seen))
     cells, n = state.channel_gain.shape
     for b in range(cells):
-        estimated_gain, data, energy = state.channel_estimate[b], state.data_queue_mbit[b], state.energy_queue[b]
+        frame = Frame(cell, state.channel_estimate[b], state.data_queue_mbit[b], state.energy_queue[b])
         decided = result.offload[b], result.transmit_power_w[b], result.cpu_frequency_hz[b]
-        fill_decoding_order(estimated_gain, terms.device)
+        fill_decoding_order(frame.channel_gain, terms.device)
         if actions.shape[1] == n:
-            powers_of_choice(cell, terms, estimated_gain, data, energy, actions[b], *decided)
+            powers_of_choice(terms, frame, actions[b], *decided)
         else:
             powers_of_shares(cell, actions[b], *decided)
+        allocation = Allocation(*decided, NO_TIME_SHARES)
+        power_w = result.power_w[b]
         if not as_assumed:
-            result.promised_objective[b] = promise(
-                cell, terms.device, estimated_gain, data, energy, *decided, AT_ONCE, result.promised_rate_mbps[b],
-                result.power_w[b],
-            )  # fmt: skip
-        result.objective[b] = carry_out(
-            cell, terms.device, state.channel_gain[b], residual_sic_share, state.arrival_mbit[b], data, energy,
-            *decided, AT_ONCE, result.rate_mbps[b], result.power_w[b],
-        )  # fmt: skip
-        observe(cell, next_estimated_gain[b], data, energy, seen[b])
+            assumed = Reception(terms.device, frame.channel_gain, 0.0)
+            result.promised_objective[b] = fill_outcome(
+                frame, assumed, allocation, result.promised_rate_mbps[b], power_w
+            )
+        reception = Reception(terms.device, state.channel_gain[b], residual_sic_share)
+        result.objective[b] = step(frame, reception, allocation, state.arrival_mbit[b], result.rate_mbps[b], power_w)
+        observe(cell, next_estimated_gain[b], frame.data_queue_mbit, frame.energy_queue, seen[b])

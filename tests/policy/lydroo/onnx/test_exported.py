@@ -106,7 +106,7 @@ def test_a_run_by_an_exported_actor_decides_as_one_by_the_compiled_actor(setting
 
 def test_devices_may_come_and_go_between_frames() -> None:
     _, exported = both(EQUIVARIANT)
-    agent, rng = exported.begin(DEVICES, np.random.default_rng(0)), np.random.default_rng(0)
+    agent, rng = exported.new_agent(DEVICES, np.random.default_rng(0)), np.random.default_rng(0)
     for devices in (10, 3, 1, 10, 25):
         assert agent.decide(random_frame(Scenario(), devices, rng), rng).offload.shape == (devices,)
 
@@ -115,8 +115,8 @@ def test_an_exported_mlp_refuses_another_number_of_devices_with_both_numbers() -
     _, exported = both(Lydroo())
     complaint = r"devices: 5 is not allowed; this mlp actor was made for 10"
     with pytest.raises(ValueError, match=complaint):
-        exported.begin(5, np.random.default_rng(0))
-    agent = exported.begin(10, np.random.default_rng(0))
+        exported.new_agent(5, np.random.default_rng(0))
+    agent = exported.new_agent(10, np.random.default_rng(0))
     with pytest.raises(ValueError, match=complaint):
         agent.decide(random_frame(Scenario(), 5, np.random.default_rng(0)), np.random.default_rng(0))
 
@@ -125,7 +125,7 @@ def test_an_agent_that_stands_where_another_stood_decides_alike() -> None:
     _, exported = both(dataclasses.replace(EQUIVARIANT, allocator=Tdma(), adapt_every=4))
     rng = np.random.default_rng(0)
     frames = [random_frame(Scenario(), DEVICES, rng) for _ in range(20)]
-    first = exported.begin(DEVICES, rng)
+    first = exported.new_agent(DEVICES, rng)
     for frame in frames[:10]:
         first.decide(frame, np.random.default_rng(1))
     second = exported.resume(first.state())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from quedge.errors import not_allowed
 from quedge.model.kernels import Floats32, Ints, kernel, unlocked_kernel
 from quedge.policy.lydroo.network.layers import (
     bias_slopes,
@@ -35,7 +36,7 @@ class MlpActor:
 
     def __post_init__(self) -> None:
         if len(self.hidden) != 2:
-            raise ValueError(f"hidden: {self.hidden!r} is not allowed; it must be two numbers of units")
+            raise not_allowed("hidden", self.hidden, "two numbers of units")
         for units in self.hidden:
             check_units("hidden", units)
 
@@ -60,24 +61,22 @@ class MlpActor:
         made_for = weights["output.bias"].size
         if features.shape[0] != made_for:
             raise wrong_devices(features.shape[0], made_for)
-        logits = _forward(features.reshape(1, -1), *weights.values())[2][0]
+        logits = _forward(features.reshape(1, -1), tuple(weights.values()))[2][0]
         return np.asarray(logits, dtype=np.float64)
 
     def gradient(self, weights: Weights, batch: Batch, gradient: Weights) -> float:
         """The loss and its gradient; see `Actor.gradient`."""
-        return _gradient(*batch, *weights.values(), *gradient.values())
+        return _gradient(*batch, tuple(weights.values()), tuple(gradient.values()))
 
 
 @kernel
-def _forward(
-    features: Floats32, first: Floats32, first_bias: Floats32, second: Floats32, second_bias: Floats32,
-    output: Floats32, output_bias: Floats32,
-) -> tuple[Floats32, Floats32, Floats32]:  # fmt: skip
+def _forward(features: Floats32, weights: tuple[Floats32, ...]) -> tuple[Floats32, Floats32, Floats32]:
     """What the network makes of frames, shape (frames, devices · features).
 
     Returns:
         first layer, second layer and logits, each of shape (frames, units).
     """
+    first, first_bias, second, second_bias, output, output_bias = weights
     lower = layer(features, first, first_bias)
     rectify(lower)
     upper = layer(lower, second, second_bias)
@@ -87,14 +86,13 @@ def _forward(
 
 @unlocked_kernel
 def _gradient(
-    features: Floats32, offload: Floats32, devices: Ints,
-    first: Floats32, first_bias: Floats32, second: Floats32, second_bias: Floats32,
-    output: Floats32, output_bias: Floats32,
-    first_slopes: Floats32, first_bias_slopes: Floats32, second_slopes: Floats32, second_bias_slopes: Floats32,
-    output_slopes: Floats32, output_bias_slopes: Floats32,
-) -> float:  # fmt: skip
+    features: Floats32, offload: Floats32, devices: Ints, weights: tuple[Floats32, ...], gradient: tuple[Floats32, ...]
+) -> float:
+    """Fill in the loss's gradient in each of the weights; returns the loss."""
+    _, _, second, _, output, _ = weights
+    first_slopes, first_bias_slopes, second_slopes, second_bias_slopes, output_slopes, output_bias_slopes = gradient
     seen = features.reshape((features.shape[0], features.shape[1] * features.shape[2]))
-    lower, upper, logits = _forward(seen, first, first_bias, second, second_bias, output, output_bias)
+    lower, upper, logits = _forward(seen, weights)
     of_logits = np.empty(logits.shape, np.float32)
     loss = cross_entropy(logits, offload, devices, of_logits)
     weight_slopes(upper, of_logits, output_slopes)

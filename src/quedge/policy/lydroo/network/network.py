@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from quedge.errors import not_allowed
 from quedge.model.kernels import Floats32, kernel
 from quedge.policy.lydroo.replay import Batch
 
@@ -66,7 +67,7 @@ def check_units(name: str, units: int) -> None:
         ValueError: naming the layer and the number.
     """
     if isinstance(units, bool) or not isinstance(units, int) or not 1 <= units <= 4096:
-        raise ValueError(f"{name}: {units!r} is not allowed; it must be an integer, from 1 to 4096")
+        raise not_allowed(name, units, "an integer, from 1 to 4096")
 
 
 def wrong_devices(devices: int, made_for: int) -> ValueError:
@@ -83,7 +84,7 @@ _SMALLEST = 1e-8
 @kernel
 def adam(
     weights: Floats32, gradient: Floats32, mean: Floats32, square: Floats32,
-    step: float, learning_rate: float, weight_decay: float,
+    step: float, learning_rate: float, weight_decay: float
 ) -> None:  # fmt: skip
     """One step, in place.
 

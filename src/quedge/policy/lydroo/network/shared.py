@@ -57,7 +57,7 @@ class SharedActor:
     def logits(self, weights: Weights, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """One logit a device; see `Actor.logits`."""
         devices = np.array([features.shape[0]])
-        logits = _forward(features[np.newaxis], devices, *weights.values())[3][0]
+        logits = _forward(features[np.newaxis], devices, tuple(weights.values()))[3][0]
         return np.asarray(logits, dtype=np.float64)
 
     def gradient(self, weights: Weights, batch: Batch, gradient: Weights) -> float:
@@ -65,21 +65,20 @@ class SharedActor:
 
         Where several devices share an embedding's maximum, its slope is shared evenly among them.
         """
-        return _gradient(*batch, *weights.values(), *gradient.values())
+        return _gradient(*batch, tuple(weights.values()), tuple(gradient.values()))
 
 
 @kernel
 def _forward(
-    features: Floats32, devices: Ints,
-    embed: Floats32, embed_bias: Floats32, own: Floats32, context: Floats32, context_bias: Floats32,
-    output: Floats32, output_bias: Floats32,
-) -> tuple[Floats32, Floats32, Floats32, Floats32]:  # fmt: skip
+    features: Floats32, devices: Ints, weights: tuple[Floats32, ...]
+) -> tuple[Floats32, Floats32, Floats32, Floats32]:
     """What the network makes of frames of up to as many devices, shape (frames, devices, features).
 
     Returns:
         embeddings, shape (frames · devices, embedding); their mean and maximum in each frame, shape (frames,
         2 · embedding); second layer, shape (frames · devices, hidden); logits, shape (frames, devices).
     """
+    embed, embed_bias, own, context, context_bias, output, output_bias = weights
     frames, most, inputs = features.shape
     rows = frames * most
     embedded = layer(features.reshape((rows, inputs)), embed, embed_bias)
@@ -98,15 +97,13 @@ def _forward(
 
 @unlocked_kernel
 def _gradient(
-    features: Floats32, offload: Floats32, devices: Ints,
-    embed: Floats32, embed_bias: Floats32, own: Floats32, context: Floats32, context_bias: Floats32,
-    output: Floats32, output_bias: Floats32,
-    embed_slopes: Floats32, embed_bias_slopes: Floats32, own_slopes: Floats32, context_slopes: Floats32,
-    context_bias_slopes: Floats32, output_slopes: Floats32, output_bias_slopes: Floats32,
-) -> float:  # fmt: skip
-    embedded, pooled, hidden, logits = _forward(
-        features, devices, embed, embed_bias, own, context, context_bias, output, output_bias
-    )
+    features: Floats32, offload: Floats32, devices: Ints, weights: tuple[Floats32, ...], gradient: tuple[Floats32, ...]
+) -> float:
+    """Fill in the loss's gradient in each of the weights; returns the loss."""
+    _, _, own, context, _, output, _ = weights
+    embed_slopes, embed_bias_slopes, own_slopes, context_slopes, context_bias_slopes = gradient[:5]
+    output_slopes, output_bias_slopes = gradient[5:]
+    embedded, pooled, hidden, logits = _forward(features, devices, weights)
     frames, most, inputs = features.shape
     rows = frames * most
     of_logits = np.empty((frames, most), np.float32)

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from quedge.errors import not_allowed
 from quedge.policy.lydroo.network import Actor, MlpActor, SharedActor, Weights
 from quedge.policy.lydroo.onnx import DEVICES, FEATURES, LOGITS
 
@@ -37,7 +38,7 @@ def actor_model(
     elif isinstance(actor, MlpActor):
         nodes, axis = _mlp(), devices
     else:
-        raise ValueError(f"actor: {actor!r} is not allowed; it must be a SharedActor or an MlpActor")
+        raise not_allowed("actor", actor, "a SharedActor or an MlpActor")
     flat = numpy_helper.from_array(np.array([-1]), _FLAT)
     graph = helper.make_graph(
         [*nodes, helper.make_node("Reshape", ["output", _FLAT], [LOGITS], LOGITS)],

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from quedge.errors import check_installed
-from quedge.policy.lydroo.agent import AgentState, LydrooAgent
-from quedge.policy.lydroo.settings import Lydroo
+from quedge.policy.lydroo.agent import AgentState, Lydroo, LydrooAgent
 
 if TYPE_CHECKING:
     from quedge.policy.lydroo.onnx.forward import Forward
@@ -29,8 +28,8 @@ class ExportedLydroo:
     model: bytes
     devices: int
 
-    def begin(self, devices: int, rng: np.random.Generator) -> LydrooAgent:
-        """An agent with this actor, which learns no more; see `Learner.begin`.
+    def new_agent(self, devices: int, rng: np.random.Generator) -> LydrooAgent:
+        """An agent with this actor, which learns no more; see `Learner.new_agent`.
 
         Raises:
             ValueError: the actor serves another number of devices only, or the model is none of this package's.
@@ -40,9 +39,7 @@ class ExportedLydroo:
 
     def resume(self, state: AgentState) -> LydrooAgent:
         """An agent that stands where another stood; see `Lydroo.resume`."""
-        agent = LydrooAgent(self.settings, {}, self.devices, forward=self.forward().logits)
-        agent.restore(state)
-        return agent
+        return LydrooAgent(self.settings, {}, self.devices, forward=self.forward().logits).restored(state)
 
     def forward(self) -> Forward:
         """The graph, loaded.
