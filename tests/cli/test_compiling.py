@@ -81,7 +81,7 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_command_whose_machine_code_is_damaged_compiles_it_anew_with_one_line(kept: Path, share: float) -> None:
     sound = decided(NUMBA_CACHE_DIR=str(kept))
     assert (sound.returncode, sound.stderr) == (0, "")
-    damaged = list(kept.rglob("ranges.*.nbc"))  # soon compiled
+    damaged = list(kept.rglob("frame.*.nbc"))  # soon compiled
     assert damaged
     for path in damaged:
         os.truncate(path, int(share * path.stat().st_size))
