@@ -134,6 +134,13 @@ def test_importing_the_package_loads_no_heavy_library() -> None:
     assert loaded.stdout.strip() == "[]"
 
 
+def test_the_command_line_loads_no_library_of_an_extra_before_it_is_needed() -> None:
+    extras = sorted(HEAVY.keys() - {"scipy", "typer", "pydantic"})
+    program = f"import sys, quedge.cli.command; print([name for name in {extras!r} if name in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "[]"
+
+
 def test_no_file_is_called_after_nothing() -> None:
     called = {path.stem for path in FILES}
     assert not called & {"utils", "common", "helpers", "misc", "core"}

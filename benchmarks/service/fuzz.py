@@ -2,7 +2,7 @@
 
 Serialized reports of base stations and devices, with bits flipped, parts cut out, doubled or made up, and values that
 no device has, go through the translation to the engine; some thousand go as raw bytes through a real gRPC server. Each
-must have its outcome, and whatever is not served must leave the books as they were, byte for byte.
+must have its outcome, and whatever is not served must leave the queues as they were, byte for byte.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def in_process(messages: int, seed: int = 0) -> Counter[str]:
     """Feed messages to the translation and an engine; how often what became of them.
 
     Raises:
-        AssertionError: one had no outcome, or changed the books without being served.
+        AssertionError: one had no outcome, or changed the queues without being served.
     """
     drawn, counts = Messages(seed), Counter[str]()
     engine = Engine(lambda: Controller(Scenario(devices=DEVICES), Exact()))
@@ -105,7 +105,7 @@ def in_process(messages: int, seed: int = 0) -> Counter[str]:
     assembly, now = Assembly(DEVICES, 0.5), 0.0
     try:
         for number in range(messages):
-            before = _standing(engine)
+            before = _queues(engine)
             try:
                 if number % 4:
                     message = pb.FrameReport.FromString(drawn.frame_report(engine.queues.next_frame))
@@ -131,7 +131,7 @@ def in_process(messages: int, seed: int = 0) -> Counter[str]:
                 _check_answer(outcome)
                 counts["repeated" if outcome.repeated else f"served by {outcome.answer.served_by}"] += 1
             served = isinstance(outcome, Served) and not outcome.repeated
-            assert (_standing(engine) != before) == served, f"message {number} of seed {seed}"
+            assert (_queues(engine) != before) == served, f"message {number} of seed {seed}"
     finally:
         engine.close()
     return counts
@@ -147,7 +147,7 @@ def _take(assembly: Assembly, data: bytes, now: float) -> None:
     assembly.add(message.device, message.channel_gain, message.arrived_mbit, measured, now)
 
 
-def _standing(engine: Engine) -> bytes:
+def _queues(engine: Engine) -> bytes:
     queues = engine.queues
     return b"%d" % queues.next_frame + queues.data_queue_mbit.tobytes() + queues.energy_queue.tobytes()
 
@@ -164,7 +164,7 @@ def through_grpc(messages: int, seed: int = 0) -> Counter[str]:
     """Send messages as raw bytes to a service in a process of its own; how often what came back.
 
     Raises:
-        AssertionError: one had no answer, or changed the books without being served.
+        AssertionError: one had no answer, or changed the queues without being served.
     """
     drawn, counts = Messages(seed), Counter[str]()
     with runner_process("exact", DEVICES) as service, grpc.insecure_channel(service.target) as channel:

@@ -1,4 +1,4 @@
-"""What a cell's books must be after the frames that were acknowledged."""
+"""What a cell's queues must be after the frames that were acknowledged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests import oracle
 
 
 class Model:
-    """What the books must be: eqs. of both queues over the frames that were acknowledged, in plain NumPy."""
+    """What the queues must be: eqs. of both queues over the frames that were acknowledged, in plain NumPy."""
 
     def __init__(self, cell: Cell) -> None:
         self.cell = cell
@@ -29,7 +29,7 @@ class Model:
         queue = np.where(np.isnan(report.data_queue_mbit), kept, report.data_queue_mbit)
         cell = self.cell.only(who)
         frame = Frame(cell, report.channel_gain, queue, self.energy_queue[who])
-        share = answer.time_share if answer.in_turn else None
+        share = answer.time_share if answer.is_tdma else None
         charged = oracle.evaluate(frame, answer.offload, answer.transmit_power_w, answer.cpu_frequency_hz, share)
         charged = oracle.cut_to_limits(frame, answer.offload, charged)
         np.testing.assert_allclose(answer.rate_mbps, charged.rate_mbps, rtol=1e-9, atol=1e-9)

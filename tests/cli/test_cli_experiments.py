@@ -43,9 +43,9 @@ def test_a_figure_of_the_paper_is_reproduced(tmp_path: Path) -> None:
     done = run("reproduce", "table3", "--frames", "20", "--seeds", "2", "--out", "made", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert remarks(done.stderr) == []
-    assert "10 cells. In made: table3.md." in done.stdout
+    assert "30 cells. In made: table3.md." in done.stdout
     assert "| 50 | the paper: lydroo-noma | 15.13 |" in (tmp_path / "made" / "table3.md").read_text()
-    assert len(cells(tmp_path / "made")) == 10
+    assert len(cells(tmp_path / "made")) == 30
 
 
 def test_a_second_call_runs_only_what_is_new(tmp_path: Path) -> None:

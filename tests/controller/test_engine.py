@@ -71,7 +71,7 @@ class Service:
         return outcome.answer.packed()
 
     def refusal(self, report: Report) -> Reason:
-        """Why a report is refused that must be; the books must stay as they were."""
+        """Why a report is refused that must be; the queues must stay as they were."""
         before = queues_as_bytes(self.engine)
         outcome = self.outcome(report)
         assert isinstance(outcome, ReportRejected)

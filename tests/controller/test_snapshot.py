@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
+import json
 
 import numpy as np
 import pytest
@@ -83,3 +84,28 @@ def test_nothing_but_plain_arrays_is_read() -> None:
     np.savez(written, plain=np.array([{"code": print}], dtype=object))
     with pytest.raises(ValueError, match="checkpoint: cannot be read"):
         Snapshot.unpacked(written.getvalue())
+
+
+def test_the_layout_of_checkpoints_stays_as_it_was() -> None:
+    controller = fresh(LEARNING)
+    served(controller, drawn_reports(40))
+    snapshot = controller.snapshot()
+    agent = snapshot.agent
+    assert agent is not None
+    groups = {"weights": agent.weights, "moments": agent.moments, "replay": agent.replay}
+    plain = {
+        "next_frame": 40,
+        "random_state": snapshot.random_state,
+        "agent": {"devices": 4, "candidates": agent.candidates, "winners": agent.winners, "frames": 40},
+    }
+    written = io.BytesIO()
+    np.savez(
+        written,
+        data_queue_mbit=snapshot.queues.data_queue_mbit,
+        energy_queue=snapshot.queues.energy_queue,
+        **{f"{name}/{member}": values for name, group in groups.items() for member, values in group.items()},
+        plain=np.frombuffer(json.dumps(plain).encode(), dtype=np.uint8),
+    )
+    assert Snapshot.unpacked(written.getvalue()).packed() == snapshot.packed()
+    with np.load(io.BytesIO(written.getvalue())) as before, np.load(io.BytesIO(snapshot.packed())) as now:
+        assert now.files == before.files

@@ -12,7 +12,7 @@ from quedge.experiments.results import (
     Results,
     at,
     change,
-    downwards,
+    descending,
     listed,
     shortest_within_budget,
 )
@@ -50,7 +50,7 @@ def test_what_is_not_there_or_not_clear_is_no_number(measure: str, policy: str, 
 def test_numbers_are_listed_with_whose_they_are() -> None:
     numbers = {"a": 1.01, "b": 1.04, "SCA, compiled": 2_000.0}
     assert listed(numbers, ",.0f") == "a / b 1, SCA compiled 2,000"
-    assert list(downwards(numbers)) == ["SCA, compiled", "b", "a"]
+    assert list(descending(numbers)) == ["SCA, compiled", "b", "a"]
 
 
 @pytest.mark.parametrize(

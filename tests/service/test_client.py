@@ -500,7 +500,7 @@ def test_an_interrupted_wait_does_not_put_answers_out_of_step(
     with Client(service.target, name) as controller, controller.stream() as frames:
         frames.decide(0, GAIN, ARRIVED)
         with monkeypatch.context() as patched:
-            patched.setattr(frames._conversation, "_next", _interrupted)
+            patched.setattr(frames._conversation, "_receive", _interrupted)
             with pytest.raises(KeyboardInterrupt):
                 frames.decide(1, GAIN, ARRIVED)
         assert frames.decide(2, GAIN, ARRIVED).frame == 2

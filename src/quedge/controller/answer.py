@@ -51,7 +51,7 @@ class Answer(NamedTuple):
         energy_queue: virtual energy queue after the frame.
         objective: objective (17) that follows.
         upper_bound: no decision reaches more; NaN where the policy has no bound.
-        in_turn: whether devices transmit one after the other (time division).
+        is_tdma: whether devices transmit one after the other (time division).
     """
 
     frame: int
@@ -68,13 +68,13 @@ class Answer(NamedTuple):
     energy_queue: NDArray[np.float64]
     objective: float
     upper_bound: float
-    in_turn: bool
+    is_tdma: bool
 
     def packed(self) -> bytes:
         """The answer as bytes, which `unpacked` reads back exactly."""
         served, status = list(ServedBy).index(self.served_by), list(Status).index(self.status)
         head = _HEADER.pack(
-            self.frame, self.devices.size, served, status, self.in_turn, self.objective, self.upper_bound
+            self.frame, self.devices.size, served, status, self.is_tdma, self.objective, self.upper_bound
         )
         return head + b"".join(values.tobytes() for values in self[3:12])
 
@@ -87,16 +87,16 @@ class Answer(NamedTuple):
         """
         if len(data) < _HEADER.size:
             raise ValueError("answer: cut short")
-        frame, count, served, status, in_turn, objective, upper_bound = _HEADER.unpack_from(data)
+        frame, count, served, status, is_tdma, objective, upper_bound = _HEADER.unpack_from(data)
         if len(data) != _HEADER.size + 65 * count or served >= len(ServedBy) or status >= len(Status):
             raise ValueError("answer: cut short, too long or unknown")
         at = _HEADER.size
         devices = np.frombuffer(data, np.int64, count, at)
         offload = np.frombuffer(data, np.bool_, count, at + 8 * count)
-        numbers = np.frombuffer(data[at + 9 * count :]).reshape(7, count)
+        power, frequency, share, rate, drawn, queue, energy = np.frombuffer(data[at + 9 * count :]).reshape(7, count)
         return cls(
-            frame, list(ServedBy)[served], list(Status)[status], devices, offload, *numbers, objective, upper_bound,
-            bool(in_turn),
+            frame, list(ServedBy)[served], list(Status)[status], devices, offload, power, frequency, share, rate,
+            drawn, queue, energy, objective, upper_bound, bool(is_tdma),
         )  # fmt: skip
 
 
@@ -111,11 +111,11 @@ def answer_of(report: Report, frame: Frame, decision: Decision, served_by: Serve
     """
     share = decision.time_share
     chosen = decision.offload, decision.transmit_power_w, decision.cpu_frequency_hz
-    *follows, objective = _outcome(*packed_frame(frame), *chosen, AT_ONCE if share is None else share)
+    rate, power, queue, energy, objective = _outcome(*packed_frame(frame), *chosen, AT_ONCE if share is None else share)
     return Answer(
         report.frame, served_by, decision.status, report.devices, *chosen,
-        decision.offload.astype(np.float64) if share is None else share, *follows, objective, bound_of(decision),
-        share is not None,
+        decision.offload.astype(np.float64) if share is None else share, rate, power, queue, energy, objective,
+        bound_of(decision), share is not None,
     )  # fmt: skip
 
 

@@ -41,8 +41,8 @@ class Assembly:
             ReportRejected: it is unknown, or reports already.
         """
         if not 0 <= device < self._devices:
-            message = f"{device} is not allowed; it must be from 0 to {self._devices - 1}"
-            raise ReportRejected(Reason.UNKNOWN_DEVICE, "device", message)
+            allowed = f"from 0 to {self._devices - 1}"
+            raise ReportRejected.not_allowed(Reason.UNKNOWN_DEVICE, "device", device, allowed)
         if device in self._joined:
             raise ReportRejected(Reason.REPEATED_DEVICE, "device", f"{device} has a stream already; one is allowed")
         self._joined.add(device)

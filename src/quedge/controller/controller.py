@@ -102,7 +102,7 @@ class Controller:
         due = self._queues.next_frame
         if frame != due:
             reason = Reason.OLD_FRAME if frame < due else Reason.FUTURE_FRAME
-            raise ReportRejected(reason, "frame", f"{frame} is not allowed; it must be {due}, the next one")
+            raise ReportRejected.not_allowed(reason, "frame", frame, f"{due}, the next one")
 
     @property
     def has_to_learn(self) -> bool:

@@ -119,7 +119,7 @@ class Engine:
 
     @property
     def queues(self) -> QueueState:
-        """The cell's books after the last frame that was served; their arrays must not be changed."""
+        """The cell's queues after the last frame that was served; their arrays must not be changed."""
         return self._queues
 
     def submit(self, report: Report, done: Done) -> None:

@@ -51,6 +51,11 @@ class ReportRejected(Exception):  # noqa: N818  (an answer like another, rather 
         self.reason = reason
         self.field = field
 
+    @classmethod
+    def not_allowed(cls, reason: Reason, field: str, value: object, allowed: str) -> ReportRejected:
+        """The rejection of a value, in the words of `errors.not_allowed`."""
+        return cls(reason, field, f"{value} is not allowed; it must be {allowed}")
+
 
 MAX_FRAME = 2**62
 NEXT_FRAME = -1
@@ -120,9 +125,7 @@ def checked_report(
         ReportRejected: naming the field, the value and what is allowed.
     """
     if isinstance(frame, bool) or not isinstance(frame, int) or not 0 <= frame <= MAX_FRAME:
-        raise ReportRejected(
-            Reason.BAD_VALUE, "frame", f"{frame!r} is not allowed; it must be an integer from 0 to 2^62"
-        )
+        raise ReportRejected.not_allowed(Reason.BAD_VALUE, "frame", repr(frame), "an integer from 0 to 2^62")
     if len(devices) == len(channel_gain) == len(arrived_mbit) == 0:
         raise ReportRejected(Reason.NO_DEVICES, "devices", "none is not allowed; a report is about at least one device")
     numbers = _checked_devices(devices, all_devices) if len(devices) > 0 else np.arange(all_devices)
@@ -142,9 +145,7 @@ def _checked_devices(devices: Sequence[int], all_devices: int) -> NDArray[np.int
     outside = (numbers < 0) | (numbers >= all_devices)
     if outside.any():
         bad = int(numbers[np.argmax(outside)])
-        raise ReportRejected(
-            Reason.UNKNOWN_DEVICE, "devices", f"{bad} is not allowed; it must be from 0 to {all_devices - 1}"
-        )
+        raise ReportRejected.not_allowed(Reason.UNKNOWN_DEVICE, "devices", bad, f"from 0 to {all_devices - 1}")
     if np.unique(numbers).size < numbers.size:
         raise ReportRejected(Reason.REPEATED_DEVICE, "devices", "a device stands there twice; once is allowed")
     return numbers
@@ -158,7 +159,5 @@ def _checked(field: str, values: Sequence[float], count: int, allowed: Range) ->
     array = np.fromiter(values, np.float64, count)
     place = allowed.first_excluded(array)
     if place >= 0:
-        raise ReportRejected(
-            Reason.BAD_VALUE, f"{field}[{place}]", f"{array[place]} is not allowed; it must be {allowed.allowed}"
-        )
+        raise ReportRejected.not_allowed(Reason.BAD_VALUE, f"{field}[{place}]", array[place], allowed.allowed)
     return array

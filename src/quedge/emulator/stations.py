@@ -153,12 +153,12 @@ def joined(frame: int, heard: Mapping[int, DeviceDecided]) -> Decided:
     devices = sorted(heard)
     parts = [heard[device] for device in devices]
 
-    in_turn = any(part.time_share is not None for part in parts)
+    is_tdma = any(part.time_share is not None for part in parts)
     return Decided(
         frame=frame,
         devices=np.array(devices, dtype=np.int64),
         offload=np.array([part.offload for part in parts], dtype=np.bool_),
-        time_share=np.array([part.time_share or 0.0 for part in parts]) if in_turn else None,
+        time_share=np.array([part.time_share or 0.0 for part in parts]) if is_tdma else None,
         **{name: np.array([getattr(part, name) for part in parts]) for name in DEVICE_VALUES},
         objective=math.nan,
         upper_bound=None,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from quedge.errors import not_allowed, one_of
 from quedge.files.scenario import read_scenario
 from quedge.model.frame import Frame
+from quedge.model.kernels import Floats32
 from quedge.model.scenario import Scenario
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
 from quedge.simulation.vector_cells.action import Actions
@@ -29,7 +30,6 @@ ScenarioLike = Scenario | str | Path | None
 FRAMES = 1_000
 """Default number of frames of an episode."""
 
-_Floats32 = NDArray[np.float32]
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
@@ -78,7 +78,7 @@ class OffloadingEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[_Floats32, dict[str, Any]]:
+    ) -> tuple[Floats32, dict[str, Any]]:
         """Begin an episode in a new world, with empty queues.
 
         Args:
@@ -92,7 +92,7 @@ class OffloadingEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
         (used,) = self._cells.restart([seed])
         return self._cells.observations()[0], {"seed": used}
 
-    def step(self, action: NDArray[Any]) -> tuple[_Floats32, float, bool, bool, dict[str, Any]]:
+    def step(self, action: NDArray[Any]) -> tuple[Floats32, float, bool, bool, dict[str, Any]]:
         """Carry out a frame.
 
         Args:
@@ -113,7 +113,7 @@ class OffloadingEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
         return seen[0], float(reward[0]), False, self._cells.ended, own
 
 
-class OffloadingVectorEnv(gymnasium.vector.VectorEnv[_Floats32, NDArray[Any], NDArray[Any]]):
+class OffloadingVectorEnv(gymnasium.vector.VectorEnv[Floats32, NDArray[Any], NDArray[Any]]):
     """Independent cells of one scenario, each as in `OffloadingEnv`, bit for bit.
 
     Episodes end together. The step after their end ignores its actions and begins the next ones, as in Gymnasium's own
@@ -158,7 +158,7 @@ class OffloadingVectorEnv(gymnasium.vector.VectorEnv[_Floats32, NDArray[Any], ND
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[_Floats32, dict[str, Any]]:
+    ) -> tuple[Floats32, dict[str, Any]]:
         """Begin an episode in every cell.
 
         Args:
@@ -181,7 +181,7 @@ class OffloadingVectorEnv(gymnasium.vector.VectorEnv[_Floats32, NDArray[Any], ND
 
     def step(
         self, actions: NDArray[Any]
-    ) -> tuple[_Floats32, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
+    ) -> tuple[Floats32, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
         """Carry out a frame of every cell, or begin the next episodes after the last one's end.
 
         Args:
@@ -203,7 +203,7 @@ class OffloadingVectorEnv(gymnasium.vector.VectorEnv[_Floats32, NDArray[Any], ND
         info, seen, reward = step_cells(self._cells, actions, self._optimum)
         return seen, reward, never, np.full(self.num_envs, self._cells.ended), _with_masks(info)
 
-    def _restarted(self, seeds: Sequence[int | None]) -> tuple[_Floats32, dict[str, Any]]:
+    def _restarted(self, seeds: Sequence[int | None]) -> tuple[Floats32, dict[str, Any]]:
         used = self._cells.restart(seeds)
         self._begun = True
         return self._cells.observations(), _with_masks({"seed": np.array(used)})
@@ -255,7 +255,7 @@ def spaces_of(cells: VectorCells) -> tuple[spaces.Box, spaces.MultiBinary | spac
 
 def step_cells(
     cells: VectorCells, actions: Any, optimum: bool
-) -> tuple[Mapping[str, NDArray[Any]], _Floats32, NDArray[np.float64]]:
+) -> tuple[Mapping[str, NDArray[Any]], Floats32, NDArray[np.float64]]:
     """Step all cells.
 
     Args:

@@ -127,8 +127,8 @@ BOLD_RULE = (
 """What bold numbers mean."""
 
 
-class Rivals:
-    """The policies of each variant."""
+class Comparison:
+    """Compares the policies of each variant."""
 
     def __init__(self, records: Sequence[Records]) -> None:
         """Sort records by their variants.
@@ -146,10 +146,10 @@ class Rivals:
         reference = next((each for each in here if each.scheme == EXACT.name), here[0])
         return None if reference is record or reference.frames != record.frames else reference
 
-    def beaten_by(self, record: Records, measure: str, better: str) -> bool:
-        """Whether a policy is better than each of its rivals that have the measure; False without rivals.
+    def is_best(self, record: Records, measure: str, better: str) -> bool:
+        """Whether a policy is better than every other one that has the measure; False without others.
 
-        Since every difference must exclude 0, more rivals make no false winner more likely.
+        Since every difference must exclude 0, more policies make no false winner more likely.
         """
         own = record.by_seed(measure)
         here = self._of_variant[_key(record.variant)]

@@ -120,7 +120,7 @@ def listed(values: Mapping[str, float], form: str) -> str:
     return ", ".join(f"{' / '.join(whose)} {text}" for text, whose in names.items())
 
 
-def downwards(values: Mapping[str, float]) -> dict[str, float]:
+def descending(values: Mapping[str, float]) -> dict[str, float]:
     """The same, the largest first."""
     return dict(sorted(values.items(), key=lambda each: -each[1]))
 

@@ -22,7 +22,7 @@ from quedge.experiments.presentation import (
     SweepsBeside,
     TimeSeries,
 )  # fmt: skip
-from quedge.experiments.records import SETTLED, Records, Rivals, trend_of
+from quedge.experiments.records import SETTLED, Comparison, Records, trend_of
 from quedge.experiments.statistics import estimate, paired_difference
 
 OURS, PAPER = "quedge", "paper"
@@ -74,8 +74,8 @@ def figure_rows(figure: Figure, records: Sequence[Records]) -> list[Row]:
     if isinstance(figure, SweepsBeside):
         return [row._replace(x=(sweep.x, row.x)) for sweep in figure.columns for row in figure_rows(sweep, records)]
     if isinstance(figure, TimeSeries):
-        rivals = Rivals(records)
-        rows = [row for record in records for row in _series_rows(figure, record, rivals)]
+        comparison = Comparison(records)
+        rows = [row for record in records for row in _series_rows(figure, record, comparison)]
         return rows + paper_rows(figure.marks, figure.panels)
     x: str | None = None
     lines: Sequence[str] = (POLICY,)
@@ -86,11 +86,11 @@ def figure_rows(figure: Figure, records: Sequence[Records]) -> list[Row]:
         x, panels, lines = figure.points, (figure.x, figure.y), (figure.lines,)
     else:
         panels = figure.panels
-    rivals = Rivals(records)
+    comparison = Comparison(records)
     rows = [
         row
         for record in records
-        for row in measured_rows(record, record.variant[x] if x else None, _line(record, lines), panels, rivals)
+        for row in measured_rows(record, record.variant[x] if x else None, _line(record, lines), panels, comparison)
     ]
     return rows + paper_rows(() if isinstance(figure, Ranking) else figure.marks, panels)
 
@@ -101,7 +101,9 @@ def _is_shown(figure: Sweep, record: Records) -> bool:
     return figure.only.items() <= record.variant.items() and x is not None and not (figure.logarithmic and x <= 0.0)
 
 
-def measured_rows(record: Records, x: Any, line: str, measures: Sequence[Measure], rivals: Rivals) -> Iterator[Row]:
+def measured_rows(
+    record: Records, x: Any, line: str, measures: Sequence[Measure], comparison: Comparison
+) -> Iterator[Row]:
     """One row for each of the measures that a record has."""
     for measure in measures:
         values = record.values(measure.name)
@@ -114,11 +116,11 @@ def measured_rows(record: Records, x: Any, line: str, measures: Sequence[Measure
         row = Row(x, line, measure.name, mean, low, high, _interval(seeds), seeds, record.frames, OURS)
         row = row._replace(settled=trend_of(record, measure.name))
         if measure.better is not None and row.settled in ("", SETTLED):
-            row = row._replace(best=rivals.beaten_by(record, measure.name, measure.better))
-        yield _compared(row, record, rivals, partial(Records.by_seed, measure=measure.name))
+            row = row._replace(best=comparison.is_best(record, measure.name, measure.better))
+        yield _compared(row, record, comparison, partial(Records.by_seed, measure=measure.name))
 
 
-def _series_rows(figure: TimeSeries, record: Records, rivals: Rivals) -> Iterator[Row]:
+def _series_rows(figure: TimeSeries, record: Records, comparison: Comparison) -> Iterator[Row]:
     """Each measure over time: means over the seeds at each place."""
     line = _line(record, (figure.lines,))
     for measure in figure.panels:
@@ -128,12 +130,12 @@ def _series_rows(figure: TimeSeries, record: Records, rivals: Rivals) -> Iterato
             mean, low, high, seeds = estimate([float(each.value[point]) for each in series])
             interval = _interval(seeds)
             row = Row(float(at), line, measure.name, mean, low, high, interval, seeds, record.frames, OURS)
-            yield _compared(row, record, rivals, partial(Records.by_seed_at, measure=name, point=point))
+            yield _compared(row, record, comparison, partial(Records.by_seed_at, measure=name, point=point))
 
 
-def _compared(row: Row, record: Records, rivals: Rivals, values: Callable[[Records], dict[int, float]]) -> Row:
+def _compared(row: Row, record: Records, comparison: Comparison, values: Callable[[Records], dict[int, float]]) -> Row:
     """A row with its difference to the reference, where that is another record."""
-    reference = rivals.reference_of(record)
+    reference = comparison.reference_of(record)
     if reference is None or (found := paired_difference(values(record), values(reference))) is None:
         return row
     return row._replace(

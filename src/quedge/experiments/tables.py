@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from quedge.experiments.presentation import Measure, Table
-from quedge.experiments.records import BOLD_RULE, SETTLED_RULE, Records, Rivals
+from quedge.experiments.records import BOLD_RULE, SETTLED_RULE, Comparison, Records
 from quedge.experiments.rows import PAPER, QUARTILES, Row, label_of, measured_rows, paper_rows
 
 
 def table_rows(table: Table, records: Sequence[Records]) -> list[Row]:
     """The rows of a table, the paper's first; `x` holds the values of its keys."""
     rows = [row._replace(x=(row.x,)) for row in paper_rows(table.marks, table.columns)]
-    rivals = Rivals(records)
+    comparison = Comparison(records)
     for record in records:
         place = tuple(record.variant[key] for key, _ in table.keys)
-        rows += measured_rows(record, place, record.scheme, table.columns, rivals)
+        rows += measured_rows(record, place, record.scheme, table.columns, comparison)
     marks = [(mark.x,) for mark in table.marks]
     places = dict.fromkeys([*marks, *(tuple(record.variant[key] for key, _ in table.keys) for record in records)])
     try:

@@ -128,5 +128,5 @@ def _check_same_device(request: pb.DeviceReport, first: pb.DeviceReport) -> None
     for field in ("device", "base_station"):
         given, due = getattr(request, field), getattr(first, field)
         if given != due:
-            message = f"{given!r:.80} is not allowed; it must be {due!r}, since a stream is one device's"
-            raise ReportRejected(Reason.BAD_VALUE, field, message)
+            allowed = f"{due!r}, since a stream is one device's"
+            raise ReportRejected.not_allowed(Reason.BAD_VALUE, field, f"{given!r:.80}", allowed)

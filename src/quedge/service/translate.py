@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +37,7 @@ def answer_of(served: Served) -> pb.FrameAnswer:
         status=STATUSES[answer.status],
         devices=answer.devices.tolist(),
         offload=answer.offload.tolist(),
-        time_share=answer.time_share.tolist() if answer.in_turn else (),
+        time_share=answer.time_share.tolist() if answer.is_tdma else (),
         **{name: getattr(answer, name).tolist() for name in DEVICE_VALUES},
         objective=answer.objective,
         upper_bound=None if math.isnan(answer.upper_bound) else answer.upper_bound,
@@ -58,14 +59,15 @@ def refusal_of(refused: ReportRejected, frame: int, next_frame: int) -> pb.Frame
 def device_answer_of(answer: Answer, device: int) -> pb.DeviceAnswer:
     """The part of a frame's answer that is one device's."""
     (place,) = np.flatnonzero(answer.devices == device)
+    values: dict[str, Any] = {name: float(getattr(answer, name)[place]) for name in DEVICE_VALUES}
     return pb.DeviceAnswer(
         frame=answer.frame,
         outcome=pb.SERVED,
         served_by=SERVED_BY[answer.served_by],
         status=STATUSES[answer.status],
         offload=bool(answer.offload[place]),
-        time_share=float(answer.time_share[place]) if answer.in_turn else None,
-        **{name: float(getattr(answer, name)[place]) for name in DEVICE_VALUES},
+        time_share=float(answer.time_share[place]) if answer.is_tdma else None,
+        **values,
     )
 
 

@@ -98,7 +98,7 @@ def run_in_world(
         asked = time.perf_counter_ns()
         decision = agent.decide(frame, rng)
         log.decision_us[t] = (time.perf_counter_ns() - asked) * 1e-3
-        with _named(t):
+        with _naming_frame(t):
             share = log.decide(t, decision, cell)
         decided = log.offload[t], log.transmit_power_w[t], log.cpu_frequency_hz[t], share
         if ideal:
@@ -186,7 +186,7 @@ def _step_imperfect(
 
 
 @contextmanager
-def _named(frame: int) -> Iterator[None]:
+def _naming_frame(frame: int) -> Iterator[None]:
     """Name the frame in a ValueError about its decision."""
     try:
         yield

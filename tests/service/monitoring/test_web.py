@@ -85,7 +85,7 @@ def test_live_data_are_json(site: Site) -> None:
     assert told["base_stations"][0]["name"] == "roof"
 
 
-def test_health_is_503_with_a_reason_where_something_ails_it(site: Site) -> None:
+def test_health_is_503_with_a_reason_where_something_is_wrong(site: Site) -> None:
     reply, text = site.ask("/healthz")
     assert (reply.status, text) == (200, "well\n")
     site.health_error = "the engine of roof has ended"

@@ -14,7 +14,7 @@ from quedge.experiments.presentation import (
     SweepsBeside,
     Table,
 )
-from quedge.experiments.results import Results, at, downwards, listed
+from quedge.experiments.results import Results, at, descending, listed
 from quedge.experiments.symbols import heading_of
 from quedge.policy.registry import BEST_PAIR, BEST_SINGLE, EQUIVARIANT, EXACT
 
@@ -44,7 +44,7 @@ def found_at_the_worst(found: Results) -> str:
     """What errors of the estimates and residual interference leave of the optimum, at their largest."""
     parts = [
         f"{at(**{key: LEVELS[key][-1]})}: "
-        + listed(downwards(found.each("delivered_ratio", **{**AS_ASSUMED, key: LEVELS[key][-1]})), ".2f")
+        + listed(descending(found.each("delivered_ratio", **{**AS_ASSUMED, key: LEVELS[key][-1]})), ".2f")
         for key in ("estimate_error", "residual_sic_share")
     ]
     return f"Delivered over the optimum at {'; at '.join(parts)}."

@@ -3,7 +3,7 @@
 from quedge.experiments.beyond.sweeps import BEYOND
 from quedge.experiments.experiment import Experiment, Grid
 from quedge.experiments.presentation import OBJECTIVE_RATIO, POWER, QUEUE, Measure, Sweep, Table
-from quedge.experiments.results import Results, downwards, listed
+from quedge.experiments.results import Results, descending, listed
 from quedge.policy.registry import BEST_PAIR, BEST_SINGLE, EQUIVARIANT, EXACT
 
 BANDWIDTH_OF_A_DEVICE_HZ = 0.2e6
@@ -25,7 +25,7 @@ def cells(*devices: int) -> list[dict[str, float]]:
 def found_in_the_largest_cell(found: Results) -> str:
     """What each reaches where it still runs."""
     largest = found.largest("devices")
-    ratios = listed(downwards(found.each("objective_ratio", devices=largest)), ".3f")
+    ratios = listed(descending(found.each("objective_ratio", devices=largest)), ".3f")
     return f"Of each frame's optimum at N = {largest:,}: {ratios}."
 
 

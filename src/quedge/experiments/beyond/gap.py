@@ -3,14 +3,14 @@
 from quedge.experiments.beyond.sweeps import BEYOND
 from quedge.experiments.experiment import Experiment, Grid
 from quedge.experiments.presentation import OBJECTIVE_RATIO, POWER, QUEUE, Table, TimeSeries
-from quedge.experiments.results import Results, downwards, listed
+from quedge.experiments.results import Results, descending, listed
 from quedge.policy.registry import BESIDE, BEST_PAIR, BEST_SINGLE, EXACT, LYDROO_PUBLIC, PAPER_SCHEMES
 
 
 def found_ratios(found: Results) -> str:
     """Of all policies but the exact one."""
     ratios = {policy: value for policy, value in found.each("objective_ratio").items() if policy != EXACT.name}
-    return f"Of each frame's optimum: {listed(downwards(ratios), '.3f')}."
+    return f"Of each frame's optimum: {listed(descending(ratios), '.3f')}."
 
 
 EXPERIMENT = Experiment(

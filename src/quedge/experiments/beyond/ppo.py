@@ -5,7 +5,7 @@ from quedge.experiments.experiment import Contender, Experiment, Grid
 from quedge.experiments.model_free.ppo import Ppo
 from quedge.experiments.presentation import OBJECTIVE_RATIO, OFFLOAD_RATIO, POWER, QUEUE, Measure, Ranking, Table
 from quedge.experiments.probes.simulation import LearningCost
-from quedge.experiments.results import Results, downwards, listed
+from quedge.experiments.results import Results, descending, listed
 from quedge.policy.registry import BEST_PAIR, EQUIVARIANT, EXACT, LYDROO_NOMA
 
 SEEDS = 3
@@ -13,7 +13,7 @@ SEEDS = 3
 
 def found_after_training(found: Results) -> str:
     """What each reached, and after how much."""
-    ratios = listed(downwards(found.each("objective_ratio")), ".3f")
+    ratios = listed(descending(found.each("objective_ratio")), ".3f")
     frames = found.mean("experience_frames", "ppo")
     return f"Of each frame's optimum: {ratios}; PPO after {frames:,.0f} frames of training."
 

@@ -4,7 +4,7 @@ from quedge.experiments.beyond.sweeps import BEYOND
 from quedge.experiments.experiment import Experiment, Grid
 from quedge.experiments.presentation import HIGHER, Measure, Ranking, Table
 from quedge.experiments.probes.largest_stable_rate import LargestStableRate
-from quedge.experiments.results import Results, downwards, listed
+from quedge.experiments.results import Results, descending, listed
 from quedge.policy.registry import ALL_LOCAL, BEST_PAIR, BEST_SINGLE, EQUIVARIANT, EXACT, LYDROO_NOMA, LYDROO_TDMA
 
 STABLE_RATE = Measure(
@@ -15,7 +15,7 @@ STABLE_RATE = Measure(
 
 def found_rates(found: Results) -> str:
     """All of them."""
-    rates = downwards(found.each("largest_stable_rate_mbps"))
+    rates = descending(found.each("largest_stable_rate_mbps"))
     return f"Largest stable λ (Mbit/s): {listed(rates, '.2f')}."
 
 

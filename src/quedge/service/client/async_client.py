@@ -9,22 +9,10 @@ import grpc
 
 from quedge.service import methods
 from quedge.service import quedge_pb2 as pb
+from quedge.service.client import messages
 from quedge.service.client.connection import Connection
 from quedge.service.client.conversation import AsyncConversation, in_time
-from quedge.service.client.messages import (
-    CellState,
-    Decided,
-    DeviceDecided,
-    Devices,
-    Numbers,
-    checkpoint_of,
-    decided_of,
-    device_decided_of,
-    device_report,
-    frame_report,
-    next_frame_of,
-    state_of,
-)
+from quedge.service.client.messages import CellState, Decided, DeviceDecided, Devices, Numbers
 
 
 class _AsyncClosing(ABC):
@@ -55,8 +43,8 @@ class _AsyncFrames(_AsyncClosing):
         devices: Devices | None = None,
     ) -> Decided:
         """See `Client.decide`."""
-        report = frame_report(self._base_station, frame, channel_gain, arrived_mbit, data_queue_mbit, devices)
-        return decided_of(await self._answer(report), self._target)
+        report = messages.frame_report(self._base_station, frame, channel_gain, arrived_mbit, data_queue_mbit, devices)
+        return messages.decided_of(await self._answer(report), self._target)
 
     @abstractmethod
     async def _answer(self, report: pb.FrameReport) -> pb.FrameAnswer: ...
@@ -80,16 +68,16 @@ class AsyncClient(Connection, _AsyncFrames):
 
     async def state(self) -> CellState | None:
         """See `Client.state`."""
-        return state_of(await self._request(methods.STATE, pb.StateRequest(base_station=self._base_station)))
+        return messages.state_of(await self._request(methods.STATE, pb.StateRequest(base_station=self._base_station)))
 
     async def next_frame(self) -> int:
         """See `Client.next_frame`."""
-        return next_frame_of(await self.state())
+        return messages.next_frame_of(await self.state())
 
     async def checkpoint(self) -> int:
         """See `Client.checkpoint`."""
         request = pb.CheckpointRequest(base_station=self._base_station)
-        return checkpoint_of(await self._request(methods.CHECKPOINT, request))
+        return messages.checkpoint_of(await self._request(methods.CHECKPOINT, request))
 
     async def close(self) -> None:
         """End the connection."""
@@ -132,17 +120,17 @@ class AsyncDeviceStream(_AsyncClosing):
         self, channel_gain: float, arrived_mbit: float, data_queue_mbit: float | None = None
     ) -> DeviceDecided:
         """See `DeviceStream.decide`."""
-        report = device_report(self._base_station, self._number, channel_gain, arrived_mbit, data_queue_mbit)
-        return device_decided_of(await self._conversation.request(report), self._conversation.target)
+        report = messages.device_report(self._base_station, self._number, channel_gain, arrived_mbit, data_queue_mbit)
+        return messages.device_decided_of(await self._conversation.request(report), self._conversation.target)
 
     async def report(self, channel_gain: float, arrived_mbit: float, data_queue_mbit: float | None = None) -> None:
         """See `DeviceStream.report`."""
-        report = device_report(self._base_station, self._number, channel_gain, arrived_mbit, data_queue_mbit)
+        report = messages.device_report(self._base_station, self._number, channel_gain, arrived_mbit, data_queue_mbit)
         await self._conversation.send(report)
 
     async def answer(self) -> DeviceDecided:
         """See `DeviceStream.answer`."""
-        return device_decided_of(await self._conversation.receive(), self._conversation.target)
+        return messages.device_decided_of(await self._conversation.receive(), self._conversation.target)
 
     async def close(self) -> None:
         """See `DeviceStream.close`."""

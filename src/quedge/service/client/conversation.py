@@ -74,7 +74,7 @@ def stream_ended(target: str) -> ServiceUnavailable:
     return ServiceUnavailable(f"{target}: the service ended the stream")
 
 
-_CLOSING_S = 2.0
+_CLOSING_S = 2.0  # for the other side to know of the end
 
 
 class Conversation:
@@ -161,9 +161,6 @@ class Conversation:
                 return
 
 
-_ASYNC_CLOSING_S = 2.0
-
-
 class AsyncConversation:
     """One stream both ways. A wait that is cancelled, or lasts too long, ends it: gRPC would lose the reply.
 
@@ -195,7 +192,7 @@ class AsyncConversation:
     async def close(self) -> None:
         """See `Conversation.close`."""
         with contextlib.suppress(ServiceUnavailable):
-            await in_time(self._end(), self.target, _ASYNC_CLOSING_S)
+            await in_time(self._end(), self.target, _CLOSING_S)
         self._call.cancel()
 
     async def _end(self) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.controller.answer import ServedBy
+from quedge.errors import not_allowed
 from quedge.model.frame import Status
 from quedge.service import quedge_pb2 as pb
 from quedge.service.client.conversation import ReportRefused, ServiceUnavailable
@@ -72,7 +73,7 @@ def _name(base_station: str) -> str:
     try:
         base_station.encode()
     except (AttributeError, UnicodeEncodeError):
-        raise ValueError(f"base_station: {base_station!r} is not allowed; it must be a text") from None
+        raise not_allowed("base_station", base_station, "a text") from None
     return base_station
 
 
@@ -82,7 +83,7 @@ def _integer(name: str, value: Any, most: int) -> int:
         if isinstance(value, bool) or not -most <= number <= most:
             raise TypeError
     except TypeError:
-        raise ValueError(f"{name}: {value!r} is not allowed; it must be an integer") from None
+        raise not_allowed(name, value, "an integer") from None
     return number
 
 
@@ -99,7 +100,7 @@ def _numbers(name: str, values: Any) -> list[float]:
     except ValueError:
         given = np.empty((0, 0))
     if given.ndim != 1 or (given.size and given.dtype.kind not in "iuf"):
-        raise ValueError(f"{name}: {values!r} is not allowed; it must be a list with one number a device")
+        raise not_allowed(name, values, "a list with one number a device")
     return [float(value) for value in given]
 
 

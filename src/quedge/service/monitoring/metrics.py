@@ -112,7 +112,7 @@ class _CellFamilies:
             self.frames.add_metric([name, served_by.value], counts[served_by])
         self.repeated.add_metric(of_cell, counts["repeated"])
         self.offloaded.add_metric(of_cell, counts["offloaded"])
-        self.power.add_metric(of_cell, counts["device_frames"], counts["power_w"])
+        self.power.add_metric(of_cell, int(counts["device_frames"]), counts["power_w"])
         self.queue_mean.add_metric(of_cell, float(queues.data_queue_mbit.mean()))
         self.queue_max.add_metric(of_cell, float(queues.data_queue_mbit.max()))
         self.energy_mean.add_metric(of_cell, float(queues.energy_queue.mean()))

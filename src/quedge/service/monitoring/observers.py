@@ -78,6 +78,20 @@ class Observer:
         """All is answered and kept; nothing more will be told."""
 
 
+def _to_all(event: str) -> Any:
+    """The method of `Observers` for an event."""
+
+    def tell(self: Observers, *what: Any) -> None:
+        for observer in self.observers:
+            try:
+                getattr(observer, event)(*what)
+            except Exception as error:
+                self.on_observer_error(type(observer).__name__, error)
+
+    tell.__doc__ = f"See `Observer.{event}`."
+    return tell
+
+
 class Observers(Observer):
     """Several observers as one. What goes wrong in one of them neither reaches the service nor the others.
 
@@ -91,51 +105,9 @@ class Observers(Observer):
         observers: Sequence[Observer],
         on_observer_error: Callable[[str, Exception], None] = lambda name, error: None,
     ) -> None:
-        self._observers, self._on_observer_error = tuple(observers), on_observer_error
+        self.observers, self.on_observer_error = tuple(observers), on_observer_error
 
-    def served(self, base_station: str, served: Served, round_trip_s: float) -> None:
-        """See `Observer.served`."""
-        for observer in self._observers:  # written out: this one is called in every frame
-            try:
-                observer.served(base_station, served, round_trip_s)
-            except Exception as error:
-                self._on_observer_error(type(observer).__name__, error)
-
-    def refused(self, base_station: str, outcome: int) -> None:
-        """See `Observer.refused`."""
-        self._tell("refused", base_station, outcome)
-
-    def connected(self, tls_version: str, group: str) -> None:
-        """See `Observer.connected`."""
-        self._tell("connected", tls_version, group)
-
-    def restored(self, base_station: str, queues: QueueState) -> None:
-        """See `Observer.restored`."""
-        self._tell("restored", base_station, queues)
-
-    def certificate_used(self, expires: datetime.datetime) -> None:
-        """See `Observer.certificate_used`."""
-        self._tell("certificate_used", expires)
-
-    def renewal_refused(self, why: str) -> None:
-        """See `Observer.renewal_refused`."""
-        self._tell("renewal_refused", why)
-
-    def started(self, started: Started) -> None:
-        """See `Observer.started`."""
-        self._tell("started", started)
-
-    def stopping(self) -> None:
-        """See `Observer.stopping`."""
-        self._tell("stopping")
-
-    def stopped(self) -> None:
-        """See `Observer.stopped`."""
-        self._tell("stopped")
-
-    def _tell(self, event: str, *told: Any) -> None:
-        for observer in self._observers:
-            try:
-                getattr(observer, event)(*told)
-            except Exception as error:
-                self._on_observer_error(type(observer).__name__, error)
+    served, refused, connected = _to_all("served"), _to_all("refused"), _to_all("connected")
+    restored, started = _to_all("restored"), _to_all("started")
+    certificate_used, renewal_refused = _to_all("certificate_used"), _to_all("renewal_refused")
+    stopping, stopped = _to_all("stopping"), _to_all("stopped")

@@ -13,6 +13,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from quedge.errors import not_allowed
 from quedge.service.monitoring.endpoints import TEXT, Endpoints, Reply
 
 MAX_CLIENTS = 8
@@ -41,13 +42,11 @@ class WebServer:
 
     def __init__(self, host: str, port: int, endpoints: Endpoints, anywhere: bool = False) -> None:
         if not 0 <= port <= 65_535:
-            raise ValueError(f"port: {port} is not allowed; it must be from 0 to 65535")
+            raise not_allowed("port", port, "from 0 to 65535")
         family, address = _resolved(host, port)
         if not anywhere and not ipaddress.ip_address(address[0]).is_loopback:
-            raise ValueError(
-                f"host: {host!r} is not allowed; it must be a loopback address such as 127.0.0.1, "
-                "unless others are asked for explicitly"
-            )
+            allowed = "a loopback address such as 127.0.0.1, unless others are asked for explicitly"
+            raise not_allowed("host", host, allowed)
         try:
             self._server = _Server(family, address, endpoints, anywhere)
         except OSError as error:
