@@ -259,7 +259,7 @@ def settings_of(
         (["--listen", "50051"], "'50051' is not allowed; it must be HOST:PORT"),
         (["--listen", "127.0.0.1:99999"], "is not allowed; it must be HOST:PORT"),
         (["--policy", "lydroo-noma"], "--policy lydroo-noma: must be given --agent FILE, a trained agent, or --learn"),
-        (["--policy", "exact", "--learn"], "--learn: exact does not learn; it is for lydroo-noma"),
+        (["--policy", "exact", "--learn"], "--learn: exact does not learn; it is for equivariant"),
         (["--late-ms", "0"], "'0' is not allowed; it must be a number above 0"),
         (["--durability", "eternal"], "eternal"),
         (["--state", ""], "'' is not allowed; it must be a name"),

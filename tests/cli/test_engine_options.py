@@ -20,6 +20,7 @@ from quedge.experiments.engine.process_pool import ProcessPool
         (["--ray", "auto"], ["--ray", "auto"]),
         (["--ray=auto"], ["--ray=auto"]),
         (["--quick"], ["--quick"]),
+        ([], []),
     ],
     ids=" ".join,
 )

@@ -263,7 +263,7 @@ OutFolder = Annotated[Path, value_option(parse_path, "DIR", "Folder for everythi
 def with_ray_address(arguments: Sequence[str]) -> list[str]:
     """Arguments in which `--ray` has a value: where no address follows, it means this machine."""
     given: list[str] = []
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=False):  # without any, "" stands alone
         given.append(argument)
         is_address = following in ("auto", LOCAL) or (":" in following and not following.startswith("-"))
         if argument == "--ray" and not is_address:

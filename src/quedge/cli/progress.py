@@ -184,7 +184,7 @@ def print_comparison(parts: Mapping[str, Mapping[str, Summary]], warmup: float, 
     """
     from rich.text import Text
 
-    console = output_console()
+    console = output_console(_PIPE_WIDTH)
     columns = [column for column in _COLUMNS if column.essential or console.width >= _WIDE]
     summaries = [summary for part in parts.values() for summary in part.values()]
     if any(summary.delivered_ratio != summary.objective_ratio for summary in summaries):
