@@ -38,7 +38,8 @@ def shortest_queue(found: Results, policy: str, marks: Sequence[Mark]) -> str:
 
 V_VALUES = (1.0, 50.0, 100.0, 500.0, 1000.0)
 SMALL_V = (
-    "A large V makes queues long, as in the paper. So does a small one: at V = 1 the queue is longer than at V = 50, "
+    "A large V makes queues long, as in the paper; here they still fall at the end of the run, since the learning "
+    "transient is the longer the larger V is. A small V does, too: at V = 1 the queue is longer than at V = 50, "
     "in the paper (24.6 and 18.6 Mbit, without a word) as here. That is no mistake: at small V a nearly empty queue "
     "is not worth its energy, so it stays. Theory only says that the queue is at most of order V. The paper's "
     "defaults, V = 20 and ν = 60, stand in no row."
