@@ -171,7 +171,7 @@ def through_grpc(messages: int, seed: int = 0) -> Counter[str]:
         decide = _raw(channel, methods.DECIDE)
         good = pb.FrameReport(base_station=BASE_STATION, channel_gain=[1e-11] * DEVICES, arrived_mbit=[1.0] * DEVICES)
         assert decide(good.SerializeToString(), timeout=WAITING_S).outcome == pb.SERVED
-        stands = _queues(channel)
+        stands = _queues_of_service(channel)
         for number in range(messages):
             data, owned_name = drawn.frame_report(stands.next_frame), False
             with contextlib.suppress(DecodeError):
@@ -184,12 +184,12 @@ def through_grpc(messages: int, seed: int = 0) -> Counter[str]:
                 outcome = pb.OUTCOME_UNSPECIFIED
             else:
                 counts[pb.Outcome.Name(outcome).lower()] += 1
-            after = _queues(channel)
+            after = _queues_of_service(channel)
             assert (after != stands) == (owned_name and outcome == pb.SERVED), f"message {number} of seed {seed}"
             stands = after
             if number % 10 == 0:
                 counts += _streamed(channel, drawn, stands.next_frame)
-                stands = _queues(channel)
+                stands = _queues_of_service(channel)
         good.frame = stands.next_frame
         assert decide(good.SerializeToString(), timeout=WAITING_S).outcome == pb.SERVED
         assert service.end() == 0
@@ -223,7 +223,7 @@ def _raw(channel: grpc.Channel, method: methods.Method) -> grpc.UnaryUnaryMultiC
     return kind(method.path, bytes, method.reply.FromString)
 
 
-def _queues(channel: grpc.Channel) -> pb.StateReply:
+def _queues_of_service(channel: grpc.Channel) -> pb.StateReply:
     request = pb.StateRequest(base_station=BASE_STATION).SerializeToString()
     reply: pb.StateReply = _raw(channel, methods.STATE)(request, timeout=WAITING_S)
     return reply
