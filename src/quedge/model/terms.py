@@ -177,8 +177,8 @@ def powers_of_levels(
         level: level after each device of the chain.
 
     Returns:
-        offload, transmit power (W), CPU frequency (Hz), rate (Mbit/s) and power (W), each of shape (devices,): the
-        first fields of a `Decision`.
+        The first fields of a `Decision`: offload, transmit power (W), CPU frequency (Hz), rate (Mbit/s) and power (W),
+        each of shape (devices,).
 
     Source: eqs. (27), (28).
     """
