@@ -236,7 +236,7 @@ def test_the_tables_hold_every_policy_of_the_package() -> None:
     import quedge
 
     public = {name: getattr(quedge, name) for name in quedge.__all__}
-    deciding = {name: each for name, each in public.items() if hasattr(each, "decide") or hasattr(each, "begin")}
+    deciding = {name: each for name, each in public.items() if hasattr(each, "decide") or hasattr(each, "new_agent")}
     kinds = {name for name, each in deciding.items() if isinstance(each, type)}
     kinds -= {"Policy", "Learner", "LydrooAgent", "TrainedLydroo"}  # protocols, and what a learner begins and leaves
     assert kinds == {type(policy).__name__ for policy in POLICIES}
