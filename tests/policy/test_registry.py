@@ -6,7 +6,7 @@ import pytest
 
 import quedge
 from quedge.policy.lydroo import Lydroo
-from quedge.policy.policy import Learner, Policy
+from quedge.policy.policy import Learner, Policy, is_learner
 from quedge.policy.registry import SCHEMES, Scheme
 from tests import policies
 
@@ -21,7 +21,7 @@ def kind(policy: Policy | Learner) -> tuple[type, ...]:
 @pytest.mark.parametrize("scheme", SCHEMES, ids=lambda scheme: scheme.name)
 def test_every_policy_of_the_registry_is_in_every_table_that_it_belongs_to(scheme: Scheme) -> None:
     tables = [policies.POLICIES]
-    if isinstance(scheme.policy, Learner):
+    if is_learner(scheme.policy):
         tables.append(policies.LEARNERS)
     elif not isinstance(scheme.policy, quedge.Random):
         tables.append(policies.FREE_OF_CHANCE)
