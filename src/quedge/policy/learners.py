@@ -42,8 +42,8 @@ NAMES = ("allocator", *_PARTS, *_NOISE, "inputs", *_PLAIN)
 """Every setting of a learning policy."""
 
 _IN_THE_NAME = {
-    **{scheme.name: ("allocator", scheme.name) for scheme in (LYDROO_NOMA, LYDROO_SCA, LYDROO_TDMA)},
-    EQUIVARIANT.name: ("actor", "the shared actor"),
+    **{scheme.name: ("allocator", "its name says which") for scheme in (LYDROO_NOMA, LYDROO_SCA, LYDROO_TDMA)},
+    EQUIVARIANT.name: ("actor", "the shared actor makes it equivariant"),
 }
 """Of some policies the setting that makes them what their name says, and that cannot be another."""
 
@@ -84,7 +84,7 @@ def learner_of(name: str, settings: Mapping[str, Any]) -> Lydroo:
     try:
         fixed, why = _IN_THE_NAME.get(name, ("", ""))
         if fixed in given:
-            raise ValueError(f"{fixed}: {given[fixed]!r} is not allowed for {name}; it always has that of {why}")
+            raise ValueError(f"{fixed}: {given[fixed]!r} is not allowed for {name}; {why}")
         if "allocator" in given:
             given["allocator"] = _ALLOCATORS[_choice("allocator", given["allocator"], _ALLOCATORS)]
         for part, kinds in _PARTS.items():

@@ -15,6 +15,7 @@ def arrival_experiment(
     name: str, title: str, figure: int, rates: Sequence[float], queue_level: Level | None, remarks: Sequence[str]
 ) -> Experiment:
     """The three schemes at some arrival rates (Mbit/s), beside a figure of the paper's."""
+    digits = ",.0f" if rates[-1] > 3.0 else ".1f"  # queues of hundreds and more at high load
     return Experiment(
         name=name,
         title=title,
@@ -26,7 +27,7 @@ def arrival_experiment(
         remarks=[RATE_TRAP, *remarks],
         result=lambda found: (
             f"Data queue at λ = {rates[-1]:g} Mbit/s (Mbit): "
-            f"{listed(found.each('data_queue_mbit', arrival_rate_mbps=rates[-1]), '.3g')}."
+            f"{listed(found.each('data_queue_mbit', arrival_rate_mbps=rates[-1]), digits)}."
         ),
     )
 
