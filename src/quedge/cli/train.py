@@ -80,16 +80,16 @@ def train_agent(
         print(f"quedge: {out} has all of its {count} frames; there is nothing left to learn from", file=sys.stderr)
         return
     compile_run([agent])
-    first, kept = training.frames, training.frames
+    first = training.frames
     parts: list[Trace] = []
     try:
         with refusing(), progress_bars(count) as progress:  # a scenario may be so extreme that a decision is none
             for step, trace in train(given, training, world, seed, save_every, lambda done: progress(policy, done)):
                 out.parent.mkdir(parents=True, exist_ok=True)
                 save_agent(out, config, step)
-                kept = step.frames
                 parts.append(trace)
     except BaseException:
+        kept = _frames_kept(out)
         told = f"{out} holds the agent after {kept} frames; --resume goes on with it" if kept else "no agent was kept"
         print(f"quedge: {told}", file=sys.stderr)
         raise
@@ -99,6 +99,14 @@ def train_agent(
         return
     print_comparison({"default" if scenario is None else scenario.stem: {policy: summary}}, _WARMUP, first)
     print(f"Written to {out}.")
+
+
+def _frames_kept(out: Path) -> int:
+    """The frames of the agent that a file holds, which may have been written just before an interruption; 0 without."""
+    try:
+        return read_agent(out).state.frames
+    except ValueError:
+        return 0
 
 
 def _training(out: Path, config: TrainingConfig, resume: bool) -> Training | None:
