@@ -158,7 +158,14 @@ def most_bits(frame: Frame) -> Floats:
 
 def _values(frame: Frame) -> tuple[Floats, Floats]:
     """What a Mbit/s and a W of each device are worth in (17)."""
-    return frame.data_queue_mbit + frame.cell.v * frame.cell.weight, frame.cell.nu * frame.energy_queue
+    return rate_weights(frame), frame.cell.nu * frame.energy_queue
+
+
+def rate_weights(frame: Frame) -> Floats:
+    """Q^β + V c of each device, for frames of one second; the same in proportion for others."""
+    cell = frame.cell
+    waiting_mbps = frame.data_queue_mbit / cell.frame_s
+    return cell.frame_s * np.power(waiting_mbps, cell.queue_exponent) + cell.v * cell.weight
 
 
 class _Chain(NamedTuple):

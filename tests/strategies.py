@@ -73,6 +73,7 @@ def scenarios(draw: st.DrawFn, devices: int) -> Scenario:
         pqc_energy_j_per_bit=draw(st.just(0.0) | numbers(0.0, 1e-6)),
         pqc_overhead_bits=draw(st.just(0.0) | numbers(0.0, 1e6)),
         pqc_max_rate_mbps=draw(st.just(1e9) | numbers(0.0, 20.0)),
+        queue_exponent=draw(st.just(1.0) | numbers(0.1, 2.0)),
     )
 
 

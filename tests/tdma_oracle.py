@@ -25,7 +25,7 @@ class Sender(NamedTuple):
     @classmethod
     def of(cls, frame: Frame, i: int) -> Sender:
         cell = frame.cell
-        value, price = frame.data_queue_mbit[i] + cell.v * cell.weight[i], cell.nu * frame.energy_queue[i]
+        value, price = oracle.rate_weights(frame)[i], cell.nu * frame.energy_queue[i]
         secured = max(value - price * cell.circuit_energy_j_per_mbit[i], 0.0)
         return cls(
             secured * cell.uplink_mbps[i] / np.log(2.0),

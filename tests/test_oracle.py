@@ -84,7 +84,7 @@ def test_best_frequencies_are_not_beaten_by_a_dense_grid() -> None:
     cell = frame.cell
     highest = np.minimum(cell.max_frequency_hz, cell.cycles_per_mbit * frame.data_queue_mbit / cell.frame_s)
     frequency = np.linspace(0.0, 1.0, 5001)[:, np.newaxis] * highest
-    value = frame.data_queue_mbit + cell.v * cell.weight
+    value = oracle.rate_weights(frame)
     price = cell.nu * frame.energy_queue
     dense = np.max(
         value * frequency / cell.cycles_per_mbit - price * cell.energy_coefficient * frequency**3, axis=0

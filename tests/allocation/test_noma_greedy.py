@@ -26,7 +26,7 @@ def test_each_device_takes_the_best_power_of_its_own_part_on_a_fine_grid(seed: i
             np.expm1(frame.data_queue_mbit[i] * np.log(2.0) / (cell.uplink_mbps[i] * cell.frame_s)) * floor / gain[i],
         )
         tried = np.append(np.linspace(0.0, highest, 20_001), power[i])
-        value = frame.data_queue_mbit[i] + cell.v * cell.weight[i]
+        value = oracle.rate_weights(frame)[i]
         own = value * cell.uplink_mbps[i] * np.log2(1.0 + tried * gain[i] / floor) - (
             cell.nu * frame.energy_queue[i] * tried
         )

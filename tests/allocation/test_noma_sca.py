@@ -122,7 +122,7 @@ def optimality_gap(frame: Frame, offload: np.ndarray, power: np.ndarray) -> floa
     cell = frame.cell
     chain = [i for i in np.argsort(frame.channel_gain, kind="stable") if offload[i]]
     gain, noise = frame.channel_gain[chain] / cell.noise_w, 1.0
-    worth = (frame.data_queue_mbit + cell.v * cell.weight)[chain] * cell.uplink_mbps[chain] / np.log(2.0)
+    worth = oracle.rate_weights(frame)[chain] * cell.uplink_mbps[chain] / np.log(2.0)
     level = noise + np.cumsum(gain * power[chain])
     before = np.append(noise, level[:-1])
     later = np.cumsum((worth / level)[::-1])[::-1] - (np.cumsum((worth / before)[::-1])[::-1] - worth / before)

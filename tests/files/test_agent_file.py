@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import pickle
 import re
@@ -177,6 +178,15 @@ def test_a_file_of_another_version_says_so(tmp_path: Path) -> None:
     (tmp_path / "new").write_bytes(archive_of({"format": "quedge-agent", "version": 7}))
     with pytest.raises(ValueError, match=r"new: .* of version 7, and this quedge reads versions 1 and 2"):
         read_agent(tmp_path / "new")
+
+
+def test_a_file_of_before_a_key_was_there_means_its_default(tmp_path: Path) -> None:
+    parts = saved_parts(tmp_path)
+    course = json.loads(parts["course"])
+    del course["scenario"]["queue_exponent"]
+    parts["course"] = json.dumps(course)
+    (tmp_path / "older.npz").write_bytes(archive_of(parts))
+    assert read_agent(tmp_path / "older.npz").config == read_agent(tmp_path / "agent.npz").config
 
 
 def test_a_file_of_before_equivariant_had_its_name_decides_as_it_did() -> None:

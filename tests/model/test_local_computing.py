@@ -20,7 +20,7 @@ def test_the_closed_form_is_not_beaten_on_a_fine_grid(frame: Frame) -> None:
     cell = frame.cell
     terms = frame_terms(*frame)
     for k, i in enumerate(terms.device):
-        value = frame.data_queue_mbit[i] + cell.v * cell.weight[i]
+        value = oracle.rate_weights(frame)[i]
         price = cell.nu * frame.energy_queue[i]
         highest = min(cell.max_frequency_hz[i], cell.cycles_per_mbit[i] * frame.data_queue_mbit[i] / cell.frame_s)
         frequency = np.linspace(0.0, highest, 4001)

@@ -27,7 +27,7 @@ def _field_by_field(
     seen[9], seen[10] = cell.overhead_mbps, cell.max_secured_mbps
     state = np.empty((3, cell.weight.size))
     state[0], state[1], state[2] = frame.channel_gain, frame.data_queue_mbit, frame.energy_queue
-    return np.array([cell.frame_s, cell.v, cell.nu, cell.noise_w]), seen, state
+    return np.array([cell.frame_s, cell.v, cell.nu, cell.noise_w, cell.queue_exponent]), seen, state
 
 
 def _frame(cell: Cell) -> Frame:
@@ -41,7 +41,7 @@ def _same(cell: Cell) -> None:
     assert all(given is own for given, own in zip(state, frame[1:], strict=True))
     numbers, each, seen = _field_by_field(numbers, each, *state)
     np.testing.assert_array_equal(seen, frame[1:])
-    np.testing.assert_array_equal(numbers, [cell.frame_s, cell.v, cell.nu, cell.noise_w])
+    np.testing.assert_array_equal(numbers, [cell.frame_s, cell.v, cell.nu, cell.noise_w, cell.queue_exponent])
     np.testing.assert_array_equal(
         each,
         [

@@ -92,7 +92,7 @@ def test_the_predicted_outcome_follows_eqs_1_to_6_and_17_and_cuts_at_the_queue(c
     rate, power, objective = predicted_outcome(frame, Allocation(offload, transmit, frequency, NO_TIME_SHARES))
     brings = oracle.evaluate(frame, offload, transmit, frequency)
     assert_charged(frame, offload, brings, rate, power)
-    value = frame.data_queue_mbit + frame.cell.v * frame.cell.weight
+    value = oracle.rate_weights(frame)
     price = frame.cell.nu * frame.energy_queue
     size = value @ rate + price @ power
     assert abs(objective - (value @ rate - price @ power)) <= 1e-12 * size

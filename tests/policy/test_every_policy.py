@@ -67,8 +67,8 @@ def test_permuting_the_devices_permutes_the_answer(policy: Policy, data: st.Data
 @given(frame=frames(max_devices=1))
 def test_a_single_device_gets_the_closed_form(policy: Policy, frame: Frame) -> None:
     cell = frame.cell
-    gain, queue, energy = (float(values[0]) for values in frame[1:])
-    value, price = queue + cell.v * float(cell.weight[0]), cell.nu * energy
+    gain, energy = float(frame.channel_gain[0]), float(frame.energy_queue[0])
+    value, price = float(oracle.rate_weights(frame)[0]), cell.nu * energy
     uplink, noise_to_gain = float(cell.uplink_mbps[0]), cell.noise_w / gain
     secured = max(value - price * float(cell.circuit_energy_j_per_mbit[0]), 0.0)
     overhead = float(cell.overhead_mbps[0])

@@ -24,6 +24,7 @@ SYMBOLS = {
     "frame_s": Symbol("frame length", "T"),
     "v": Symbol("weight of the rate", "V"),
     "nu": Symbol("scaling of the energy queue", "ν"),
+    "queue_exponent": Symbol("exponent of the data queue", "β"),
     "weight": Symbol("rate weight", "c"),
     "power_budget_w": Symbol("power budget", "γ"),
     "arrival_rate_mbps": Symbol("arrival rate", "λ"),

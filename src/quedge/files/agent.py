@@ -102,6 +102,8 @@ def training_config(
 
 _FORMAT, _VERSION, _UNNAMED = "quedge-agent", 2, 1
 """Files of version 1 are read, too: `converted` says how."""
+_LATER_KEYS = {"queue_exponent": Scenario().queue_exponent}
+"""Keys that older files do not know, with the values that mean what was done without them."""
 _PARTS = ("format", "version", "course", "weights", "moments", "replay", "standing", "queues")
 _Layout = dict[str, tuple[tuple[int, ...], Any]]
 """Shape and type of each of a file's arrays."""
@@ -197,6 +199,7 @@ def _checked(content: Mapping[str, Any]) -> AgentFile:
     settings = lydroo_of_object(config.settings)
     unknown = config.scenario.keys() - PARAMETERS.keys()
     _require(not unknown, f"its scenario has unknown keys: {', '.join(sorted(unknown))}")
+    config = config._replace(scenario=_LATER_KEYS | config.scenario)
     devices = Scenario(devices=config.scenario["devices"]).devices
     standing = json.loads(content["standing"])
     frames = _count(standing["frames"], config.frames, "frames")

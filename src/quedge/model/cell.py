@@ -41,6 +41,7 @@ class Cell(NamedTuple):
         v: drift-plus-penalty weight V·T of a frame (Mbit), with V the scenario's.
         nu: scaling ν·√T of the energy queues, with ν the scenario's.
         noise_w: noise power N0 over the whole bandwidth (W).
+        queue_exponent: exponent β of the data queue in the rate's weight, see `queue_weight`.
         weight: rate weight c.
         power_budget_w: budget γ of the mean power (W).
         cycles_per_mbit: cycles to process a Mbit.
@@ -58,6 +59,7 @@ class Cell(NamedTuple):
     v: float
     nu: float
     noise_w: float
+    queue_exponent: float
     weight: NDArray[np.float64]
     power_budget_w: NDArray[np.float64]
     cycles_per_mbit: NDArray[np.float64]
@@ -88,7 +90,7 @@ def cell_of(scenario: Scenario) -> Cell:
 
     Its V and ν are meant for a frame of one second. With V·T and ν·√T the data queues of a frame of another length T
     are T times and the energy queues √T times as long, objective (17) is T times as large, and the decisions are the
-    same; with T = 1 s nothing changes, to the bit.
+    same, whatever the queue's exponent; with T = 1 s nothing changes, to the bit.
     """
     each = scenario.per_device
     noise_density_w_per_hz = WATTS_PER_MILLIWATT * math.pow(10.0, scenario.noise_density_dbm_per_hz / 10.0)
@@ -97,6 +99,7 @@ def cell_of(scenario: Scenario) -> Cell:
         v=scenario.v * scenario.frame_s,
         nu=scenario.nu * math.sqrt(scenario.frame_s),
         noise_w=scenario.bandwidth_hz * noise_density_w_per_hz,
+        queue_exponent=scenario.queue_exponent,
         weight=each("weight"),
         power_budget_w=each("power_budget_w"),
         cycles_per_mbit=each("cycles_per_bit") * BITS_PER_MBIT,

@@ -198,7 +198,7 @@ def _checked_array(name: str, values: Any, devices: int, allowed: Range) -> NDAr
     return array
 
 
-_NUMBERS = 4  # of a cell, in the order of its fields; its arrays follow
+_NUMBERS = 5  # of a cell, in the order of its fields; its arrays follow
 _last: tuple[Cell, Floats, Floats] | None = None
 
 
@@ -209,7 +209,7 @@ def packed_frame(frame: Frame) -> tuple[Floats, Floats, Floats, Floats, Floats]:
     to pack another takes 5 µs.
 
     Returns:
-        Numbers of the cell, shape (4,), and of its devices, shape (11, devices); then the frame's channel gains, data
+        Numbers of the cell, shape (5,), and of its devices, shape (11, devices); then the frame's channel gains, data
         queues and energy queues.
     """
     global _last
@@ -227,7 +227,7 @@ def unpacked_frame(
     """A packed frame in a kernel, for as long as the kernel's caller holds the arrays."""
     own = without_refcount(each)
     cell = Cell(
-        numbers[0], numbers[1], numbers[2], numbers[3],
+        numbers[0], numbers[1], numbers[2], numbers[3], numbers[4],
         own[0], own[1], own[2], own[3], own[4], own[5], own[6], own[7], own[8], own[9], own[10],
     )  # fmt: skip
     gain, data, energy = without_refcount((channel_gain, data_queue_mbit, energy_queue))

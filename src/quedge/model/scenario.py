@@ -120,6 +120,9 @@ class Scenario:
         0.0,
         1e9,
     )
+    queue_exponent: float = _key(
+        1.0, "control", "exponent β of the data queue in the weight of a rate, Q^β + V c", "", 0.1, 2.0
+    )
     weight: PerDevice | None = _key(
         None, "control", "rate weight c; default 1.5 for the 1st, 3rd, 5th ... device, else 1", "", 0.0, 1e6, True
     )

@@ -35,6 +35,7 @@ from quedge.model.uplink import (
     fill_decoding_order,
     local_outcome,
     offloading_outcome,
+    rate_weight,
 )
 
 _HIGHEST_LOG_GROWTH = 300.0  # e^300 is beyond any received power, and still far from overflow
@@ -105,7 +106,7 @@ def fill_device_terms(
     """Fill in the terms of the device that stands at place k of the chain."""
     order, rate_value, level_price, offload_cost, overhead, growth_limit, step_limit, local_value = terms
     i = order[k]
-    value = data_queue_mbit[i] + cell.v * cell.weight[i]  # a_i of problem (17)
+    value = rate_weight(cell, i, data_queue_mbit[i])  # a_i of problem (17)
     price = cell.nu * energy_queue[i]  # b_i of problem (17)
     gain_to_noise = channel_gain[i] / cell.noise_w
     uplink = cell.uplink_mbps[i]

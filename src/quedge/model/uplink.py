@@ -99,12 +99,26 @@ def local_outcome(cell: Cell, i: int, cpu_frequency_hz: float, data_queue_mbit: 
 
 
 @inner_kernel
+def queue_weight(cell: Cell, data_queue_mbit: float) -> float:
+    """Weight T (Q / T)^β of a device's rate by its data queue (Mbit), with Q / T in Mbit/s; Q itself for β = 1."""
+    if cell.queue_exponent == 1.0:
+        return data_queue_mbit
+    return float(cell.frame_s * (data_queue_mbit / cell.frame_s) ** cell.queue_exponent)
+
+
+@inner_kernel
+def rate_weight(cell: Cell, i: int, data_queue_mbit: float) -> float:
+    """a_i of problem (17): what a Mbit/s of device i is worth (Mbit)."""
+    return float(queue_weight(cell, data_queue_mbit) + cell.v * cell.weight[i])
+
+
+@inner_kernel
 def best_local_frequency(cell: Cell, i: int, data_queue_mbit: float, energy_queue: float) -> float:
     """CPU frequency (Hz) of the best local computing: it maximises a f/φ − b κ f³ within its limits; Section IV-B."""
     cycles, price = cell.cycles_per_mbit[i], cell.nu * energy_queue
     frequency = min(cycles * data_queue_mbit / cell.frame_s, cell.max_frequency_hz[i])
     if price > 0.0:
-        value = data_queue_mbit + cell.v * cell.weight[i]
+        value = rate_weight(cell, i, data_queue_mbit)
         frequency = min(frequency, math.sqrt(value / (3.0 * cycles * cell.energy_coefficient[i] * price)))
     return float(frequency)
 
@@ -113,7 +127,7 @@ def best_local_frequency(cell: Cell, i: int, data_queue_mbit: float, energy_queu
 def frame_objective(
     cell: Cell, data_queue_mbit: Floats, energy_queue: Floats, rate_mbps: Floats, power_w: Floats
 ) -> float:
-    """Σ (Q + V c) r − ν Y e, in Mbit²/s: the part of the drift-plus-penalty bound that a decision moves.
+    """Σ (Q^β + V c) r − ν Y e, in Mbit²/s: the part of the drift-plus-penalty bound that a decision moves.
 
     The factor ν on Y is not printed in the paper; with it, and only with it, the stationary values of
     Tables III and IV come out.
@@ -122,7 +136,7 @@ def frame_objective(
     """
     total = 0.0
     for i in range(rate_mbps.size):
-        value = data_queue_mbit[i] + cell.v * cell.weight[i]
+        value = rate_weight(cell, i, data_queue_mbit[i])
         total += value * rate_mbps[i] - cell.nu * energy_queue[i] * power_w[i]
     return total
 

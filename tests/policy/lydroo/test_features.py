@@ -14,6 +14,7 @@ from quedge.model.frame import Frame
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import AllLocal
 from quedge.policy.lydroo.features import MODEL_FEATURES, Inputs, device_features, model_features
+from tests import oracle
 from tests.frames import drawn_frame, laid_frame
 from tests.policies import decide, permuted
 from tests.strategies import EXTREME_GAINS, frames, permutations
@@ -28,7 +29,7 @@ def only(devices: int, *offloading: int) -> np.ndarray:
 def test_features_tell_what_each_device_brings_alone_and_beside_the_leader() -> None:
     frame = drawn_frame(6, seed=4, pqc_power_w=0.01)
     features = model_features(frame)
-    value = frame.data_queue_mbit + frame.cell.v * frame.cell.weight
+    value = oracle.rate_weights(frame)
     price = frame.cell.nu * frame.energy_queue
 
     def worth(*offloading: int) -> tuple[np.ndarray, float]:
@@ -112,10 +113,10 @@ def test_features_have_their_documented_shape_and_type(inputs: Inputs) -> None:
 
 
 def test_features_are_what_the_page_of_exported_networks_says() -> None:
-    frame = drawn_frame(6, seed=4, pqc_power_w=0.01, frame_s=0.25, nu=40.0)
+    frame = drawn_frame(6, seed=4, pqc_power_w=0.01, frame_s=0.25, nu=40.0, queue_exponent=0.6)
     cell, gain, data, energy = frame
     local = AllLocal().decide(frame, np.random.default_rng(0))
-    worth = (data + cell.v * cell.weight) * local.rate_mbps - cell.nu * energy * local.power_w  # L
+    worth = oracle.rate_weights(frame) * local.rate_mbps - cell.nu * energy * local.power_w  # L
     alone = [NomaGreedy().allocate(frame, only(6, i)) for i in range(6)]
     value = np.array([decision.objective for decision in alone]) - worth.sum() + worth  # A
     power = np.array([decision.transmit_power_w[i] for i, decision in enumerate(alone)])

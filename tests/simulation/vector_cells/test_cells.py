@@ -31,6 +31,7 @@ CELLS = [
     Scenario(devices=4, doppler_hz=0.05, shadowing_db=6.0),
     Scenario(devices=4, estimate_error=0.1),
     Scenario(devices=4, residual_sic_share=0.05),
+    Scenario(devices=4, queue_exponent=0.4, frame_s=0.5),
     Scenario(devices=3, estimate_error=(0.0, 0.1, 0.3), residual_sic_share=0.01, doppler_hz=0.1, shadowing_db=3.0),
     dataclasses.replace(SECURED, estimate_error=0.2, residual_sic_share=0.02),
 ]
@@ -123,7 +124,9 @@ def test_rewards_are_the_objective_or_drift_plus_penalty_in_the_scenario_s_unit(
             assert stepped.objective[b] == expected
         paid += stepped.reward * unit - cell.v * stepped.rate_mbps @ cell.weight
     left = by_drift.states()
-    owed = (left.data_queue_mbit**2 / scenario.frame_s + left.energy_queue**2).sum(axis=1) / 2.0
+    power = 1.0 + scenario.queue_exponent
+    waiting = scenario.frame_s * (left.data_queue_mbit / scenario.frame_s) ** power / power
+    owed = (waiting + left.energy_queue**2 / 2.0).sum(axis=1)
     np.testing.assert_allclose(paid, -owed, rtol=1e-9)
 
 

@@ -59,17 +59,17 @@ class Reward(StrEnum):
     """Objective (17), the reward of the paper's agent. It grows with the queues, so an agent that looks ahead may let
     them grow."""
     DRIFT_PLUS_PENALTY = "drift-plus-penalty"
-    """V T Σ c r less the growth of Σ (Q² / T + Y²) / 2 in the frame, which (17) bounds. Its sum over an episode pays
-    for rate and charges for the queues at the end."""
+    """V T Σ c r less the growth of the Lyapunov function in the frame, Σ (Q² / T + Y²) / 2 for β = 1, which (17)
+    bounds. Its sum over an episode pays for rate and charges for the queues at the end."""
 
 
 def reward_unit(scenario: Scenario) -> float:
-    """Σ (V c + λ) T λ (Mbit²/s): objective (17) of a frame that processes its mean arrivals and nothing else.
+    """Σ (V c + λ^β) T λ (Mbit²/s): objective (17) of a frame that processes its mean arrivals and nothing else.
 
     1 without arrivals. It scales with T as the objective does, so that rewards do not.
     """
     cell, rate = cell_of(scenario), scenario.per_device("arrival_rate_mbps")
-    unit = float(((cell.v * cell.weight + rate * cell.frame_s) * rate).sum())
+    unit = float(((cell.v * cell.weight + rate**cell.queue_exponent * cell.frame_s) * rate).sum())
     return unit if unit > 0.0 else 1.0
 
 
@@ -82,10 +82,10 @@ def drift_plus_penalty(
     next_data_queue_mbit: Floats,
     next_energy_queue: Floats,
 ) -> Floats:
-    """V T Σ c r less the growth of Σ (Q² / T + Y²) / 2, of several cells: shape (cells,).
+    """V T Σ c r less the growth of Σ T (Q / T)^{1+β} / (1 + β) + Y² / 2, of several cells: shape (cells,).
 
-    With the paper's frame of one second, half the squares are its Lyapunov function; 1 / T keeps the part of the growth
-    that a decision changes equal to that of (17) for any T.
+    With β = 1 and the paper's frame of one second, these are half the squares, its Lyapunov function; T keeps the part
+    of the growth that a decision changes equal to that of (17) for any T.
 
     Args:
         cell: constants of every cell.
@@ -98,10 +98,15 @@ def drift_plus_penalty(
     Source: Section IV-A.
     """
     cells, devices = rate_mbps.shape
+    power = 1.0 + cell.queue_exponent
+    share = 2.0 * cell.frame_s ** (1.0 - power) / power  # 1 / T for β = 1
     reward = np.zeros(cells)
     for b in range(cells):
         for i in range(devices):
-            data = (next_data_queue_mbit[b, i] ** 2 - data_queue_mbit[b, i] ** 2) / cell.frame_s
+            if cell.queue_exponent == 1.0:
+                data = (next_data_queue_mbit[b, i] ** 2 - data_queue_mbit[b, i] ** 2) / cell.frame_s
+            else:
+                data = (next_data_queue_mbit[b, i] ** power - data_queue_mbit[b, i] ** power) * share
             energy = next_energy_queue[b, i] ** 2 - energy_queue[b, i] ** 2
             reward[b] += cell.v * cell.weight[i] * rate_mbps[b, i] - 0.5 * (data + energy)
     return reward
