@@ -11,6 +11,7 @@ from quedge.allocation.greedy import NomaGreedy
 from quedge.allocation.sca import NomaSca
 from quedge.allocation.tdma import Tdma
 from quedge.model.frame import Decision, Frame
+from quedge.policy.auto import Auto
 from quedge.policy.baselines import AllLocal, AllOffload, BestPair, BestSingle, Random
 from quedge.policy.exact import Exact
 from quedge.policy.lydroo import EQUIVARIANT, LYDROO_PUBLIC, Lydroo, MlpActor, NearestNeighbours, OrderPreserving
@@ -20,7 +21,16 @@ from tests import oracle
 NOMA_ALLOCATORS = (NomaGreedy(), NomaSca())
 ALLOCATORS = (*NOMA_ALLOCATORS, Tdma())
 
-FREE_OF_CHANCE = (AllLocal(), AllOffload(), BestSingle(), BestPair(), Exact(tolerance=1e-3), Exact(tolerance=1e-6))
+FREE_OF_CHANCE = (
+    AllLocal(),
+    AllOffload(),
+    BestSingle(),
+    BestPair(),
+    Exact(tolerance=1e-3),
+    Exact(tolerance=1e-6),
+    Auto(),
+    Auto(BestPair()),
+)
 LEARNERS = (
     Lydroo(),
     EQUIVARIANT,

@@ -8,6 +8,7 @@ from quedge.allocation.sca import NomaSca
 from quedge.allocation.tdma import Tdma
 from quedge.model.frame import Decision, Frame, Status
 from quedge.model.scenario import Scenario
+from quedge.policy.auto import Auto
 from quedge.policy.baselines import AllLocal, AllOffload, BestPair, BestSingle, Random
 from quedge.policy.decide import decide
 from quedge.policy.exact import Exact
@@ -52,6 +53,7 @@ __all__ = [
     "AllOffload",
     "Allocator",
     "ArrivalProcess",
+    "Auto",
     "BestPair",
     "BestSingle",
     "ChannelProcess",

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quedge.model.frame import Frame, Status
+from quedge.policy.auto import Auto
 from quedge.policy.baselines import AllLocal, AllOffload, BestPair, BestSingle, Random
 from quedge.policy.exact import Exact
 from quedge.policy.policy import Policy
@@ -66,6 +67,8 @@ def test_permuting_the_devices_permutes_the_answer(policy: Policy, data: st.Data
 @every_policy
 @given(frame=frames(max_devices=1))
 def test_a_single_device_gets_the_closed_form(policy: Policy, frame: Frame) -> None:
+    if isinstance(policy, Auto):
+        return  # its weights are not those of (17)
     cell = frame.cell
     gain, energy = float(frame.channel_gain[0]), float(frame.energy_queue[0])
     value, price = float(oracle.rate_weights(frame)[0]), cell.nu * energy

@@ -199,24 +199,29 @@ def _checked_array(name: str, values: Any, devices: int, allowed: Range) -> NDAr
 
 
 _NUMBERS = 5  # of a cell, in the order of its fields; its arrays follow
-_last: tuple[Cell, Floats, Floats] | None = None
+_Packed = tuple[Cell, Floats, Floats]
+_last: _Packed | None = None
+_before: _Packed | None = None
 
 
 def packed_frame(frame: Frame) -> tuple[Floats, Floats, Floats, Floats, Floats]:
     """A frame as plain arrays for a kernel that Python calls in every frame; they must not be changed.
 
-    A call with a `Cell` takes 2.5 µs longer. The last cell's arrays are kept: frames of one cell follow each other, and
-    to pack another takes 5 µs.
+    A call with a `Cell` takes 2.5 µs longer. The arrays of the last two cells are kept: frames of one cell follow each
+    other, or a policy changes its weights and back, and to pack another takes 5 µs.
 
     Returns:
         Numbers of the cell, shape (5,), and of its devices, shape (11, devices); then the frame's channel gains, data
         queues and energy queues.
     """
-    global _last
+    global _last, _before
     last = _last
     if last is None or last[0] is not frame.cell:
-        cell = frame.cell
-        _last = last = cell, np.array(cell[:_NUMBERS]), np.array(cell[_NUMBERS:])
+        cell, before = frame.cell, _before
+        _before = last
+        if before is None or before[0] is not cell:
+            before = cell, np.array(cell[:_NUMBERS]), np.array(cell[_NUMBERS:])
+        _last = last = before
     return last[1], last[2], frame.channel_gain, frame.data_queue_mbit, frame.energy_queue
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from quedge.allocation.sca import NomaSca
 from quedge.allocation.tdma import Tdma
+from quedge.policy.auto import Auto
 from quedge.policy.baselines import AllLocal, AllOffload, BestPair, BestSingle, Random
 from quedge.policy.exact import Exact
 from quedge.policy.lydroo import EQUIVARIANT as EQUIVARIANT_AGENT
@@ -27,6 +28,7 @@ class Scheme(NamedTuple):
 
 
 EXACT = Scheme("exact", Exact())
+AUTO = Scheme("auto", Auto())
 LYDROO_NOMA = Scheme("lydroo-noma", Lydroo())
 LYDROO_SCA = Scheme("lydroo-sca", Lydroo(allocator=NomaSca()))
 LYDROO_TDMA = Scheme("lydroo-tdma", Lydroo(allocator=Tdma()))
@@ -39,7 +41,7 @@ ALL_OFFLOAD = Scheme("all-offload", AllOffload())
 RANDOM = Scheme("random", Random())
 
 SCHEMES = (
-    EXACT, EQUIVARIANT, LYDROO_NOMA, LYDROO_SCA, LYDROO_TDMA, LYDROO_PUBLIC,
+    EXACT, AUTO, EQUIVARIANT, LYDROO_NOMA, LYDROO_SCA, LYDROO_TDMA, LYDROO_PUBLIC,
     BEST_PAIR, BEST_SINGLE, ALL_LOCAL, ALL_OFFLOAD, RANDOM,
 )  # fmt: skip
 """Every scheme that has a name."""

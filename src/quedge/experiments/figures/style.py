@@ -48,6 +48,7 @@ SCHEME_STYLES = {
     "equivariant": LineStyle("#7F7F7F", DASH_DOTTED, 1.3, "D"),
     "exact": LineStyle("#3A3A3A", DASHED, 1.1, "d"),
     # the others
+    "auto": LineStyle("#117733", SHORT_DASHED, 1.8, "*"),
     "lydroo-public": LineStyle("#CC79A7", DASHED, 1.8, "P"),
     "best-pair": LineStyle("#E69F00", SHORT_DASHED, 1.6, "v"),
     "best-single": LineStyle("#56B4E9", DASH_DOTTED, 1.6, "<"),
