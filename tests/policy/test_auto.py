@@ -11,7 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import quedge
-from quedge import Auto, BestPair, Exact, Scenario
+from quedge import Auto, BestPair, BestSingle, Exact, Scenario
+from quedge.controller.answer import ServedBy
+from quedge.controller.controller import Controller
+from quedge.controller.report import checked_report
+from quedge.model.cell import cell_of
 from quedge.model.frame import packed_frame
 from quedge.policy.auto import energy_prices, price_growth
 from quedge.simulation.run import run_in_world
@@ -93,6 +97,19 @@ def test_a_load_that_nobody_carries_does_not_break_the_budget() -> None:
     (trace,) = steps("arrival_rate_mbps", (4.0,), 3_000)
     assert trace.data_queue_mbit[-1].mean() > 500.0
     assert trace.power_w[1_500:].mean() == pytest.approx(0.08, rel=0.02)
+
+
+def test_a_late_report_is_decided_under_its_weights() -> None:
+    scenario, gain, arrived = Scenario(devices=2), [1e-12, 4e-13], [4.0, 4.0]
+    controller = Controller(scenario, Auto())
+    for frame in range(100):
+        controller.serve(checked_report(2, frame, gain, arrived))
+    report = checked_report(2, 100, gain, arrived)
+    frame = controller.queues.frame(cell_of(scenario), report)
+    answer = controller.serve(report, ServedBy.LATE)
+    under, own = (policy.decide(frame, np.random.default_rng(0)) for policy in (Auto(BestSingle()), BestSingle()))
+    np.testing.assert_array_equal(answer.power_w, under.power_w)
+    assert answer.rate_mbps.sum() > 2.0 * own.rate_mbps.sum()  # at such energy queues it sends next to nothing
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from quedge.model.cell import cell_of
 from quedge.model.frame import Decision, Frame, Status
 from quedge.model.limits import check_decision
 from quedge.model.scenario import Scenario
+from quedge.policy.auto import Auto
 from quedge.policy.baselines import BestSingle
 from quedge.policy.lydroo import AgentState, Resumable
 from quedge.policy.policy import Learner, Policy, agent_for, check_policy, is_learner
@@ -56,7 +57,7 @@ class Controller:
 
     The same scenario, policy and seed answer the same reports alike, bit for bit. A report that is refused leaves
     everything as it was. Where the policy raises or decides what is not allowed, or the report comes late, best-single
-    decides, and the answer says so.
+    decides, under the weights of `Auto` if that is the policy, and the answer says so.
 
     Args:
         scenario: the cell.
@@ -161,6 +162,7 @@ class Controller:
         if isinstance(self._settings, Resumable) and isinstance(policy, LearningPolicy):
             self._learning = policy
         self._decide = policy.decide if self._learning is None else self._learning.choose
+        self._fallback: Policy = policy.instead(BestSingle()) if isinstance(policy, Auto) else BestSingle()
 
     def _decided(self, frame: Frame, decided_by: ServedBy) -> tuple[ServedBy, Decision, DecisionInfo]:
         info = NO_INFO
@@ -174,7 +176,7 @@ class Controller:
                 decided_by, info = ServedBy.POLICY_FAILED, info_of_failure(error)
             if decided_by is ServedBy.POLICY:
                 return decided_by, decision, info_of(decision)
-        return decided_by, BestSingle().decide(frame, self._rng), info
+        return decided_by, self._fallback.decide(frame, self._rng), info
 
 
 def _own(decision: Decision) -> Decision:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -59,6 +59,10 @@ class Auto:
         decision = self.policy.decide(weighted, rng)
         rate_mbps, power_w, objective = predicted_outcome(frame, decision.allocation)
         return decision._replace(rate_mbps=rate_mbps, power_w=power_w, objective=objective, upper_bound=None)
+
+    def instead(self, policy: Policy) -> Auto:
+        """Another policy under the same weights: under the frame's own, energy queues as long as here stop a cell."""
+        return replace(self, policy=policy)
 
 
 _last: tuple[Cell, float, Cell] | None = None
