@@ -63,7 +63,7 @@ def test_a_run_leaves_files_that_play_back_as_the_same_run(tmp_path: Path, kind:
     assert first.returncode == 0, first.stderr
     assert "exact" in first.stdout
     folder = tmp_path / "a" / "b"
-    names = {"summary.json", "scenario.toml", "figure.png", f"trace-exact.{kind}"}
+    names = {"summary.json", "scenario.toml", "figure.png", "delay.png", f"trace-exact.{kind}"}
     assert {path.name for path in folder.iterdir()} == names
     resolved = Scenario(devices=3, nu=50.0, weight=[1.5, 1.0, 1.5], distance_m=[120.0, 187.5, 255.0])
     assert read_scenario(folder / "scenario.toml").scenario == resolved

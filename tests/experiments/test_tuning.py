@@ -16,6 +16,7 @@ from quedge.model.scenario import Scenario
 from quedge.policy.baselines import BestSingle
 from quedge.policy.registry import ALL_LOCAL, BEST_SINGLE, LYDROO_NOMA, Scheme
 from quedge.simulation.measures import summarise
+from quedge.simulation.processes import Recorded
 from quedge.simulation.run import simulate
 from tests.experiments.jobs import job
 from tests.workers import InProcess
@@ -66,6 +67,21 @@ def test_trials_and_checks_never_share_a_seed() -> None:
 def test_delay_can_be_the_goal() -> None:
     found = tuned(tuning=dataclasses.replace(SHORT, goal="delay_p95"))
     assert found.best.delay_p95_frames.mean <= found.baseline.delay_p95_frames.mean
+
+
+def test_late_bits_can_be_the_goal_where_there_is_a_deadline() -> None:
+    goal = dataclasses.replace(SHORT, goal="deadline_violation")
+    found = tuned(dataclasses.replace(CELL, deadline_s=2.0), goal)
+    assert 0.0 < found.best.deadline_violation_ratio.mean <= found.baseline.deadline_violation_ratio.mean
+    with pytest.raises(ValueError, match="goal: 'deadline_violation' is not allowed; it must be a goal that needs no"):
+        tuned(CELL, goal)
+
+
+def test_recorded_channels_and_arrivals_are_played_in_every_run() -> None:
+    workers, recorded = InProcess(), Recorded(np.full((600, 3), 1e-11))
+    few = dataclasses.replace(SHORT, trials=4)
+    tune(CELL, BEST_SINGLE, few, workers, channel=recorded, arrivals=recorded)
+    assert {id(each) for job in workers.jobs for each in (job.channel, job.arrivals)} == {id(recorded)}
 
 
 def test_a_budget_that_nothing_keeps_is_told() -> None:

@@ -31,7 +31,7 @@ def test_a_frame_of_another_length_has_v_times_it_and_nu_times_its_root(frame_s:
     assert math.isclose(cell.v * scenario.nu**2, scenario.v * cell.nu**2, rel_tol=1e-15)
 
 
-OF_THE_WORLD = {"arrival_rate_mbps", "estimate_error", "residual_sic_share"}
+OF_THE_WORLD = {"arrival_rate_mbps", "deadline_s", "estimate_error", "residual_sic_share"}
 OF_THE_CELL = [
     name
     for name, parameter in PARAMETERS.items()

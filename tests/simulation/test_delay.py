@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from collections import deque
 
 import numpy as np
@@ -7,7 +8,13 @@ import pytest
 
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import AllLocal, BestSingle
-from quedge.simulation.measures import delay_histogram, delay_percentile, summarise
+from quedge.simulation.measures import (
+    deadline_violation_ratio,
+    delay_distribution,
+    delay_histogram,
+    delay_percentile,
+    summarise,
+)
 from quedge.simulation.run import simulate
 
 
@@ -77,3 +84,43 @@ def test_a_percentile_is_the_smallest_delay_that_so_many_bits_do_not_exceed() ->
 def test_without_arrivals_there_is_no_delay() -> None:
     quiet = simulate(Scenario(devices=1, arrival_rate_mbps=0.0), AllLocal(), 5)
     assert delay_percentile(quiet) == 0.0
+
+
+def test_the_distribution_ends_at_one_with_the_longest_delay() -> None:
+    trace = simulate(Scenario(devices=3), BestSingle(), 300)
+    share = delay_distribution(trace, 100)
+    assert share[0] == 0.0  # no bit is processed in its own frame
+    assert (np.diff(share) >= 0.0).all()
+    assert share[-2] < share[-1] == 1.0
+    histogram = delay_histogram(trace.arrival_mbit, trace.rate_mbps, 100)
+    np.testing.assert_allclose(share, (np.cumsum(histogram) / histogram.sum())[: share.size])
+
+
+@pytest.mark.parametrize("frame_s", [1.0, 0.1])
+def test_a_bit_is_late_after_more_frames_than_its_device_s_deadline_has(frame_s: float) -> None:
+    deadlines = (2.0 * frame_s, 3.7 * frame_s)
+    scenario = Scenario(devices=2, frame_s=frame_s, deadline_s=deadlines)
+    trace = simulate(scenario, BestSingle(), 300)
+    late = total = 0.0
+    for device, in_time in enumerate((2, 3)):
+        alone = (each[:, [device]] for each in (trace.arrival_mbit, trace.rate_mbps * frame_s))
+        histogram = delay_histogram(*alone, 100)
+        late, total = late + histogram[in_time + 1 :].sum(), total + histogram.sum()
+    assert 0.0 < late < total
+    assert deadline_violation_ratio(trace, 100) == pytest.approx(late / total, rel=1e-12)
+    assert summarise(trace, 1.0 / 3.0).deadline_violation_ratio == pytest.approx(late / total, rel=1e-12)
+
+
+def test_a_deadline_changes_nothing_but_what_is_measured() -> None:
+    plain, strict = (simulate(Scenario(devices=2, deadline_s=each), BestSingle(), 50) for each in (None, 0.0))
+    np.testing.assert_array_equal(plain.data_queue_mbit, strict.data_queue_mbit)
+    assert deadline_violation_ratio(plain) == 0.0
+    assert deadline_violation_ratio(strict) == 1.0
+    without, late = (dataclasses.asdict(summarise(each)) for each in (plain, strict))
+    alike = without.keys() - {"deadline_violation_ratio", "decision_us_p50", "decision_us_p99", "wall_s"}
+    assert {name: without[name] for name in alike} == {name: late[name] for name in alike}
+
+
+def test_the_percentiles_of_a_summary_are_in_order() -> None:
+    summary = summarise(simulate(Scenario(devices=3), BestSingle(), 300))
+    assert 1.0 <= summary.delay_p50_frames <= summary.delay_p95_frames <= summary.delay_p99_frames

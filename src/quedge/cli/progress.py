@@ -111,12 +111,14 @@ _COLUMNS = (
     _Column("power\nW", lambda summary: f"{summary.power_w:.4f}", True),
     _Column("largest\nW", lambda summary: f"{summary.power_max_device_w:.4f}"),
     _Column("offload\nratio", lambda summary: f"{summary.offload_ratio:.3f}", True),
-    _Column("of the\noptimum", lambda summary: f"{summary.objective_ratio:.4f}", True),
+    _Column("of the\noptimum", lambda summary: _share_of_optimum(summary.objective_ratio), True),
     _Column("median\nµs", lambda summary: _number(summary.decision_us_p50), True),
     _Column("99 %\nµs", lambda summary: _number(summary.decision_us_p99)),
 )
 _DELIVERED = _Column("delivered", lambda summary: f"{summary.delivered_ratio:.4f}", True)
 """Shown where the world is not as the policies assume."""
+_LATE = _Column("late\nshare", lambda summary: f"{summary.deadline_violation_ratio:.4f}", True)
+"""Shown where there is a deadline."""
 
 _WIDE = 122  # columns of text that all of them need
 _PIPE_WIDTH = 132  # columns, where no terminal says how many there are
@@ -174,13 +176,16 @@ def print_note(console: Console, text: str) -> None:
     console.print(f"  {text}", style="dim", markup=False)
 
 
-def print_comparison(parts: Mapping[str, Mapping[str, Summary]], warmup: float, first_frame: int = 0) -> None:
+def print_comparison(
+    parts: Mapping[str, Mapping[str, Summary]], warmup: float, first_frame: int = 0, has_deadline: bool = False
+) -> None:
     """Print a table with one row per policy on standard output.
 
     Args:
         parts: summaries by policy name, by scenario.
         warmup: share of the frames that the means leave out at the start.
         first_frame: number of the run's first frame, where it goes on with an earlier one.
+        has_deadline: whether bits can be late.
     """
     from rich.text import Text
 
@@ -189,6 +194,8 @@ def print_comparison(parts: Mapping[str, Mapping[str, Summary]], warmup: float, 
     summaries = [summary for part in parts.values() for summary in part.values()]
     if any(summary.delivered_ratio != summary.objective_ratio for summary in summaries):
         columns.insert(1 + [column.heading for column in columns].index("of the\noptimum"), _DELIVERED)
+    if has_deadline:
+        columns.insert(2, _LATE)
     table = empty_table(["scenario", "policy", *(column.heading for column in columns)], texts=(0, 1), folded=0)
     for scenario, part in parts.items():
         for index, (policy, summary) in enumerate(part.items()):
@@ -208,6 +215,11 @@ def _conditions(scenario: str, first: Summary, warmup: float, first_frame: int) 
         f"{scenario}: {first.devices} devices, seed {first.seed}, frames {start:,} to {first_frame + first.frames:,}, "
         f"arrivals {_number(first.arrivals_weighted_mbps)} Mbit/s (weighted)"
     )
+
+
+def _share_of_optimum(ratio: float) -> str:
+    """A dash where a policy does not seek the optimum at all: under weights of its own it can fall below zero."""
+    return f"{ratio:.4f}" if ratio >= 0.0 else "-"
 
 
 def _number(value: float) -> str:

@@ -37,7 +37,7 @@ from quedge.simulation.measures import Summary
 from quedge.simulation.run import ComparedRun, compare
 
 _FRAMES = 10_000
-_SUMMARY, _SCENARIO, _FIGURE = "summary.json", "scenario.toml", "figure.png"
+_SUMMARY, _SCENARIO, _FIGURE, _DELAYS = "summary.json", "scenario.toml", "figure.png", "delay.png"
 
 
 def run(
@@ -60,7 +60,7 @@ def run(
     ] = None,
     warmup: Warmup = 0.5,
     out: Annotated[
-        Path | None, value_option(parse_path, "DIR", "Folder for summary, traces, scenario and figure.")
+        Path | None, value_option(parse_path, "DIR", "Folder for summary, traces, scenario and figures.")
     ] = None,
     traces_format: Annotated[
         str | None,
@@ -71,7 +71,9 @@ def run(
             help=f"Format of the traces: {', '.join(FORMATS)}; without it, csv.",
         ),
     ] = None,
-    no_figure: Annotated[bool, typer.Option("--no-figure", help="Leave the figure out; it needs Matplotlib.")] = False,
+    no_figure: Annotated[
+        bool, typer.Option("--no-figure", help="Leave the figures out; they need Matplotlib.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per policy and line, nothing else.")] = False,
 ) -> None:
     """Simulate a scenario, every policy in the same world, and compare them."""
@@ -108,11 +110,13 @@ def run(
         for name, summary in summaries.items():
             print(json.dumps(summary_object(name, summary), allow_nan=False))
     if out is not None:
-        write_run(out, kept, traces_format or "csv", not no_figure)
+        write_run(out, kept, traces_format or "csv", not no_figure, warmup)
     if not as_json:
-        print_comparison({"default" if scenario is None else scenario.stem: summaries}, warmup)
+        has_deadline = given.scenario.deadline_s is not None
+        parts = {"default" if scenario is None else scenario.stem: summaries}
+        print_comparison(parts, warmup, has_deadline=has_deadline)
         if out is not None:
-            figure = "" if no_figure else ", figure.png"
+            figure = "" if no_figure else f", {_FIGURE}, {_DELAYS}"
             print(f"Written to {out}: summary.json, scenario.toml{figure} and one trace per policy.")
 
 
@@ -165,7 +169,7 @@ def check_folder(folder: Path, names: Sequence[str], traces: str = "csv", figure
         check_drawing(f"{_FIGURE} (--no-figure does without)")
     check_folder_takes_files(folder)
     files = [_trace_name(name, traces) for name in names]
-    for name in (_SUMMARY, _SCENARIO, _FIGURE, *files):
+    for name in (_SUMMARY, _SCENARIO, _FIGURE, _DELAYS, *files):
         if (folder / name).is_dir():
             raise ValueError(f"{folder / name}: is a folder; a file must go there")
     stale = {path.name for kind in FORMATS for path in folder.glob(f"trace-*.{kind}")} - set(files)
@@ -173,35 +177,41 @@ def check_folder(folder: Path, names: Sequence[str], traces: str = "csv", figure
         raise ValueError(f"{folder / min(stale)}: belongs to another run; choose another folder or remove it")
 
 
-def write_run(folder: Path, outcomes: Sequence[ComparedRun], traces: str = "csv", figure: bool = True) -> None:
+def write_run(
+    folder: Path, outcomes: Sequence[ComparedRun], traces: str = "csv", figure: bool = True, warmup: float = 0.5
+) -> None:
     """Write a run's files into a folder, each as a whole or not at all.
 
     `summary.json` holds a list with one object per policy, `trace-<policy>.csv` (or .npz, or .parquet) what happened in
-    every frame, `scenario.toml` the scenario, and `figure.png` queues, power and offloading over time. A trace can be
-    played back as a recording of channel gains and arrivals.
+    every frame, `scenario.toml` the scenario, `figure.png` queues, power and offloading over time, and `delay.png` how
+    long bits wait. A trace can be played back as a recording of channel gains and arrivals.
 
     Args:
         folder: where to write; made where it does not exist.
         outcomes: the policies' runs of the same scenario, at least one.
         traces: format of the traces, one of `FORMATS`.
-        figure: whether the figure is drawn.
+        figure: whether figures are drawn.
+        warmup: share of the frames at the start that the delays leave out.
 
     Raises:
         OSError: the folder cannot be written to.
     """
     folder.mkdir(parents=True, exist_ok=True)
     # The summary goes first and comes last: where one stands, all that stands beside it belongs to it.
-    for name in (_SUMMARY, _FIGURE):
+    for name in (_SUMMARY, _FIGURE, _DELAYS):
         (folder / name).unlink(missing_ok=True)
     for outcome in outcomes:
         with whole_file(folder / _trace_name(outcome.name, traces)) as file:
             write_trace(outcome.trace, file, traces)
     write_scenario(outcomes[0].trace.scenario, folder / _SCENARIO)
     if figure:
-        from quedge.experiments.figures import Runs, draw_runs
+        from quedge.experiments.figures import Runs, draw_delays, draw_runs
 
+        runs = {outcome.name: outcome.trace for outcome in outcomes}
         with whole_file(folder / _FIGURE) as file:
-            draw_runs([Runs("", {outcome.name: outcome.trace for outcome in outcomes})], file)
+            draw_runs([Runs("", runs)], file)
+        with whole_file(folder / _DELAYS) as file:
+            draw_delays(runs, file, warmup)
     objects = [summary_object(outcome.name, outcome.summary) for outcome in outcomes]
     with whole_file(folder / _SUMMARY) as file:
         file.write((json.dumps(objects, indent=2, allow_nan=False) + "\n").encode())

@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from quedge.cli.options import (
+    ArrivalTrace,
     AsJson,
+    ChannelTrace,
     LearnerSettings,
     RayOption,
     ScenarioFile,
@@ -19,6 +21,7 @@ from quedge.cli.options import (
     complete_policies,
     frames_option,
     integer_option,
+    read_traces,
     refusing,
 )
 from quedge.cli.progress import empty_table, output_console, print_note, progress_bars
@@ -29,6 +32,7 @@ from quedge.experiments.tuning import GOALS, Setting, Tuned, Tuning, TuningError
 from quedge.files.policies import ALLOWED, policies_by_name
 from quedge.files.scenario import read_scenario
 from quedge.policy.registry import Scheme
+from quedge.simulation.world import draw_world
 
 _DEFAULT = Tuning()
 
@@ -37,16 +41,23 @@ def tune_scenario(
     scenario: ScenarioFile = None,
     policy: Annotated[str, typer.Option(help=f"Who decides: {ALLOWED}.", autocompletion=complete_policies)] = "exact",
     minimise: Annotated[str, typer.Option(help=f"What to minimise: {', '.join(GOALS)}.")] = _DEFAULT.goal,
-    frames: Annotated[int, frames_option("Frames per run; the second half is measured.")] = _DEFAULT.frames,
+    frames: Annotated[
+        int | None,
+        frames_option(
+            f"Frames per run; the second half is measured. Without it, {_DEFAULT.frames:,}, or as many as traces hold."
+        ),
+    ] = None,
     trials: Annotated[int, integer_option(1, 10_000, "Number of settings to try.")] = _DEFAULT.trials,
     seed: Seed = 0,
     settings: Settings = None,
     learner: LearnerSettings = None,
+    channel_trace: ChannelTrace = None,
+    arrival_trace: ArrivalTrace = None,
     workers: WorkersOption = None,
     ray: RayOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Search for the V and ν of the shortest queue, or delay, whose mean power stays within the budget.
+    """Search for the V and ν of the shortest queue or delay, or of the fewest late bits, within the power budget.
 
     Settings are tried under common seeds; the best are run again under fresh ones, beside the scenario's own.
     The exit status is 1 if none of them keeps the budget.
@@ -55,13 +66,19 @@ def tune_scenario(
         if minimise not in GOALS:
             raise not_allowed("--minimise", minimise, one_of(GOALS))
         ((name, chosen),) = policies_by_name([policy], learner or ()).items()
-        given = read_scenario(scenario, settings or ()).scenario
-    tuning = Tuning(goal=minimise, frames=frames, trials=trials, seed=seed)
+        traces = read_traces(channel_trace, arrival_trace)
+        given = read_scenario(scenario, settings or (), traces.devices).scenario
+        if minimise == "deadline_violation" and given.deadline_s is None:
+            raise ValueError(f"--minimise {minimise}: is not allowed without a deadline, such as --set deadline_s=5")
+        count = frames or traces.frames or _DEFAULT.frames
+        draw_world(given, count, seed, traces.channel, traces.arrivals)  # refuses traces that do not fit
+    tuning = Tuning(goal=minimise, frames=count, trials=trials, seed=seed)
     with progress_bars() as progress:
         try:
             tuned = tune(
                 given, Scheme(name, chosen), tuning, workers_for(workers, ray),
                 lambda done, total: progress("runs", done, total),
+                traces.channel, traces.arrivals,
             )  # fmt: skip
         except TuningError as error:
             print(f"quedge: a run failed: {error}", file=sys.stderr)
@@ -94,19 +111,23 @@ def _as_object(tuned: Tuned) -> dict[str, object]:
 
 def _measures(prefix: str, setting: Setting) -> dict[str, object]:
     measured: dict[str, object] = {}
-    for name in ("data_queue_mbit", "delay_p95_frames", "power_w", "power_max_device_w"):
+    for name in ("data_queue_mbit", "delay_p95_frames", "deadline_violation_ratio", "power_w", "power_max_device_w"):
         value: Estimate = getattr(setting, name)
         measured |= {f"{prefix}{name}": value.mean, f"{prefix}{name}_ci95": [value.low, value.high]}
     return measured
 
 
 def _print(tuned: Tuned, tuning: Tuning, policy: str) -> None:
-    headings = ("", "V", "ν", "queue\nMbit", "delay, 95 %\nframes", "power\nW", "largest\nW")
+    has_deadline = tuning.goal == "deadline_violation"
+    headings = ["", "V", "ν", "queue\nMbit", "delay, 95 %\nframes", "power\nW", "largest\nW"]
+    if has_deadline:
+        headings.insert(5, "late\nshare")
     table = empty_table(headings, texts=(0,))
     for name, setting in (("found", tuned.best), ("the scenario's own", tuned.baseline)):
+        late = [_text(setting.deadline_violation_ratio, 4)] if has_deadline else []
         table.add_row(
             name, f"{setting.v:.4g}", f"{setting.nu:.4g}", _text(setting.data_queue_mbit, 2),
-            _text(setting.delay_p95_frames, 1), _text(setting.power_w, 4), _text(setting.power_max_device_w, 4),
+            _text(setting.delay_p95_frames, 1), *late, _text(setting.power_w, 4), _text(setting.power_max_device_w, 4),
         )  # fmt: skip
     console = output_console(piped_width=110)
     console.print(table)

@@ -185,6 +185,7 @@ RATE = Measure("weighted_rate_mbps", "weighted rate (Mbit/s)", "close")
 OFFLOAD_RATIO = Measure("offload_ratio", "offloading ratio", "close", digits=3)
 MEAN_DELAY = Measure("delay_frames", "mean delay (frames)", "queue", better=LOWER)
 DELAY_P95 = Measure("delay_p95_frames", "delay, 95 % (frames)", "queue", digits=1, better=LOWER)
+LATE_RATIO = Measure("deadline_violation_ratio", "share of late bits", "close", digits=4, better=LOWER)
 OBJECTIVE_RATIO = Measure(
     "objective_ratio", "objective over its optimum", "close", heading="of the optimum", digits=4, better=HIGHER
 )

@@ -9,6 +9,7 @@ from quedge.experiments.experiment import Experiment, Grid, vary
 from quedge.experiments.presentation import (
     DELAY_P95,
     DELIVERED_RATIO,
+    LATE_RATIO,
     MEAN_DELAY,
     OBJECTIVE_RATIO,
     OFFLOAD_RATIO,
@@ -53,6 +54,8 @@ def sweep_experiment(
         warmup: share of the frames at the start that means leave out.
     """
     columns = [QUEUE, MEAN_DELAY, DELAY_P95, POWER, OFFLOAD_RATIO, OBJECTIVE_RATIO]
+    if scenario.deadline_s is not None or "deadline_s" in varied:
+        columns.insert(3, LATE_RATIO)
     unlike_assumed = scenario.residual_sic_share > 0.0 or scenario.per_device("estimate_error").any()
     if unlike_assumed or not {"residual_sic_share", "estimate_error"}.isdisjoint(varied):
         columns += [DELIVERED_RATIO, OUTAGE_RATIO]

@@ -28,6 +28,7 @@ SYMBOLS = {
     "weight": Symbol("rate weight", "c"),
     "power_budget_w": Symbol("power budget", "γ"),
     "arrival_rate_mbps": Symbol("arrival rate", "λ"),
+    "deadline_s": Symbol("deadline of a bit", "d_max"),
     "cycles_per_bit": Symbol("CPU cycles", "φ"),
     "energy_coefficient": Symbol("CPU energy coefficient", "κ"),
     "max_frequency_hz": Symbol("highest CPU frequency", "f_max"),

@@ -17,13 +17,18 @@ from quedge.experiments.probes.simulation import QueueAndPower
 from quedge.experiments.statistics import Estimate, estimate
 from quedge.model.scenario import PARAMETERS, Scenario
 from quedge.policy.registry import Scheme
+from quedge.simulation.processes import ArrivalProcess, ChannelProcess, ExponentialArrivals, RicianFading
 
 _FIRST_SEED = 1_000  # of trials; the fresh seeds are 0, 1, 2 ..., those of every other table, so that numbers compare
 _BATCH = 4  # trials proposed together, whatever the number of workers, so that the search stays the same
 _ESTIMATOR_SHARE = 0.6  # of the trials
 _FIRST_STEP = 0.4  # in the logarithm of V or of ν, from the best setting to its neighbours
 
-GOALS = {"data_queue": "data_queue_mbit", "delay_p95": "delay_p95_frames"}
+GOALS = {
+    "data_queue": "data_queue_mbit",
+    "delay_p95": "delay_p95_frames",
+    "deadline_violation": "deadline_violation_ratio",
+}
 """What can be minimised, and the measure that it is."""
 
 
@@ -70,21 +75,18 @@ class TuningError(Exception):
 class _Trials:
     """Runs settings of one scenario and policy, and counts the runs."""
 
-    def __init__(
-        self, scenario: Scenario, scheme: Scheme, tuning: Tuning, progress: Callable[[int, int], None] | None
-    ) -> None:
-        """Nothing has run yet; arguments as in `tune`."""
-        self.scenario = scenario
+    def __init__(self, own: Job, tuning: Tuning, progress: Callable[[int, int], None] | None) -> None:
+        """Nothing has run yet; `own` is the job of the scenario's own setting, the others are as in `tune`."""
+        self.scenario = own.scenario
         self.tuning = tuning
-        self.budget_w = float(scenario.per_device("power_budget_w").mean())
+        self.budget_w = float(own.scenario.per_device("power_budget_w").mean())
         self.done = 0
-        self._scheme = scheme
+        self._own = own
         self._progress = progress
 
     def job(self, v: float, nu: float, seed: int) -> Job:
         """The job of one setting and seed."""
-        scenario = dataclasses.replace(self.scenario, v=v, nu=nu)
-        return Job(scenario, self._scheme.policy, seed, self.tuning.frames, QueueAndPower())
+        return dataclasses.replace(self._own, scenario=dataclasses.replace(self.scenario, v=v, nu=nu), seed=seed)
 
     def run(
         self, execution: Execution, settings: Sequence[tuple[float, float]], seeds: Sequence[int]
@@ -209,6 +211,7 @@ class Setting(NamedTuple):
         nu: scaling ν of the virtual energy queue.
         data_queue_mbit: mean data queue (Mbit).
         delay_p95_frames: 95th percentile of the delay (frames).
+        deadline_violation_ratio: share of the bits that wait longer than the deadline.
         power_w: mean power of a device (W).
         power_max_device_w: the largest mean power of a device (W).
         keeps_budget: whether the mean power stays within the mean budget, but for the tolerance.
@@ -218,6 +221,7 @@ class Setting(NamedTuple):
     nu: float
     data_queue_mbit: Estimate
     delay_p95_frames: Estimate
+    deadline_violation_ratio: Estimate
     power_w: Estimate
     power_max_device_w: Estimate
     keeps_budget: bool
@@ -247,6 +251,8 @@ def tune(
     tuning: Tuning,
     workers: Workers,
     progress: Callable[[int, int], None] | None = None,
+    channel: ChannelProcess | None = None,
+    arrivals: ArrivalProcess | None = None,
 ) -> Tuned:
     """Search V and ν.
 
@@ -256,14 +262,21 @@ def tune(
         tuning: settings of the search.
         workers: who runs the trials.
         progress: called with the number of runs done and of all runs.
+        channel: where channel gains come from; Rician fading by default.
+        arrivals: where arrivals come from; exponential by default.
 
     Raises:
+        ValueError: violations of a deadline are to be minimised, and the scenario has none.
         MissingExtraError: Optuna, or a library that the policy needs, is not installed.
         TuningError: a run failed.
     """
     check_installed("optuna", "the search for V and ν", "Optuna", "tune")
-    trials = _Trials(scenario, scheme, tuning, progress)
-    check_extras([trials.job(scenario.v, scenario.nu, 0)])
+    if tuning.goal == "deadline_violation" and scenario.deadline_s is None:
+        raise not_allowed("goal", tuning.goal, "a goal that needs no deadline, or the scenario must have deadline_s")
+    world = channel or RicianFading(), arrivals or ExponentialArrivals()
+    own_job = Job(scenario, scheme.policy, 0, tuning.frames, QueueAndPower(), *world)
+    check_extras([own_job])
+    trials = _Trials(own_job, tuning, progress)
     with Execution(workers) as execution:
         tried = _search(trials, execution)
         own = (scenario.v, scenario.nu)
@@ -284,8 +297,5 @@ def tune(
 
 
 def _setting(v: float, nu: float, found: Sequence[Findings], allowed_w: float) -> Setting:
-    measures: dict[str, Any] = {
-        name: estimate(_numbers_of(found, name))
-        for name in ("data_queue_mbit", "delay_p95_frames", "power_w", "power_max_device_w")
-    }
+    measures: dict[str, Any] = {name: estimate(_numbers_of(found, name)) for name in Setting._fields[2:-1]}
     return Setting(v, nu, **measures, keeps_budget=measures["power_w"].mean <= allowed_w)

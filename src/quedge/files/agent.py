@@ -102,7 +102,7 @@ def training_config(
 
 _FORMAT, _VERSION, _UNNAMED = "quedge-agent", 2, 1
 """Files of version 1 are read, too: `converted` says how."""
-_LATER_KEYS = {"queue_exponent": Scenario().queue_exponent}
+_LATER_KEYS = {"queue_exponent": Scenario().queue_exponent, "deadline_s": None}
 """Keys that older files do not know, with the values that mean what was done without them."""
 _PARTS = ("format", "version", "course", "weights", "moments", "replay", "standing", "queues")
 _Layout = dict[str, tuple[tuple[int, ...], Any]]

@@ -93,7 +93,7 @@ class Scenario:
     Every key takes the unit that its name ends in. Keys marked *per device* take a scalar for all devices or
     a sequence of length `devices`. Vary a scenario with `dataclasses.replace`. Where a suite is named, the PQC module's
     constants follow from it (docs/pqc.md): `per_device` gives them. What makes the simulated channel correlated or
-    imperfect (docs/channels.md) is off by default.
+    imperfect (docs/channels.md) is off by default, and so is the deadline, by which runs are measured.
 
     Raises:
         ValueError: a value of the wrong type, length or range; the message names the key, the value and what
@@ -128,6 +128,9 @@ class Scenario:
     )
     power_budget_w: PerDevice = _key(0.08, "control", "budget γ of the mean power", "W", 1e-12, 1e6, True)
     arrival_rate_mbps: PerDevice = _key(3.0, "traffic", "mean arrival rate λ", "Mbit/s", 0.0, 1e9, True)
+    deadline_s: PerDevice | None = _key(
+        None, "traffic", "time after which a bit is late; without it, none is", "s", 0.0, 1e9, True, example=5.0
+    )
     cycles_per_bit: PerDevice = _key(100.0, "computing", "cycles φ to process a bit", "cycles/bit", 1e-3, 1e9, True)
     energy_coefficient: PerDevice = _key(
         1e-26, "computing", "energy coefficient κ of the CPU", "J·s²/cycle³", 1e-40, 1e-10, True

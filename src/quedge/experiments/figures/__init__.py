@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from quedge.experiments.figures.delays import draw_delays
 from quedge.experiments.figures.pareto_front import draw_pareto_front
 from quedge.experiments.figures.runs import Runs, draw_runs
 from quedge.experiments.figures.sweep import draw_ranking, draw_sweep, draw_sweeps_beside
@@ -39,4 +40,4 @@ def save_figure(drawn: Any, file: Any, kind: str) -> None:
     drawn.savefig(file, format=kind, dpi=150, metadata={"Software": None} if kind == "png" else {"CreationDate": None})
 
 
-__all__ = ["Runs", "draw_runs"]
+__all__ = ["Runs", "draw_delays", "draw_runs"]

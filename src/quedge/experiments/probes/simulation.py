@@ -73,7 +73,8 @@ class Simulation:
 class QueueAndPower:
     """Queue, delay and power of one run; without the optimum it takes a fraction of the time of `Simulation`.
 
-    It finds `data_queue_mbit`, `delay_p95_frames`, `power_w` and `power_max_device_w`, as `Summary` has them.
+    It finds `data_queue_mbit`, `delay_p95_frames`, `deadline_violation_ratio`, `power_w` and `power_max_device_w`, as
+    `Summary` has them.
 
     Attributes:
         warmup: share of the frames at the start that means leave out.
