@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -52,6 +53,7 @@ class Measure(NamedTuple):
         better: `LOWER` or `HIGHER`, where one is better than the other.
         quartiles: whether it is a time, shown as the median over the seeds with its quartiles: `..._p25` and `..._p75`
             where the probe finds them in each run, else those over the seeds.
+        least: the smallest value that means anything; tables have a dash below it.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Measure(NamedTuple):
     digits: int = 2
     better: str | None = None
     quartiles: bool = False
+    least: float = -math.inf
 
 
 @dataclass(frozen=True)
@@ -187,10 +190,11 @@ MEAN_DELAY = Measure("delay_frames", "mean delay (frames)", "queue", better=LOWE
 DELAY_P95 = Measure("delay_p95_frames", "delay, 95 % (frames)", "queue", digits=1, better=LOWER)
 LATE_RATIO = Measure("deadline_violation_ratio", "share of late bits", "close", digits=4, better=LOWER)
 OBJECTIVE_RATIO = Measure(
-    "objective_ratio", "objective over its optimum", "close", heading="of the optimum", digits=4, better=HIGHER
-)
+    "objective_ratio", "objective over its optimum", "close", heading="of the optimum", digits=4, better=HIGHER,
+    least=0.0,
+)  # fmt: skip
 DELIVERED_RATIO = Measure(
-    "delivered_ratio", "delivered over the optimum", "close", heading="delivered", digits=4, better=HIGHER
+    "delivered_ratio", "delivered over the optimum", "close", heading="delivered", digits=4, better=HIGHER, least=0.0
 )
 OUTAGE_RATIO = Measure("outage_ratio", "outage ratio", "close", digits=3, better=LOWER)
 

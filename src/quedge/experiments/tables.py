@@ -89,8 +89,8 @@ def markdown_of(table: Table, rows: Sequence[Row], notes: Sequence[str] = ()) ->
 
 
 def number_text(column: Measure, row: Row | None) -> str:
-    """A number with its interval; a dash where there is none."""
-    if row is None:
+    """A number with its interval; a dash where there is none, or one that means nothing."""
+    if row is None or row.value < column.least:
         return "-"
     text, low, high = (f"{number:,.{column.digits}f}" for number in (row.value, row.low, row.high))
     if math.isnan(row.high):
