@@ -8,13 +8,13 @@ import pytest
 
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import AllLocal, BestSingle
-from quedge.simulation.measures import (
+from quedge.simulation.delays import (
     deadline_violation_ratio,
     delay_distribution,
     delay_histogram,
     delay_percentile,
-    summarise,
 )
+from quedge.simulation.measures import summarise
 from quedge.simulation.run import simulate
 
 

@@ -41,7 +41,7 @@ ALL_OFFLOAD = Scheme("all-offload", AllOffload())
 RANDOM = Scheme("random", Random())
 
 SCHEMES = (
-    EXACT, AUTO, EQUIVARIANT, LYDROO_NOMA, LYDROO_SCA, LYDROO_TDMA, LYDROO_PUBLIC,
+    EXACT, EQUIVARIANT, AUTO, LYDROO_NOMA, LYDROO_SCA, LYDROO_TDMA, LYDROO_PUBLIC,
     BEST_PAIR, BEST_SINGLE, ALL_LOCAL, ALL_OFFLOAD, RANDOM,
 )  # fmt: skip
 """Every scheme that has a name."""

@@ -10,7 +10,8 @@ import numpy as np
 
 from quedge.experiments.figures.style import Legend, mark_level_on_x, new_figure, scale_key, style_axes, styles_of
 from quedge.experiments.presentation import Level
-from quedge.simulation.measures import delay_distribution, first_settled_frame
+from quedge.simulation.delays import delay_distribution
+from quedge.simulation.measures import first_settled_frame
 from quedge.simulation.trace import Trace
 
 _RAREST = 1e-4  # share of the bits down to which the tail is drawn
