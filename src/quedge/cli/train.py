@@ -97,7 +97,8 @@ def train_agent(
     if as_json:
         print(json.dumps({**summary_object(policy, summary), "first_frame": first}, allow_nan=False))
         return
-    print_comparison({"default" if scenario is None else scenario.stem: {policy: summary}}, _WARMUP, first)
+    summaries = {"default" if scenario is None else scenario.stem: {policy: summary}}
+    print_comparison(summaries, _WARMUP, first, given.deadline_s is not None)
     print(f"Written to {out}.")
 
 

@@ -129,7 +129,7 @@ def _print(tuned: Tuned, tuning: Tuning, policy: str) -> None:
             name, f"{setting.v:.4g}", f"{setting.nu:.4g}", _text(setting.data_queue_mbit, 2),
             _text(setting.delay_p95_frames, 1), *late, _text(setting.power_w, 4), _text(setting.power_max_device_w, 4),
         )  # fmt: skip
-    console = output_console(piped_width=110)
+    console = output_console(piped_width=132 if has_deadline else 110)
     console.print(table)
     print_note(
         console,
