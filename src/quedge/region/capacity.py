@@ -1,0 +1,161 @@
+"""The largest load that any policy can carry within its power budgets, bounded from above and reached from below."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quedge.errors import not_allowed
+from quedge.model.cell import cell_of
+from quedge.model.kernels import Floats
+from quedge.model.scenario import Scenario
+from quedge.region.bundle import Dual, check_solvers
+from quedge.region.sampling import draw_samples
+from quedge.region.two_sided import Estimated, Progress, Region
+from quedge.simulation.processes import ChannelProcess
+
+_ENERGY_SHARES = np.geomspace(1e-3, 10.0, 9)  # of a budget in the whole worth, with which the search begins
+_BINDING = 1e-3  # share of a device in the whole worth from which on its rate or budget is said to bind
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """The largest load that any policy can carry with stable queues within the power budgets.
+
+    Attributes:
+        upper: no policy carries more than this multiple of the direction's rates, even if it knows the future.
+        lower: a randomised stationary policy carries this multiple, on the frames on which `upper` was evaluated.
+        difference: upper − lower.
+        mean_rate_mbps: mean over the devices of the direction's rates (Mbit/s): a multiple of them is this many times it.
+        rate_price: q, what the multiple loses by a Mbit/s that a device must carry beside; shape (devices,), like all
+            that follow.
+        power_price: y, what the multiple gains by a Watt more in a device's budget.
+        rate_binds: whether a device's rate limits the load.
+        power_binds: whether a device's budget does.
+        cuts: number of prices at which a sample was solved.
+        frames: number of frames on which the bounds were evaluated.
+    """
+
+    upper: Estimated
+    lower: Estimated
+    difference: Estimated
+    mean_rate_mbps: float
+    rate_price: Floats
+    power_price: Floats
+    rate_binds: NDArray[np.bool_]
+    power_binds: NDArray[np.bool_]
+    cuts: int
+    frames: int
+
+    @property
+    def gap(self) -> float:
+        """Difference of the bounds over the upper one."""
+        return self.difference.value / self.upper.value if self.upper.value > 0.0 else 0.0
+
+
+def capacity(
+    scenario: Scenario,
+    *,
+    channel: ChannelProcess | None = None,
+    direction: Sequence[float] | None = None,
+    access: str = "noma",
+    tolerance: float = 1e-3,
+    samples: int | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Capacity:
+    """Bound the largest load that any policy can carry, from both sides.
+
+    The load grows in a direction: that of the scenario's arrival rates, unless other rates λ are given. For all prices
+    q ≥ 0 of data with Σ q λ = 1, and y ≥ 0 of energy, no policy keeps its queues stable within the budgets γ above
+
+        E[ max over x, p, f of  Σ q r − y e ] + Σ y γ
+
+    times λ; the maximum is problem (17) without limits from the queues. Prices that make this small are found on a sample
+    of channels, and judged on a fresh one; the solutions at several prices, mixed, are the policy of the lower bound.
+
+    Channel estimates and cancellation count as perfect: the bounds are those of policies that know the truth.
+
+    Args:
+        scenario: the cell.
+        channel: where channel gains come from; by default the stationary distribution of the scenario's fading. Of a
+            recording all frames count, alike, and the bounds hold for it exactly.
+        direction: rates λ (Mbit/s), one a device, not negative, of which one is positive.
+        access: how devices share the uplink: "noma", "tdma", or "none" for local computing only.
+        tolerance: relative distance of the bounds on a sample at which to stop, from 1e-6 to below 1.
+        samples: number of fresh frames, at least 2; by default 200,000 over the devices, within 2,000 and 20,000.
+        seed: of what is drawn, at least 0.
+        progress: called with the sample, the number of cuts, and the bounds so far.
+
+    Raises:
+        ValueError: a bad argument; the message names it.
+        MissingExtraError: SciPy or Clarabel is not installed.
+
+    Source: docs/capacity.md; M. J. Neely, Stochastic Network Optimization, 2010, Section 4.1, for the region.
+    """
+    check_solvers()
+    load = checked_direction(scenario, direction)
+    drawn = draw_samples(scenario, channel, samples, seed)
+    region = Region(cell_of(scenario), drawn, access, checked_tolerance(tolerance), progress)
+    budget = scenario.per_device("power_budget_w")
+    dual, start = load_dual(load, budget)
+    bounds = region.judge(dual, region.search(dual, start), start[:1])
+    rate_price, power_price = bounds.prices.reshape(2, -1)
+    return Capacity(
+        bounds.upper,
+        bounds.lower,
+        bounds.difference,
+        float(load.mean()),
+        rate_price,
+        power_price,
+        rate_price * load > _BINDING,
+        power_price * budget > _BINDING * bounds.upper.value,
+        bounds.cuts,
+        drawn.fresh.shape[0],
+    )
+
+
+def load_dual(load: Floats, budget_w: Floats) -> tuple[Dual, list[Floats]]:
+    """The dual of the largest multiple of a load, and prices with which the search begins.
+
+    The first prices make every device rest. With what rests, and what does not, some mixture keeps any budget.
+
+    Args:
+        load: rates (Mbit/s), shape (devices,).
+        budget_w: power budgets (W), shape (devices,).
+    """
+    n = load.size
+    dual = Dual(np.append(np.zeros(n), budget_w), np.append(load, np.zeros(n)))
+    rest = np.append(np.zeros(n), np.ones(n))
+    return dual, [rest, *(dual.projected(np.append(np.ones(n) / load.sum(), k / n / budget_w)) for k in _ENERGY_SHARES)]
+
+
+def checked_direction(scenario: Scenario, direction: Sequence[float] | None) -> Floats:
+    """The rates in whose direction a load grows, shape (devices,).
+
+    Raises:
+        ValueError: a wrong length, a negative rate, or none that is positive.
+    """
+    if direction is None:
+        rates, name = scenario.per_device("arrival_rate_mbps"), "arrival_rate_mbps"
+    else:
+        rates, name = np.asarray(direction, dtype=np.float64), "direction"
+    if rates.shape != (scenario.devices,):
+        raise not_allowed(name, direction, f"a list of {scenario.devices} rates, one a device")
+    if not (np.isfinite(rates).all() and (rates >= 0.0).all() and rates.any()):
+        raise not_allowed(name, rates.tolist(), "finite, not negative, and positive for one device at least")
+    return rates
+
+
+def checked_tolerance(tolerance: float) -> float:
+    """A tolerance in its range.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not 1e-6 <= tolerance < 1.0:
+        raise not_allowed("tolerance", tolerance, "at least 1e-6 and below 1")
+    return tolerance

@@ -1,0 +1,69 @@
+"""The channels on which the region is bounded: a sample to find prices on, a fresh one to judge them on, or a recording."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quedge.model.scenario import Scenario
+from quedge.simulation.processes import ChannelProcess, Recorded, RicianFading
+from quedge.simulation.world import check_integer
+
+_STREAMS = (5, 6)  # of the seed: for the first and for the fresh sample; a run's own are others
+_GAINS = 200_000  # of the fresh sample, over all devices, where its size is not given; but ...
+_LEAST_FRAMES, _MOST_FRAMES = 2_000, 20_000  # ... at least and at most so many frames
+_FIRST_SHARE = 0.1  # size of the first sample over that of the fresh one
+_SMALLEST_FIRST = 500  # frames of the first sample
+
+
+class Samples(NamedTuple):
+    """Channel gains (W/W), shape (frames, devices).
+
+    Attributes:
+        first: on which prices are found.
+        fresh: on which they are judged; of a recording, `first` itself.
+    """
+
+    first: NDArray[np.float64]
+    fresh: NDArray[np.float64]
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether the bounds hold for these frames, rather than for the distribution from which they are drawn."""
+        return self.first is self.fresh
+
+
+def draw_samples(scenario: Scenario, channel: ChannelProcess | None, frames: int | None, seed: int) -> Samples:
+    """The channels of a scenario.
+
+    Fading and shadowing that are correlated over time have the same stationary distribution without their correlation;
+    that is what is drawn by default. A process of a user's own is run as it is: its frames count as independent.
+
+    Args:
+        scenario: the cell.
+        channel: where channel gains come from; Rician fading by default.
+        frames: size of the fresh sample, at least 2; by default 200,000 over the devices, within 2,000 and 20,000. Of a
+            recording it must be None: all its frames count.
+        seed: at least 0.
+
+    Raises:
+        ValueError: naming the argument.
+    """
+    check_integer("seed", seed, 0)
+    if isinstance(channel, Recorded):
+        if frames is not None:
+            raise ValueError(f"samples: {frames} is not allowed with a recording, of which all frames count")
+        gain = channel.sample(scenario, channel.values.shape[0], np.random.default_rng(seed))
+        return Samples(gain, gain)
+    if frames is None:
+        frames = min(max(_GAINS // scenario.devices, _LEAST_FRAMES), _MOST_FRAMES)
+    check_integer("samples", frames, 2)
+    if channel is None:
+        channel = RicianFading()
+        scenario = dataclasses.replace(scenario, doppler_hz=None, shadowing_decorrelation_s=0.0)
+    sizes = max(round(_FIRST_SHARE * frames), min(_SMALLEST_FIRST, frames)), frames
+    streams = (np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(key,))) for key in _STREAMS)
+    return Samples(*(channel.sample(scenario, size, rng) for size, rng in zip(sizes, streams, strict=True)))

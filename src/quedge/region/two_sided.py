@@ -1,0 +1,121 @@
+"""Bounds from both sides, with confidence: prices are found on one sample of channels and judged on a fresh one.
+
+At prices that do not depend on the fresh sample, the mean of F over it is an unbiased estimate of an upper bound. The
+mixture of policies that is best on the fresh sample reaches at most the least mean of F there, and that is at most the
+bound itself in expectation, since the least of means is on average no larger than the mean at the best prices. So the two
+enclose the truth in expectation, and intervals say how far chance moves them.
+
+Source: W.-K. Mak, D. P. Morton, R. K. Wood, Monte Carlo bounding techniques for determining solution quality in stochastic
+programs, Operations Research Letters 24, 1999; A. Shapiro, Asymptotic analysis of stochastic programs, Annals of Operations
+Research 30, 1991, for the deviation of the least mean.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from quedge.model.cell import Cell
+from quedge.model.kernels import Floats
+from quedge.region.bundle import Dual, Minimum, minimise
+from quedge.region.sampling import Samples
+from quedge.region.support import Support
+
+_FRAME_TOLERANCE = 0.2  # of a frame's solution, over the whole tolerance
+_MAX_CUTS = 500
+_MORE_CUTS = 40  # on the fresh sample
+_Z95 = 1.959964
+
+Progress = Callable[[str, int, float, float], None]
+"""Is told on which sample the search works, the number of cuts, and the bounds of F there."""
+
+
+class Estimated(NamedTuple):
+    """A value, and half of its 95 % confidence interval, which is 0 for a recording."""
+
+    value: float
+    ci95: float
+
+
+class Bounds(NamedTuple):
+    """The least F from both sides.
+
+    Attributes:
+        upper: F at `prices`.
+        lower: what mixing policies reaches.
+        difference: upper − lower, on the same frames.
+        prices: q, then y, shape (2 devices,).
+        cuts: number of prices that were tried.
+    """
+
+    upper: Estimated
+    lower: Estimated
+    difference: Estimated
+    prices: Floats
+    cuts: int
+
+
+class Region:
+    """The region of a cell on both samples, with the cuts that are known of it."""
+
+    def __init__(
+        self, cell: Cell, samples: Samples, access: str, tolerance: float, progress: Progress | None = None
+    ) -> None:
+        """Begin without cuts.
+
+        Args:
+            cell: constants of the cell.
+            samples: the channels.
+            access: as in `Support`.
+            tolerance: relative distance of the bounds at which to stop, on each sample.
+            progress: is told how far the search is.
+        """
+        self._samples, self._tolerance, self._progress = samples, tolerance, progress
+        frame_tolerance = _FRAME_TOLERANCE * tolerance
+        self._first = Support(cell, samples.first, access, frame_tolerance)
+        self._fresh = Support(cell, samples.fresh, access, frame_tolerance)
+
+    def search(self, dual: Dual, start: Sequence[Floats]) -> Minimum:
+        """Minimise F on the first sample."""
+        return minimise(self._first, dual, start, self._tolerance, _MAX_CUTS, self._told("sample"))
+
+    def judge(self, dual: Dual, found: Minimum, kept: Sequence[Floats]) -> Bounds:
+        """Evaluate what was found on the fresh sample, and sharpen the mixture of policies there.
+
+        Args:
+            dual: gives F.
+            found: on the first sample.
+            kept: prices whose policies take part in any case.
+        """
+        if self._samples.is_recording:
+            upper, judged = dual.value(found.best), found
+            best = found.best
+        else:
+            start = [found.best.prices, *kept, *(cut.prices for cut in found.active if cut is not found.best)]
+            judged = minimise(
+                self._fresh, dual, start, self._tolerance, len(start) + _MORE_CUTS, self._told("fresh sample")
+            )
+            best = judged.cuts[0]
+            upper = dual.value(best)
+        lower = judged.mixture.value
+        return Bounds(
+            Estimated(upper, self._ci95(best.bound)),
+            Estimated(lower, self._ci95(judged.best.bound)),
+            Estimated(upper - lower, self._ci95(best.bound - judged.best.bound)),
+            best.prices,
+            len(found.cuts) + (0 if judged is found else len(judged.cuts)),
+        )
+
+    def _ci95(self, values: Floats) -> float:
+        if self._samples.is_recording:
+            return 0.0
+        return float(_Z95 * values.std(ddof=1) / math.sqrt(values.size))
+
+    def _told(self, where: str) -> Callable[[int, float, float], None] | None:
+        progress = self._progress
+        if progress is None:
+            return None
+        return lambda cuts, lower, upper: progress(where, cuts, lower, upper)
