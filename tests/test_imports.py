@@ -24,6 +24,7 @@ FLOORS = {
     "simulation": 5,
     "controller": 5,
     "files": 6,
+    "region": 6,
     "environment": 7,
     "service": 7,
     "experiments": 8,
@@ -38,7 +39,7 @@ HEAVY = {
         "files/traces.py",
         "simulation/recordings/rows.py",
     ),
-    "scipy": ("simulation/recordings/matrices.py",),
+    "scipy": ("simulation/recordings/matrices.py", "region/bundle.py"),
     "ray": ("experiments/engine/ray_cluster.py",),
     "optuna": ("experiments/tuning.py",),
     "cryptography": ("pqc/uplink/by_cryptography.py", "service/tls/"),
@@ -56,7 +57,7 @@ HEAVY = {
     "gymnasium": ("environment/",),
     "stable_baselines3": ("experiments/model_free/training.py",),
     "cvxpy": ("allocation/sca/cvxpy.py",),
-    "clarabel": (),
+    "clarabel": ("region/bundle.py",),
 }
 """Where a heavy library may be imported; a folder ends in a slash."""
 

@@ -28,6 +28,9 @@ from quedge.policy.lydroo import (
 )
 from quedge.policy.lydroo.features import device_features
 from quedge.policy.policy import Learner, Policy
+from quedge.region.boundary import capacity_boundary
+from quedge.region.capacity import capacity
+from quedge.region.least_power import least_power
 from quedge.simulation.processes import (
     ArrivalProcess,
     ChannelProcess,
@@ -82,8 +85,11 @@ __all__ = [
     "Tdma",
     "Trace",
     "TrainedLydroo",
+    "capacity",
+    "capacity_boundary",
     "decide",
     "device_features",
+    "least_power",
     "simulate",
 ]
 

@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from quedge import __version__
+from quedge.cli.capacity import capacity_of_scenario
 from quedge.cli.decide import decide
 from quedge.cli.demo import demo
 from quedge.cli.emulate import emulate_devices
@@ -62,6 +63,7 @@ app.command()(init)
 app.command("train")(train_agent)
 app.command("export")(export_agent)
 app.command()(demo)
+app.command("capacity")(capacity_of_scenario)
 app.command("reproduce")(reproduce_paper)
 app.command()(sweep)
 app.command()(report)

@@ -4,11 +4,11 @@ With S the support function of the region (`region.support`), load and power pro
 
     minimise F(z) = S(z) + l · z    over z = (q, y) ≥ 0 with n · z = 1.
 
-Each evaluation of S gives a cut, S(z') ≥ (r, −e) · z' for all z', which is at the same time what a policy brings: the one
-that decides every frame at the prices z. The least value of the cuts' maximum is a linear program. Its dual's weights mix
-those policies into one that reaches that value, so the value is a lower bound of F and is reached; F at any prices is the
-upper one. The next prices are the nearest to the best ones at which the cuts fall half of the way down to their least
-value: a quadratic program.
+Each evaluation of S gives a cut, S(z') ≥ (r, −e) · z' for all z', which is at the same time what a policy brings: the
+one that decides every frame at the prices z. The least value of the cuts' maximum is a linear program. Its dual's
+weights mix those policies into one that reaches that value, so the value is a lower bound of F and is reached; F at
+any prices is the upper one. The next prices are the nearest to the best ones at which the cuts fall half of the way
+down to their least value: a quadratic program.
 
 Source: C. Lemaréchal, A. Nemirovskii, Y. Nesterov, New variants of bundle methods, Mathematical Programming 69, 1995.
 """
@@ -52,6 +52,15 @@ class Dual(NamedTuple):
     def value(self, cut: Cut) -> float:
         """F at the prices of a cut, from above."""
         return float(cut.bound.mean() + self.offset @ cut.prices)
+
+    def allowed(self, cuts: Sequence[Cut]) -> list[Cut]:
+        """Those cuts whose prices are allowed, in some unit, in that unit: S(c z) = c S(z)."""
+        found = []
+        for cut in cuts:
+            unit, energy = self.normal @ cut.prices, cut.prices[cut.prices.size // 2 :]
+            if unit > 0.0 and not (self.one_energy_price and (energy != energy[0]).any()):
+                found.append(Cut(cut.prices / unit, cut.rate_mbps, cut.power_w, cut.bound / unit))
+        return found
 
     def equalities(self) -> tuple[Floats, Floats]:
         """The matrix and the right side of the equations that prices obey."""
@@ -114,6 +123,7 @@ def minimise(
     start: Sequence[Floats],
     tolerance: float,
     max_cuts: int,
+    known: Sequence[Cut] = (),
     progress: Callable[[int, float, float], None] | None = None,
 ) -> Minimum:
     """Minimise F until its bounds are close.
@@ -121,22 +131,22 @@ def minimise(
     Args:
         support: gives the cuts.
         dual: gives F.
-        start: prices that are tried first; of those that are allowed, the best one is where the search begins.
+        start: prices that are tried first.
         tolerance: relative distance of the bounds at which to stop.
-        max_cuts: stop after so many cuts in any case.
+        max_cuts: stop after so many new cuts in any case.
+        known: cuts of the same sample, from searches before.
         progress: called with the number of cuts, and F's bounds.
     """
-    cuts = [support(prices) for prices in start]
-    allowed = [cut for cut in cuts if abs(dual.normal @ cut.prices - 1.0) < 1e-9]
-    best = min(allowed, key=dual.value)
+    cuts = [*known, *(support(prices) for prices in start)]
+    best = min(dual.allowed(cuts), key=dual.value)
     scale = _scale_of(best.prices)
     while True:
         mixture = mix(dual, cuts)
         highest = dual.value(best)
         if progress is not None:
-            progress(len(cuts), mixture.value, highest)
+            progress(len(cuts) - len(known), mixture.value, highest)
         gap = highest - mixture.value
-        if gap <= tolerance * abs(highest) or len(cuts) >= max_cuts:
+        if gap <= tolerance * abs(highest) or len(cuts) - len(known) >= max_cuts:
             return Minimum(best, mixture, cuts)
         prices = _nearest(dual, cuts, mixture.value + _LEVEL * gap, best.prices, scale)
         cuts.append(support(dual.projected(mixture.prices if prices is None else prices)))
@@ -175,7 +185,7 @@ def mix(dual: Dual, cuts: Sequence[Cut]) -> Mixture:
         bounds=[(0.0, None)] * size + [(None, None)],
         method="highs",
     )
-    if solved.x is None:
+    if solved.x is None or solved.fun is None:
         raise ArithmeticError(solved.message)
     weights = np.maximum(-solved.ineqlin.marginals, 0.0)
     return Mixture(float(solved.fun), weights / weights.sum(), solved.x[:size])

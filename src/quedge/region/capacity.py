@@ -29,9 +29,8 @@ class Capacity:
         upper: no policy carries more than this multiple of the direction's rates, even if it knows the future.
         lower: a randomised stationary policy carries this multiple, on the frames on which `upper` was evaluated.
         difference: upper − lower.
-        mean_rate_mbps: mean over the devices of the direction's rates (Mbit/s): a multiple of them is this many times it.
-        rate_price: q, what the multiple loses by a Mbit/s that a device must carry beside; shape (devices,), like all
-            that follow.
+        direction_mbps: the direction's rates λ (Mbit/s); shape (devices,), like all that follow up to `power_binds`.
+        rate_price: q, what the multiple loses by a Mbit/s that a device must carry beside.
         power_price: y, what the multiple gains by a Watt more in a device's budget.
         rate_binds: whether a device's rate limits the load.
         power_binds: whether a device's budget does.
@@ -42,13 +41,18 @@ class Capacity:
     upper: Estimated
     lower: Estimated
     difference: Estimated
-    mean_rate_mbps: float
+    direction_mbps: Floats
     rate_price: Floats
     power_price: Floats
     rate_binds: NDArray[np.bool_]
     power_binds: NDArray[np.bool_]
     cuts: int
     frames: int
+
+    @property
+    def mean_rate_mbps(self) -> float:
+        """Mean over the devices of the direction's rates (Mbit/s): the load at a multiple is this times it."""
+        return float(self.direction_mbps.mean())
 
     @property
     def gap(self) -> float:
@@ -74,8 +78,8 @@ def capacity(
 
         E[ max over x, p, f of  Σ q r − y e ] + Σ y γ
 
-    times λ; the maximum is problem (17) without limits from the queues. Prices that make this small are found on a sample
-    of channels, and judged on a fresh one; the solutions at several prices, mixed, are the policy of the lower bound.
+    times λ; the maximum is problem (17) without limits from the queues. Prices that make this small are found on a
+    sample of channels, and judged on a fresh one; the solutions at several prices, mixed, are the lower bound's policy.
 
     Channel estimates and cancellation count as perfect: the bounds are those of policies that know the truth.
 
@@ -86,7 +90,7 @@ def capacity(
         direction: rates λ (Mbit/s), one a device, not negative, of which one is positive.
         access: how devices share the uplink: "noma", "tdma", or "none" for local computing only.
         tolerance: relative distance of the bounds on a sample at which to stop, from 1e-6 to below 1.
-        samples: number of fresh frames, at least 2; by default 200,000 over the devices, within 2,000 and 20,000.
+        samples: number of fresh frames, at least 2; by default 200,000 over the devices, within 4,000 and 20,000.
         seed: of what is drawn, at least 0.
         progress: called with the sample, the number of cuts, and the bounds so far.
 
@@ -108,13 +112,13 @@ def capacity(
         bounds.upper,
         bounds.lower,
         bounds.difference,
-        float(load.mean()),
+        load,
         rate_price,
         power_price,
         rate_price * load > _BINDING,
         power_price * budget > _BINDING * bounds.upper.value,
         bounds.cuts,
-        drawn.fresh.shape[0],
+        region.frames,
     )
 
 
@@ -131,6 +135,22 @@ def load_dual(load: Floats, budget_w: Floats) -> tuple[Dual, list[Floats]]:
     dual = Dual(np.append(np.zeros(n), budget_w), np.append(load, np.zeros(n)))
     rest = np.append(np.zeros(n), np.ones(n))
     return dual, [rest, *(dual.projected(np.append(np.ones(n) / load.sum(), k / n / budget_w)) for k in _ENERGY_SHARES)]
+
+
+def carrying_prices(region: Region, load: Floats, budget_w: Floats) -> list[Floats]:
+    """Prices whose policies, mixed, carry more than a load within budgets; arguments as in `load_dual`.
+
+    Raises:
+        ValueError: no policy does.
+    """
+    dual, start = load_dual(load, budget_w)
+    found = region.search(dual, start)
+    if found.mixture.value <= 1.0:
+        most = dual.value(found.best) * load.mean()
+        raise not_allowed(
+            "arrival_rate_mbps", float(load.mean()), f"below {most:.4g} Mbit/s in the mean: no policy carries more"
+        )
+    return [cut.prices for cut in found.active]
 
 
 def checked_direction(scenario: Scenario, direction: Sequence[float] | None) -> Floats:

@@ -1,4 +1,4 @@
-"""The channels on which the region is bounded: a sample to find prices on, a fresh one to judge them on, or a recording."""
+"""The channels on which the region is bounded: a sample to find prices on, and a fresh one to judge them on."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from quedge.simulation.world import check_integer
 
 _STREAMS = (5, 6)  # of the seed: for the first and for the fresh sample; a run's own are others
 _GAINS = 200_000  # of the fresh sample, over all devices, where its size is not given; but ...
-_LEAST_FRAMES, _MOST_FRAMES = 2_000, 20_000  # ... at least and at most so many frames
+_LEAST_FRAMES, _MOST_FRAMES = 4_000, 20_000  # ... at least and at most so many frames
 _FIRST_SHARE = 0.1  # size of the first sample over that of the fresh one
-_SMALLEST_FIRST = 500  # frames of the first sample
+_SMALLEST_FIRST = 1_000  # frames of the first sample
 
 
 class Samples(NamedTuple):
@@ -45,7 +45,7 @@ def draw_samples(scenario: Scenario, channel: ChannelProcess | None, frames: int
     Args:
         scenario: the cell.
         channel: where channel gains come from; Rician fading by default.
-        frames: size of the fresh sample, at least 2; by default 200,000 over the devices, within 2,000 and 20,000. Of a
+        frames: size of the fresh sample, at least 2; by default 200,000 over the devices, within 4,000 and 20,000. Of a
             recording it must be None: all its frames count.
         seed: at least 0.
 

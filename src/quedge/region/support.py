@@ -5,7 +5,8 @@ support function at prices q of data and y of energy is the mean over the channe
 
     max over x, p, f of  Σ q_i r_i − y_i e_i,
 
-problem (17) with a = q, b = y and no limit from a queue. It is bounded from above and reached from below, frame by frame.
+problem (17) with a = q, b = y and no limit from a queue. It is bounded from above and reached from below, frame by
+frame.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The best decision of a frame by time division, with an upper bound, where no queue limits what is sent.
 
-Without a limit, what an offloader gains is linear in its share of the frame: the whole frame belongs to the one device
-that gains most, and the bound is exact. Only where a device's PQC module keeps up with less than the channel carries do
-several share a frame. Then the frame's time has a price μ, and by weak duality no decision is worth more than
+Without a limit, what an offloader gains is linear in its share of the frame: the whole frame belongs to the one
+device that gains most, and the bound is exact. Only where a device's PQC module keeps up with less than the channel
+carries do several share a frame. Then the frame's time has a price μ, and by weak duality no decision is worth more
+than
 
     μ + Σ max(L_i, what device i gains by offloading and paying μ for its time),      for every μ ≥ 0.
 """

@@ -1,13 +1,13 @@
 """Bounds from both sides, with confidence: prices are found on one sample of channels and judged on a fresh one.
 
 At prices that do not depend on the fresh sample, the mean of F over it is an unbiased estimate of an upper bound. The
-mixture of policies that is best on the fresh sample reaches at most the least mean of F there, and that is at most the
-bound itself in expectation, since the least of means is on average no larger than the mean at the best prices. So the two
-enclose the truth in expectation, and intervals say how far chance moves them.
+mixture of policies that is best on the fresh sample reaches at most the least mean of F there, and that is at most
+the bound itself in expectation, since the least of means is on average no larger than the mean at the best prices. So
+the two enclose the truth in expectation, and intervals say how far chance moves them.
 
-Source: W.-K. Mak, D. P. Morton, R. K. Wood, Monte Carlo bounding techniques for determining solution quality in stochastic
-programs, Operations Research Letters 24, 1999; A. Shapiro, Asymptotic analysis of stochastic programs, Annals of Operations
-Research 30, 1991, for the deviation of the least mean.
+Source: W.-K. Mak, D. P. Morton, R. K. Wood, Monte Carlo bounding techniques for determining solution quality in
+stochastic programs, Operations Research Letters 24, 1999; A. Shapiro, Asymptotic analysis of stochastic programs,
+Annals of Operations Research 30, 1991, for the deviation of the least mean.
 """
 
 from __future__ import annotations
@@ -16,13 +16,11 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from quedge.model.cell import Cell
 from quedge.model.kernels import Floats
 from quedge.region.bundle import Dual, Minimum, minimise
 from quedge.region.sampling import Samples
-from quedge.region.support import Support
+from quedge.region.support import Cut, Support
 
 _FRAME_TOLERANCE = 0.2  # of a frame's solution, over the whole tolerance
 _MAX_CUTS = 500
@@ -73,14 +71,28 @@ class Region:
             tolerance: relative distance of the bounds at which to stop, on each sample.
             progress: is told how far the search is.
         """
+        if access == "none":  # the channel does not matter
+            first = samples.first[:1]
+            samples = Samples(first, first)
         self._samples, self._tolerance, self._progress = samples, tolerance, progress
         frame_tolerance = _FRAME_TOLERANCE * tolerance
         self._first = Support(cell, samples.first, access, frame_tolerance)
         self._fresh = Support(cell, samples.fresh, access, frame_tolerance)
+        self._first_cuts: Sequence[Cut] = ()
+        self._fresh_cuts: Sequence[Cut] = ()
+
+    @property
+    def frames(self) -> int:
+        """Number of frames on which bounds are evaluated."""
+        return int(self._samples.fresh.shape[0])
 
     def search(self, dual: Dual, start: Sequence[Floats]) -> Minimum:
-        """Minimise F on the first sample."""
-        return minimise(self._first, dual, start, self._tolerance, _MAX_CUTS, self._told("sample"))
+        """Minimise F on the first sample; `start` is tried first, beside all cuts of the searches before."""
+        found = minimise(
+            self._first, dual, start, self._tolerance, _MAX_CUTS, self._first_cuts, self._told("first sample")
+        )
+        self._first_cuts = found.cuts
+        return found
 
     def judge(self, dual: Dual, found: Minimum, kept: Sequence[Floats]) -> Bounds:
         """Evaluate what was found on the fresh sample, and sharpen the mixture of policies there.
@@ -91,22 +103,24 @@ class Region:
             kept: prices whose policies take part in any case.
         """
         if self._samples.is_recording:
-            upper, judged = dual.value(found.best), found
-            best = found.best
+            best, judged = found.best, found
         else:
-            start = [found.best.prices, *kept, *(cut.prices for cut in found.active if cut is not found.best)]
+            best = self._fresh(found.best.prices)
+            known = [*self._fresh_cuts, best]
+            tried = {cut.prices.tobytes() for cut in known}
+            wanted = [*kept, *(cut.prices for cut in found.active)]
+            start = [prices for prices in wanted if prices.tobytes() not in tried]
             judged = minimise(
-                self._fresh, dual, start, self._tolerance, len(start) + _MORE_CUTS, self._told("fresh sample")
+                self._fresh, dual, start, self._tolerance, len(start) + _MORE_CUTS, known, self._told("fresh sample")
             )
-            best = judged.cuts[0]
-            upper = dual.value(best)
-        lower = judged.mixture.value
+            self._fresh_cuts = judged.cuts
+        upper, lower = dual.value(best), judged.mixture.value
         return Bounds(
             Estimated(upper, self._ci95(best.bound)),
             Estimated(lower, self._ci95(judged.best.bound)),
             Estimated(upper - lower, self._ci95(best.bound - judged.best.bound)),
             best.prices,
-            len(found.cuts) + (0 if judged is found else len(judged.cuts)),
+            len(self._first_cuts) + len(self._fresh_cuts),
         )
 
     def _ci95(self, values: Floats) -> float:
