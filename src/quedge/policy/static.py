@@ -1,0 +1,106 @@
+"""Policies that know the channel's statistics beforehand: the static optimum, and drift-plus-penalty started at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from quedge.errors import not_allowed
+from quedge.model.cell import Cell
+from quedge.model.frame import Decision, Frame
+from quedge.model.kernels import Floats
+from quedge.model.uplink import predicted_outcome
+from quedge.policy.exact import Exact
+
+_BEYOND_QUEUES = 1e9  # V beside which queues of thousands of Mbit do not count
+
+
+@dataclass(frozen=True)
+class Static:
+    """The static optimum: every frame is solved exactly at fixed prices of data and energy, whatever the queues.
+
+    At the prices of the largest load (`quedge.capacity`) it carries every load that can be carried, and spends the
+    budgets: a stationary policy, as Lyapunov's method compares with. The queues limit what is sent, and nothing else.
+
+    Attributes:
+        rate_price: q of each device, not negative.
+        power_price: y of each device, not negative.
+
+    Source: M. J. Neely, Stochastic Network Optimization with Application to Communication and Queueing Systems, 2010,
+    Section 4.1.
+    """
+
+    rate_price: tuple[float, ...]
+    power_price: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        _check_prices(self.rate_price, self.power_price)
+
+    def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
+        """Decide one frame; see `Policy.decide`. Its objective is the frame's own (17); it has no bound on that."""
+        rate_price, power_price = _prices_of(frame, self.rate_price, self.power_price)
+        cell = frame.cell._replace(v=_BEYOND_QUEUES, weight=rate_price, nu=_BEYOND_QUEUES)
+        return _decided(frame, cell, power_price, rng)
+
+
+@dataclass(frozen=True)
+class PlaceHolder:
+    """Drift-plus-penalty with place-holder backlogs: the queues' weights start at the static optimum's prices.
+
+    With V c in the weights, queues must grow until the weights Q + V c and ν Y stand to each other as the prices of the
+    largest load do: the O(V) backlog. Here what is missing is put in beside the queues, so that no data has to wait for
+    it: weights are Q + κ q and ν Y + κ y, with κ the smallest number for which κ q ≥ V c.
+
+    Attributes:
+        rate_price: q of each device, not negative.
+        power_price: y of each device, not negative.
+
+    Source: M. J. Neely, Stochastic Network Optimization with Application to Communication and Queueing Systems, 2010,
+    Section 4.8, for place-holder bits.
+    """
+
+    rate_price: tuple[float, ...]
+    power_price: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        _check_prices(self.rate_price, self.power_price)
+
+    def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
+        """Decide one frame; see `Policy.decide`. Its objective is the frame's own (17); it has no bound on that."""
+        rate_price, power_price = _prices_of(frame, self.rate_price, self.power_price)
+        cell = frame.cell
+        if cell.v == 0.0 or cell.nu == 0.0:  # nothing to place
+            return Exact().decide(frame, rng)
+        priced = rate_price > 0.0
+        scale = float((cell.v * cell.weight[priced] / rate_price[priced]).max())
+        weight = np.where(priced, scale * rate_price / cell.v, cell.weight)
+        return _decided(frame, cell._replace(weight=weight), frame.energy_queue + scale * power_price / cell.nu, rng)
+
+
+def _decided(frame: Frame, cell: Cell, energy_queue: Floats, rng: np.random.Generator) -> Decision:
+    """The exact decision under other weights, with what it brings in the frame itself."""
+    decision = Exact().decide(frame._replace(cell=cell, energy_queue=energy_queue), rng)
+    rate_mbps, power_w, objective = predicted_outcome(frame, decision.allocation)
+    return decision._replace(rate_mbps=rate_mbps, power_w=power_w, objective=objective, upper_bound=None)
+
+
+def _check_prices(rate_price: tuple[float, ...], power_price: tuple[float, ...]) -> None:
+    for name, prices in (("rate_price", rate_price), ("power_price", power_price)):
+        if not all(np.isfinite(price) and price >= 0.0 for price in prices):
+            raise not_allowed(name, prices, "finite and not negative for every device")
+    if len(rate_price) != len(power_price):
+        raise not_allowed("power_price", power_price, f"{len(rate_price)} prices, as many as rate_price has")
+    if not any(rate_price):
+        raise not_allowed("rate_price", rate_price, "positive for one device at least")
+
+
+def _prices_of(frame: Frame, rate_price: tuple[float, ...], power_price: tuple[float, ...]) -> tuple[Floats, Floats]:
+    """The prices as arrays, shape (devices,).
+
+    Raises:
+        ValueError: the frame has another number of devices.
+    """
+    if len(rate_price) != frame.cell.devices:
+        raise not_allowed("rate_price", rate_price, f"one price for each of the {frame.cell.devices} devices")
+    return np.array(rate_price), np.array(power_price)
