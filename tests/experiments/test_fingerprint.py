@@ -13,7 +13,7 @@ import pytest
 
 from quedge.experiments.fingerprint import code_version, determinants, joint_version, name_of
 from quedge.experiments.job import Job
-from quedge.experiments.probes.largest_stable_rate import SecuredSimulation
+from quedge.experiments.probes.secured import SecuredSimulation
 from quedge.experiments.probes.simulation import Simulation
 from quedge.files.fingerprint import scenario_object
 from quedge.model.frame import Decision, Frame

@@ -23,7 +23,8 @@ from quedge.experiments.experiment import QUICK, points_of
 from quedge.experiments.fingerprint import PACKAGE, _kinds, deciding_files, name_of
 from quedge.experiments.job import Job
 from quedge.experiments.probes.allocation_time import AllocationTime
-from quedge.experiments.probes.largest_stable_rate import LargestStableRate, SecuredSimulation
+from quedge.experiments.probes.carried_load import CarriedLoad
+from quedge.experiments.probes.secured import SecuredSimulation
 from quedge.experiments.probes.simulation import LearningCost, QueueAndPower, Simulation
 from quedge.files.fingerprint import OwnFiles, imported_names, own_files
 from quedge.model.scenario import Scenario
@@ -40,9 +41,9 @@ JOBS = {
     "munich": Job(Scenario(), Lydroo(allocator=Tdma()), 0, 12, QueueAndPower(), channel=MunichWalk()),
     "secured": Job(
         Scenario(devices=2, suite="level3", device="stm32f411", estimate_error=0.1, doppler_hz=0.1),
-        BestPair(), 0, 40, SecuredSimulation(),
+        BestPair(), 0, 40, SecuredSimulation(samples=20),
     ),
-    "stable": Job(SMALL, BestSingle(), 0, 30, LargestStableRate()),
+    "carried": Job(SMALL, BestSingle(), 0, 30, CarriedLoad(tolerance=0.05)),
 }  # fmt: skip
 """Cells of every kind, small enough to run uncompiled."""
 
@@ -200,7 +201,7 @@ EVERY = set(JOBS)
         ("experiments/job.py", EVERY),
         ("policy/lydroo/features.py", {"sca", "munich"}),
         ("allocation/sca/barrier.py", {"sca", "times"}),
-        ("experiments/probes/largest_stable_rate.py", {"secured", "stable"}),
+        ("experiments/probes/carried_load.py", {"carried"}),
         ("data/munich_walk.npz", {"munich"}),
         ("data/paper/table3_nu.csv", set()),
         ("experiments/figures/style.py", set()),

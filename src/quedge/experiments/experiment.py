@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 from quedge.allocation.allocator import Allocator
-from quedge.experiments.job import AllocatorGroup, Job, PolicyTrainer, Probe
+from quedge.experiments.job import AccessBound, AllocatorGroup, Job, PolicyTrainer, Probe
 from quedge.experiments.presentation import Figure, Table
 from quedge.experiments.probes.simulation import Simulation
 from quedge.experiments.results import Sentence
@@ -38,15 +38,15 @@ QUICK = Size(frames=2_000, seeds=1)
 
 
 class Contender(NamedTuple):
-    """What a grid compares that is no policy of `policy.registry`: an allocator, or a policy that is trained first.
+    """What a grid compares that is no policy of `policy.registry`: an allocator, a training, or all policies at once.
 
     Attributes:
         name: what it is called.
-        policy: the allocator, or the settings of the training.
+        policy: the allocator, the settings of the training, or how all policies share the uplink.
     """
 
     name: str
-    policy: Allocator | PolicyTrainer
+    policy: Allocator | PolicyTrainer | AccessBound
 
 
 @dataclass(frozen=True)

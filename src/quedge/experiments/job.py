@@ -97,6 +97,17 @@ class AllocatorGroup:
     members: tuple[tuple[str, Allocator], ...]
 
 
+@dataclass(frozen=True)
+class AccessBound:
+    """Stands for all policies that share the uplink in one way, where bounds on what any of them reaches are found.
+
+    Attributes:
+        access: as in `region.support.ACCESS`.
+    """
+
+    access: str
+
+
 def findings_of_member(name: str, findings: Findings) -> Findings:
     """The findings of one member of an `AllocatorGroup`."""
     return {measure[len(name) + 2 :]: found for measure, found in findings.items() if measure.startswith(f"{name}: ")}
@@ -108,7 +119,7 @@ class Job:
 
     Attributes:
         scenario: the radio cell and its devices.
-        policy: who decides; for some probes an allocator, a group of them, or a training.
+        policy: who decides; for some probes an allocator, a group of them, a training, or all policies at once.
         seed: seed of the random streams.
         frames: number of frames.
         probe: what is measured.
@@ -117,7 +128,7 @@ class Job:
     """
 
     scenario: Scenario
-    policy: Policy | Learner | Allocator | AllocatorGroup | PolicyTrainer
+    policy: Policy | Learner | Allocator | AllocatorGroup | PolicyTrainer | AccessBound
     seed: int
     frames: int
     probe: Probe

@@ -61,7 +61,7 @@ def draw_samples(scenario: Scenario, channel: ChannelProcess | None, frames: int
     if frames is None:
         frames = min(max(_GAINS // scenario.devices, _LEAST_FRAMES), _MOST_FRAMES)
     check_integer("samples", frames, 2)
-    if channel is None:
+    if channel is None or isinstance(channel, RicianFading):
         channel = RicianFading()
         scenario = dataclasses.replace(scenario, doppler_hz=None, shadowing_decorrelation_s=0.0)
     sizes = max(round(_FIRST_SHARE * frames), min(_SMALLEST_FIRST, frames)), frames

@@ -5,10 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from quedge.experiments.probes.largest_stable_rate import LargestStableRate, SecuredSimulation, costs_of_security
+from quedge.experiments.probes.secured import SecuredSimulation, costs_of_security
 from quedge.experiments.probes.simulation import Simulation
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import AllLocal, BestSingle
+from quedge.region.capacity import capacity
 from quedge.simulation.run import simulate
 from tests.experiments.jobs import job
 
@@ -16,12 +17,16 @@ SUITE = {"suite": "level3", "device": "stm32f411", "rekey_frames": 2, "record_by
 
 
 def test_it_finds_what_both_of_its_parts_find_and_what_security_cost() -> None:
-    secured = job(seed=1, frames=40, probe=SecuredSimulation(), **SUITE).run()
+    secured = job(seed=1, frames=40, probe=SecuredSimulation(samples=50), **SUITE).run()
     alone = job(seed=1, frames=40, probe=Simulation(), **SUITE).run()
-    rate = job(seed=1, frames=40, probe=LargestStableRate(resolution=0.01), **SUITE).run()
+    bound = capacity(Scenario(devices=2, **SUITE), samples=50, seed=1)
     assert secured["data_queue_mbit"] == alone["data_queue_mbit"]
-    assert secured["largest_stable_rate_mbps"] == rate["largest_stable_rate_mbps"]
-    assert set(secured) == {*alone, *rate, *costs_of_security(simulate(Scenario(**SUITE), BestSingle(), 5), 0)}
+    assert secured["capacity_mbps"] == bound.upper.value * 3.0
+    assert set(secured) == {
+        *alone,
+        "capacity_mbps",
+        *costs_of_security(simulate(Scenario(**SUITE), BestSingle(), 5), 0),
+    }
 
 
 def test_costs_are_those_of_each_offloading_frame_counted_one_by_one() -> None:

@@ -1,10 +1,11 @@
 """Experiments beyond the paper."""
 
-from quedge.experiments.beyond import channels, devices, front, gap, munich, ppo, pqc, stability, sweeps
+from quedge.experiments.beyond import capacity, channels, devices, front, gap, munich, ppo, pqc, stability, sweeps
 
 EXPERIMENTS = (
     sweeps.ARRIVALS,
     sweeps.DELAY,
+    capacity.EXPERIMENT,
     stability.EXPERIMENT,
     sweeps.CIRCUIT_POWER,
     pqc.SUITES,
