@@ -18,6 +18,7 @@ from quedge.policy.decide import decide
 from quedge.policy.lydroo import TrainedLydroo
 from quedge.policy.lydroo.onnx.policy import ExportedLydroo
 from quedge.policy.policy import Learner, Policy
+from quedge.policy.static import Priced
 from quedge.simulation.measures import Summary, first_settled_frame, summarise
 from quedge.simulation.run import simulate
 
@@ -56,7 +57,7 @@ def _warm_up(policy: Policy | Learner) -> Policy | Learner:
 
 def _devices_for(policy: Policy | Learner) -> int:
     """A small number of devices that the policy serves."""
-    return policy.devices if isinstance(policy, TrainedLydroo | ExportedLydroo) else 2
+    return policy.devices if isinstance(policy, TrainedLydroo | ExportedLydroo | Priced) else 2
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from quedge.cli.options import (
     refusing,
     value_option,
 )
+from quedge.cli.priced import priced_policies
 from quedge.cli.progress import compile_run, print_comparison, progress_bars
 from quedge.errors import check_installed
 from quedge.files.atomic import check_folder_takes_files, whole_file
@@ -78,11 +79,12 @@ def run(
 ) -> None:
     """Simulate a scenario, every policy in the same world, and compare them."""
     with refusing():
-        policies = policies_by_name(policy or [], learner or (), agent)
         traces = read_traces(channel_trace, arrival_trace)
         own_channel = _process("--channel", channel, channel_trace)
         own_arrivals = _process("--arrivals", arrivals, arrival_trace)
         given = read_scenario(scenario, settings or (), traces.devices)
+        priced = priced_policies(policy or [], given.scenario, own_channel or traces.channel)
+        policies = policies_by_name(policy or [], learner or (), agent, priced)
         check_devices(policies, given.scenario.devices)
         count = frames or traces.frames or _FRAMES
         if out is not None:

@@ -130,7 +130,10 @@ def trained_agent(path: Path) -> Trained:
 
 
 def policies_by_name(
-    names: Sequence[str], learner: Sequence[str] = (), agent: Path | None = None
+    names: Sequence[str],
+    learner: Sequence[str] = (),
+    agent: Path | None = None,
+    known: Mapping[str, Policy | Learner] | None = None,
 ) -> dict[str, Policy | Learner]:
     """Policies in the order in which they were asked for.
 
@@ -138,6 +141,7 @@ def policies_by_name(
         names: their names, or where they are found; without any it is the agent's policy, or the exact one.
         learner: settings of the learning policies, as `settings_of` reads them.
         agent: file of a trained agent, which its policy then runs without learning.
+        known: policies that have a name here only.
 
     Raises:
         ValueError: a name that is unknown or stands there twice, settings or an agent that no policy uses, or a file
@@ -154,12 +158,13 @@ def policies_by_name(
     if settings and not learners:
         why = "an agent has the settings of its file, and " if trained else ""
         raise ValueError(f"--learner: {why}no policy learns here; it is for {', '.join(LEARNERS)}")
+    named = POLICIES | dict(known or {})
     policies: dict[str, Policy | Learner] = {}
     for name in names:
         if name in learners:
             policies[name] = learner_of(name, settings)
         else:
-            policies[name] = POLICIES[name] if name in POLICIES else _own_policy(name)
+            policies[name] = named[name] if name in named else _own_policy(name)
     if trained is not None:
         if trained.name not in policies:
             raise ValueError(f"--agent: {agent}: is an agent of {trained.name}, which is not among the policies")

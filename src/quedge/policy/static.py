@@ -17,58 +17,75 @@ _BEYOND_QUEUES = 1e9  # V beside which queues of thousands of Mbit do not count
 
 
 @dataclass(frozen=True)
-class Static:
-    """The static optimum: every frame is solved exactly at fixed prices of data and energy, whatever the queues.
-
-    At the prices of the largest load (`quedge.capacity`) it carries every load that can be carried, and spends the
-    budgets: a stationary policy, as Lyapunov's method compares with. The queues limit what is sent, and nothing else.
+class Priced:
+    """A policy that has a price of data and one of energy for each device.
 
     Attributes:
         rate_price: q of each device, not negative.
         power_price: y of each device, not negative.
-
-    Source: M. J. Neely, Stochastic Network Optimization with Application to Communication and Queueing Systems, 2010,
-    Section 4.1.
     """
 
     rate_price: tuple[float, ...]
     power_price: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        _check_prices(self.rate_price, self.power_price)
+        for name, prices in (("rate_price", self.rate_price), ("power_price", self.power_price)):
+            if not all(np.isfinite(price) and price >= 0.0 for price in prices):
+                raise not_allowed(name, prices, "finite and not negative for every device")
+        if len(self.rate_price) != len(self.power_price):
+            raise not_allowed("power_price", self.power_price, f"{self.devices} prices, as many as rate_price has")
+        if not any(self.rate_price):
+            raise not_allowed("rate_price", self.rate_price, "positive for one device at least")
+
+    @property
+    def devices(self) -> int:
+        """Number of devices."""
+        return len(self.rate_price)
+
+    def _prices(self, frame: Frame) -> tuple[Floats, Floats]:
+        """The prices as arrays, shape (devices,).
+
+        Raises:
+            ValueError: the frame has another number of devices.
+        """
+        if self.devices != frame.cell.devices:
+            raise not_allowed("rate_price", self.rate_price, f"one price for each of {frame.cell.devices} devices")
+        return np.array(self.rate_price), np.array(self.power_price)
+
+
+@dataclass(frozen=True)
+class Static(Priced):
+    """The static optimum: every frame is solved exactly at fixed prices of data and energy, whatever the queues.
+
+    At the prices of the largest load (`quedge.capacity`) it carries every load that can be carried, and spends the
+    budgets: a stationary policy, as Lyapunov's method compares with. The queues limit what is sent, and nothing else.
+
+    Source: M. J. Neely, Stochastic Network Optimization with Application to Communication and Queueing Systems, 2010,
+    Section 4.1.
+    """
 
     def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
         """Decide one frame; see `Policy.decide`. Its objective is the frame's own (17); it has no bound on that."""
-        rate_price, power_price = _prices_of(frame, self.rate_price, self.power_price)
+        rate_price, power_price = self._prices(frame)
         cell = frame.cell._replace(v=_BEYOND_QUEUES, weight=rate_price, nu=_BEYOND_QUEUES)
         return _decided(frame, cell, power_price, rng)
 
 
 @dataclass(frozen=True)
-class PlaceHolder:
+class PlaceHolder(Priced):
     """Drift-plus-penalty with place-holder backlogs: the queues' weights start at the static optimum's prices.
 
     With V c in the weights, queues must grow until the weights Q + V c and ν Y stand to each other as the prices of the
     largest load do: the O(V) backlog. Here what is missing is put in beside the queues, so that no data has to wait for
     it: weights are Q + κ q and ν Y + κ y, with κ the smallest number for which κ q ≥ V c.
 
-    Attributes:
-        rate_price: q of each device, not negative.
-        power_price: y of each device, not negative.
-
     Source: M. J. Neely, Stochastic Network Optimization with Application to Communication and Queueing Systems, 2010,
     Section 4.8, for place-holder bits.
     """
 
-    rate_price: tuple[float, ...]
-    power_price: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        _check_prices(self.rate_price, self.power_price)
-
     def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
         """Decide one frame; see `Policy.decide`. Its objective is the frame's own (17); it has no bound on that."""
-        rate_price, power_price = _prices_of(frame, self.rate_price, self.power_price)
+        rate_price, power_price = self._prices(frame)
         cell = frame.cell
         if cell.v == 0.0 or cell.nu == 0.0:  # nothing to place
             return Exact().decide(frame, rng)
@@ -83,24 +100,3 @@ def _decided(frame: Frame, cell: Cell, energy_queue: Floats, rng: np.random.Gene
     decision = Exact().decide(frame._replace(cell=cell, energy_queue=energy_queue), rng)
     rate_mbps, power_w, objective = predicted_outcome(frame, decision.allocation)
     return decision._replace(rate_mbps=rate_mbps, power_w=power_w, objective=objective, upper_bound=None)
-
-
-def _check_prices(rate_price: tuple[float, ...], power_price: tuple[float, ...]) -> None:
-    for name, prices in (("rate_price", rate_price), ("power_price", power_price)):
-        if not all(np.isfinite(price) and price >= 0.0 for price in prices):
-            raise not_allowed(name, prices, "finite and not negative for every device")
-    if len(rate_price) != len(power_price):
-        raise not_allowed("power_price", power_price, f"{len(rate_price)} prices, as many as rate_price has")
-    if not any(rate_price):
-        raise not_allowed("rate_price", rate_price, "positive for one device at least")
-
-
-def _prices_of(frame: Frame, rate_price: tuple[float, ...], power_price: tuple[float, ...]) -> tuple[Floats, Floats]:
-    """The prices as arrays, shape (devices,).
-
-    Raises:
-        ValueError: the frame has another number of devices.
-    """
-    if len(rate_price) != frame.cell.devices:
-        raise not_allowed("rate_price", rate_price, f"one price for each of the {frame.cell.devices} devices")
-    return np.array(rate_price), np.array(power_price)

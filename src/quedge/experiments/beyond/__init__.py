@@ -1,12 +1,25 @@
 """Experiments beyond the paper."""
 
-from quedge.experiments.beyond import capacity, channels, devices, front, gap, munich, ppo, pqc, stability, sweeps
+from quedge.experiments.beyond import (
+    capacity,
+    channels,
+    devices,
+    front,
+    gap,
+    munich,
+    ppo,
+    pqc,
+    stability,
+    static,
+    sweeps,
+)
 
 EXPERIMENTS = (
     sweeps.ARRIVALS,
     sweeps.DELAY,
     capacity.EXPERIMENT,
     stability.EXPERIMENT,
+    static.EXPERIMENT,
     sweeps.CIRCUIT_POWER,
     pqc.SUITES,
     pqc.LEVELS_ALONE,

@@ -32,8 +32,8 @@ EXPERIMENT = Experiment(
     figure=Ranking([CARRIED, SHARE]),
     table=Table([], [CARRIED, CAPACITY, SHARE]),
     remarks=[
-        "The bound is that of the channel in the second half of just this run, so no policy exceeds it. A search "
-        "for the largest stable rate by simulation comes out too high: a cell that is a little overloaded takes longer to "
+        "The bound is that of the channel in the second half of just this run, so no policy exceeds it. A search for "
+        " the largest stable rate by simulation comes out too high: a cell that is a little overloaded takes longer to "
         "show it than any run lasts.",
         "Without offloading the budget allows 2 Mbit/s exactly: κ f³ = 0.08 W at f = 0.2 GHz.",
     ],
