@@ -11,6 +11,10 @@ from quedge.experiments import beyond, paper
 from quedge.experiments.experiment import Experiment
 from quedge.experiments.job import AllocatorGroup, Job
 from quedge.experiments.model_free.ppo import Ppo
+from quedge.experiments.priced import AtPrices
+from quedge.experiments.probes.carried_load import CarriedLoad
+from quedge.experiments.probes.secured import SecuredSimulation
+from quedge.region.bundle import check_solvers
 
 _SHOWN_BY = {"pyarrow": "pyarrow", "matplotlib": "Matplotlib", "jinja2": "Jinja2"}
 """Libraries that store findings, draw figures and write the page, by the names of their imports."""
@@ -35,6 +39,9 @@ def check_extras(jobs: Iterable[Job]) -> None:
     Raises:
         MissingExtraError: naming the policy, the library and the extra.
     """
+    jobs = list(jobs)
+    if any(isinstance(job.probe, CarriedLoad | SecuredSimulation) or isinstance(job.policy, AtPrices) for job in jobs):
+        check_solvers()
     for policy in {repr(policy): policy for job in jobs for policy in _policies_of(job)}.values():
         if isinstance(policy, Ppo):
             check_installed("stable_baselines3", "PPO", "Stable-Baselines3", "ppo")
