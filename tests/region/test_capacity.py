@@ -218,3 +218,11 @@ def test_bad_arguments_are_named(arguments: dict[str, object], message: str) -> 
     with pytest.raises(ValueError) as raised:  # noqa: PT011  (the message is compared as a whole)
         capacity(CELL, **arguments)  # type: ignore[arg-type]
     assert str(raised.value).startswith(message)
+
+
+def test_the_weights_of_queues_move_no_bound() -> None:
+    plain, other = (
+        capacity(dataclasses.replace(CELL, **keys), samples=100, tolerance=0.05)
+        for keys in ({}, {"queue_exponent": 0.4, "v": 7.0, "nu": 3.0, "frame_s": 0.01})
+    )
+    assert plain.upper == other.upper
