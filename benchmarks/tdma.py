@@ -25,9 +25,9 @@ SOLVED = 100  # frames given to the general solver
 
 
 @numba.njit  # type: ignore[misc]
-def repeated(numbers, each, channel_gain, data_queue_mbit, energy_queue, decisions):  # type: ignore[no-untyped-def]
+def repeated(packed, decisions):  # type: ignore[no-untyped-def]
     for _ in range(REPEATS):
-        allocate_best_tdma(numbers, each, channel_gain, data_queue_mbit, energy_queue, decisions)
+        allocate_best_tdma(packed, decisions)
 
 
 def random_case(devices: int, rng: np.random.Generator) -> tuple[Frame, np.ndarray]:
@@ -54,7 +54,7 @@ def time_rows() -> Iterator[Row]:
             if t % 2:  # so that in many frames all queues fit, which is more work
                 frame = thinned(frame, rng)
             start = time.perf_counter_ns()
-            repeated(*packed_frame(frame), offload[np.newaxis])
+            repeated(packed_frame(frame), offload[np.newaxis])
             compiled_us[t] = (time.perf_counter_ns() - start) * 1e-3 / REPEATS
             start = time.perf_counter_ns()
             allocator.allocate(frame, offload)

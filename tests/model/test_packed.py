@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from quedge.model.cell import Cell, cell_of
-from quedge.model.frame import Frame, packed_frame, unpacked_frame
+from quedge.model.frame import Frame, PackedFrame, packed_frame, unpacked_frame
 from quedge.model.kernels import Floats, kernel
 from quedge.model.scenario import Scenario
 
@@ -14,11 +14,9 @@ OTHER = cell_of(Scenario(devices=2, max_transmit_power_w=0.05))
 
 
 @kernel
-def _field_by_field(
-    numbers: Floats, each: Floats, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats
-) -> tuple[Floats, Floats, Floats]:
+def _field_by_field(packed: PackedFrame) -> tuple[Floats, Floats, Floats]:
     """The frame as a kernel sees it, each field by its name."""
-    frame = unpacked_frame(numbers, each, channel_gain, data_queue_mbit, energy_queue)
+    frame = unpacked_frame(*packed)
     cell = frame.cell
     seen = np.empty((11, cell.weight.size))
     seen[0], seen[1], seen[2] = cell.weight, cell.power_budget_w, cell.cycles_per_mbit
@@ -37,9 +35,9 @@ def _frame(cell: Cell) -> Frame:
 
 def _same(cell: Cell) -> None:
     frame = _frame(cell)
-    numbers, each, *state = packed_frame(frame)
-    assert all(given is own for given, own in zip(state, frame[1:], strict=True))
-    numbers, each, seen = _field_by_field(numbers, each, *state)
+    packed = packed_frame(frame)
+    assert all(given is own for given, own in zip(packed[2:], frame[1:], strict=True))
+    numbers, each, seen = _field_by_field(packed)
     np.testing.assert_array_equal(seen, frame[1:])
     np.testing.assert_array_equal(numbers, [cell.frame_s, cell.v, cell.nu, cell.noise_w, cell.queue_exponent])
     np.testing.assert_array_equal(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.allocation.allocator import Choice, at_least_one, checked_offload
-from quedge.model.frame import Decision, Frame, packed_frame, unpacked_frame
+from quedge.model.frame import Decision, Frame, PackedFrame, packed_frame, unpacked_frame
 from quedge.model.kernels import Bools, Floats, kernel, without_refcount
 from quedge.model.terms import (
     Terms,
@@ -60,10 +60,10 @@ def greedy_objectives(terms: Terms, offload: Bools, level: Floats, objective: Fl
 
 @kernel
 def _allocate_best_greedy(
-    numbers: Floats, each: Floats, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, decisions: Bools
+    packed: PackedFrame, decisions: Bools
 ) -> tuple[int, tuple[Bools, Floats, Floats, Floats, Floats], float]:
-    """The best decision's place, greedy allocation and objective; the first five arguments as in `unpacked_frame`."""
-    frame = unpacked_frame(numbers, each, channel_gain, data_queue_mbit, energy_queue)
+    """The best decision's place, greedy allocation and objective."""
+    frame = unpacked_frame(*packed)
     terms = frame_terms(*frame)
     offload = np.empty(decisions.shape, np.bool_)
     for candidate in range(decisions.shape[0]):
@@ -93,5 +93,5 @@ class NomaGreedy:
 
     def allocate_best(self, frame: Frame, offloads: NDArray[np.bool_]) -> Choice:
         """The best of several decisions; see `BatchAllocator.allocate_best`."""
-        candidate, powers, objective = _allocate_best_greedy(*packed_frame(frame), at_least_one(offloads))
+        candidate, powers, objective = _allocate_best_greedy(packed_frame(frame), at_least_one(offloads))
         return Choice(candidate, Decision(*powers, objective))

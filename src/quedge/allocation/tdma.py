@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from quedge.allocation.allocator import Choice, at_least_one, checked_offload
 from quedge.model.cell import Cell
-from quedge.model.frame import Allocation, Decision, Frame, Status, packed_frame, unpacked_frame
+from quedge.model.frame import Allocation, Decision, Frame, PackedFrame, Status, packed_frame, unpacked_frame
 from quedge.model.kernels import Bools, Floats, Ints, kernel
 from quedge.model.terms import Terms, frame_terms, max_log_growth
 from quedge.model.uplink import Reception, best_local_frequency, fill_outcome
@@ -249,7 +249,7 @@ def share_frame(
 
 @kernel
 def allocate_best_tdma(
-    numbers: Floats, each: Floats, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, decisions: Bools
+    packed: PackedFrame, decisions: Bools
 ) -> tuple[int, tuple[Bools, Floats, Floats, Floats, Floats], Floats, float, float, bool]:
     """The best of several decisions of a packed frame by time division.
 
@@ -257,8 +257,9 @@ def allocate_best_tdma(
         Its place; offload, transmit power (W), CPU frequency (Hz), rate (Mbit/s) and power (W) in the frame's own
         order; its time shares; its objective (17); its price of time; and whether that price was found.
     """
-    frame = unpacked_frame(numbers, each, channel_gain, data_queue_mbit, energy_queue)
-    cell, n = frame.cell, channel_gain.size
+    frame = unpacked_frame(*packed)
+    cell, channel_gain, data_queue_mbit, energy_queue = frame
+    n = channel_gain.size
     terms = frame_terms(*frame)
     bids = frame_bids(cell, terms, data_queue_mbit)
     share, efficiency = np.empty(n), np.empty(n)
@@ -303,7 +304,7 @@ class Tdma:
     def allocate_best(self, frame: Frame, offloads: NDArray[np.bool_]) -> Choice:
         """The best of several decisions; see `BatchAllocator.allocate_best`."""
         candidate, powers, time_share, objective, price, found = allocate_best_tdma(
-            *packed_frame(frame), at_least_one(offloads)
+            packed_frame(frame), at_least_one(offloads)
         )
         status = Status.OK if found else Status.ROUNDS_SPENT
         return Choice(candidate, Decision(*powers, objective, None, status, time_share, {"time_price": price}))

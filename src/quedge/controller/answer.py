@@ -12,8 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.controller.report import Report
-from quedge.model.frame import ENERGY_QUEUE, Allocation, Decision, Frame, Status, packed_frame, unpacked_frame
-from quedge.model.kernels import Bools, Floats, kernel
+from quedge.model.frame import (
+    ENERGY_QUEUE,
+    Allocation,
+    Decision,
+    Frame,
+    PackedAllocation,
+    PackedFrame,
+    Status,
+    packed_frame,
+    unpacked_frame,
+)
+from quedge.model.kernels import Floats, kernel
 from quedge.model.uplink import Reception, decoding_order, step
 
 _HIGHEST_ENERGY_QUEUE = ENERGY_QUEUE.highest
@@ -111,7 +121,7 @@ def answer_of(report: Report, frame: Frame, decision: Decision, served_by: Serve
     """
     share = decision.time_share
     chosen = decision.offload, decision.transmit_power_w, decision.cpu_frequency_hz
-    rate, power, queue, energy, objective = _outcome(*packed_frame(frame), *decision.allocation)
+    rate, power, queue, energy, objective = _outcome(packed_frame(frame), (*decision.allocation,))
     return Answer(
         report.frame, served_by, decision.status, report.devices, *chosen,
         decision.offload.astype(np.float64) if share is None else share, rate, power, queue, energy, objective,
@@ -120,18 +130,14 @@ def answer_of(report: Report, frame: Frame, decision: Decision, served_by: Serve
 
 
 @kernel
-def _outcome(
-    numbers: Floats, each: Floats, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats,
-    offload: Bools, transmit_power_w: Floats, cpu_frequency_hz: Floats, time_share: Floats,
-) -> tuple[Floats, Floats, Floats, Floats, float]:  # fmt: skip
-    cell = unpacked_frame(numbers, each, channel_gain, data_queue_mbit, energy_queue).cell
+def _outcome(packed: PackedFrame, decided: PackedAllocation) -> tuple[Floats, Floats, Floats, Floats, float]:
+    cell, channel_gain, data_queue_mbit, energy_queue = unpacked_frame(*packed)
     devices = channel_gain.size
     rate_mbps, power_w, no_arrivals = np.empty(devices), np.empty(devices), np.zeros(devices)
     data_queue_mbit, energy_queue = data_queue_mbit.copy(), energy_queue.copy()
     frame = Frame(cell, channel_gain, data_queue_mbit, energy_queue)
-    allocation = Allocation(offload, transmit_power_w, cpu_frequency_hz, time_share)
     reception = Reception(decoding_order(channel_gain), channel_gain, 0.0)
-    objective = step(frame, reception, allocation, no_arrivals, rate_mbps, power_w)
+    objective = step(frame, reception, Allocation(*decided), no_arrivals, rate_mbps, power_w)
     for i in range(devices):
         energy_queue[i] = min(energy_queue[i], _HIGHEST_ENERGY_QUEUE)
     return rate_mbps, power_w, data_queue_mbit, energy_queue, objective

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from quedge.model.cell import Cell
-from quedge.model.frame import Allocation, Frame, Outcome, packed_frame, unpacked_frame
+from quedge.model.frame import Allocation, Frame, Outcome, PackedAllocation, PackedFrame, packed_frame, unpacked_frame
 from quedge.model.kernels import Bools, Floats, Ints, inner_kernel, kernel
 
 
@@ -212,7 +212,7 @@ def realised_outcome(frame: Frame, allocation: Allocation, channel_gain: Floats,
         channel_gain: true power gains (W/W), shape (devices,).
         residual_sic_share: share of a decoded signal's power that cancellation leaves.
     """
-    return Outcome(*_outcome(*packed_frame(frame), *allocation, channel_gain, residual_sic_share))
+    return Outcome(*_outcome(packed_frame(frame), (*allocation,), channel_gain, residual_sic_share))
 
 
 def step_frame(
@@ -238,32 +238,25 @@ def step_frame(
     Returns:
         The realised objective (17).
     """
-    return _step(*packed_frame(frame), *allocation, channel_gain, residual_sic_share, arrival_mbit, rate_mbps, power_w)
-
-
-# A kernel that Python calls in every frame takes plain arrays: a named tuple costs microseconds to unpack.
+    told = packed_frame(frame), (*allocation,), channel_gain, residual_sic_share
+    return _step(*told, arrival_mbit, rate_mbps, power_w)
 
 
 @kernel
 def _outcome(
-    numbers: Floats, each: Floats, estimated_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats,
-    offload: Bools, transmit_power_w: Floats, cpu_frequency_hz: Floats, time_share: Floats,
-    channel_gain: Floats, residual_sic_share: float
-) -> tuple[Floats, Floats, float]:  # fmt: skip
-    frame = unpacked_frame(numbers, each, estimated_gain, data_queue_mbit, energy_queue)
-    rate_mbps, power_w = np.empty(offload.size), np.empty(offload.size)
-    reception = Reception(decoding_order(estimated_gain), channel_gain, residual_sic_share)
-    allocation = Allocation(offload, transmit_power_w, cpu_frequency_hz, time_share)
-    return rate_mbps, power_w, fill_outcome(frame, reception, allocation, rate_mbps, power_w)
+    packed: PackedFrame, decided: PackedAllocation, channel_gain: Floats, residual_sic_share: float
+) -> tuple[Floats, Floats, float]:
+    frame = unpacked_frame(*packed)
+    rate_mbps, power_w = np.empty(channel_gain.size), np.empty(channel_gain.size)
+    reception = Reception(decoding_order(frame.channel_gain), channel_gain, residual_sic_share)
+    return rate_mbps, power_w, fill_outcome(frame, reception, Allocation(*decided), rate_mbps, power_w)
 
 
 @kernel
 def _step(
-    numbers: Floats, each: Floats, estimated_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats,
-    offload: Bools, transmit_power_w: Floats, cpu_frequency_hz: Floats, time_share: Floats,
-    channel_gain: Floats, residual_sic_share: float, arrival_mbit: Floats, rate_mbps: Floats, power_w: Floats
+    packed: PackedFrame, decided: PackedAllocation, channel_gain: Floats, residual_sic_share: float,
+    arrival_mbit: Floats, rate_mbps: Floats, power_w: Floats
 ) -> float:  # fmt: skip
-    frame = unpacked_frame(numbers, each, estimated_gain, data_queue_mbit, energy_queue)
-    reception = Reception(decoding_order(estimated_gain), channel_gain, residual_sic_share)
-    allocation = Allocation(offload, transmit_power_w, cpu_frequency_hz, time_share)
-    return step(frame, reception, allocation, arrival_mbit, rate_mbps, power_w)
+    frame = unpacked_frame(*packed)
+    reception = Reception(decoding_order(frame.channel_gain), channel_gain, residual_sic_share)
+    return step(frame, reception, Allocation(*decided), arrival_mbit, rate_mbps, power_w)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from quedge.allocation.greedy import NomaGreedy, greedy_levels
-from quedge.model.frame import Decision, Frame, packed_frame, unpacked_frame
+from quedge.model.frame import Decision, Frame, PackedFrame, packed_frame, unpacked_frame
 from quedge.model.kernels import Bools, Floats, kernel
 from quedge.model.terms import frame_terms, powers_of_levels
 
@@ -55,7 +55,7 @@ class BestSingle:
 
     def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
         """Decide one frame; see `Policy.decide`."""
-        powers, objective = _best_up_to(*packed_frame(frame), 1)
+        powers, objective = _best_up_to(packed_frame(frame), 1)
         return Decision(*powers, objective)
 
 
@@ -65,18 +65,16 @@ class BestPair:
 
     def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
         """Decide one frame; see `Policy.decide`."""
-        powers, objective = _best_up_to(*packed_frame(frame), 2)
+        powers, objective = _best_up_to(packed_frame(frame), 2)
         return Decision(*powers, objective)
 
 
 @kernel
-def _best_up_to(
-    numbers: Floats, each: Floats, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, offloaders: int
-) -> tuple[tuple[Bools, Floats, Floats, Floats, Floats], float]:
+def _best_up_to(packed: PackedFrame, offloaders: int) -> tuple[tuple[Bools, Floats, Floats, Floats, Floats], float]:
     """The best greedy allocation with at most `offloaders` (0, 1 or 2) offloading devices, and its objective."""
-    frame = unpacked_frame(numbers, each, channel_gain, data_queue_mbit, energy_queue)
+    frame = unpacked_frame(*packed)
     terms = frame_terms(*frame)
-    n = channel_gain.size
+    n = terms.device.size
     offload = np.zeros(n, np.bool_)
     level = np.empty(n)
     best = greedy_levels(terms, offload, level)

@@ -27,7 +27,7 @@ from quedge.allocation.sca.problem import (
     value_in_reach,
 )
 from quedge.errors import not_allowed
-from quedge.model.frame import Decision, Frame, Status, packed_frame, unpacked_frame
+from quedge.model.frame import Decision, Frame, PackedFrame, Status, packed_frame, unpacked_frame
 from quedge.model.kernels import Bools, Floats, kernel
 from quedge.model.terms import Terms, chain_objective, frame_terms, powers_of_levels
 
@@ -122,17 +122,10 @@ def climb(chain: Chain, step: Floats, tolerance: float, max_rounds: int) -> tupl
 
 @kernel
 def allocate_best_sca(
-    numbers: Floats,
-    each: Floats,
-    channel_gain: Floats,
-    data_queue_mbit: Floats,
-    energy_queue: Floats,
-    decisions: Bools,
-    tolerance: float,
-    max_rounds: int,
+    packed: PackedFrame, decisions: Bools, tolerance: float, max_rounds: int
 ) -> tuple[int, int, int, tuple[Bools, Floats, Floats, Floats, Floats], float]:
     """The best of several decisions of a packed frame: its place, verdict, rounds, allocation and objective."""
-    frame = unpacked_frame(numbers, each, channel_gain, data_queue_mbit, energy_queue)
+    frame = unpacked_frame(*packed)
     terms = frame_terms(*frame)
     devices = terms.device.size
     best, best_verdict, best_rounds, best_objective = 0, CONVERGED, 0, -np.inf
@@ -194,7 +187,7 @@ class NomaSca:
             return self._round_by_round(frame, offloads)
         began = time.perf_counter_ns()
         candidate, verdict, rounds, powers, objective = allocate_best_sca(
-            *packed_frame(frame), offloads, self.tolerance, self.max_rounds
+            packed_frame(frame), offloads, self.tolerance, self.max_rounds
         )
         solver_us = (time.perf_counter_ns() - began) * 1e-3
         return Choice(candidate, _decision(powers, objective, verdict, rounds, solver_us))

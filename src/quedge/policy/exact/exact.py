@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from quedge.errors import not_allowed
 from quedge.model.cell import Cell
-from quedge.model.frame import Decision, Frame, Status, packed_frame, unpacked_frame
+from quedge.model.frame import Decision, Frame, PackedFrame, Status, packed_frame, unpacked_frame
 from quedge.model.kernels import Bools, Floats, kernel, without_refcount
 from quedge.model.terms import (
     Terms,
@@ -105,10 +105,10 @@ def solve_chain(terms: Terms, tolerance: float) -> tuple[Bools, Floats, float, f
 
 @kernel
 def solve_frame(
-    numbers: Floats, each: Floats, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, tolerance: float
+    packed: PackedFrame, tolerance: float
 ) -> tuple[tuple[Bools, Floats, Floats, Floats, Floats], float, float]:
     """A packed frame's best decision as `powers_of_levels` gives it, its objective, and its upper bound."""
-    frame = unpacked_frame(numbers, each, channel_gain, data_queue_mbit, energy_queue)
+    frame = unpacked_frame(*packed)
     terms = frame_terms(*frame)
     offload, level, objective, upper = solve_chain(terms, tolerance)
     return powers_of_levels(terms, frame, offload, level), objective, upper
@@ -154,7 +154,7 @@ class Exact:
 
     def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
         """Decide one frame; see `Policy.decide`. Its status tells whether the tolerance was met."""
-        powers, objective, upper_bound = solve_frame(*packed_frame(frame), self.tolerance)
+        powers, objective, upper_bound = solve_frame(packed_frame(frame), self.tolerance)
         met = upper_bound - objective <= self.tolerance * objective
         return Decision(*powers, objective, upper_bound, Status.OK if met else Status.GAP_OPEN)
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 import numpy as np
 
 from quedge.allocation.greedy import greedy_level
-from quedge.model.frame import Frame, packed_frame, unpacked_frame
+from quedge.model.frame import Frame, PackedFrame, packed_frame, unpacked_frame
 from quedge.model.kernels import Floats, Floats32, kernel
 from quedge.model.terms import Terms, frame_terms, step_objective
 
@@ -76,16 +76,15 @@ def model_features(frame: Frame) -> Floats32:
 
     LyDROO's actor sees the state only; the equivariant agent's sees all of them (docs/lydroo.md).
     """
-    return _model_features(*packed_frame(frame))
+    return _model_features(packed_frame(frame))
 
 
 @kernel
-def _model_features(
-    numbers: Floats, each: Floats, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats
-) -> Floats32:
-    frame = unpacked_frame(numbers, each, channel_gain, data_queue_mbit, energy_queue)
-    cell, terms = frame.cell, frame_terms(*frame)
-    n = channel_gain.size
+def _model_features(packed: PackedFrame) -> Floats32:
+    frame = unpacked_frame(*packed)
+    cell, channel_gain, data_queue_mbit, energy_queue = frame
+    terms = frame_terms(*frame)
+    n = terms.device.size
     features = np.zeros((n, MODEL_FEATURES), np.float32)
     level = np.empty(n)
     single = np.empty(n)
