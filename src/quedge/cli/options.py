@@ -175,9 +175,7 @@ Policies = Annotated[
 OnePolicy = Annotated[
     str | None,
     typer.Option(
-        "--policy",
-        help=f"Who decides: {ALLOWED}; without it, exact or the agent's.",
-        autocompletion=complete_policies,
+        "--policy", help=f"Who decides: {ALLOWED}; without it, exact or the agent's.", autocompletion=complete_policies
     ),
 ]
 Settings = Annotated[

@@ -42,10 +42,7 @@ _WARMUP = 0.5
 
 
 def train_agent(
-    out: Annotated[
-        Path,
-        value_option(parse_path, "FILE", "File for the trained agent (.npz)."),
-    ],
+    out: Annotated[Path, value_option(parse_path, "FILE", "File for the trained agent (.npz).")],
     scenario: ScenarioFile = None,
     policy: Annotated[
         str, typer.Option(help=f"The learning policy: {', '.join(LEARNERS)}.", autocompletion=complete_learners)

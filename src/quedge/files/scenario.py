@@ -18,16 +18,7 @@ from quedge.errors import is_integer, is_number, not_allowed, one_of
 from quedge.files.atomic import whole_file
 from quedge.model.scenario import PARAMETERS, Kind, Scenario
 from quedge.model.security import DERIVED
-from quedge.pqc.profiles import (
-    KEY_EXCHANGES,
-    OPERATIONS,
-    Algorithm,
-    Cycles,
-    Device,
-    Framing,
-    Profiles,
-    known_profiles,
-)
+from quedge.pqc.profiles import KEY_EXCHANGES, OPERATIONS, Algorithm, Cycles, Device, Framing, Profiles, known_profiles
 
 _GROUPS = tuple(dict.fromkeys(parameter.group for parameter in PARAMETERS.values()))
 _MAX_SHOWN = 60  # characters of a refused value in a message

@@ -48,11 +48,7 @@ def answer_of(served: Served) -> pb.FrameAnswer:
 def refusal_of(refused: ReportRejected, frame: int, next_frame: int) -> pb.FrameAnswer:
     """The answer to a report that was refused."""
     return pb.FrameAnswer(
-        frame=frame,
-        outcome=OUTCOMES[refused.reason],
-        field=refused.field,
-        message=str(refused),
-        next_frame=next_frame,
+        frame=frame, outcome=OUTCOMES[refused.reason], field=refused.field, message=str(refused), next_frame=next_frame
     )
 
 

@@ -313,11 +313,7 @@ def _print_sources(profiles: Profiles) -> None:
 
 
 def _print_list(
-    headings: Sequence[str],
-    texts: int,
-    rows: Iterable[Sequence[object]],
-    remark: str = "",
-    folded: int | None = None,
+    headings: Sequence[str], texts: int, rows: Iterable[Sequence[object]], remark: str = "", folded: int | None = None
 ) -> None:
     """A table whose first columns, `texts` of them, are no numbers; the column `folded` may take several lines."""
     table = empty_table(headings, range(texts), folded)

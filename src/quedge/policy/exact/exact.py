@@ -12,14 +12,7 @@ from quedge.errors import not_allowed
 from quedge.model.cell import Cell
 from quedge.model.frame import Decision, Frame, PackedFrame, Status, packed_frame, unpacked_frame
 from quedge.model.kernels import Bools, Floats, kernel, without_refcount
-from quedge.model.terms import (
-    Terms,
-    chain_objective,
-    frame_terms,
-    highest_level,
-    powers_of_levels,
-    stationary_level,
-)
+from quedge.model.terms import Terms, chain_objective, frame_terms, highest_level, powers_of_levels, stationary_level
 from quedge.policy.exact.bound import bound_from_above
 from quedge.policy.exact.lattice import full_lattice, refined_lattice
 from quedge.policy.exact.path import follow_bound, polish

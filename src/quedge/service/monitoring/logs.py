@@ -220,11 +220,7 @@ def _logger(lines: _Lines, rendering: Rendering) -> Any:
     )
     return structlog.wrap_logger(
         lines,
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper("iso", utc=True),
-            last,
-        ],
+        processors=[structlog.processors.add_log_level, structlog.processors.TimeStamper("iso", utc=True), last],
         wrapper_class=structlog.make_filtering_bound_logger(20),  # from INFO on
         context_class=dict,
         cache_logger_on_first_use=True,

@@ -63,12 +63,7 @@ def powers_action(cell: Cell, decision: Decision) -> NDArray[np.float32]:
 
 @inner_kernel
 def powers_of_choice(
-    terms: Terms,
-    frame: Frame,
-    action: Floats32,
-    offload: Bools,
-    transmit_power_w: Floats,
-    cpu_frequency_hz: Floats,
+    terms: Terms, frame: Frame, action: Floats32, offload: Bools, transmit_power_w: Floats, cpu_frequency_hz: Floats
 ) -> None:
     """Fill in offloading decision, transmit power (W) and CPU frequency (Hz) of an action of kind `OFFLOAD`.
 
