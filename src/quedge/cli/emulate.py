@@ -10,13 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from quedge.cli import options
 from quedge.cli.options import (
-    ArrivalTrace,
-    AsJson,
-    ChannelTrace,
-    ScenarioFile,
-    Seed,
-    Settings,
     complete_suites,
     frames_option,
     integer_option,
@@ -49,14 +44,14 @@ _FAILED, _INTERRUPTED = 1, 130
 
 def emulate_devices(
     connect: Annotated[str, value_option(parse_target, "HOST:PORT", "Where the service listens.")],
-    scenario: ScenarioFile = None,
+    scenario: options.ScenarioFile = None,
     devices: Annotated[int | None, integer_option(1, 10_000, "Number of devices; without it, the scenario's.")] = None,
     frames: Annotated[
         int | None, frames_option(f"Frames to play; without it, {_FRAMES:,}, or as many as the traces hold.")
     ] = None,
     rate: Annotated[float, value_option(positive_to(_MAX_RATE_HZ), "HZ", "Frames per second.")] = 200.0,
-    settings: Settings = None,
-    seed: Seed = 0,
+    settings: options.Settings = None,
+    seed: options.Seed = 0,
     base_station: Annotated[
         str, typer.Option(metavar="NAME", help="The base station's name; each has a cell of its own.")
     ] = "base-station",
@@ -67,8 +62,8 @@ def emulate_devices(
     churn: Annotated[
         float, value_option(parse_share, "SHARE", "Probability per frame that a device leaves, for 1 to 20 frames.")
     ] = 0.0,
-    channel_trace: ChannelTrace = None,
-    arrival_trace: ArrivalTrace = None,
+    channel_trace: options.ChannelTrace = None,
+    arrival_trace: options.ArrivalTrace = None,
     pqc: Annotated[
         str | None,
         typer.Option(
@@ -83,7 +78,7 @@ def emulate_devices(
     ca: Annotated[Path | None, typer.Option(help="TLS: certificate of the CA that signed the service's (PEM).")] = None,
     cert: Annotated[Path | None, typer.Option(help="TLS: own certificate, where the service asks for one.")] = None,
     key: Annotated[Path | None, typer.Option(help="TLS: key of the own certificate.")] = None,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Play a scenario's world against the controller service and check every answer.
 

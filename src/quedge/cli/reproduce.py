@@ -11,18 +11,8 @@ from typing import Annotated
 
 import typer
 
-from quedge.cli.options import (
-    LOCAL,
-    OutFolder,
-    RayOption,
-    Seeds,
-    UsageError,
-    WorkersOption,
-    complete_experiments,
-    frames_option,
-    parse_path,
-    refusing,
-)
+from quedge.cli import options
+from quedge.cli.options import LOCAL, UsageError, complete_experiments, frames_option, parse_path, refusing
 from quedge.errors import MissingExtraError
 from quedge.experiments.catalogue import NAMES, check_extras, check_shown, chosen
 from quedge.experiments.engine.execution import Progress
@@ -50,10 +40,10 @@ def reproduce_paper(
         bool, typer.Option("--quick", help=f"Only {QUICK.seeds} seed and {QUICK.frames:,} frames.")
     ] = False,
     frames: Annotated[int | None, frames_option(f"Frames per run; without it, {FULL.frames:,}.")] = None,
-    seeds: Seeds = None,
-    workers: WorkersOption = None,
-    ray: RayOption = None,
-    out: OutFolder = Path("results"),
+    seeds: options.Seeds = None,
+    workers: options.WorkersOption = None,
+    ray: options.RayOption = None,
+    out: options.OutFolder = Path("results"),
 ) -> None:
     """Run the paper's experiments and ours beside them: figures, tables and one page, report.html.
 

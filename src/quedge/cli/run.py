@@ -10,23 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from quedge.cli.options import (
-    AgentFile,
-    ArrivalTrace,
-    ChannelTrace,
-    LearnerSettings,
-    Policies,
-    ScenarioFile,
-    Seed,
-    Settings,
-    Warmup,
-    complete_formats,
-    frames_option,
-    parse_path,
-    read_traces,
-    refusing,
-    value_option,
-)
+from quedge.cli import options
+from quedge.cli.options import complete_formats, frames_option, parse_path, read_traces, refusing, value_option
 from quedge.cli.priced import priced_policies
 from quedge.cli.progress import compile_run, print_comparison, progress_bars
 from quedge.errors import check_installed
@@ -42,24 +27,24 @@ _SUMMARY, _SCENARIO, _FIGURE, _DELAYS = "summary.json", "scenario.toml", "figure
 
 
 def run(
-    scenario: ScenarioFile = None,
-    policy: Policies = None,
+    scenario: options.ScenarioFile = None,
+    policy: options.Policies = None,
     frames: Annotated[
         int | None, frames_option(f"Frames to run; without it, {_FRAMES:,}, or as many as the traces hold.")
     ] = None,
-    seed: Seed = 0,
-    learner: LearnerSettings = None,
-    agent: AgentFile = None,
-    settings: Settings = None,
-    channel_trace: ChannelTrace = None,
-    arrival_trace: ArrivalTrace = None,
+    seed: options.Seed = 0,
+    learner: options.LearnerSettings = None,
+    agent: options.AgentFile = None,
+    settings: options.Settings = None,
+    channel_trace: options.ChannelTrace = None,
+    arrival_trace: options.ArrivalTrace = None,
     channel: Annotated[
         str | None, typer.Option(metavar="MODULE:ATTRIBUTE", help="Your own process of channel gains.")
     ] = None,
     arrivals: Annotated[
         str | None, typer.Option(metavar="MODULE:ATTRIBUTE", help="Your own process of arrivals.")
     ] = None,
-    warmup: Warmup = 0.5,
+    warmup: options.Warmup = 0.5,
     out: Annotated[
         Path | None, value_option(parse_path, "DIR", "Folder for summary, traces, scenario and figures.")
     ] = None,

@@ -13,20 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quedge.cli.options import (
-    AgentFile,
-    LearnerSettings,
-    OnePolicy,
-    ScenarioFile,
-    Seed,
-    Settings,
-    UsageError,
-    parse_listen_address,
-    parse_path,
-    positive_to,
-    refusing,
-    value_option,
-)
+from quedge.cli import options
+from quedge.cli.options import UsageError, parse_listen_address, parse_path, positive_to, refusing, value_option
 from quedge.cli.progress import explained_pause
 from quedge.controller.controller import Controller
 from quedge.controller.engine import Pace
@@ -76,13 +64,13 @@ def default_deadline_s(frame_s: float) -> float:
 
 
 def serve(
-    scenario: ScenarioFile = None,
-    policy: OnePolicy = None,
+    scenario: options.ScenarioFile = None,
+    policy: options.OnePolicy = None,
     learn: Annotated[bool, typer.Option("--learn", help="Let a learning policy learn as it serves.")] = False,
-    agent: AgentFile = None,
-    learner: LearnerSettings = None,
-    settings: Settings = None,
-    seed: Seed = 0,
+    agent: options.AgentFile = None,
+    learner: options.LearnerSettings = None,
+    settings: options.Settings = None,
+    seed: options.Seed = 0,
     listen: Annotated[
         Address | None, value_option(parse_listen_address, "HOST:PORT", "Where to listen; without it, 127.0.0.1:50051.")
     ] = None,

@@ -9,24 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from quedge.cli.options import (
-    AgentFile,
-    ArrivalTrace,
-    ChannelTrace,
-    LearnerSettings,
-    OutFolder,
-    Policies,
-    RayOption,
-    ScenarioFile,
-    Seeds,
-    Settings,
-    Traces,
-    Warmup,
-    WorkersOption,
-    frames_option,
-    read_traces,
-    refusing,
-)
+from quedge.cli import options
+from quedge.cli.options import frames_option, read_traces, refusing
 from quedge.cli.reproduce import run_experiments
 from quedge.errors import not_allowed
 from quedge.experiments.catalogue import check_shown
@@ -39,25 +23,25 @@ from quedge.policy.registry import Scheme
 
 
 def sweep(
-    scenario: ScenarioFile = None,
+    scenario: options.ScenarioFile = None,
     vary: Annotated[
         list[str] | None,
         typer.Option("--vary", metavar="KEY=V1,V2,...", help="A scenario's key and its values. Can be given again."),
     ] = None,
-    policy: Policies = None,
+    policy: options.Policies = None,
     frames: Annotated[
         int | None, frames_option(f"Frames per run; without it, {FULL.frames:,}, or as many as the traces hold.")
     ] = None,
-    seeds: Seeds = None,
-    settings: Settings = None,
-    learner: LearnerSettings = None,
-    agent: AgentFile = None,
-    channel_trace: ChannelTrace = None,
-    arrival_trace: ArrivalTrace = None,
-    warmup: Warmup = 0.5,
-    workers: WorkersOption = None,
-    ray: RayOption = None,
-    out: OutFolder = Path("results/sweep"),
+    seeds: options.Seeds = None,
+    settings: options.Settings = None,
+    learner: options.LearnerSettings = None,
+    agent: options.AgentFile = None,
+    channel_trace: options.ChannelTrace = None,
+    arrival_trace: options.ArrivalTrace = None,
+    warmup: options.Warmup = 0.5,
+    workers: options.WorkersOption = None,
+    ray: options.RayOption = None,
+    out: options.OutFolder = Path("results/sweep"),
 ) -> None:
     """Run a scenario at all combinations of some keys' values: a table, a figure, every number, and report.html.
 
@@ -161,7 +145,7 @@ def _checked(option: str, key: str, value: Any, scenario: Scenario) -> Any:
         raise ValueError(f"{option}: {error}") from None
 
 
-def _check_varied(varied: Collection[str], settings: Collection[str], traces: Traces) -> None:
+def _check_varied(varied: Collection[str], settings: Collection[str], traces: options.Traces) -> None:
     """Refuse to vary a key that has no effect, since something else says what it would.
 
     Raises:

@@ -9,21 +9,8 @@ from typing import Annotated
 
 import typer
 
-from quedge.cli.options import (
-    ArrivalTrace,
-    AsJson,
-    ChannelTrace,
-    LearnerSettings,
-    ScenarioFile,
-    Seed,
-    Settings,
-    complete_learners,
-    frames_option,
-    parse_path,
-    read_traces,
-    refusing,
-    value_option,
-)
+from quedge.cli import options
+from quedge.cli.options import complete_learners, frames_option, parse_path, read_traces, refusing, value_option
 from quedge.cli.progress import compile_run, print_comparison, progress_bars
 from quedge.cli.run import summary_object
 from quedge.errors import not_allowed, one_of
@@ -43,21 +30,21 @@ _WARMUP = 0.5
 
 def train_agent(
     out: Annotated[Path, value_option(parse_path, "FILE", "File for the trained agent (.npz).")],
-    scenario: ScenarioFile = None,
+    scenario: options.ScenarioFile = None,
     policy: Annotated[
         str, typer.Option(help=f"The learning policy: {', '.join(LEARNERS)}.", autocompletion=complete_learners)
     ] = "equivariant",
     frames: Annotated[
         int | None, frames_option(f"Frames to learn from; without it, {_FRAMES:,}, or as many as the traces hold.")
     ] = None,
-    seed: Seed = 0,
-    settings: Settings = None,
-    learner: LearnerSettings = None,
-    channel_trace: ChannelTrace = None,
-    arrival_trace: ArrivalTrace = None,
+    seed: options.Seed = 0,
+    settings: options.Settings = None,
+    learner: options.LearnerSettings = None,
+    channel_trace: options.ChannelTrace = None,
+    arrival_trace: options.ArrivalTrace = None,
     save_every: Annotated[int, frames_option("Write the file after every N frames.")] = 1000,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the training that FILE holds.")] = False,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Train an agent; `quedge run --agent FILE` runs it.
 

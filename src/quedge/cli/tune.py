@@ -8,22 +8,8 @@ from typing import Annotated
 
 import typer
 
-from quedge.cli.options import (
-    ArrivalTrace,
-    AsJson,
-    ChannelTrace,
-    LearnerSettings,
-    RayOption,
-    ScenarioFile,
-    Seed,
-    Settings,
-    WorkersOption,
-    complete_policies,
-    frames_option,
-    integer_option,
-    read_traces,
-    refusing,
-)
+from quedge.cli import options
+from quedge.cli.options import complete_policies, frames_option, integer_option, read_traces, refusing
 from quedge.cli.progress import empty_table, output_console, print_note, progress_bars
 from quedge.cli.reproduce import workers_for
 from quedge.errors import not_allowed, one_of
@@ -38,7 +24,7 @@ _DEFAULT = Tuning()
 
 
 def tune_scenario(
-    scenario: ScenarioFile = None,
+    scenario: options.ScenarioFile = None,
     policy: Annotated[str, typer.Option(help=f"Who decides: {ALLOWED}.", autocompletion=complete_policies)] = "exact",
     minimise: Annotated[str, typer.Option(help=f"What to minimise: {', '.join(GOALS)}.")] = _DEFAULT.goal,
     frames: Annotated[
@@ -48,14 +34,14 @@ def tune_scenario(
         ),
     ] = None,
     trials: Annotated[int, integer_option(1, 10_000, "Number of settings to try.")] = _DEFAULT.trials,
-    seed: Seed = 0,
-    settings: Settings = None,
-    learner: LearnerSettings = None,
-    channel_trace: ChannelTrace = None,
-    arrival_trace: ArrivalTrace = None,
-    workers: WorkersOption = None,
-    ray: RayOption = None,
-    as_json: AsJson = False,
+    seed: options.Seed = 0,
+    settings: options.Settings = None,
+    learner: options.LearnerSettings = None,
+    channel_trace: options.ChannelTrace = None,
+    arrival_trace: options.ArrivalTrace = None,
+    workers: options.WorkersOption = None,
+    ray: options.RayOption = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Search for the V and ν of the shortest queue or delay, or of the fewest late bits, within the power budget.
 

@@ -9,22 +9,10 @@ import grpc
 
 from quedge.service import methods
 from quedge.service import quedge_pb2 as pb
+from quedge.service.client import messages
 from quedge.service.client.connection import Connection
 from quedge.service.client.conversation import Conversation, ReportRefused, ServiceUnavailable, unavailable
-from quedge.service.client.messages import (
-    CellState,
-    Decided,
-    DeviceDecided,
-    Devices,
-    Numbers,
-    checkpoint_of,
-    decided_of,
-    device_decided_of,
-    device_report,
-    frame_report,
-    next_frame_of,
-    state_of,
-)
+from quedge.service.client.messages import CellState, Decided, DeviceDecided, Devices, Numbers
 
 __all__ = [
     "CellState",
@@ -80,8 +68,8 @@ class _Frames(_Closing):
             ServiceUnavailable: no answer came; a stream is over then.
             ValueError: an argument that is no list of numbers.
         """
-        report = frame_report(self._base_station, frame, channel_gain, arrived_mbit, data_queue_mbit, devices)
-        return decided_of(self._answer(report), self._target)
+        report = messages.frame_report(self._base_station, frame, channel_gain, arrived_mbit, data_queue_mbit, devices)
+        return messages.decided_of(self._answer(report), self._target)
 
     @abstractmethod
     def _answer(self, report: pb.FrameReport) -> pb.FrameAnswer: ...
@@ -106,7 +94,7 @@ class Client(Connection, _Frames):
         Raises:
             ServiceUnavailable: no answer came.
         """
-        return state_of(self._request(methods.STATE, pb.StateRequest(base_station=self._base_station)))
+        return messages.state_of(self._request(methods.STATE, pb.StateRequest(base_station=self._base_station)))
 
     def next_frame(self) -> int:
         """The frame that is due, as after a reconnect.
@@ -114,7 +102,7 @@ class Client(Connection, _Frames):
         Raises:
             ServiceUnavailable: no answer came.
         """
-        return next_frame_of(self.state())
+        return messages.next_frame_of(self.state())
 
     def checkpoint(self) -> int:
         """Have the service keep where the cell stands, so that a restart serves nothing again.
@@ -126,7 +114,9 @@ class Client(Connection, _Frames):
             ReportRefused: it could not be written, or there is nothing to keep.
             ServiceUnavailable: no answer came.
         """
-        return checkpoint_of(self._request(methods.CHECKPOINT, pb.CheckpointRequest(base_station=self._base_station)))
+        return messages.checkpoint_of(
+            self._request(methods.CHECKPOINT, pb.CheckpointRequest(base_station=self._base_station))
+        )
 
     def close(self) -> None:
         """End the connection."""
@@ -182,15 +172,15 @@ class DeviceStream(_Closing):
         Raises:
             ReportRefused, ServiceUnavailable, ValueError: see `Client.decide`.
         """
-        report = device_report(self._base_station, self._number, channel_gain, arrived_mbit, data_queue_mbit)
-        return device_decided_of(self._conversation.request(report), self._conversation.target)
+        report = messages.device_report(self._base_station, self._number, channel_gain, arrived_mbit, data_queue_mbit)
+        return messages.device_decided_of(self._conversation.request(report), self._conversation.target)
 
     def report(self, channel_gain: float, arrived_mbit: float, data_queue_mbit: float | None = None) -> None:
         """Report and wait for nothing, `answer` gives the decision; a second report in the frame is refused.
 
         Args and Raises: see `decide`.
         """
-        report = device_report(self._base_station, self._number, channel_gain, arrived_mbit, data_queue_mbit)
+        report = messages.device_report(self._base_station, self._number, channel_gain, arrived_mbit, data_queue_mbit)
         self._conversation.send(report)
 
     def answer(self) -> DeviceDecided:
@@ -199,7 +189,7 @@ class DeviceStream(_Closing):
         Raises:
             ReportRefused, ServiceUnavailable: see `Client.decide`.
         """
-        return device_decided_of(self._conversation.receive(), self._conversation.target)
+        return messages.device_decided_of(self._conversation.receive(), self._conversation.target)
 
     def close(self) -> None:
         """End the stream; frames no longer wait for this device."""

@@ -9,15 +9,7 @@ from numpy.typing import NDArray
 
 from quedge.errors import not_allowed
 from quedge.model.kernels import Floats32, Ints, kernel, unlocked_kernel
-from quedge.policy.lydroo.network.layers import (
-    bias_slopes,
-    cross_entropy,
-    input_slopes,
-    layer,
-    rectify,
-    rectify_slopes,
-    weight_slopes,
-)
+from quedge.policy.lydroo.network import layers
 from quedge.policy.lydroo.network.network import Weights, check_units, wrong_devices
 from quedge.policy.lydroo.replay import Batch
 
@@ -77,11 +69,11 @@ def _forward(features: Floats32, weights: tuple[Floats32, ...]) -> tuple[Floats3
         first layer, second layer and logits, each of shape (frames, units).
     """
     first, first_bias, second, second_bias, output, output_bias = weights
-    lower = layer(features, first, first_bias)
-    rectify(lower)
-    upper = layer(lower, second, second_bias)
-    rectify(upper)
-    return lower, upper, layer(upper, output, output_bias)
+    lower = layers.layer(features, first, first_bias)
+    layers.rectify(lower)
+    upper = layers.layer(lower, second, second_bias)
+    layers.rectify(upper)
+    return lower, upper, layers.layer(upper, output, output_bias)
 
 
 @unlocked_kernel
@@ -94,15 +86,15 @@ def _gradient(
     seen = features.reshape((features.shape[0], features.shape[1] * features.shape[2]))
     lower, upper, logits = _forward(seen, weights)
     of_logits = np.empty(logits.shape, np.float32)
-    loss = cross_entropy(logits, offload, devices, of_logits)
-    weight_slopes(upper, of_logits, output_slopes)
-    bias_slopes(of_logits, output_bias_slopes)
-    of_upper = input_slopes(of_logits, output)
-    rectify_slopes(upper, of_upper)
-    weight_slopes(lower, of_upper, second_slopes)
-    bias_slopes(of_upper, second_bias_slopes)
-    of_lower = input_slopes(of_upper, second)
-    rectify_slopes(lower, of_lower)
-    weight_slopes(seen, of_lower, first_slopes)
-    bias_slopes(of_lower, first_bias_slopes)
+    loss = layers.cross_entropy(logits, offload, devices, of_logits)
+    layers.weight_slopes(upper, of_logits, output_slopes)
+    layers.bias_slopes(of_logits, output_bias_slopes)
+    of_upper = layers.input_slopes(of_logits, output)
+    layers.rectify_slopes(upper, of_upper)
+    layers.weight_slopes(lower, of_upper, second_slopes)
+    layers.bias_slopes(of_upper, second_bias_slopes)
+    of_lower = layers.input_slopes(of_upper, second)
+    layers.rectify_slopes(lower, of_lower)
+    layers.weight_slopes(seen, of_lower, first_slopes)
+    layers.bias_slopes(of_lower, first_bias_slopes)
     return loss

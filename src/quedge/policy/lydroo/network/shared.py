@@ -8,16 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.model.kernels import Floats32, Ints, kernel, unlocked_kernel
-from quedge.policy.lydroo.network.layers import (
-    add_product,
-    bias_slopes,
-    cross_entropy,
-    input_slopes,
-    layer,
-    rectify,
-    rectify_slopes,
-    weight_slopes,
-)
+from quedge.policy.lydroo.network import layers
 from quedge.policy.lydroo.network.network import Weights, check_units
 from quedge.policy.lydroo.replay import Batch
 
@@ -81,18 +72,18 @@ def _forward(
     embed, embed_bias, own, context, context_bias, output, output_bias = weights
     frames, most, inputs = features.shape
     rows = frames * most
-    embedded = layer(features.reshape((rows, inputs)), embed, embed_bias)
-    rectify(embedded)
+    embedded = layers.layer(features.reshape((rows, inputs)), embed, embed_bias)
+    layers.rectify(embedded)
     pooled = np.zeros((frames, 2 * embed.shape[0]), np.float32)
     for frame in range(frames):
         _pool(embedded[frame * most : frame * most + devices[frame]], pooled[frame])
-    shared = layer(pooled, context, context_bias)
+    shared = layers.layer(pooled, context, context_bias)
     hidden = np.empty((rows, own.shape[0]), np.float32)
     for row in range(rows):
         hidden[row] = shared[row // most]
-    add_product(embedded, own, hidden)
-    rectify(hidden)
-    return embedded, pooled, hidden, layer(hidden, output, output_bias).reshape((frames, most))
+    layers.add_product(embedded, own, hidden)
+    layers.rectify(hidden)
+    return embedded, pooled, hidden, layers.layer(hidden, output, output_bias).reshape((frames, most))
 
 
 @unlocked_kernel
@@ -107,26 +98,26 @@ def _gradient(
     frames, most, inputs = features.shape
     rows = frames * most
     of_logits = np.empty((frames, most), np.float32)
-    loss = cross_entropy(logits, offload, devices, of_logits)
+    loss = layers.cross_entropy(logits, offload, devices, of_logits)
     of_output = of_logits.reshape((rows, 1))
-    weight_slopes(hidden, of_output, output_slopes)
-    bias_slopes(of_output, output_bias_slopes)
-    of_hidden = input_slopes(of_output, output)
-    rectify_slopes(hidden, of_hidden)
-    weight_slopes(embedded, of_hidden, own_slopes)
-    of_embedded = input_slopes(of_hidden, own)
+    layers.weight_slopes(hidden, of_output, output_slopes)
+    layers.bias_slopes(of_output, output_bias_slopes)
+    of_hidden = layers.input_slopes(of_output, output)
+    layers.rectify_slopes(hidden, of_hidden)
+    layers.weight_slopes(embedded, of_hidden, own_slopes)
+    of_embedded = layers.input_slopes(of_hidden, own)
     of_shared = np.zeros((frames, own.shape[0]), np.float32)
     for row in range(rows):
         of_shared[row // most] += of_hidden[row]
-    weight_slopes(pooled, of_shared, context_slopes)
-    bias_slopes(of_shared, context_bias_slopes)
-    of_pooled = input_slopes(of_shared, context)
+    layers.weight_slopes(pooled, of_shared, context_slopes)
+    layers.bias_slopes(of_shared, context_bias_slopes)
+    of_pooled = layers.input_slopes(of_shared, context)
     for frame in range(frames):
         there = slice(frame * most, frame * most + devices[frame])
         _add_pool_slopes(embedded[there], pooled[frame], of_pooled[frame], of_embedded[there])
-    rectify_slopes(embedded, of_embedded)
-    weight_slopes(features.reshape((rows, inputs)), of_embedded, embed_slopes)
-    bias_slopes(of_embedded, embed_bias_slopes)
+    layers.rectify_slopes(embedded, of_embedded)
+    layers.weight_slopes(features.reshape((rows, inputs)), of_embedded, embed_slopes)
+    layers.bias_slopes(of_embedded, embed_bias_slopes)
     return loss
 
 
