@@ -12,32 +12,15 @@ from quedge.policy.auto import Auto
 from quedge.policy.baselines import AllLocal, AllOffload, BestPair, BestSingle, Random
 from quedge.policy.decide import decide
 from quedge.policy.exact import Exact
-from quedge.policy.lydroo import (
-    EQUIVARIANT,
-    LYDROO_PUBLIC,
-    Inputs,
-    Lydroo,
-    LydrooAgent,
-    MlpActor,
-    NearestNeighbours,
-    NoisyCopy,
-    NoisyOrderPreserving,
-    OrderPreserving,
-    SharedActor,
-    TrainedLydroo,
-)
+from quedge.policy.lydroo import EQUIVARIANT, LYDROO_PUBLIC, Inputs, Lydroo, LydrooAgent, TrainedLydroo
 from quedge.policy.lydroo.features import device_features
+from quedge.policy.lydroo.network import MlpActor, SharedActor
+from quedge.policy.lydroo.quantiser import NearestNeighbours, NoisyCopy, NoisyOrderPreserving, OrderPreserving
 from quedge.policy.policy import Learner, Policy
 from quedge.region.boundary import capacity_boundary
 from quedge.region.capacity import capacity
 from quedge.region.least_power import least_power
-from quedge.simulation.processes import (
-    ArrivalProcess,
-    ChannelProcess,
-    ExponentialArrivals,
-    Recorded,
-    RicianFading,
-)
+from quedge.simulation.processes import ArrivalProcess, ChannelProcess, ExponentialArrivals, Recorded, RicianFading
 from quedge.simulation.run import simulate
 from quedge.simulation.trace import Trace
 
@@ -50,48 +33,12 @@ if _typing.TYPE_CHECKING:  # else they are loaded when they are asked for: see _
 __version__ = "0.1.0"
 
 __all__ = [
-    "EQUIVARIANT",
-    "LYDROO_PUBLIC",
-    "AllLocal",
-    "AllOffload",
-    "Allocator",
-    "ArrivalProcess",
-    "Auto",
-    "BestPair",
-    "BestSingle",
-    "ChannelProcess",
-    "Decision",
-    "Exact",
-    "ExponentialArrivals",
-    "Frame",
-    "Inputs",
-    "Learner",
-    "Lydroo",
-    "LydrooAgent",
-    "MlpActor",
-    "NearestNeighbours",
-    "NoisyCopy",
-    "NoisyOrderPreserving",
-    "NomaGreedy",
-    "NomaSca",
-    "OrderPreserving",
-    "Policy",
-    "Random",
-    "Recorded",
-    "RicianFading",
-    "Scenario",
-    "SharedActor",
-    "Status",
-    "Tdma",
-    "Trace",
-    "TrainedLydroo",
-    "capacity",
-    "capacity_boundary",
-    "decide",
-    "device_features",
-    "least_power",
-    "simulate",
-]
+    "EQUIVARIANT", "LYDROO_PUBLIC", "AllLocal", "AllOffload", "Allocator", "ArrivalProcess", "Auto", "BestPair",
+    "BestSingle", "ChannelProcess", "Decision", "Exact", "ExponentialArrivals", "Frame", "Inputs", "Learner", "Lydroo",
+    "LydrooAgent", "MlpActor", "NearestNeighbours", "NoisyCopy", "NoisyOrderPreserving", "NomaGreedy", "NomaSca",
+    "OrderPreserving", "Policy", "Random", "Recorded", "RicianFading", "Scenario", "SharedActor", "Status", "Tdma",
+    "Trace", "TrainedLydroo", "capacity", "capacity_boundary", "decide", "device_features", "least_power", "simulate",
+]  # fmt: skip
 
 _OF_THE_SERVICE = {
     "AsyncClient": "client.async_client",

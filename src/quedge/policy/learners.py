@@ -12,16 +12,9 @@ from quedge.allocation.greedy import NomaGreedy
 from quedge.allocation.sca import NomaSca
 from quedge.allocation.tdma import Tdma
 from quedge.errors import not_allowed, one_of
-from quedge.policy.lydroo import (
-    Inputs,
-    Lydroo,
-    MlpActor,
-    NearestNeighbours,
-    NoisyCopy,
-    NoisyOrderPreserving,
-    OrderPreserving,
-    SharedActor,
-)
+from quedge.policy.lydroo import Inputs, Lydroo
+from quedge.policy.lydroo.network import MlpActor, SharedActor
+from quedge.policy.lydroo.quantiser import NearestNeighbours, NoisyCopy, NoisyOrderPreserving, OrderPreserving
 from quedge.policy.registry import EQUIVARIANT, LYDROO_NOMA, LYDROO_SCA, LYDROO_TDMA, SCHEMES
 
 LEARNERS: dict[str, Lydroo] = {scheme.name: scheme.policy for scheme in SCHEMES if isinstance(scheme.policy, Lydroo)}

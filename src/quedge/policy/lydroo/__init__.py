@@ -14,18 +14,6 @@ from quedge.policy.lydroo.network import MlpActor, SharedActor
 from quedge.policy.lydroo.quantiser import NearestNeighbours, NoisyCopy, NoisyOrderPreserving, OrderPreserving
 
 __all__ = [
-    "EQUIVARIANT",
-    "LYDROO_PUBLIC",
-    "AgentState",
-    "Inputs",
-    "Lydroo",
-    "LydrooAgent",
-    "MlpActor",
-    "NearestNeighbours",
-    "NoisyCopy",
-    "NoisyOrderPreserving",
-    "OrderPreserving",
-    "Resumable",
-    "SharedActor",
-    "TrainedLydroo",
-]
+    "EQUIVARIANT", "LYDROO_PUBLIC", "AgentState", "Inputs", "Lydroo", "LydrooAgent", "MlpActor", "NearestNeighbours",
+    "NoisyCopy", "NoisyOrderPreserving", "OrderPreserving", "Resumable", "SharedActor", "TrainedLydroo",
+]  # fmt: skip
