@@ -120,6 +120,12 @@ def listed(values: Mapping[str, float], form: str) -> str:
     return ", ".join(f"{' / '.join(whose)} {text}" for text, whose in names.items())
 
 
+def queues_and_powers(found: Results, digits: int) -> str:
+    """Mean queues and powers of all policies; powers with so many digits after the decimal point."""
+    queues, powers = found.each("data_queue_mbit"), found.each("power_w")
+    return f"Data queue (Mbit): {listed(queues, '.1f')}; power (W): {listed(powers, f'.{digits}f')}."
+
+
 def descending(values: Mapping[str, float]) -> dict[str, float]:
     """The same, the largest first."""
     return dict(sorted(values.items(), key=lambda each: -each[1]))

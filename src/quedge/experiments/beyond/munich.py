@@ -3,16 +3,9 @@
 from quedge.experiments.beyond.sweeps import BEYOND
 from quedge.experiments.experiment import Experiment, Grid
 from quedge.experiments.presentation import DELAY_P95, OBJECTIVE_RATIO, OFFLOAD_RATIO, POWER, QUEUE, Ranking, Table
-from quedge.experiments.results import Results, listed
+from quedge.experiments.results import queues_and_powers
 from quedge.policy.registry import BESIDE, BEST_PAIR, BEST_SINGLE, PAPER_SCHEMES
 from quedge.simulation.recordings.recording import MUNICH_FRAMES, MUNICH_SCENARIO, MunichWalk
-
-
-def found_on_the_walk(found: Results) -> str:
-    """Queues and powers."""
-    queues, powers = found.each("data_queue_mbit"), found.each("power_w")
-    return f"Data queue (Mbit): {listed(queues, '.1f')}; power (W): {listed(powers, '.3f')}."
-
 
 EXPERIMENT = Experiment(
     name="beyond-munich",
@@ -33,5 +26,5 @@ EXPERIMENT = Experiment(
         "The scene is built from OpenStreetMap data (© OpenStreetMap contributors, ODbL).",
     ],
     chapter=BEYOND,
-    result=found_on_the_walk,
+    result=lambda found: queues_and_powers(found, 3),
 )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from quedge.experiments.experiment import Experiment, Grid, vary
 from quedge.experiments.paper.fig7 import PQC_POWERS_W
-from quedge.experiments.paper.scaling_nu import NU_VALUES, UNSETTLED_NU
-from quedge.experiments.paper.weight_v import SMALL_V, V_VALUES
+from quedge.experiments.paper.weights import SMALL_V, UNSETTLED_NU, VALUES
 from quedge.experiments.paper_numbers import figure7_marks, table3_marks, table4_marks
 from quedge.experiments.presentation import (
     AVERAGING,
@@ -16,10 +15,12 @@ from quedge.experiments.presentation import (
     OFFLOAD_RATIO,
     POWER,
     QUEUE,
+    Mark,
     Sweep,
     Table,
 )
 from quedge.experiments.results import Results, at, change, listed
+from quedge.experiments.symbols import symbol_of
 from quedge.model.scenario import Scenario
 from quedge.policy.registry import BEST_PAIR, BEST_SINGLE, EQUIVARIANT, EXACT, LYDROO_NOMA
 
@@ -72,29 +73,24 @@ CIRCUIT_POWER = Experiment(
     result=found_ratios,
 )
 
-V = Experiment(
-    name="beyond-v",
-    title="The weight V of the rate, with the exact optimum and the baselines",
-    caption="Means over the second half of a run; crosses are the paper's Table IV.",
-    grids=[Grid(COMPARED, vary(v=V_VALUES))],
-    figure=Sweep("v", [QUEUE, ENERGY_QUEUE, POWER], logarithmic=True, marks=table4_marks()),
-    table=Table([("v", "V")], [QUEUE, ENERGY_QUEUE, POWER, OBJECTIVE_RATIO], table4_marks()),
-    remarks=[AVERAGING, SMALL_V, NOT_THE_SHORTEST],
-    chapter=BEYOND,
-    result=lambda found: f"Data queue {_queues_at(found, v=V_VALUES[-1])}.",
-)
 
-NU = Experiment(
-    name="beyond-nu",
-    title="The scaling ν of the virtual energy queue, with the exact optimum and the baselines",
-    caption="Means over the second half of a run; crosses are the paper's Table III.",
-    grids=[Grid(COMPARED, vary(nu=NU_VALUES))],
-    figure=Sweep("nu", [QUEUE, ENERGY_QUEUE, POWER], logarithmic=True, marks=table3_marks()),
-    table=Table([("nu", "ν")], [QUEUE, ENERGY_QUEUE, POWER, OBJECTIVE_RATIO], table3_marks()),
-    remarks=[AVERAGING, UNSETTLED_NU, NOT_THE_SHORTEST],
-    chapter=BEYOND,
-    result=lambda found: f"Data queue {_queues_at(found, nu=NU_VALUES[-1])}.",
-)
+def weight_experiment(key: str, what: str, table: str, marks: list[Mark], remark: str) -> Experiment:
+    """V or ν at the values of a table of the paper's."""
+    return Experiment(
+        name=f"beyond-{key}",
+        title=f"{what}, with the exact optimum and the baselines",
+        caption=f"Means over the second half of a run; crosses are the paper's {table}.",
+        grids=[Grid(COMPARED, vary(**{key: VALUES}))],
+        figure=Sweep(key, [QUEUE, ENERGY_QUEUE, POWER], logarithmic=True, marks=marks),
+        table=Table([(key, symbol_of(key))], [QUEUE, ENERGY_QUEUE, POWER, OBJECTIVE_RATIO], marks),
+        remarks=[AVERAGING, remark, NOT_THE_SHORTEST],
+        chapter=BEYOND,
+        result=lambda found: f"Data queue {_queues_at(found, **{key: VALUES[-1]})}.",
+    )
+
+
+V = weight_experiment("v", "The weight V of the rate", "Table IV", table4_marks(), SMALL_V)
+NU = weight_experiment("nu", "The scaling ν of the virtual energy queue", "Table III", table3_marks(), UNSETTLED_NU)
 
 
 def found_delays(found: Results) -> str:

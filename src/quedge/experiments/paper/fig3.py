@@ -2,15 +2,8 @@
 
 from quedge.experiments.experiment import Experiment, Grid
 from quedge.experiments.presentation import POWER, QUEUE, REWARD, Level, TimeSeries
-from quedge.experiments.results import Results, listed
+from quedge.experiments.results import queues_and_powers
 from quedge.policy.registry import BESIDE, PAPER_SCHEMES
-
-
-def found_over_time(found: Results) -> str:
-    """Queues and powers of the second half."""
-    queues, powers = found.each("data_queue_mbit"), found.each("power_w")
-    return f"Data queue (Mbit): {listed(queues, '.1f')}; power (W): {listed(powers, '.4f')}."
-
 
 EXPERIMENT = Experiment(
     name="fig3",
@@ -33,5 +26,5 @@ EXPERIMENT = Experiment(
         "The paper's rewards are not given as numbers. The reward is an objective at the policy's own state: a policy "
         "with longer queues meets larger rewards, so a higher line is not a better policy.",
     ],
-    result=found_over_time,
+    result=lambda found: queues_and_powers(found, 4),
 )
