@@ -90,11 +90,7 @@ class Answer(NamedTuple):
 
     @classmethod
     def unpacked(cls, data: bytes) -> Answer:
-        """An answer that `packed` wrote.
-
-        Raises:
-            ValueError: the bytes are none.
-        """
+        """An answer that `packed` wrote; a ValueError where the bytes are none."""
         if len(data) < _HEADER.size:
             raise ValueError("answer: cut short")
         frame, count, served, status, is_tdma, objective, upper_bound = _HEADER.unpack_from(data)

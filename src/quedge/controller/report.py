@@ -88,11 +88,7 @@ class Report(NamedTuple):
 
     @classmethod
     def unpacked(cls, data: bytes) -> Report:
-        """A report that `packed` wrote.
-
-        Raises:
-            ValueError: the bytes are none.
-        """
+        """A report that `packed` wrote; a ValueError where the bytes are none."""
         if len(data) < _HEADER.size:
             raise ValueError("report: cut short")
         frame, count = _HEADER.unpack_from(data)

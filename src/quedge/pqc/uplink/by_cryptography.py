@@ -86,46 +86,47 @@ def aead(row: Algorithm) -> Aead:
     return Aead(row, "cryptography", lambda key: _OpensslCipher(found(key)))
 
 
-class _OpensslKemSecretKey:
-    __slots__ = ("_key", "public_key")
+class _Key:
+    __slots__ = ("_key",)
 
     def __init__(self, key: Any) -> None:
         self._key = key
+
+
+class _SecretKey(_Key):
+    __slots__ = ("public_key",)
+
+    def __init__(self, key: Any) -> None:
+        super().__init__(key)
         self.public_key: bytes = key.public_key().public_bytes_raw()
+
+
+class _OpensslKemSecretKey(_SecretKey):
+    __slots__ = ()
 
     def decapsulate(self, ciphertext: bytes) -> bytes:
         secret: bytes = self._key.decapsulate(ciphertext)
         return secret
 
 
-class _OpensslKemPublicKey:
-    __slots__ = ("_key",)
-
-    def __init__(self, key: Any) -> None:
-        self._key = key
+class _OpensslKemPublicKey(_Key):
+    __slots__ = ()
 
     def encapsulate(self) -> tuple[bytes, bytes]:
         secret, ciphertext = self._key.encapsulate()
         return ciphertext, secret
 
 
-class _OpensslSigningKey:
-    __slots__ = ("_key", "public_key")
-
-    def __init__(self, key: Any) -> None:
-        self._key = key
-        self.public_key: bytes = key.public_key().public_bytes_raw()
+class _OpensslSigningKey(_SecretKey):
+    __slots__ = ()
 
     def sign(self, message: bytes, context: bytes) -> bytes:
         signed: bytes = self._key.sign(message, context)
         return signed
 
 
-class _OpensslVerifyingKey:
-    __slots__ = ("_key",)
-
-    def __init__(self, key: Any) -> None:
-        self._key = key
+class _OpensslVerifyingKey(_Key):
+    __slots__ = ()
 
     def verifies(self, signature: bytes, message: bytes, context: bytes) -> bool:
         from cryptography.exceptions import InvalidSignature

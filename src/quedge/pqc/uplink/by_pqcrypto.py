@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -34,73 +35,62 @@ def _module(row: Algorithm, package: str) -> ModuleType:
 def kem(row: Algorithm) -> Kem:
     """A KEM of `KEMS`; an UnofferedError where the installed version lacks it."""
     module = _module(row, "kem")
-    return Kem(
-        row, "pqcrypto",
-        lambda: _PqcryptoKemSecretKey(module),
-        lambda key: _PqcryptoKemPublicKey(module, key),
-    )  # fmt: skip
+    return Kem(row, "pqcrypto", partial(_PqcryptoKemSecretKey, module), partial(_PqcryptoKemPublicKey, module))
 
 
 def signature(row: Algorithm) -> Signature:
     """A signature of `SIGNATURES`; as `kem`."""
     module = _module(row, "sign")
-    return Signature(
-        row, "pqcrypto",
-        lambda: _PqcryptoSigningKey(module),
-        lambda key: _PqcryptoVerifyingKey(module, key),
-    )  # fmt: skip
+    return Signature(row, "pqcrypto", partial(_PqcryptoSigningKey, module), partial(_PqcryptoVerifyingKey, module))
 
 
-def _checked(key: bytes, length: int) -> bytes:
-    if len(key) != length:
-        raise ValueError(f"a public key of {len(key)} bytes is not allowed; it must have {length}")
-    return key
+class _SecretKey:
+    """A fresh key pair of a module of pqcrypto's."""
 
-
-class _PqcryptoKemSecretKey:
     __slots__ = ("_module", "_secret", "public_key")
 
     def __init__(self, module: Any) -> None:
         self._module = module
         self.public_key: bytes
         self.public_key, self._secret = module.keygen()
+
+
+class _PublicKey:
+    __slots__ = ("_key", "_module")
+
+    def __init__(self, module: Any, key: bytes) -> None:
+        length = module.PUBLIC_KEY_SIZE
+        if len(key) != length:
+            raise ValueError(f"a public key of {len(key)} bytes is not allowed; it must have {length}")
+        self._module, self._key = module, key
+
+
+class _PqcryptoKemSecretKey(_SecretKey):
+    __slots__ = ()
 
     def decapsulate(self, ciphertext: bytes) -> bytes:
         secret: bytes = self._module.decaps(self._secret, ciphertext)
         return secret
 
 
-class _PqcryptoKemPublicKey:
-    __slots__ = ("_key", "_module")
-
-    def __init__(self, module: Any, key: bytes) -> None:
-        self._module = module
-        self._key = _checked(key, module.PUBLIC_KEY_SIZE)
+class _PqcryptoKemPublicKey(_PublicKey):
+    __slots__ = ()
 
     def encapsulate(self) -> tuple[bytes, bytes]:
         ciphertext, secret = self._module.encaps(self._key)
         return ciphertext, secret
 
 
-class _PqcryptoSigningKey:
-    __slots__ = ("_module", "_secret", "public_key")
-
-    def __init__(self, module: Any) -> None:
-        self._module = module
-        self.public_key: bytes
-        self.public_key, self._secret = module.keygen()
+class _PqcryptoSigningKey(_SecretKey):
+    __slots__ = ()
 
     def sign(self, message: bytes, context: bytes) -> bytes:
         signed: bytes = self._module.sign(self._secret, message, context)
         return signed
 
 
-class _PqcryptoVerifyingKey:
-    __slots__ = ("_key", "_module")
-
-    def __init__(self, module: Any, key: bytes) -> None:
-        self._module = module
-        self._key = _checked(key, module.PUBLIC_KEY_SIZE)
+class _PqcryptoVerifyingKey(_PublicKey):
+    __slots__ = ()
 
     def verifies(self, signature: bytes, message: bytes, context: bytes) -> bool:
         try:

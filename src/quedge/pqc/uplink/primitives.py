@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from quedge.pqc.profiles import Algorithm
 
@@ -71,9 +71,13 @@ class Cipher(Protocol):
         """The data; None where the tag does not fit."""
 
 
+SecretKey = TypeVar("SecretKey")
+PublicKey = TypeVar("PublicKey")
+
+
 @dataclass(frozen=True)
-class Kem:
-    """A key encapsulation mechanism that runs.
+class KeyAlgorithm(Generic[SecretKey, PublicKey]):
+    """A key encapsulation mechanism or signature scheme that runs.
 
     Attributes:
         row: its name and sizes.
@@ -84,18 +88,12 @@ class Kem:
 
     row: Algorithm
     library: str
-    generate: Callable[[], KemSecretKey]
-    public: Callable[[bytes], KemPublicKey]
+    generate: Callable[[], SecretKey]
+    public: Callable[[bytes], PublicKey]
 
 
-@dataclass(frozen=True)
-class Signature:
-    """A signature scheme that runs; as `Kem`."""
-
-    row: Algorithm
-    library: str
-    generate: Callable[[], SigningKey]
-    public: Callable[[bytes], VerifyingKey]
+Kem = KeyAlgorithm[KemSecretKey, KemPublicKey]
+Signature = KeyAlgorithm[SigningKey, VerifyingKey]
 
 
 @dataclass(frozen=True)

@@ -35,13 +35,9 @@ class _AsyncFrames(_AsyncClosing):
     _target: str
 
     async def decide(
-        self,
-        frame: int,
-        channel_gain: Numbers,
-        arrived_mbit: Numbers,
-        data_queue_mbit: Numbers | None = None,
+        self, frame: int, channel_gain: Numbers, arrived_mbit: Numbers, data_queue_mbit: Numbers | None = None,
         devices: Devices | None = None,
-    ) -> Decided:
+    ) -> Decided:  # fmt: skip
         """See `Client.decide`."""
         report = messages.frame_report(self._base_station, frame, channel_gain, arrived_mbit, data_queue_mbit, devices)
         return messages.decided_of(await self._answer(report), self._target)

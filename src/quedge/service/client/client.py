@@ -46,13 +46,9 @@ class _Frames(_Closing):
     _target: str
 
     def decide(
-        self,
-        frame: int,
-        channel_gain: Numbers,
-        arrived_mbit: Numbers,
-        data_queue_mbit: Numbers | None = None,
+        self, frame: int, channel_gain: Numbers, arrived_mbit: Numbers, data_queue_mbit: Numbers | None = None,
         devices: Devices | None = None,
-    ) -> Decided:
+    ) -> Decided:  # fmt: skip
         """Report a frame and wait for its decision.
 
         Args:
