@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.errors import not_allowed
-from quedge.model.frame import Decision, Frame
+from quedge.model.frame import Decision, Frame, at_least_one
 
 
 class Allocator(Protocol):
@@ -66,26 +65,3 @@ def allocate_best(allocator: Allocator, frame: Frame, offloads: NDArray[np.bool_
     decisions = [allocator.allocate(frame, offload) for offload in at_least_one(offloads)]
     best = max(range(len(decisions)), key=lambda candidate: decisions[candidate].objective)
     return Choice(best, decisions[best])
-
-
-def at_least_one(offloads: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The candidates as they are.
-
-    Raises:
-        ValueError: there are none.
-    """
-    if len(offloads) == 0:
-        raise ValueError(f"offloads: {offloads!r} is not allowed; it must hold at least one decision")
-    return offloads
-
-
-def checked_offload(offload: Any, devices: int) -> NDArray[np.bool_]:
-    """An offloading decision as an array.
-
-    Raises:
-        ValueError: it is not one boolean a device.
-    """
-    chosen = np.asarray(offload)
-    if chosen.shape != (devices,) or chosen.dtype != np.bool_:
-        raise not_allowed("offload", offload, f"{devices} booleans, one a device")
-    return chosen

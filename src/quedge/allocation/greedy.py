@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.allocation.allocator import Choice, at_least_one, checked_offload
-from quedge.model.frame import Decision, Frame, PackedFrame, packed_frame, unpacked_frame
+from quedge.allocation.allocator import Choice
+from quedge.model.frame import Decision, Frame, PackedFrame, at_least_one, checked_offload, packed_frame, unpacked_frame
 from quedge.model.kernels import Bools, Floats, kernel, without_refcount
 from quedge.model.terms import Terms, chain_objective, frame_terms, highest_level, powers_of_levels, stationary_level
 

@@ -9,9 +9,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.allocation.allocator import Choice, at_least_one, checked_offload
+from quedge.allocation.allocator import Choice
 from quedge.model.cell import Cell
-from quedge.model.frame import Allocation, Decision, Frame, PackedFrame, Status, packed_frame, unpacked_frame
+from quedge.model.frame import (
+    Allocation,
+    Decision,
+    Frame,
+    PackedFrame,
+    Status,
+    at_least_one,
+    checked_offload,
+    packed_frame,
+    unpacked_frame,
+)
 from quedge.model.kernels import Bools, Floats, Ints, kernel
 from quedge.model.terms import Terms, frame_terms, max_log_growth
 from quedge.model.uplink import Reception, best_local_frequency, fill_outcome

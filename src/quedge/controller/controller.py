@@ -22,12 +22,11 @@ from quedge.controller.state import QueueState, Snapshot
 from quedge.errors import not_allowed
 from quedge.model.cell import cell_of
 from quedge.model.frame import Decision, Frame, Status
-from quedge.model.limits import check_decision
 from quedge.model.scenario import Scenario
 from quedge.policy.auto import Auto
 from quedge.policy.baselines import BestSingle
 from quedge.policy.lydroo import AgentState, Resumable
-from quedge.policy.policy import Learner, Policy, agent_for, check_policy, is_learner
+from quedge.policy.policy import Learner, Policy, agent_for, check_decision, check_policy, is_learner
 
 
 @runtime_checkable

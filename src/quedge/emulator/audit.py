@@ -15,9 +15,9 @@ from quedge.emulator.stations import FrameResult, Reports
 from quedge.emulator.uploads import Secured
 from quedge.model.cell import cell_of
 from quedge.model.frame import DATA_QUEUE_MBIT, ENERGY_QUEUE, Decision, Frame, Status
-from quedge.model.limits import check_decision
 from quedge.model.scenario import Scenario
 from quedge.model.uplink import predicted_outcome
+from quedge.policy.policy import check_decision
 from quedge.service.client.messages import CellState, Decided, next_frame_of
 from quedge.service.methods import DEVICE_VALUES
 

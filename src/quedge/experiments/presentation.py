@@ -172,12 +172,7 @@ class Table:
     paper_name: str = "the paper"
 
 
-def budget_of(scenario: Scenario) -> Level:
-    """The mean power budget of a scenario's devices (W)."""
-    return Level(float(scenario.per_device("power_budget_w").mean()), "budget")
-
-
-BUDGET = budget_of(Scenario())
+BUDGET = Level(Scenario().mean_power_budget_w, "budget")
 
 # Less, or more, is not better in itself for power, energy queue, offloading ratio and weighted rate.
 QUEUE = Measure("data_queue_mbit", "data queue (Mbit)", "queue", better=LOWER)

@@ -7,6 +7,7 @@ from typing import Any
 
 from quedge.experiments.experiment import Experiment, Grid, vary
 from quedge.experiments.presentation import (
+    BUDGET,
     DELAY_P95,
     DELIVERED_RATIO,
     LATE_RATIO,
@@ -19,7 +20,6 @@ from quedge.experiments.presentation import (
     QUEUE,
     Sweep,
     Table,
-    budget_of,
 )
 from quedge.experiments.probes.simulation import Simulation
 from quedge.experiments.symbols import heading_of, symbol_of
@@ -89,6 +89,7 @@ def _figure(scenario: Scenario, varied: Mapping[str, Sequence[Any]], schemes: Se
         lines *= len(varied[key])
     if lines > _MAX_LINES or x not in numeric:
         return None
-    power = POWER._replace(level=None if "power_budget_w" in varied else budget_of(scenario))
+    level = None if "power_budget_w" in varied else BUDGET._replace(value=scenario.mean_power_budget_w)
+    power = POWER._replace(level=level)
     keys = (POLICY, *others) if len(schemes) > 1 or not others else tuple(others)
     return Sweep(x, [QUEUE, power, OFFLOAD_RATIO], keys)

@@ -79,7 +79,7 @@ class _Trials:
         """Nothing has run yet; `own` is the job of the scenario's own setting, the others are as in `tune`."""
         self.scenario = own.scenario
         self.tuning = tuning
-        self.budget_w = float(own.scenario.per_device("power_budget_w").mean())
+        self.budget_w = own.scenario.mean_power_budget_w
         self.done = 0
         self._own = own
         self._progress = progress

@@ -153,7 +153,7 @@ def policies_by_name(
     for position, name in enumerate(names):
         if name in names[:position]:
             raise ValueError(f"--policy: {name!r} is given twice; once is allowed")
-    settings = settings_of(learner)
+    settings = settings_of(learner) if learner else {}
     learners = [name for name in names if name in LEARNERS and not (trained and name == trained.name)]
     if settings and not learners:
         why = "an agent has the settings of its file, and " if trained else ""

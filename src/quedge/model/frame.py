@@ -198,6 +198,29 @@ def _checked_array(name: str, values: Any, devices: int, allowed: Range) -> NDAr
     return array
 
 
+def at_least_one(offloads: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The candidates as they are.
+
+    Raises:
+        ValueError: there are none.
+    """
+    if len(offloads) == 0:
+        raise ValueError(f"offloads: {offloads!r} is not allowed; it must hold at least one decision")
+    return offloads
+
+
+def checked_offload(offload: Any, devices: int) -> NDArray[np.bool_]:
+    """An offloading decision as an array.
+
+    Raises:
+        ValueError: it is not one boolean a device.
+    """
+    chosen = np.asarray(offload)
+    if chosen.shape != (devices,) or chosen.dtype != np.bool_:
+        raise not_allowed("offload", offload, f"{devices} booleans, one a device")
+    return chosen
+
+
 PackedFrame = tuple[Floats, Floats, Floats, Floats, Floats]
 """A frame as `packed_frame` gives it."""
 PackedAllocation = tuple[Bools, Floats, Floats, Floats]

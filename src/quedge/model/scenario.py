@@ -232,6 +232,11 @@ class Scenario:
                 )
 
     @property
+    def mean_power_budget_w(self) -> float:
+        """Mean power budget of the devices (W)."""
+        return float(self.per_device("power_budget_w").mean())
+
+    @property
     def derived(self) -> dict[str, float]:
         """The constants of the PQC module that follow from the suite, by key; none without one."""
         return dict(self._derived)

@@ -112,7 +112,7 @@ def summarise(trace: Trace, warmup: float = 0.5, optimum: NDArray[np.float64] | 
         ValueError: `warmup` is out of its range.
         OverflowError: the scenario's values are so large that a measure is infinite or undefined.
     """
-    settled = slice(first_settled_frame(trace.frames, warmup), None)
+    settled = slice(first_settled_frame(trace.objective.size, warmup), None)
     with np.errstate(over="ignore", invalid="ignore"):  # overflow is refused below, by its name
         summary = _measured(trace, settled, frame_optima(trace, settled) if optimum is None else optimum[settled])
     for name, value in dataclasses.asdict(summary).items():

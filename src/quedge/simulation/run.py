@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from quedge.model.cell import Cell, cell_of
 from quedge.model.frame import NO_TIME_SHARES, Allocation, Decision, Frame, Status
-from quedge.model.limits import check_allocation, check_shapes
 from quedge.model.scenario import Scenario
 from quedge.model.uplink import predicted_outcome, step_frame
-from quedge.policy.policy import Learner, Policy, agent_for, check_policy
+from quedge.policy.policy import Learner, Policy, agent_for, check_allocation, check_policy, check_shapes
 from quedge.simulation.measures import Summary, first_settled_frame, summarise
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
 from quedge.simulation.trace import RunState, Trace

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.allocation.allocator import Choice, at_least_one, checked_offload
+from quedge.allocation.allocator import Choice
 from quedge.allocation.greedy import greedy_levels
 from quedge.allocation.sca.barrier import WORK_ARRAYS, BarrierNewton, maximise_round
 from quedge.allocation.sca.problem import (
@@ -27,7 +27,16 @@ from quedge.allocation.sca.problem import (
     value_in_reach,
 )
 from quedge.errors import not_allowed
-from quedge.model.frame import Decision, Frame, PackedFrame, Status, packed_frame, unpacked_frame
+from quedge.model.frame import (
+    Decision,
+    Frame,
+    PackedFrame,
+    Status,
+    at_least_one,
+    checked_offload,
+    packed_frame,
+    unpacked_frame,
+)
 from quedge.model.kernels import Bools, Floats, kernel
 from quedge.model.terms import Terms, chain_objective, frame_terms, powers_of_levels
 

@@ -142,8 +142,7 @@ def show(
         runs_on, option = (own["device"], "device") if device is None else (device, "--device")
         name = None if runs_on is None else profiles.device(option, runs_on).name
         effort = None if name is None else effort_of(chosen, name, profiles)
-        budget_w = float(cell.per_device("power_budget_w").mean())
-        costs = _Costs(chosen, name, float(mbit), cell.frame_s, budget_w, traffic, effort)
+        costs = _Costs(chosen, name, float(mbit), cell.frame_s, cell.mean_power_budget_w, traffic, effort)
     if as_json:
         print(json.dumps(_as_object(costs), allow_nan=False))
     else:

@@ -19,7 +19,7 @@ from quedge.experiments.figures.style import (
     styles_of,
     write_thousands,
 )
-from quedge.experiments.presentation import ENERGY_QUEUE, OFFLOAD_RATIO, POWER, QUEUE, Measure, budget_of
+from quedge.experiments.presentation import BUDGET, ENERGY_QUEUE, OFFLOAD_RATIO, POWER, QUEUE, Measure
 from quedge.simulation.measures import over_time
 from quedge.simulation.trace import Trace
 
@@ -96,16 +96,20 @@ def _draw_panel(
 ) -> dict[str, Any]:
     """Draw one measure of all runs; returns the lines by name."""
     lines: dict[str, Any] = {}
+    frames = 0
     for name, trace in traces.items():
-        at, mean = moving_average(over_time(trace)[panel.name], int(trace.frames * _WINDOW_SHARE))
+        values = over_time(trace)[panel.name]
+        frames = max(frames, values.size)
+        at, mean = moving_average(values, int(values.size * _WINDOW_SHARE))
         marker = "o" if at.size == 1 else None  # a single point is no line
         (lines[name],) = axis.plot(at, mean, marker=marker, **styles[name].look)
-    axis.set_xlim(0, max(trace.frames for trace in traces.values()))
+    axis.set_xlim(0, frames)
     style_axes(axis)
     if panel.scale == "queue":
         scale_queue(axis, np.concatenate([line.get_ydata() for line in lines.values()]))
     elif panel is POWER:
-        mark_level(axis, budget_of(next(iter(traces.values())).scenario))
+        budget_w = next(iter(traces.values())).scenario.mean_power_budget_w
+        mark_level(axis, BUDGET._replace(value=budget_w))
     else:
         axis.set_ylim(-0.03, 1.03)
     return lines
