@@ -48,6 +48,22 @@ class States(NamedTuple):
     arrival_mbit: NDArray[np.float64]
 
 
+class _Worlds(NamedTuple):
+    """What a step takes from the worlds.
+
+    Attributes:
+        state: the start of the frame.
+        next_estimated_gain: power gains of the next frame as policies see them, shape (cells, devices).
+        residual_sic_share: share of a decoded signal's power that cancellation leaves.
+        as_assumed: whether the worlds are ideal.
+    """
+
+    state: States
+    next_estimated_gain: NDArray[np.float64]
+    residual_sic_share: float
+    as_assumed: bool
+
+
 class Optimum(NamedTuple):
     """The largest promised objective (17) in a state, to a relative 1e-4, and a bound on it; shape (cells,)."""
 
@@ -190,10 +206,8 @@ class VectorCells:
         )
         before = (self._data_queue.copy(), self._energy_queue.copy()) if self._rewards_drift else None
         result, seen = self._empty_result()
-        _step_cells(
-            self._cell, self._terms, state, self._estimated_gain[following], self.scenario.residual_sic_share,
-            self.as_assumed, decided, result, seen,
-        )  # fmt: skip
+        worlds = _Worlds(state, self._estimated_gain[following], self.scenario.residual_sic_share, self.as_assumed)
+        _step_cells(self._cell, self._terms, worlds, decided, result, seen)
         reward = result.objective
         if before is not None:
             reward = drift_plus_penalty(self._cell, result.rate_mbps, *before, self._data_queue, self._energy_queue)
@@ -223,22 +237,15 @@ def _observe_cells(
 
 @kernel
 def _step_cells(
-    cell: Cell,
-    terms: Terms,
-    state: States,
-    next_estimated_gain: Floats,
-    residual_sic_share: float,
-    as_assumed: bool,
-    actions: Floats32,
-    result: StepResult,
-    seen: Floats32,
+    cell: Cell, terms: Terms, worlds: _Worlds, actions: Floats32, result: StepResult, seen: Floats32
 ) -> None:
     """Decide, charge and advance every cell: queues change in place, all of `result` but the reward is filled.
 
     In an ideal world the promised arrays are those of what is reached. `terms` is room for one cell at a time.
     """
-    cell, terms, state, result = without_refcount((cell, terms, state, result))
-    next_estimated_gain, actions, seen = without_refcount((next_estimated_gain, actions, seen))
+    cell, terms, worlds, result = without_refcount((cell, terms, worlds, result))
+    actions, seen = without_refcount((actions, seen))
+    state = worlds.state
     cells, n = state.channel_gain.shape
     for b in range(cells):
         frame = Frame(cell, state.channel_estimate[b], state.data_queue_mbit[b], state.energy_queue[b])
@@ -250,11 +257,11 @@ def _step_cells(
             powers_of_shares(cell, actions[b], *decided)
         allocation = Allocation(*decided, NO_TIME_SHARES)
         power_w = result.power_w[b]
-        if not as_assumed:
+        if not worlds.as_assumed:
             assumed = Reception(terms.device, frame.channel_gain, 0.0)
             result.promised_objective[b] = fill_outcome(
                 frame, assumed, allocation, result.promised_rate_mbps[b], power_w
             )
-        reception = Reception(terms.device, state.channel_gain[b], residual_sic_share)
+        reception = Reception(terms.device, state.channel_gain[b], worlds.residual_sic_share)
         result.objective[b] = step(frame, reception, allocation, state.arrival_mbit[b], result.rate_mbps[b], power_w)
-        observe(cell, next_estimated_gain[b], frame.data_queue_mbit, frame.energy_queue, seen[b])
+        observe(cell, worlds.next_estimated_gain[b], frame.data_queue_mbit, frame.energy_queue, seen[b])
