@@ -35,11 +35,7 @@ class Assembly:
         return bool(self._joined)
 
     def join(self, device: int) -> None:
-        """A device begins to report.
-
-        Raises:
-            ReportRejected: it is unknown, or reports already.
-        """
+        """A device begins to report; a ReportRejected where it is unknown, or reports already."""
         if not 0 <= device < self._devices:
             allowed = f"from 0 to {self._devices - 1}"
             raise ReportRejected.not_allowed(Reason.UNKNOWN_DEVICE, "device", device, allowed)

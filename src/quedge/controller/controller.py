@@ -94,11 +94,7 @@ class Controller:
         return self._decision_info
 
     def check_turn(self, frame: int) -> None:
-        """Refuse a frame that is not the next one.
-
-        Raises:
-            ReportRejected: naming the frame that is.
-        """
+        """Refuse a frame that is not the next one; a ReportRejected names the frame that is."""
         due = self._queues.next_frame
         if frame != due:
             reason = Reason.OLD_FRAME if frame < due else Reason.FUTURE_FRAME

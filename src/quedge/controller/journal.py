@@ -49,11 +49,7 @@ class LastAcknowledged:
         return self._frame
 
     def write(self, frame: int) -> None:
-        """A frame is about to be acknowledged.
-
-        Raises:
-            OSError: it could not be written.
-        """
+        """A frame is about to be acknowledged; an OSError where it could not be written."""
         record = _RECORD.pack(frame, self._survives_power, self._boot)
         os.pwrite(self._file.fileno(), record + _digest(record), 0)
         self._frame = frame
@@ -150,11 +146,7 @@ class Journal:
             raise
 
     def append(self, entry: Entry) -> None:
-        """Keep a served frame.
-
-        Raises:
-            OSError: it could not be written.
-        """
+        """Keep a served frame; an OSError where it could not be written."""
         frame, report, answer = entry.report.frame, entry.report.packed(), entry.answer.packed()
         row = (frame, report, answer, self._digest(report, answer))
         try:

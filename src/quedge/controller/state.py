@@ -102,11 +102,7 @@ class Snapshot(NamedTuple):
 
     @classmethod
     def unpacked(cls, data: bytes) -> Snapshot:
-        """A snapshot that `packed` wrote.
-
-        Raises:
-            ValueError: the bytes are none.
-        """
+        """A snapshot that `packed` wrote; a ValueError where the bytes are none."""
         try:
             parts = parts_of(data)
             plain = json.loads(parts["plain"].tobytes())

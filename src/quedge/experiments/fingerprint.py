@@ -32,11 +32,7 @@ _NAME_BYTES = 12
 
 
 def name_of(job: Job) -> str:
-    """A job's name: it changes with anything that its findings depend on.
-
-    Raises:
-        ValueError: see `determinants`.
-    """
+    """A job's name: it changes with anything that its findings depend on; a ValueError: see `determinants`."""
     return digest_of(determinants(job))
 
 

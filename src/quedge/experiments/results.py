@@ -51,27 +51,15 @@ class Results:
         return math.fsum(found[0]) / len(found[0])
 
     def policies(self) -> list[str]:
-        """The policies, in order.
-
-        Raises:
-            NotMeasuredError: none ran.
-        """
+        """The policies, in order; a NotMeasuredError where none ran."""
         return _some(dict.fromkeys(record.scheme for record in self._records), "no policy ran")
 
     def variants(self, policy: str) -> list[dict[str, Any]]:
-        """The variants in which a policy ran, in order.
-
-        Raises:
-            NotMeasuredError: it did not run.
-        """
+        """The variants in which a policy ran, in order; a NotMeasuredError where it did not run."""
         return _some((dict(each.variant) for each in self._records if each.scheme == policy), f"{policy} did not run")
 
     def largest(self, key: str) -> Any:
-        """The largest value of a key.
-
-        Raises:
-            NotMeasuredError: no variant has it.
-        """
+        """The largest value of a key; a NotMeasuredError where no variant has it."""
         values = (record.variant[key] for record in self._records if key in record.variant)
         return max(_some(values, f"no variant has {key}"))
 

@@ -91,11 +91,7 @@ class _Trials:
     def run(
         self, execution: Execution, settings: Sequence[tuple[float, float]], seeds: Sequence[int]
     ) -> dict[tuple[float, float], list[Findings]]:
-        """The findings of each setting, seed by seed.
-
-        Raises:
-            TuningError: a run failed.
-        """
+        """The findings of each setting, seed by seed; a TuningError where a run failed."""
         jobs = {f"{place}/{seed}": self.job(*pair, seed) for place, pair in enumerate(settings) for seed in seeds}
         findings: dict[str, Findings] = {}
         planned = self.tuning.trials * self.tuning.seeds + (self.tuning.finalists + 1) * self.tuning.fresh_seeds

@@ -29,11 +29,7 @@ _PYTORCH = "in PyTorch's format, which quedge reads no more; docs/lydroo.md has 
 
 
 def check_suffix(path: Path) -> None:
-    """Refuse a name that does not end in .npz.
-
-    Raises:
-        ValueError: naming it.
-    """
+    """Refuse a name that does not end in .npz; a ValueError names it."""
     if path.suffix != SUFFIX:
         hint = f"; a .pt file is {_PYTORCH}" if path.suffix == ".pt" else ""
         raise ValueError(f"{path}: is not allowed; it must end in {SUFFIX}{hint}")
@@ -162,11 +158,7 @@ def save_agent(path: Path, config: TrainingConfig, training: Training) -> None:
 
 
 def read_agent(path: Path) -> AgentFile:
-    """Read an agent's file.
-
-    Raises:
-        ValueError: it cannot be read or is not such a file; the message names it.
-    """
+    """Read an agent's file; a ValueError where it cannot be read or is not such a file; the message names it."""
     try:
         held = path.read_bytes()
     except OSError as error:

@@ -173,11 +173,7 @@ def policies_by_name(
 
 
 def check_devices(policies: Mapping[str, Policy | Learner], devices: int) -> None:
-    """Refuse a trained agent that does not serve this number of devices.
-
-    Raises:
-        ValueError: naming both numbers.
-    """
+    """Refuse a trained agent that does not serve this number of devices; a ValueError names both numbers."""
     for policy in policies.values():
         if isinstance(policy, TrainedLydroo | ExportedLydroo):
             policy.check_devices(devices)

@@ -199,22 +199,14 @@ def _checked_array(name: str, values: Any, devices: int, allowed: Range) -> NDAr
 
 
 def at_least_one(offloads: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The candidates as they are.
-
-    Raises:
-        ValueError: there are none.
-    """
+    """The candidates as they are; a ValueError where there are none."""
     if len(offloads) == 0:
         raise ValueError(f"offloads: {offloads!r} is not allowed; it must hold at least one decision")
     return offloads
 
 
 def checked_offload(offload: Any, devices: int) -> NDArray[np.bool_]:
-    """An offloading decision as an array.
-
-    Raises:
-        ValueError: it is not one boolean a device.
-    """
+    """An offloading decision as an array; a ValueError where it is not one boolean a device."""
     chosen = np.asarray(offload)
     if chosen.shape != (devices,) or chosen.dtype != np.bool_:
         raise not_allowed("offload", offload, f"{devices} booleans, one a device")

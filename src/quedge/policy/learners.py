@@ -42,11 +42,7 @@ _IN_THE_NAME = {
 
 
 def settings_of(texts: Sequence[str]) -> dict[str, Any]:
-    """Settings from `name=value` texts, for `learner_of`.
-
-    Raises:
-        ValueError: the message names the text, and what is allowed.
-    """
+    """Settings from `name=value` texts, for `learner_of`; a ValueError names the text, and what is allowed."""
     given: dict[str, Any] = {}
     for setting in texts:
         name, equals, text = (part.strip() for part in setting.partition("="))
@@ -131,11 +127,7 @@ def settings_object(lydroo: Lydroo) -> dict[str, Any]:
 
 
 def lydroo_of_object(plain: Mapping[str, Any]) -> Lydroo:
-    """Settings from what `settings_object` gave.
-
-    Raises:
-        ValueError: a name, type or value that is not allowed.
-    """
+    """Settings from what `settings_object` gave; a ValueError for a name, type or value that is not allowed."""
     values = dict(plain)
     if values.keys() != {*_PLAIN, *_PARTS, "allocator", "inputs"}:
         raise ValueError("settings: the names are not those of LyDROO's settings")

@@ -278,11 +278,7 @@ def _provenance(row: Cycles) -> str:
 
 
 def check_bits(task_bits: float) -> None:
-    """Refuse anything but a number of bits.
-
-    Raises:
-        ValueError: naming the value.
-    """
+    """Refuse anything but a number of bits; a ValueError names the value."""
     if not (is_number(task_bits) and task_bits >= 0.0):
         raise not_allowed("task_bits", task_bits, "a number, at least 0")
 

@@ -120,11 +120,7 @@ class CellRegistry:
         return self._engines[name]
 
     def known(self, name: str) -> Engine:
-        """The engine of a base station that has reported before.
-
-        Raises:
-            BadNameError: it has not.
-        """
+        """The engine of a base station that has reported before; a BadNameError where it has not."""
         if name not in self._engines:
             raise BadNameError(f"{name[:80]!r} is not allowed; it has not reported anything")
         return self._engines[name]

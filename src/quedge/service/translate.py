@@ -17,11 +17,7 @@ OUTCOMES = {reason: pb.Outcome.Value(reason.name) for reason in Reason}
 
 
 def report_of(message: pb.FrameReport, all_devices: int) -> Report:
-    """A base station's report, checked.
-
-    Raises:
-        ReportRejected: naming the field, the value and what is allowed.
-    """
+    """A base station's report, checked; a ReportRejected names the field, the value and what is allowed."""
     return checked_report(
         all_devices, message.frame, message.channel_gain, message.arrived_mbit, message.data_queue_mbit, message.devices
     )

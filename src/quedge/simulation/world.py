@@ -46,11 +46,7 @@ class World(NamedTuple):
 
 
 def check_integer(name: str, value: object, least: int) -> None:
-    """Refuse a number that is no integer or too small.
-
-    Raises:
-        ValueError: naming the argument.
-    """
+    """Refuse a number that is no integer or too small; a ValueError names the argument."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
         raise not_allowed(name, value, f"an integer, at least {least}")
 

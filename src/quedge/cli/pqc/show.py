@@ -56,11 +56,7 @@ Mbit = Annotated[Decimal, value_option(parse_mbit, "MBIT", "Task data per frame.
 
 
 def suite_named(place: str, name: str) -> Suite:
-    """One of the package's suites.
-
-    Raises:
-        ValueError: there is none of this name; the message starts with `place`.
-    """
+    """One of the package's suites; a ValueError where there is none of this name; the message starts with `place`."""
     if name.casefold() not in SUITES:
         raise not_allowed(place, name, one_of(SUITES))
     return SUITES[name.casefold()]

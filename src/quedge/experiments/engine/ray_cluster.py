@@ -43,11 +43,7 @@ class RayCluster:
         return self._slots
 
     def start(self) -> Executor:
-        """See `Workers.start`.
-
-        Raises:
-            WorkersError: there is no cluster at the address.
-        """
+        """See `Workers.start`; a WorkersError where there is no cluster at the address."""
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         if self._address is None:
             os.environ.setdefault(_CLUSTERS_ALLOWED, "0")  # read as Ray is imported: the node's address is 127.0.0.1

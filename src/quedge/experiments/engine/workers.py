@@ -166,11 +166,7 @@ class Workers(Protocol):
         ...
 
     def start(self) -> Executor:
-        """A fresh executor.
-
-        Raises:
-            WorkersError: none can be started.
-        """
+        """A fresh executor; a WorkersError where none can be started."""
         ...
 
     def abandon(self, executor: Executor) -> None:

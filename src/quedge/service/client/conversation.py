@@ -227,11 +227,7 @@ class AsyncConversation:
 
 
 async def in_time(asked: Awaitable[Any], target: str, timeout_s: float) -> Any:
-    """What gRPC gives.
-
-    Raises:
-        ServiceUnavailable: it gives nothing; the message tells why.
-    """
+    """What gRPC gives; a ServiceUnavailable where it gives nothing; the message tells why."""
     try:
         async with asyncio.timeout(timeout_s):
             return await asked

@@ -242,11 +242,7 @@ def next_frame_of(state: CellState | None) -> int:
 
 
 def checkpoint_of(reply: pb.CheckpointReply) -> int:
-    """The frame that is due where a kept cell stands.
-
-    Raises:
-        ReportRefused: nothing was kept.
-    """
+    """The frame that is due where a kept cell stands; a ReportRefused where nothing was kept."""
     if reply.outcome != pb.SERVED:
         raise ReportRefused(_outcome_name(reply.outcome), "base_station", reply.message)
     return reply.next_frame

@@ -61,11 +61,7 @@ def fresh_weights(shapes: Mapping[str, tuple[int, ...]], rng: np.random.Generato
 
 
 def check_units(name: str, units: int) -> None:
-    """Refuse what is no number of units of a layer.
-
-    Raises:
-        ValueError: naming the layer and the number.
-    """
+    """Refuse what is no number of units of a layer; a ValueError names the layer and the number."""
     if isinstance(units, bool) or not isinstance(units, int) or not 1 <= units <= 4096:
         raise not_allowed(name, units, "an integer, from 1 to 4096")
 

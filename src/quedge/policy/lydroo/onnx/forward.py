@@ -131,11 +131,7 @@ class Forward:
 
 
 def metadata_of(model: bytes) -> dict[str, str]:
-    """What a model carries beside its graph.
-
-    Raises:
-        ValueError: ONNX Runtime cannot load it.
-    """
+    """What a model carries beside its graph; a ValueError where ONNX Runtime cannot load it."""
     return dict(_session(model).get_modelmeta().custom_metadata_map)
 
 
