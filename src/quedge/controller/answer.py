@@ -51,15 +51,10 @@ class Answer(NamedTuple):
         served_by: who decided.
         status: how the decision came about.
         devices: numbers of the devices that it is for, rising; shape (devices,), like all that follow.
-        offload: true where a device offloads.
-        transmit_power_w: transmit power (W).
-        cpu_frequency_hz: CPU frequency (Hz).
+        offload, transmit_power_w, cpu_frequency_hz, rate_mbps, power_w, objective: as in `Decision`.
         time_share: share of the frame in which a device transmits; of NOMA 1 for an offloader.
-        rate_mbps: rate that follows (Mbit/s).
-        power_w: power that follows (W).
         data_queue_mbit: data queue after the frame (Mbit).
         energy_queue: virtual energy queue after the frame.
-        objective: objective (17) that follows.
         upper_bound: no decision reaches more; NaN where the policy has no bound.
         is_tdma: whether devices transmit one after the other (time division).
     """

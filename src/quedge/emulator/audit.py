@@ -175,11 +175,7 @@ class Findings:
 
 
 class Tally:
-    """Counts what happens, frame by frame.
-
-    Args:
-        devices: number of devices.
-    """
+    """Counts what happens to so many devices, frame by frame."""
 
     def __init__(self, devices: int) -> None:
         self._devices = devices

@@ -69,12 +69,7 @@ _OUT_OF_TURN = ("OLD_FRAME", "FUTURE_FRAME")
 
 
 class BaseStation:
-    """See `Reporters`.
-
-    Args:
-        client: its connection.
-        next_frame: the frame that is due.
-    """
+    """See `Reporters`: one stream, from the frame that is due."""
 
     def __init__(self, client: AsyncClient, next_frame: int) -> None:
         self._stream = client.stream()
@@ -100,11 +95,7 @@ class BaseStation:
 
 
 class Devices:
-    """See `Reporters`. A device opens its stream with its first report, and again with the first one after it was away.
-
-    Args:
-        client: the connection that carries the streams.
-    """
+    """See `Reporters`. A device opens a stream of the client's with its first report, and again after it was away."""
 
     def __init__(self, client: AsyncClient) -> None:
         self._client = client

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import queue
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -23,9 +24,9 @@ _PATIENCE_S = 5.0
 _MAX_DESCRIBED = 5
 
 
-@dataclass(frozen=True)
+@dataclass
 class Secured:
-    """What was uploaded.
+    """What was uploaded; it counts as the uploads go on.
 
     Attributes:
         uploads: uploads that arrived whole.
@@ -33,21 +34,29 @@ class Secured:
         left_out: uploads that were not begun, because earlier ones were not done.
         task_bytes: data that arrived.
         wire_bytes: bytes that the server received for it.
-        payload_factor: data over bytes; None without uploads.
-        payload_factor_predicted: the same from the suite's sizes.
+        predicted_bytes: what that should be by the suite's sizes.
         violations: uploads of another size on the wire than predicted, or of other data than were sent.
         described: what was wrong with the first few.
     """
 
-    uploads: int
-    rejected: int
-    left_out: int
-    task_bytes: int
-    wire_bytes: int
-    payload_factor: float | None
-    payload_factor_predicted: float | None
-    violations: int
-    described: tuple[str, ...]
+    uploads: int = 0
+    rejected: int = 0
+    left_out: int = 0
+    task_bytes: int = 0
+    wire_bytes: int = 0
+    predicted_bytes: int = 0
+    violations: int = 0
+    described: list[str] = field(default_factory=list)
+
+    @property
+    def payload_factor(self) -> float | None:
+        """Data over bytes; None without uploads."""
+        return self.task_bytes / self.wire_bytes if self.wire_bytes else None
+
+    @property
+    def payload_factor_predicted(self) -> float | None:
+        """The same from the suite's sizes."""
+        return self.task_bytes / self.predicted_bytes if self.predicted_bytes else None
 
 
 class Uploads:
@@ -69,10 +78,7 @@ class Uploads:
         self._waiting: queue.Queue[tuple[int, int] | None] = queue.Queue(_MAX_WAITING)
         self._thread = threading.Thread(target=self._work, name="quedge-uploads", daemon=True)
         self._stop = threading.Event()
-        self._uploads = self._rejected = self._left_out = 0
-        self._task_bytes = self._wire_bytes = self._predicted_bytes = 0
-        self._violations = 0
-        self._described: list[str] = []
+        self._found = Secured()
 
     def __enter__(self) -> Uploads:
         self._thread.start()
@@ -94,22 +100,11 @@ class Uploads:
         try:
             self._waiting.put_nowait((device, payload))
         except queue.Full:
-            self._left_out += 1
+            self._found.left_out += 1
 
     def found(self) -> Secured:
         """What was uploaded so far."""
-        wire = self._wire_bytes
-        return Secured(
-            uploads=self._uploads,
-            rejected=self._rejected,
-            left_out=self._left_out + self._waiting.qsize(),
-            task_bytes=self._task_bytes,
-            wire_bytes=wire,
-            payload_factor=self._task_bytes / wire if wire else None,
-            payload_factor_predicted=self._task_bytes / self._predicted_bytes if wire else None,
-            violations=self._violations,
-            described=tuple(self._described),
-        )
+        return dataclasses.replace(self._found, left_out=self._found.left_out + self._waiting.qsize())
 
     def _work(self) -> None:
         with self._open:
@@ -124,21 +119,21 @@ class Uploads:
         if device not in self._parties:
             self._parties[device] = self._joined(device)
         party, link = self._parties[device]
-        at = (self._uploads * 7919) % MAX_UPLOAD_BYTES
+        at = (self._found.uploads * 7919) % MAX_UPLOAD_BYTES
         data = self._contents[at : at + payload]
         sealed = party.seal(data)
         link.send([sealed.key_exchange, *sealed.records, sealed.signature])
         verdict = link.verdict()
         if verdict.data is None:
-            self._rejected += 1
+            self._found.rejected += 1
             self._blame(f"upload of device {device}: rejected: {verdict.reason}")
             del self._parties[device]  # the next upload begins a session with a connection of its own
             return
         expected = frame_bytes(self._traffic, payload, bool(sealed.key_exchange))
-        self._uploads += 1
-        self._task_bytes += payload
-        self._wire_bytes += verdict.received_bytes
-        self._predicted_bytes += expected
+        self._found.uploads += 1
+        self._found.task_bytes += payload
+        self._found.wire_bytes += verdict.received_bytes
+        self._found.predicted_bytes += expected
         if verdict.data != data:
             self._blame(f"upload of device {device}: other data arrived than was sent")
         elif verdict.received_bytes != expected:
@@ -151,9 +146,9 @@ class Uploads:
         return Device(self._live, device, signing_key, self._server_key.public_key), link
 
     def _blame(self, text: str) -> None:
-        self._violations += 1
-        if len(self._described) < _MAX_DESCRIBED:
-            self._described.append(text)
+        self._found.violations += 1
+        if len(self._found.described) < _MAX_DESCRIBED:
+            self._found.described.append(text)
 
 
 def frame_bytes(traffic: Traffic, payload: int, key_exchange: bool) -> int:

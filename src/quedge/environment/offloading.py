@@ -135,15 +135,9 @@ class OffloadingVectorEnv(gymnasium.vector.VectorEnv[Floats32, NDArray[Any], NDA
     ) -> None:
         """Set up the cells.
 
-        Args:
-            num_envs: number of cells, at least 1.
-            scenario: as in `OffloadingEnv`, like all that follow.
-            frames: frames of an episode; worlds take 16 bytes per cell, frame and device, 24 with estimation errors.
-            actions: what an action decides.
-            reward: what is rewarded.
-            optimum: whether `infos` has each frame's exact optimum, which takes far longer than all else.
-            channel: where channel gains come from.
-            arrivals: where arrivals come from.
+        `num_envs` is their number, at least 1; all other arguments are those of `OffloadingEnv`. Worlds take 16 bytes
+        per cell, frame and device, 24 with estimation errors. Each frame's exact optimum takes far longer than all
+        else.
 
         Raises:
             ValueError: naming the argument, its value and what is allowed.
@@ -216,19 +210,10 @@ def _with_masks(info: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
 
 
 def make_cells(
-    scenario: ScenarioLike,
-    cells: int,
-    frames: int,
-    actions: str,
-    reward: str,
-    channel: ChannelProcess | None,
+    scenario: ScenarioLike, cells: int, frames: int, actions: str, reward: str, channel: ChannelProcess | None,
     arrivals: ArrivalProcess | None,
-) -> VectorCells:
-    """The cells of an environment; arguments as there.
-
-    Raises:
-        ValueError: naming the argument, its value and what is allowed.
-    """
+) -> VectorCells:  # fmt: skip
+    """The cells of an environment; arguments and errors as there."""
     if scenario is None or isinstance(scenario, (str, Path)):
         scenario = read_scenario(scenario).scenario
     if not isinstance(scenario, Scenario):
@@ -256,12 +241,7 @@ def spaces_of(cells: VectorCells) -> tuple[spaces.Box, spaces.MultiBinary | spac
 def step_cells(
     cells: VectorCells, actions: Any, optimum: bool
 ) -> tuple[Mapping[str, NDArray[Any]], Floats32, NDArray[np.float64]]:
-    """Step all cells.
-
-    Args:
-        cells: the cells.
-        actions: one action per cell.
-        optimum: whether the frame's optimum is wanted, too.
+    """Step all cells by one action each; with the frame's optimum where it is wanted.
 
     Returns:
         The frame by the names of a trace, one array over the cells each, with estimates and promises only in imperfect

@@ -22,12 +22,7 @@ Variant = Mapping[str, Any]
 
 
 class Size(NamedTuple):
-    """How much of an experiment runs.
-
-    Attributes:
-        frames: number of frames; grids may have fewer.
-        seeds: number of seeds, 0, 1, 2 ...; grids may have fewer.
-    """
+    """How much of an experiment runs: frames, and seeds 0, 1, 2 ...; grids may have fewer of both."""
 
     frames: int = 10_000
     seeds: int = 5

@@ -11,17 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from quedge.experiments.job import Job
-from quedge.files.fingerprint import (
-    ROOT,
-    digest_of_files,
-    files_of,
-    imported_names,
-    is_of_the_package,
-    own_code,
-    plain,
-    scenario_object,
-    text_of,
-)  # fmt: skip
+from quedge.files import fingerprint
 from quedge.model.scenario import Scenario
 from quedge.pqc.costs import traffic_of
 
@@ -49,21 +39,23 @@ def determinants(job: Job) -> dict[str, Any]:
         ValueError: a policy, probe or process that is no dataclass, so that what it depends on is unknown.
     """
     return {
-        "scenario": scenario_object(job.scenario),
+        "scenario": fingerprint.scenario_object(job.scenario),
         "sends": _sends(job.scenario),
-        "policy": plain(job.policy),
+        "policy": fingerprint.plain(job.policy),
         "seed": job.seed,
         "frames": job.frames,
-        "probe": plain(job.probe),
-        "channel": plain(job.channel),
-        "arrivals": plain(job.arrivals),
+        "probe": fingerprint.plain(job.probe),
+        "channel": fingerprint.plain(job.channel),
+        "arrivals": fingerprint.plain(job.arrivals),
         "code": code_version(job),
     }
 
 
 def _sends(scenario: Scenario) -> Any:
     """What a scenario's suite sends, record by record, which a probe may count beside the constants."""
-    return None if scenario.secured_by is None else plain(traffic_of(scenario.secured_by, scenario.profiles))
+    return (
+        None if scenario.secured_by is None else fingerprint.plain(traffic_of(scenario.secured_by, scenario.profiles))
+    )
 
 
 def code_version(job: Job) -> str:
@@ -73,8 +65,8 @@ def code_version(job: Job) -> str:
     process first asked for them.
     """
     made_of = {type(job), *_kinds((job.policy, job.probe, job.channel, job.arrivals))}
-    ours = {kind.__module__ for kind in made_of if is_of_the_package(kind.__module__)}
-    own = [own_code(kind) for kind in made_of if not is_of_the_package(kind.__module__)]
+    ours = {kind.__module__ for kind in made_of if fingerprint.is_of_the_package(kind.__module__)}
+    own = [fingerprint.own_code(kind) for kind in made_of if not fingerprint.is_of_the_package(kind.__module__)]
     for each in own:
         ours |= each.imported
     return " ".join((package_digest(frozenset(ours), PACKAGE), *sorted({each.digest for each in own})))
@@ -104,7 +96,7 @@ def _kinds(value: Any) -> Iterator[type]:
 def package_digest(modules: frozenset[str], package: Path) -> str:
     """A digest of `deciding_files`, as they were when it was first asked for."""
     files = deciding_files(modules, package)
-    return digest_of_files({path.relative_to(package).as_posix(): path for path in files})
+    return fingerprint.digest_of_files({path.relative_to(package).as_posix(): path for path in files})
 
 
 def deciding_files(modules: Iterable[str], package: Path) -> list[Path]:
@@ -129,14 +121,18 @@ def deciding_files(modules: Iterable[str], package: Path) -> list[Path]:
 @functools.cache
 def _reached(path: Path, package: Path) -> list[Path]:
     """The files of the package that the imports of one of its sources run."""
-    names = set(imported_names(text_of(path), (ROOT, *path.relative_to(package).parent.parts)))
-    return [file for name in names if is_of_the_package(name) for file in _package_files(package, name)]
+    names = set(
+        fingerprint.imported_names(
+            fingerprint.text_of(path), (fingerprint.ROOT, *path.relative_to(package).parent.parts)
+        )
+    )
+    return [file for name in names if fingerprint.is_of_the_package(name) for file in _package_files(package, name)]
 
 
 @functools.cache
 def _named_data(path: Path, package: Path) -> list[Path]:
     """The data files that a source names."""
-    text = text_of(path)
+    text = fingerprint.text_of(path)
     return [file for file in _data_files(package) if file.name in text]
 
 
@@ -148,4 +144,4 @@ def _data_files(package: Path) -> list[Path]:
 @functools.cache
 def _package_files(package: Path, name: str) -> list[Path]:
     """The files of the package that importing a name in it runs."""
-    return list(files_of(package, name.split(".")[1:])) or [package / "__init__.py"]
+    return list(fingerprint.files_of(package, name.split(".")[1:])) or [package / "__init__.py"]

@@ -18,12 +18,7 @@ from quedge.simulation.trace import Trace
 
 
 class Series(NamedTuple):
-    """A measure at several places of a run.
-
-    Attributes:
-        at: the places, such as frames; shape (points,).
-        value: the measure there, shape (points,).
-    """
+    """A measure at several places of a run, such as frames; both of shape (points,)."""
 
     at: NDArray[np.float64]
     value: NDArray[np.float64]
@@ -34,13 +29,7 @@ Findings = Mapping[str, float | Series]
 
 
 class Trained(NamedTuple):
-    """The result of a training.
-
-    Attributes:
-        policy: the trained policy, which learns no more.
-        frames: frames of experience.
-        cpu_s: processor time of the training (s).
-    """
+    """The trained policy, which learns no more, the frames of its experience, and the training's processor time (s)."""
 
     policy: Policy
     frames: int

@@ -92,11 +92,7 @@ class Sweep:
 
 @dataclass(frozen=True)
 class SweepsBeside:
-    """Sweeps over different keys side by side, with the same measures on common vertical axes.
-
-    Attributes:
-        columns: the sweeps, with equally many panels.
-    """
+    """Sweeps over different keys side by side, with the same measures on common vertical axes."""
 
     columns: Sequence[Sweep]
 
@@ -118,11 +114,7 @@ class TimeSeries:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Measures of each policy, one panel per measure.
-
-    Attributes:
-        panels: the measures.
-    """
+    """Measures of each policy, one panel per measure."""
 
     panels: Sequence[Measure]
 

@@ -15,13 +15,7 @@ from quedge.policy.registry import EXACT
 
 
 class Run(NamedTuple):
-    """One job that has run.
-
-    Attributes:
-        seed: its seed.
-        cell: name of the file with its findings.
-        findings: what its probe found.
-    """
+    """One job that has run: its seed, the name of the file with its findings, and what its probe found."""
 
     seed: int
     cell: str

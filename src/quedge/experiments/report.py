@@ -16,7 +16,7 @@ from quedge.experiments.engine.workers import common_versions
 from quedge.experiments.publication import MANIFEST
 from quedge.experiments.records import BOLD_RULE, SETTLED_RULE
 from quedge.experiments.symbols import SYMBOLS, assignment, value_text
-from quedge.files.atomic import whole_file
+from quedge.files.atomic import content_of, whole_file
 from quedge.model.scenario import PARAMETERS
 
 Manifest = Mapping[str, Any]
@@ -253,9 +253,6 @@ class _Image(NamedTuple):
 def _image(folder: Path, name: str | None) -> _Image | None:
     if name is None:
         return None
-    try:
-        content = (folder / name).read_bytes()
-    except OSError as error:
-        raise ValueError(f"{folder / name}: cannot be read: {error.strerror}") from None
+    content = content_of(folder / name)
     width = int.from_bytes(content[16:20], "big")  # in a PNG's header
     return _Image(f"data:image/png;base64,{base64.b64encode(content).decode()}", width)

@@ -8,12 +8,7 @@ from quedge.model.scenario import PARAMETERS
 
 
 class Symbol(NamedTuple):
-    """How a key is written in figures and tables.
-
-    Attributes:
-        words: what it is, in a few words.
-        symbol: the notation's; empty where it has none.
-    """
+    """How a key is written in figures and tables: in a few words, and by the notation's symbol, if it has one."""
 
     words: str
     symbol: str = ""

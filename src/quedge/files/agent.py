@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.errors import is_integer, not_allowed
-from quedge.files.atomic import whole_file
+from quedge.files.atomic import content_of, whole_file
 from quedge.model.frame import DATA_QUEUE_MBIT, ENERGY_QUEUE
 from quedge.model.scenario import PARAMETERS, Scenario
 from quedge.model.security import SUITE_KEYS
@@ -159,10 +159,7 @@ def save_agent(path: Path, config: TrainingConfig, training: Training) -> None:
 
 def read_agent(path: Path) -> AgentFile:
     """Read an agent's file; a ValueError where it cannot be read or is not such a file; the message names it."""
-    try:
-        held = path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
+    held = content_of(path)
     try:
         content = read_parts(held)
         if content["format"] != _FORMAT:

@@ -1,4 +1,4 @@
-"""Writing files as a whole or not at all."""
+"""Files as a whole: written or not at all, read or refused."""
 
 from __future__ import annotations
 
@@ -40,6 +40,14 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         if isinstance(error, OSError) and str(error.filename) in ("None", str(aside)):
             error.filename, error.filename2 = str(path), None
         raise
+
+
+def content_of(path: Path) -> bytes:
+    """All bytes of a file; a ValueError names one that cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def remove_leftovers(folder: Path) -> None:

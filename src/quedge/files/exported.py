@@ -12,7 +12,7 @@ import numpy as np
 from quedge import __version__
 from quedge.errors import check_installed, not_allowed, one_of
 from quedge.files.agent import AgentFile
-from quedge.files.atomic import whole_file
+from quedge.files.atomic import content_of, whole_file
 from quedge.model.cell import cell_of
 from quedge.model.frame import checked_frame
 from quedge.model.scenario import Scenario
@@ -27,12 +27,7 @@ _FORMAT, _VERSION = "quedge-actor", "2"
 
 
 class Exported(NamedTuple):
-    """What a file holds.
-
-    Attributes:
-        policy: the policy's name.
-        lydroo: the policy.
-    """
+    """What a file holds: the policy's name, and the policy."""
 
     policy: str
     lydroo: ExportedLydroo
@@ -72,10 +67,7 @@ def read_exported(path: Path) -> Exported:
         MissingExtraError: ONNX Runtime is not installed.
     """
     check_installed("onnxruntime", "an exported actor", "ONNX Runtime", "onnx")
-    try:
-        model = path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
+    model = content_of(path)
     from quedge.policy.lydroo.onnx.forward import metadata_of
 
     try:

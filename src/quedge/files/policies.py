@@ -105,12 +105,7 @@ ALLOWED = f"{', '.join(POLICIES)}, or MODULE:ATTRIBUTE, a policy of one's own"
 
 
 class Trained(NamedTuple):
-    """A trained agent, from its file or from its exported actor.
-
-    Attributes:
-        name: the policy's name.
-        policy: who decides.
-    """
+    """A trained agent, from its file or from its exported actor: the policy's name, and who decides."""
 
     name: str
     policy: TrainedLydroo | ExportedLydroo

@@ -49,13 +49,7 @@ class ParsedScenario:
 
 
 class Preset(NamedTuple):
-    """A key's value that an option of a command gives.
-
-    Attributes:
-        option: the option, as messages name it.
-        key: the key.
-        value: its value, of the key's type.
-    """
+    """A key's value, of the key's type, that an option of a command gives; messages name the option."""
 
     option: str
     key: str

@@ -12,17 +12,8 @@ import numpy as np
 
 from quedge.errors import MissingExtraError, is_integer, not_allowed
 from quedge.pqc.profiles import Algorithm, known_profiles
-from quedge.pqc.uplink import algorithms
-from quedge.pqc.uplink.primitives import (
-    KEY_BYTES,
-    NONCE_BYTES,
-    Aead,
-    Cipher,
-    Kem,
-    NoLibraryError,
-    Signature,
-    UnofferedError,
-)
+from quedge.pqc.uplink import algorithms, primitives
+from quedge.pqc.uplink.primitives import Aead, Kem, Signature
 
 MAX_CPU_S = 2.0
 """Processor time after which an operation is not repeated any more."""
@@ -132,9 +123,9 @@ def offered() -> tuple[list[Algorithm], dict[str, str]]:
             continue
         try:
             check_offered(row)
-        except NoLibraryError:
+        except primitives.NoLibraryError:
             others[row.name] = "none of the supported libraries runs it"
-        except (MissingExtraError, UnofferedError) as refusal:
+        except (MissingExtraError, primitives.UnofferedError) as refusal:
             others[row.name] = str(refusal)
         else:
             runs.append(row)
@@ -202,14 +193,14 @@ def _measured_signature(scheme: Signature, repeat: int) -> Measured:
 
 
 def _measured_aead(aead: Aead, repeat: int, aead_bytes: Sequence[int]) -> Measured:
-    cipher, nonce = aead.cipher(os.urandom(KEY_BYTES)), bytes(NONCE_BYTES)
+    cipher, nonce = aead.cipher(os.urandom(primitives.KEY_BYTES)), bytes(primitives.NONCE_BYTES)
     timings: list[Timing] = []
     for count in aead_bytes:
         timings += _aead_timings(cipher, nonce, os.urandom(count), repeat)
     return Measured(aead.row, aead.library, None, len(cipher.encrypt(nonce, b"", b"")), tuple(timings))
 
 
-def _aead_timings(cipher: Cipher, nonce: bytes, data: bytes, repeat: int) -> tuple[Timing, Timing]:
+def _aead_timings(cipher: primitives.Cipher, nonce: bytes, data: bytes, repeat: int) -> tuple[Timing, Timing]:
     """Uses one nonce throughout, which is safe only because nothing is sent."""
     sealed = cipher.encrypt(nonce, data, b"")
     if cipher.decrypt(nonce, sealed, b"") != data:

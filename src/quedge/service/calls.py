@@ -16,11 +16,7 @@ _SERVICE_ENDS = grpc.StatusCode.UNAVAILABLE, "the service ends"
 
 
 class EndedError(Exception):
-    """A call ends here.
-
-    Attributes:
-        code: gRPC's status.
-    """
+    """A call ends here, with gRPC's status `code`."""
 
     def __init__(self, code: grpc.StatusCode, why: str) -> None:
         super().__init__(why)
@@ -28,11 +24,7 @@ class EndedError(Exception):
 
 
 class Calls:
-    """The calls that are served now; it lives in the event loop.
-
-    Args:
-        unreadable: called where the bytes of a request are no message.
-    """
+    """The calls that are served now; it lives in the event loop. `unreadable` is called where bytes are no message."""
 
     def __init__(self, unreadable: Callable[[], None]) -> None:
         self._unreadable = unreadable

@@ -134,12 +134,7 @@ class Service(NamedTuple):
 
 
 class Running(NamedTuple):
-    """Where a service that takes reports is reached.
-
-    Attributes:
-        address: where reports are taken, "host:port".
-        seen_at: where it is seen from, as a URL; empty for nowhere.
-    """
+    """Where a service takes reports, "host:port", and where it is seen from, as a URL; empty for nowhere."""
 
     address: str
     seen_at: str

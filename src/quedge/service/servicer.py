@@ -25,11 +25,7 @@ T = TypeVar("T")
 
 
 class _NotServedError(Exception):
-    """A base station that a call may not report for now.
-
-    Attributes:
-        outcome: of the contract.
-    """
+    """A base station that a call may not report for now, and the outcome of the contract that says so."""
 
     def __init__(self, outcome: Any, why: str) -> None:
         super().__init__(why)

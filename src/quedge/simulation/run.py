@@ -160,13 +160,7 @@ def _naming_frame(frame: int) -> Iterator[None]:
 
 
 class ComparedRun(NamedTuple):
-    """The run of one policy in a comparison.
-
-    Attributes:
-        name: the policy's name.
-        trace: the run.
-        summary: its measures.
-    """
+    """The run of one policy in a comparison: the policy's name, the run, and its measures."""
 
     name: str
     trace: Trace

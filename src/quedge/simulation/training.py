@@ -16,13 +16,7 @@ from quedge.simulation.world import World, random_streams
 
 
 class Training(NamedTuple):
-    """State of a training.
-
-    Attributes:
-        agent: the agent, which changes during the training.
-        frames: number of frames so far.
-        run: state of the run.
-    """
+    """State of a training: the agent, which changes, the number of frames so far, and the state of the run."""
 
     agent: LydrooAgent
     frames: int

@@ -9,17 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.experiments.figures.style import (
-    Legend,
-    LineStyle,
-    in_figure,
-    mark_level_on_x,
-    name_with_symbols,
-    new_figure,
-    scale_panel,
-    style_axes,
-    styles_of,
-)
+from quedge.experiments.figures import style
 from quedge.experiments.presentation import ParetoFront
 from quedge.experiments.rows import OURS, PAPER, Row, label_of
 from quedge.experiments.symbols import heading_of, symbol_of
@@ -35,13 +25,7 @@ _LABEL_COST, _POINT_COST, _LINE_COST, _OUTSIDE_COST = 8.0, 60.0, 1.5, 1e4  # per
 
 
 class Box(NamedTuple):
-    """Where a label stands, in pixels.
-
-    Attributes:
-        left: of its left edge.
-        bottom: of its lower edge.
-        distance: from its point.
-    """
+    """Left and lower edge of a label, and how far it stands from its point; in pixels."""
 
     left: float
     bottom: float
@@ -151,13 +135,13 @@ def draw_pareto_front(figure: ParetoFront, rows: Sequence[Row]) -> Any:
 
     A pale band joins the points of the Pareto front.
     """
-    drawn = new_figure(8.2, 6.4)
+    drawn = style.new_figure(8.2, 6.4)
     axis = drawn.subplots()
     ours = _pairs(figure, [row for row in rows if row.source == OURS])
     names = list(dict.fromkeys(line for line, _ in ours))
-    styles, legend = styles_of(names, (figure.lines,)), Legend()
+    styles, legend = style.styles_of(names, (figure.lines,)), style.Legend()
     for name in names:
-        legend.add(name_with_symbols((figure.lines,), name), _draw_line(axis, ours, name, styles[name]))
+        legend.add(style.name_with_symbols((figure.lines,), name), _draw_line(axis, ours, name, styles[name]))
     (number,) = axis.plot([], [], linestyle="none", color="0.3", marker="$5$", markersize=6.0)
     legend.add(f"{heading_of(figure.points)} at a point", number)
     legend.add("Pareto front", _draw_pareto_front(axis, ours.values()))
@@ -174,11 +158,11 @@ def draw_pareto_front(figure: ParetoFront, rows: Sequence[Row]) -> Any:
         axis.plot(x, y, linestyle="none", marker="x", markersize=8, markeredgewidth=1.8, color="black", zorder=5)
     if paper:
         legend.add_paper()
-    axis.set_xlabel(in_figure(figure.x.label))
-    axis.set_ylabel(in_figure(figure.y.label))
+    axis.set_xlabel(style.in_figure(figure.x.label))
+    axis.set_ylabel(style.in_figure(figure.y.label))
     if figure.x.level is not None:
-        mark_level_on_x(axis, figure.x.level)
-    style_axes(axis)
+        style.mark_level_on_x(axis, figure.x.level)
+    style.style_axes(axis)
     legend.place(drawn)
     own_labels = [
         _Label(label_of(at), place, _darker(styles[line].color))
@@ -192,9 +176,9 @@ def draw_pareto_front(figure: ParetoFront, rows: Sequence[Row]) -> Any:
     return drawn
 
 
-def _draw_line(axis: Any, points: Points, name: str, style: LineStyle) -> Any:
+def _draw_line(axis: Any, points: Points, name: str, line_style: style.LineStyle) -> Any:
     x, y = _line(points, name)
-    return axis.plot(x, y, marker=style.marker, markersize=4.5, **style.look)[0]
+    return axis.plot(x, y, marker=line_style.marker, markersize=4.5, **line_style.look)[0]
 
 
 def _line(points: Points, name: str) -> tuple[list[float], list[float]]:
@@ -226,7 +210,7 @@ def _set_limits(axis: Any, figure: ParetoFront, points: Points) -> None:
     places = [x for x, _ in shown]
     room = 0.06 * (max(places) - min(places)) + 1e-6
     axis.set_xlim(min(places) - room, max(places) + room)
-    scale_panel(axis, figure.y._replace(level=None), np.array([y for _, y in shown]))
+    style.scale_panel(axis, figure.y._replace(level=None), np.array([y for _, y in shown]))
 
 
 def _within_limits(axis: Any, points: Points) -> Points:

@@ -9,16 +9,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.experiments.figures.style import (
-    Legend,
-    LineStyle,
-    mark_level,
-    new_figure,
-    scale_queue,
-    style_axes,
-    styles_of,
-    write_thousands,
-)
+from quedge.experiments.figures import style
 from quedge.experiments.presentation import BUDGET, ENERGY_QUEUE, OFFLOAD_RATIO, POWER, QUEUE, Measure
 from quedge.simulation.measures import over_time
 from quedge.simulation.trace import Trace
@@ -28,12 +19,7 @@ _WINDOW_SHARE = 0.02  # of the run, in one moving average
 
 
 class Runs(NamedTuple):
-    """The runs that share one column of a figure.
-
-    Attributes:
-        title: heading of the column.
-        traces: runs of the same scenario by policy name.
-    """
+    """The runs of one scenario, by policy name, that share one column of a figure, and its heading."""
 
     title: str
     traces: Mapping[str, Trace]
@@ -57,21 +43,21 @@ def draw_runs(columns: Sequence[Runs], target: str | Path | IO[bytes]) -> None:
     """
     if not columns or not all(column.traces for column in columns):
         raise ValueError("columns: nothing to draw; there must be at least one run in each column")
-    figure = new_figure(1.5 + 4.6 * len(columns), 8.6)
+    figure = style.new_figure(1.5 + 4.6 * len(columns), 8.6)
     axes = figure.subplots(len(_PANELS), len(columns), squeeze=False, sharex="col")
     names = list(dict.fromkeys(name for column in columns for name in column.traces))
-    styles = styles_of(names)
+    styles = style.styles_of(names)
     lines: dict[str, Any] = {}
     for c, column in enumerate(columns):
         axes[0, c].set_title(column.title, fontsize=11)
         axes[-1, c].set_xlabel("frame")
-        write_thousands(axes[-1, c].xaxis)
+        style.write_thousands(axes[-1, c].xaxis)
         for r, panel in enumerate(_PANELS):
             lines |= _draw_panel(axes[r, c], panel, column.traces, styles)
             if c == 0:
                 axes[r, c].set_ylabel(panel.label)
     figure.align_ylabels()
-    legend = Legend()
+    legend = style.Legend()
     for name in names:
         legend.add(name, lines[name])
     legend.place(figure)
@@ -92,7 +78,7 @@ def moving_average(values: NDArray[np.float64], window: int) -> tuple[NDArray[np
 
 
 def _draw_panel(
-    axis: Any, panel: Measure, traces: Mapping[str, Trace], styles: Mapping[str, LineStyle]
+    axis: Any, panel: Measure, traces: Mapping[str, Trace], styles: Mapping[str, style.LineStyle]
 ) -> dict[str, Any]:
     """Draw one measure of all runs; returns the lines by name."""
     lines: dict[str, Any] = {}
@@ -104,12 +90,12 @@ def _draw_panel(
         marker = "o" if at.size == 1 else None  # a single point is no line
         (lines[name],) = axis.plot(at, mean, marker=marker, **styles[name].look)
     axis.set_xlim(0, frames)
-    style_axes(axis)
+    style.style_axes(axis)
     if panel.scale == "queue":
-        scale_queue(axis, np.concatenate([line.get_ydata() for line in lines.values()]))
+        style.scale_queue(axis, np.concatenate([line.get_ydata() for line in lines.values()]))
     elif panel is POWER:
         budget_w = next(iter(traces.values())).scenario.mean_power_budget_w
-        mark_level(axis, BUDGET._replace(value=budget_w))
+        style.mark_level(axis, BUDGET._replace(value=budget_w))
     else:
         axis.set_ylim(-0.03, 1.03)
     return lines

@@ -9,23 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.experiments.figures.style import (
-    LEVEL_DASHES,
-    PAPER_LEVEL,
-    PAPER_POINT,
-    Legend,
-    LineStyle,
-    in_figure,
-    lines_of,
-    mark_level,
-    mark_level_on_x,
-    new_figure,
-    scale_key,
-    scale_panel,
-    shown_name,
-    style_axes,
-    styles_of,
-)
+from quedge.experiments.figures import style
 from quedge.experiments.presentation import POLICY, Measure, Ranking, Sweep, SweepsBeside
 from quedge.experiments.rows import OURS, PAPER, Row
 from quedge.experiments.symbols import axis_label
@@ -35,15 +19,15 @@ def draw_sweep(figure: Sweep, rows: Sequence[Row]) -> Any:
     """One panel per measure; error bars are 95 % confidence intervals over the seeds, bands quartiles."""
     columns = len(figure.panels) if len(figure.panels) <= 3 else math.ceil(len(figure.panels) / 2)
     lines = math.ceil(len(figure.panels) / columns)
-    drawn = new_figure(0.4 + 4.1 * columns, 0.7 + 3.1 * lines)
+    drawn = style.new_figure(0.4 + 4.1 * columns, 0.7 + 3.1 * lines)
     axes = drawn.subplots(lines, columns, squeeze=False).ravel()
-    styles, legend = styles_of(lines_of(rows), figure.lines), Legend()
+    styles, legend = style.styles_of(style.lines_of(rows), figure.lines), style.Legend()
     for axis, panel in zip(axes, figure.panels, strict=False):
         own = [row for row in rows if row.measure == panel.name]
         _draw_panel(axis, figure, panel, own, rows, styles, legend)
-        axis.set_xlabel(in_figure(axis_label(figure.x)))
-        axis.set_ylabel(in_figure(panel.label))
-        scale_panel(axis, panel, np.array([row.value for row in own]))
+        axis.set_xlabel(style.in_figure(axis_label(figure.x)))
+        axis.set_ylabel(style.in_figure(panel.label))
+        style.scale_panel(axis, panel, np.array([row.value for row in own]))
     for axis in axes[len(figure.panels) :]:
         axis.set_visible(False)
     legend.place(drawn)
@@ -53,22 +37,22 @@ def draw_sweep(figure: Sweep, rows: Sequence[Row]) -> Any:
 def draw_sweeps_beside(figure: SweepsBeside, rows: Sequence[Row]) -> Any:
     """One column per key and one row per measure, with a common vertical axis."""
     columns, lines = len(figure.columns), len(figure.columns[0].panels)
-    drawn = new_figure(0.8 + 2.7 * columns, 0.9 + 2.1 * lines)
+    drawn = style.new_figure(0.8 + 2.7 * columns, 0.9 + 2.1 * lines)
     axes = drawn.subplots(lines, columns, squeeze=False, sharex="col", sharey="row")
-    styles, legend = styles_of(lines_of(rows), figure.columns[0].lines), Legend()
+    styles, legend = style.styles_of(style.lines_of(rows), figure.columns[0].lines), style.Legend()
     for column, sweep in enumerate(figure.columns):
         here = [row._replace(x=row.x[1]) for row in rows if row.x[0] == sweep.x]
         for axis, panel in zip(axes[:, column], sweep.panels, strict=True):
             own = [row for row in here if row.measure == panel.name]
             _draw_panel(axis, sweep, panel, own, rows, styles, legend)
-        axes[-1, column].set_xlabel(in_figure(axis_label(sweep.x)))
+        axes[-1, column].set_xlabel(style.in_figure(axis_label(sweep.x)))
     for line, panel in zip(axes, figure.columns[0].panels, strict=True):
-        line[0].set_ylabel(in_figure(panel.label))
+        line[0].set_ylabel(style.in_figure(panel.label))
         for axis in line[:-1]:
-            scale_panel(axis, panel._replace(level=None), _values(panel, rows))
+            style.scale_panel(axis, panel._replace(level=None), _values(panel, rows))
             if panel.level is not None:
-                mark_level(axis, panel.level._replace(name=""))
-        scale_panel(line[-1], panel, _values(panel, rows))
+                style.mark_level(axis, panel.level._replace(name=""))
+        style.scale_panel(line[-1], panel, _values(panel, rows))
     legend.place(drawn)
     return drawn
 
@@ -83,33 +67,33 @@ def _draw_panel(
     panel: Measure,
     own: Sequence[Row],
     rows: Sequence[Row],
-    styles: Mapping[str, LineStyle],
-    legend: Legend,
+    styles: Mapping[str, style.LineStyle],
+    legend: style.Legend,
 ) -> None:
     """A panel's lines, from `own`, its share of the figure's `rows`."""
-    for name in lines_of(own):
+    for name in style.lines_of(own):
         line = [row for row in own if row.line == name]
         ours = sorted((row for row in line if row.source == OURS), key=lambda row: row.x)
         points = sorted((row for row in line if row.source == PAPER and row.x is not None), key=lambda row: row.x)
         if ours:
-            legend.add(shown_name(figure.lines, name, ours, rows), _draw_line(axis, ours, styles[name], panel))
+            legend.add(style.shown_name(figure.lines, name, ours, rows), _draw_line(axis, ours, styles[name], panel))
         if points:
             _draw_points(axis, points, styles[name])
-            legend.add_paper(PAPER_POINT)
+            legend.add_paper(style.PAPER_POINT)
         for row in (row for row in line if row.source == PAPER and row.x is None):
-            axis.axhline(row.value, color=styles[name].color, linestyle=LEVEL_DASHES, linewidth=1.6, zorder=1.5)
-            legend.add_paper(PAPER_LEVEL)
+            axis.axhline(row.value, color=styles[name].color, linestyle=style.LEVEL_DASHES, linewidth=1.6, zorder=1.5)
+            legend.add_paper(style.PAPER_LEVEL)
     if figure.logarithmic:
-        scale_key(axis, [row.x for row in own if row.x is not None])
-    style_axes(axis)
+        style.scale_key(axis, [row.x for row in own if row.x is not None])
+    style.style_axes(axis)
 
 
-def _draw_line(axis: Any, line: Sequence[Row], style: LineStyle, panel: Measure) -> Any:
+def _draw_line(axis: Any, line: Sequence[Row], line_style: style.LineStyle, panel: Measure) -> Any:
     x, value = [row.x for row in line], np.array([row.value for row in line])
     low, high = (np.array([getattr(row, end) for row in line]) for end in ("low", "high"))
-    look = {**style.look, "marker": style.marker, "markersize": style.marker_size}
+    look = {**line_style.look, "marker": line_style.marker, "markersize": line_style.marker_size}
     if panel.quartiles:
-        axis.fill_between(x, low, high, color=style.color, alpha=0.18, linewidth=0.0)
+        axis.fill_between(x, low, high, color=line_style.color, alpha=0.18, linewidth=0.0)
         return axis.plot(x, value, **look)[0]
     if panel.scale in ("linear", "log", "queue"):
         low = np.maximum(low, 0.0)  # these measures cannot be negative
@@ -118,32 +102,32 @@ def _draw_line(axis: Any, line: Sequence[Row], style: LineStyle, panel: Measure)
     return axis.plot(x, value, **look)[0]
 
 
-def _draw_points(axis: Any, points: Sequence[Row], style: LineStyle) -> None:
+def _draw_points(axis: Any, points: Sequence[Row], line_style: style.LineStyle) -> None:
     """The paper's points, joined by a thin line where they are many."""
     axis.plot(
         [row.x for row in points], [row.value for row in points],
-        color=style.color, linestyle=(0, (1, 2)), linewidth=0.8, marker="x", markersize=8.0, markeredgewidth=1.8,
+        color=line_style.color, linestyle=(0, (1, 2)), linewidth=0.8, marker="x", markersize=8.0, markeredgewidth=1.8,
         zorder=4,
     )  # fmt: skip
 
 
 def draw_ranking(figure: Ranking, rows: Sequence[Row]) -> Any:
     """One point per policy and one panel per measure; error bars are 95 % confidence intervals over the seeds."""
-    names = lines_of(rows)
-    drawn = new_figure(1.6 + 3.1 * max(len(figure.panels), 1.5), 1.1 + 0.36 * len(names))
+    names = style.lines_of(rows)
+    drawn = style.new_figure(1.6 + 3.1 * max(len(figure.panels), 1.5), 1.1 + 0.36 * len(names))
     axes = drawn.subplots(1, len(figure.panels), squeeze=False, sharey=True)[0]
-    styles, height = styles_of(names), {name: -place for place, name in enumerate(names)}
+    styles, height = style.styles_of(names), {name: -place for place, name in enumerate(names)}
     for axis, panel in zip(axes, figure.panels, strict=True):
         for row in (row for row in rows if row.measure == panel.name):
-            style = styles[row.line]
+            line_style = styles[row.line]
             known = np.isfinite(row.high)
             spread = [[row.value - row.low], [row.high - row.value]] if known else None
             axis.errorbar(
-                row.value, height[row.line], xerr=spread, color=style.color, marker=style.marker, markersize=6,
-                capsize=3, linestyle="none",
+                row.value, height[row.line], xerr=spread, color=line_style.color, marker=line_style.marker,
+                markersize=6, capsize=3, linestyle="none",
             )  # fmt: skip
-        axis.set_xlabel(in_figure(panel.label))
-        style_axes(axis)
+        axis.set_xlabel(style.in_figure(panel.label))
+        style.style_axes(axis)
         axis.spines["left"].set_visible(False)
         axis.tick_params(axis="y", length=0)
         axis.margins(x=0.12, y=0.12)
@@ -152,7 +136,7 @@ def draw_ranking(figure: Ranking, rows: Sequence[Row]) -> Any:
         elif panel.scale == "log":
             axis.set_xscale("log")
         if panel.level is not None:
-            mark_level_on_x(axis, panel.level)
-    shown = [shown_name((POLICY,), name, [row for row in rows if row.line == name], rows) for name in names]
+            style.mark_level_on_x(axis, panel.level)
+    shown = [style.shown_name((POLICY,), name, [row for row in rows if row.line == name], rows) for name in names]
     axes[0].set_yticks([height[name] for name in names], shown)
     return drawn

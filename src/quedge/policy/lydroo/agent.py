@@ -311,11 +311,7 @@ class TrainedLydroo:
         return LydrooAgent(self.settings, self.weights, self.devices).restored(state)
 
     def check_devices(self, devices: int) -> None:
-        """Refuse a number of devices that the actor does not serve.
-
-        Raises:
-            ValueError: naming the number, and the one that it was made for.
-        """
+        """See `Lydroo.check_devices`."""
         self.settings.check_devices(devices, self.devices)
 
 

@@ -33,12 +33,7 @@ _PARAMETERS = struct.Struct(">II")
 
 
 class Header(NamedTuple):
-    """What the header of a key exchange says.
-
-    Attributes:
-        device: who sends it.
-        epoch: number of the key exchange, from 1.
-    """
+    """What the header of a key exchange says: who sends it, and the exchange's number, from 1."""
 
     device: int
     epoch: int

@@ -98,13 +98,7 @@ Signature = KeyAlgorithm[SigningKey, VerifyingKey]
 
 @dataclass(frozen=True)
 class Aead:
-    """An AEAD that runs.
-
-    Attributes:
-        row: its name and sizes.
-        library: what runs it.
-        cipher: it under a key of 32 bytes.
-    """
+    """An AEAD that runs: its name and sizes, what runs it, and what makes it with a key of 32 bytes."""
 
     row: Algorithm
     library: str

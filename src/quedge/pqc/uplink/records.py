@@ -36,12 +36,7 @@ class Direction(enum.IntEnum):
 
 
 class Position(NamedTuple):
-    """Where in an epoch a record stands.
-
-    Attributes:
-        sequence: number of records before it.
-        frame: number of frames before its own.
-    """
+    """Where in an epoch a record stands: so many records, and so many frames, come before it."""
 
     sequence: int = 0
     frame: int = 0

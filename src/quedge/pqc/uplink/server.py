@@ -77,11 +77,7 @@ class Server:
 
 
 class Session:
-    """What a server takes over one connection. The first rejection ends it. Its repr shows no key.
-
-    Args:
-        server: whose session it is.
-    """
+    """What a server takes over one connection. The first rejection ends it. Its repr shows no key."""
 
     def __init__(self, server: Server) -> None:
         self._server = server

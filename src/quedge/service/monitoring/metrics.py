@@ -12,11 +12,7 @@ from quedge.service.monitoring.statistics import BUCKETS_S, CellStatistics, Stat
 
 
 class Metrics:
-    """A registry of its own whose numbers are the statistics, as they are when it is asked.
-
-    Args:
-        statistics: what is counted.
-    """
+    """A registry of its own whose numbers are the statistics, as they are when it is asked."""
 
     def __init__(self, statistics: Statistics) -> None:
         from prometheus_client import CollectorRegistry, ProcessCollector

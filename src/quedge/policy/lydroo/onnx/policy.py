@@ -54,11 +54,7 @@ class ExportedLydroo:
         return Forward(self.model, self.settings.inputs.features, self.devices if self._serves_one else None)
 
     def check_devices(self, devices: int) -> None:
-        """Refuse a number of devices that the actor does not serve.
-
-        Raises:
-            ValueError: naming the number, and the one that it was made for.
-        """
+        """See `Lydroo.check_devices`."""
         self.settings.check_devices(devices, self.devices)
 
     @property
