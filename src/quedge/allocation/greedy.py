@@ -39,13 +39,10 @@ def greedy_levels(terms: Terms, offload: Bools, level: Floats) -> float:
 
 @kernel
 def greedy_objectives(terms: Terms, offload: Bools, level: Floats, objective: Floats) -> None:
-    """Objective (17) of many decisions of one frame, each allocated greedily.
+    """Fill in objective (17) of many decisions of one frame, each allocated greedily.
 
-    Args:
-        terms: the frame's terms.
-        offload: decisions in the chain's order, shape (candidates, devices).
-        level: room for one candidate's levels, shape (devices,).
-        objective: filled with the objectives, shape (candidates,).
+    `offload` is in the chain's order, shape (candidates, devices); `level` is room for one candidate's levels, shape
+    (devices,); `objective` is of shape (candidates,).
     """
     for candidate in range(offload.shape[0]):
         objective[candidate] = greedy_levels(terms, offload[candidate], level)

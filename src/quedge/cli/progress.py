@@ -180,13 +180,10 @@ def print_note(console: Console, text: str) -> None:
 def print_comparison(
     parts: Mapping[str, Mapping[str, Summary]], warmup: float, first_frame: int = 0, has_deadline: bool = False
 ) -> None:
-    """Print a table with one row per policy on standard output.
+    """Print a table of summaries, by scenario and policy name, one row per policy, on standard output.
 
-    Args:
-        parts: summaries by policy name, by scenario.
-        warmup: share of the frames that the means leave out at the start.
-        first_frame: number of the run's first frame, where it goes on with an earlier one.
-        has_deadline: whether bits can be late.
+    The means leave out the share `warmup` of the frames; `first_frame` is above 0 where a run goes on with an earlier
+    one, and with a deadline bits can be late.
     """
     from rich.text import Text
 

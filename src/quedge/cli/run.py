@@ -108,11 +108,7 @@ def run(
 
 
 def _process(option: str, place: str | None, trace: Path | None) -> Any:
-    """A user's own process of channel gains or arrivals; None without.
-
-    Raises:
-        ValueError: there is none at that place, or a recording gives the same.
-    """
+    """A user's own process of channel gains or arrivals; None without, a ValueError beside a recording of the same."""
     if place is None:
         return None
     if trace is not None:
@@ -126,25 +122,12 @@ def summary_object(name: str, summary: Summary) -> dict[str, Any]:
 
 
 def check_drawing(what: str) -> None:
-    """Refuse to draw without Matplotlib.
-
-    Args:
-        what: the figure, and which option goes without it.
-
-    Raises:
-        MissingExtraError: Matplotlib is not installed.
-    """
+    """Refuse to draw without Matplotlib, by a MissingExtraError; `what` says which option goes without the figure."""
     check_installed("matplotlib", what, "Matplotlib", "plot")
 
 
 def check_folder(folder: Path, names: Sequence[str], traces: str = "csv", figure: bool = True) -> None:
-    """Refuse what `write_run` could not write, before a long run rather than after it.
-
-    Args:
-        folder: the folder; it need not exist.
-        names: the policies that will run.
-        traces: format of the traces.
-        figure: whether a figure is drawn.
+    """Refuse what `write_run` could not write for these policies, before a long run rather than after it.
 
     Raises:
         ValueError: the format is unknown, the folder is a file, it cannot be made or written to, a folder stands where
@@ -167,21 +150,12 @@ def check_folder(folder: Path, names: Sequence[str], traces: str = "csv", figure
 def write_run(
     folder: Path, outcomes: Sequence[ComparedRun], traces: str = "csv", figure: bool = True, warmup: float = 0.5
 ) -> None:
-    """Write a run's files into a folder, each as a whole or not at all.
+    """Write the files of the policies' runs of one scenario into a folder, each as a whole or not at all.
 
     `summary.json` holds a list with one object per policy, `trace-<policy>.csv` (or .npz, or .parquet) what happened in
     every frame, `scenario.toml` the scenario, `figure.png` queues, power and offloading over time, and `delay.png` how
-    long bits wait. A trace can be played back as a recording of channel gains and arrivals.
-
-    Args:
-        folder: where to write; made where it does not exist.
-        outcomes: the policies' runs of the same scenario, at least one.
-        traces: format of the traces, one of `FORMATS`.
-        figure: whether figures are drawn.
-        warmup: share of the frames at the start that the delays leave out.
-
-    Raises:
-        OSError: the folder cannot be written to.
+    long bits wait, after the share `warmup` of the frames. A trace can be played back as a recording of channel gains
+    and arrivals.
     """
     folder.mkdir(parents=True, exist_ok=True)
     # The summary goes first and comes last: where one stands, all that stands beside it belongs to it.

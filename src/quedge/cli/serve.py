@@ -55,11 +55,7 @@ def parse_milliseconds(text: str) -> float:
 
 
 def default_deadline_s(frame_s: float) -> float:
-    """The default deadline of a frame of self-reporting devices: half a frame, 20 ms at most (s).
-
-    Args:
-        frame_s: length of a frame (s).
-    """
+    """The default deadline of a frame of self-reporting devices: half the frame's length, 20 ms at most (s)."""
     return min(0.5 * frame_s, _MAX_DEADLINE_S)
 
 

@@ -69,11 +69,7 @@ def sweep(
 
 
 def variations_of(texts: Sequence[str], scenario: Scenario) -> dict[str, list[Any]]:
-    """Values by key, from `key=value,value,...` texts, each value as TOML has it.
-
-    Args:
-        texts: at least one.
-        scenario: in which each value must be allowed.
+    """Values by key, from `key=value,value,...` texts, each value as TOML has it and as the scenario allows it.
 
     Raises:
         ValueError: the message names the option, the key, the value and what is allowed.

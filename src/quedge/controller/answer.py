@@ -104,11 +104,7 @@ class Answer(NamedTuple):
 def answer_of(report: Report, frame: Frame, decision: Decision, served_by: ServedBy) -> Answer:
     """The answer to a report, with what follows from the decision; what arrives meanwhile is in the next report.
 
-    Args:
-        report: what was reported.
-        frame: the state of the frame: of the devices that reported.
-        decision: within its limits, in arrays of its own.
-        served_by: who made it.
+    The frame is that of the devices that reported; the decision is within its limits, in arrays of its own.
     """
     share = decision.time_share
     chosen = decision.offload, decision.transmit_power_w, decision.cpu_frequency_hz

@@ -49,12 +49,7 @@ class Audit:
         self.described: list[str] = []
 
     def check(self, reports: Reports, decided: Decided) -> None:
-        """Check a frame's answer, and go on from the queues that it tells.
-
-        Args:
-            reports: what was reported: whom it may be about.
-            decided: the answer.
-        """
+        """Check a frame's answer against what was reported, and go on from the queues that it tells."""
         try:
             self._check(reports, decided)
         except ValueError as error:

@@ -48,14 +48,7 @@ class Workload(NamedTuple):
 
 
 def workload_of(world: World, seed: int, loss: float = 0.0, churn: float = 0.0) -> Workload:
-    """A run in a world.
-
-    Args:
-        world: channel gains and arrivals.
-        seed: of what is lost and who leaves.
-        loss: share of the reports that are lost.
-        churn: share of a device's frames in which it leaves, for 1 to 20 frames.
-    """
+    """A run in a world: so large a share of reports is lost, and devices leave for 1 to 20 frames, as the seed says."""
     loss_rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_LOSS_STREAM,)))
     shape = world.channel_gain.shape
     lost = loss_rng.random(shape) < loss

@@ -60,12 +60,9 @@ class Secured:
 
 
 class Uploads:
-    """Uploads in a thread of their own, one after the other; `with` begins and ends it.
+    """A suite's uploads in a thread of their own, one after the other; `with` begins and ends it.
 
     Each device has a key and a session with the edge server, over a connection of its own.
-
-    Args:
-        live: the suite.
     """
 
     def __init__(self, live: LiveSuite) -> None:

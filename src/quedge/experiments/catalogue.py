@@ -21,14 +21,7 @@ _SHOWN_BY = {"pyarrow": "pyarrow", "matplotlib": "Matplotlib", "jinja2": "Jinja2
 
 
 def check_shown(what: str) -> None:
-    """Refuse to start where findings could not be stored and shown.
-
-    Args:
-        what: the command or function that needs it.
-
-    Raises:
-        MissingExtraError: naming the library and the extra.
-    """
+    """Refuse to start `what` where findings could not be stored and shown, by a MissingExtraError."""
     for module, library in _SHOWN_BY.items():
         check_installed(module, what, library, "experiments")
 

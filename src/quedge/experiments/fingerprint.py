@@ -103,10 +103,6 @@ def deciding_files(modules: Iterable[str], package: Path) -> list[Path]:
     """The sources of this package that modules of it reach by imports, and the data files that these name.
 
     The root's `__init__.py`, which only gathers names, is among them where one of its names is taken.
-
-    Args:
-        modules: full names.
-        package: the package's folder.
     """
     sources: set[Path] = set()
     waiting = [path for module in modules for path in _package_files(package, module)]

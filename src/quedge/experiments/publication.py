@@ -23,12 +23,7 @@ from quedge.model.scenario import PARAMETERS, Scenario
 
 
 def shortened(experiment: Experiment, size: Size) -> str:
-    """The note on shortened runs; empty where all of the experiment ran.
-
-    Args:
-        experiment: the experiment.
-        size: how much of it ran.
-    """
+    """The note on shortened runs; empty where all of the experiment ran."""
     full = experiment.full
     if full is None:
         return ""

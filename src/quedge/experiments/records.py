@@ -78,14 +78,7 @@ class Gathered(NamedTuple):
 def gathered(
     experiment: Experiment, size: Size, findings: Mapping[str, Findings], failures: Mapping[str, str]
 ) -> Gathered:
-    """Gather the runs of an experiment.
-
-    Args:
-        experiment: the experiment.
-        size: how much of it was run.
-        findings: by job name; jobs without any are left out.
-        failures: reasons, by job name.
-    """
+    """Gather the runs of an experiment from findings and failures by job name; jobs without any are left out."""
     records: dict[tuple[str, str], Records] = {}
     failed: dict[str, str] = {}
     count = 0
@@ -125,11 +118,7 @@ class Comparison:
     """Compares the policies of each variant."""
 
     def __init__(self, records: Sequence[Records]) -> None:
-        """Sort records by their variants.
-
-        Args:
-            records: of one experiment, in its order.
-        """
+        """Sort an experiment's records, which stand in its order, by their variants."""
         self._of_variant: dict[str, list[Records]] = {}
         for record in records:
             self._of_variant.setdefault(_key(record.variant), []).append(record)

@@ -29,18 +29,14 @@ class NotMeasuredError(LookupError):
 
 
 class Results:
-    """An experiment's measures, as means over the seeds."""
+    """An experiment's measures, as means over the seeds; a NotMeasuredError where a number is missing."""
 
     def __init__(self, records: Sequence[Measured]) -> None:
         """Take the means of these records."""
         self._records = records
 
     def mean(self, measure: str, policy: str, **keys: Any) -> float:
-        """A measure of a policy, in the only variant with these values of its keys.
-
-        Raises:
-            NotMeasuredError: there is none.
-        """
+        """A measure of a policy, in the only variant with these values of its keys."""
         found = [
             record.values(measure)
             for record in self._records
@@ -51,24 +47,20 @@ class Results:
         return math.fsum(found[0]) / len(found[0])
 
     def policies(self) -> list[str]:
-        """The policies, in order; a NotMeasuredError where none ran."""
+        """The policies, in order."""
         return _some(dict.fromkeys(record.scheme for record in self._records), "no policy ran")
 
     def variants(self, policy: str) -> list[dict[str, Any]]:
-        """The variants in which a policy ran, in order; a NotMeasuredError where it did not run."""
+        """The variants in which a policy ran, in order."""
         return _some((dict(each.variant) for each in self._records if each.scheme == policy), f"{policy} did not run")
 
     def largest(self, key: str) -> Any:
-        """The largest value of a key; a NotMeasuredError where no variant has it."""
+        """The largest value of a key."""
         values = (record.variant[key] for record in self._records if key in record.variant)
         return max(_some(values, f"no variant has {key}"))
 
     def each(self, measure: str, **keys: Any) -> dict[str, float]:
-        """A measure of all policies in the variant with these values, the smallest first.
-
-        Raises:
-            NotMeasuredError: none has.
-        """
+        """A measure of all policies in the variant with these values, the smallest first."""
         found = {}
         for policy in self.policies():
             if any(keys.items() <= variant.items() for variant in self.variants(policy)):
@@ -96,12 +88,7 @@ def number(value: float, form: str) -> str:
 
 
 def listed(values: Mapping[str, float], form: str) -> str:
-    """Numbers with their names, in order; names of equal numbers together.
-
-    Args:
-        values: numbers by name.
-        form: format of a number, as `format` takes it.
-    """
+    """Numbers by name, in order, each in the form that `format` takes; names of equal numbers together."""
     names: dict[str, list[str]] = {}
     for name, value in values.items():
         names.setdefault(number(value, form), []).append(name.replace(",", ""))

@@ -14,12 +14,7 @@ from quedge.experiments.job import Series
 
 
 def means_of_stretches(values: NDArray[np.float64], stretches: int) -> Series:
-    """Means over consecutive stretches of nearly equal length, at the last frame of each.
-
-    Args:
-        values: one per frame; shape (frames,).
-        stretches: number of stretches; with fewer frames, each frame is one.
-    """
+    """Means over so many stretches of nearly equal length, at the last frame of each; of few frames, each frame."""
     ends = np.unique(np.linspace(0, values.size, stretches + 1).astype(np.int64))[1:]
     starts = np.concatenate(([0], ends[:-1]))
     return Series(ends.astype(np.float64), np.add.reduceat(values, starts) / (ends - starts))

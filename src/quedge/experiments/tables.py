@@ -71,13 +71,7 @@ def text_of(table: Table, rows: Sequence[Row]) -> TableText:
 
 
 def markdown_of(table: Table, rows: Sequence[Row], notes: Sequence[str] = ()) -> str:
-    """A table in Markdown, with notes below.
-
-    Args:
-        table: the table.
-        rows: its numbers.
-        notes: sentences about these runs.
-    """
+    """A table in Markdown, with notes on these runs below."""
     heading, lines, bold = text_of(table, rows)
     for line, column in bold:
         lines[line][column] = f"**{lines[line][column]}**"

@@ -154,9 +154,7 @@ def is_of_the_package(module: str) -> bool:
 def imported_names(text: str, package: tuple[str, ...]) -> Iterator[str]:
     """Full names of all modules that a source imports, and of what it takes from them, which may be modules, too.
 
-    Args:
-        text: the source.
-        package: the package that it stands in, for relative imports.
+    Relative imports start from `package`, in which it stands.
     """
     text = re.sub(r"#[^\n]*", "", text).replace("\\\n", " ")
     for module, taken, several in _IMPORT.findall(_TYPES_ONLY.sub("", text)):

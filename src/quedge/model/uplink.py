@@ -226,14 +226,8 @@ def step_frame(
 ) -> float:
     """Carry out an allocation: fill in its realised outcome and advance the frame's queues in place.
 
-    Args:
-        frame: the frame, as for `realised_outcome`.
-        allocation: what is decided.
-        channel_gain: see there.
-        residual_sic_share: see there.
-        arrival_mbit: data that arrives during the frame (Mbit), shape (devices,).
-        rate_mbps: filled with rates (Mbit/s), shape (devices,).
-        power_w: filled with powers (W), shape (devices,).
+    Arguments as for `realised_outcome`; `arrival_mbit` is what arrives during the frame (Mbit). `rate_mbps` (Mbit/s)
+    and `power_w` (W) are filled in; all of shape (devices,).
 
     Returns:
         The realised objective (17).

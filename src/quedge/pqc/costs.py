@@ -31,7 +31,7 @@ FRAME_HASH = "SHA-256"
 
 @dataclass(frozen=True)
 class Traffic:
-    """What a suite sends in addition to the data.
+    """What a suite sends in addition to the data; a ValueError where it is asked about less than 0 bits, or no number.
 
     Attributes:
         record_bytes: most data in a record, R.
@@ -50,22 +50,14 @@ class Traffic:
     sources: tuple[tuple[str, str], ...]
 
     def wire_bytes(self, task_bits: float) -> float:
-        """Bytes on the wire for the task bits of a frame, with its share of the key exchange.
-
-        Raises:
-            ValueError: a negative number of bits, or no number.
-        """
+        """Bytes on the wire for the task bits of a frame, with its share of the key exchange."""
         check_bits(task_bits)
         payload = task_bits / BITS_PER_BYTE
         records = math.ceil(payload / self.record_bytes)
         return payload + records * self.record_overhead_bytes + self.frame_bytes + self.rekey_bytes / self.rekey_frames
 
     def payload_factor(self, task_bits: float) -> float:
-        """η(B): the share of task bits in what a frame sends; 0 where it has none.
-
-        Raises:
-            ValueError: a negative number of bits, or no number.
-        """
+        """η(B): the share of task bits in what a frame sends; 0 where it has none."""
         wire_bytes = self.wire_bytes(task_bits)
         return task_bits / BITS_PER_BYTE / wire_bytes
 
@@ -104,7 +96,7 @@ class Power(NamedTuple):
 
 @dataclass(frozen=True)
 class Effort:
-    """What a suite asks of a device.
+    """What a suite asks of a device; a ValueError for less than 0 bits, a frame without length, or no number.
 
     Attributes:
         clock_hz: the device's clock.
@@ -132,11 +124,7 @@ class Effort:
         return self.cycles_per_byte * self.energy_j_per_cycle / BITS_PER_BYTE
 
     def power(self, task_bits: float, frame_s: float) -> Power:
-        """P_q of a frame in which a device offloads so many bits, in its parts (W).
-
-        Raises:
-            ValueError: a negative number of bits, a frame without length, or no number.
-        """
+        """P_q of a frame in which a device offloads so many bits, in its parts (W)."""
         check_bits(task_bits)
         _check_frame(frame_s)
         each_cycle_w = self.energy_j_per_cycle / frame_s
@@ -151,9 +139,6 @@ class Effort:
         """Cycles of a frame over those that the device has; feasible up to 1.
 
         A key exchange is spread over the K frames: it need not fit into the first.
-
-        Raises:
-            ValueError: as `power`.
         """
         check_bits(task_bits)
         _check_frame(frame_s)
@@ -161,11 +146,7 @@ class Effort:
         return cycles / (self.clock_hz * frame_s)
 
     def max_rate_bps(self, frame_s: float) -> float:
-        """The highest rate of task bits that the device keeps up with (bit/s); not positive where it never does.
-
-        Raises:
-            ValueError: a frame without length.
-        """
+        """The highest rate of task bits that the device keeps up with (bit/s); not positive where it never does."""
         _check_frame(frame_s)
         left = self.clock_hz - self._fixed_cycles / frame_s
         return left * BITS_PER_BYTE / self.cycles_per_byte

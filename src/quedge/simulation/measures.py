@@ -187,14 +187,9 @@ def frame_optima(trace: Trace, frames: slice = slice(None)) -> NDArray[np.float6
 
 
 def objective_ratios(trace: Trace, optimum: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
-    """Each frame's promised objective (17) over its optimum in the state that the policy saw.
+    """Each frame's promised objective (17) over its optimum in the state that the policy saw, shape (frames,).
 
-    Args:
-        trace: the run.
-        optimum: `frame_optima` of the run, if they are known.
-
-    Returns:
-        Ratios, shape (frames,).
+    `optimum` is `frame_optima` of the run, where they are known.
     """
     return _ratios(trace.promised_objective, frame_optima(trace) if optimum is None else optimum)
 

@@ -178,26 +178,18 @@ def compare(
     warmup: float = 0.5,
     progress: Callable[[str, int], None] | None = None,
 ) -> Iterator[ComparedRun]:
-    """Run policies one after the other in the same world.
+    """Run policies, by name, one after the other in the same world; arguments as in `simulate`.
 
     The world is drawn, and bad arguments are refused, before this returns; a policy runs when the iterator reaches it.
-
-    Args:
-        scenario: the cell.
-        policies: the policies by name, in the order in which they run.
-        frames: number of frames, at least 1.
-        seed: seed of the random streams, at least 0.
-        channel: where channel gains come from; Rician fading by default.
-        arrivals: where arrivals come from; exponential by default.
-        warmup: share of the frames at the start that summaries leave out, from 0 to below 1.
-        progress: called now and then with the running policy's name and the number of its frames done.
+    Summaries leave out the share `warmup` of the frames at the start, from 0 to below 1. `progress` is called now and
+    then with the running policy's name and the number of its frames done.
 
     Returns:
         One run per policy, in order.
 
     Raises:
-        ValueError: a bad argument; the message names it, its value and what is allowed. The iterator raises one
-            for a policy's decision that is not allowed; it names the policy.
+        ValueError: a bad argument; the message names it, its value and what is allowed. The iterator raises one for a
+            policy's decision that is not allowed; it names the policy.
     """
     first_settled_frame(frames, warmup)  # refuses a bad share before any policy has run
     world = draw_world(scenario, frames, seed, channel, arrivals)

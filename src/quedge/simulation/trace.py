@@ -88,11 +88,7 @@ class Trace:
 
 
 def joined(parts: Sequence[Trace]) -> Trace:
-    """Join the parts of one run to one trace.
-
-    Args:
-        parts: consecutive traces, at least one.
-    """
+    """Join the consecutive parts of one run, at least one, to one trace."""
     fields: dict[str, Any] = {}
     for field in dataclasses.fields(Trace):
         values = [getattr(part, field.name) for part in parts]

@@ -42,11 +42,7 @@ class Execution:
     """
 
     def __init__(self, workers: Workers) -> None:
-        """Start nothing yet.
-
-        Args:
-            workers: who runs the jobs.
-        """
+        """Start nothing yet."""
         self._workers = workers
         self._executor: Executor | None = None
 
@@ -66,12 +62,7 @@ class Execution:
             self._workers.abandon(self._executor)
 
     def run(self, jobs: Mapping[str, Job], keep: Keep, began: Callable[[str], None] = lambda name: None) -> None:
-        """Run jobs to the end.
-
-        Args:
-            jobs: the jobs by name.
-            keep: called with each result, as soon as it is there.
-            began: called with the name of each job that is submitted.
+        """Run jobs, by name, to the end; `began` is told of each that is submitted, `keep` of each result.
 
         Raises:
             WorkersError: no workers can be started.
@@ -202,13 +193,7 @@ def run_missing(
     """Run the jobs whose findings are not in the store, and keep each there as soon as it has run.
 
     Jobs of the same name run once. A job that fails or kills its worker does not stop the others. After an interruption
-    the next call goes on from there.
-
-    Args:
-        jobs: the jobs.
-        store: of their findings.
-        workers: who runs the jobs.
-        progress: called after every job.
+    the next call goes on from there. `progress` is called after every job.
 
     Raises:
         ValueError: see `fingerprint.determinants`; before anything has run.

@@ -22,11 +22,7 @@ class ProcessPool:
     """Spawned processes with one compute thread each; they end with the process that started them."""
 
     def __init__(self, workers: int | None = None) -> None:
-        """A pool.
-
-        Args:
-            workers: number of processes; by default one per processor that this process may use.
-        """
+        """A pool of so many processes; by default one per processor that this process may use."""
         self._slots = workers or usable_processors()
 
     @property

@@ -23,11 +23,7 @@ class RayCluster:
     """A Ray cluster; a local one listens on the loopback interface only, and ends with the run."""
 
     def __init__(self, address: str | None = None, workers: int | None = None) -> None:
-        """A cluster.
-
-        Args:
-            address: of an existing cluster, as `ray.init` takes it; a local one by default.
-            workers: number of processes of a local cluster; by default one per processor.
+        """An existing cluster, at an address as `ray.init` takes it, or by default a local one of so many processes.
 
         Raises:
             MissingExtraError: Ray is not installed.

@@ -76,17 +76,7 @@ class Store:
         }
 
     def save(self, job: Job, findings: Findings, elapsed_s: float, ran_with: Mapping[str, str]) -> None:
-        """Write a job's findings, as a whole or not at all.
-
-        Args:
-            job: the job.
-            findings: its findings.
-            elapsed_s: wall time of the job (s).
-            ran_with: versions of the libraries that it ran with.
-
-        Raises:
-            OSError: the file cannot be written.
-        """
+        """Write a job's findings, its wall time (s) and the versions that it ran with, as a whole or not at all."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 

@@ -60,12 +60,7 @@ class TimeLeft:
     """
 
     def __init__(self, jobs: Mapping[str, Job], clock: Callable[[], float] = time.monotonic) -> None:
-        """Start with no job ended.
-
-        Args:
-            jobs: the jobs by name, in the order of their submission.
-            clock: gives the time (s).
-        """
+        """Start with no job ended; the jobs stand in the order of their submission."""
         self._waiting = {
             name: _Work(
                 ((kind_of(job), job.scenario.devices), kind_of(job), None),

@@ -15,15 +15,7 @@ from quedge.experiments.rows import Row
 
 
 def draw_figure(figure: Figure, rows: Sequence[Row]) -> Any:
-    """Draw a figure.
-
-    Args:
-        figure: the figure.
-        rows: its numbers, from `figure_rows`.
-
-    Returns:
-        Matplotlib's figure.
-    """
+    """Draw a figure from its numbers, which `figure_rows` gives; Matplotlib's figure."""
     if isinstance(figure, Sweep):
         return draw_sweep(figure, rows)
     if isinstance(figure, SweepsBeside):

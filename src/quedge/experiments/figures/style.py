@@ -80,15 +80,11 @@ _LIGHTEST = 0.8  # of the colour map from dark blue to yellow: paler lines canno
 
 
 def styles_of(names: Sequence[str], keys: Sequence[str] = (POLICY,)) -> dict[str, LineStyle]:
-    """One style per line.
+    """One style per line, for lines that stand for these keys.
 
     A known policy has its own in every figure; the others take the styles that are left, in the order of `names`. Lines
     that stand for numbers go from dark to light as these grow. Where a line stands for a policy and values, its colour
     is the policy's, and its dashes and marker are those of the values.
-
-    Args:
-        names: of the lines.
-        keys: what a line stands for.
     """
     if tuple(keys) == (POLICY,):
         return _styles_of_policies(names)
@@ -351,9 +347,7 @@ def shown_name(keys: Sequence[str], name: str, line: Sequence[Row], rows: Sequen
 def name_with_symbols(keys: Sequence[str], name: str) -> str:
     """A line's name as rows have it, with the symbols and units of the keys that it stands for.
 
-    Args:
-        keys: what the line stands for.
-        name: the value of the only key, or values in order, of which numbers follow their key.
+    It is the value of the only key, or values in order, of which numbers follow their key.
     """
     if len(keys) == 1:
         key = keys[0]

@@ -23,12 +23,7 @@ class StableBaselinesEnv(VecEnv):
     """An `OffloadingVectorEnv` in Stable-Baselines3's interface: cells restart in the step that ends their episode."""
 
     def __init__(self, cells: OffloadingVectorEnv, seed: int) -> None:
-        """Wrap an environment.
-
-        Args:
-            cells: the environment.
-            seed: from which the seeds of all worlds are drawn.
-        """
+        """Wrap an environment, and draw the seeds of all its worlds from one."""
         self._cells = cells
         self._world_seeds = np.random.default_rng(seed)
         self._actions: NDArray[Any] = np.zeros(0)

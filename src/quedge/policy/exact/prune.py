@@ -88,11 +88,7 @@ def staying_losses(local_value: float, here: Layer, after: Layer, loss_before: F
 def living_cells(terms: Terms, lattice: Lattice, bound: Bound, gap: float) -> Bools:
     """Whether the cell that starts at each node may hold the optimum.
 
-    Args:
-        terms: the frame's terms.
-        lattice: the cells.
-        bound: upper bound on them.
-        gap: bound R_0(1) minus the best objective found so far.
+    `gap` is the bound R_0(1) minus the best objective found so far.
     """
     first, index, level = lattice.first, lattice.node_index, lattice.level
     alive = np.zeros(level.size, np.bool_)

@@ -39,12 +39,7 @@ class Replay:
         return min(self._added, self._devices.size)
 
     def add(self, features: NDArray[np.float32], offload: NDArray[np.bool_]) -> None:
-        """Remember a frame.
-
-        Args:
-            features: shape (devices, features).
-            offload: shape (devices,).
-        """
+        """Remember a frame: features of shape (devices, features), and the decision, of shape (devices,)."""
         devices = offload.size
         if devices > self._offload.shape[1]:
             self._widen(devices)

@@ -59,15 +59,7 @@ class Agreed:
 
 
 def records_of(live: LiveSuite, secret: bytes, name: bytes, epoch: int, direction: Direction) -> Records:
-    """The records of an epoch and direction, under the key that belongs to both.
-
-    Args:
-        live: the suite.
-        secret: shared secret of the KEM.
-        name: hash of the transcript.
-        epoch: number of the key exchange.
-        direction: who seals.
-    """
+    """The records of an epoch and direction, under the key that follows from the secret and the transcript."""
     info = LABEL + b" record key" + bytes((direction,)) + name
     key = hkdf_sha256(secret, LABEL, info, KEY_BYTES)
     return Records(live.aead.cipher(key), epoch, direction, live.suite.record_bytes)

@@ -18,14 +18,7 @@ MAX_READ_BYTES = (1 << 24) + (1 << 16)
 
 
 class Stream:
-    """The receiving end of a connection.
-
-    Args:
-        connection: a connected socket with a timeout.
-
-    Attributes:
-        received_bytes: number of bytes received so far.
-    """
+    """The receiving end of a connected socket with a timeout; `received_bytes` counts."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection

@@ -87,10 +87,7 @@ class Session:
         self._ended = False
 
     def receive(self, read: Read) -> bytes:
-        """The data of the next frame, once all of it is authentic.
-
-        Args:
-            read: gives the bytes as they arrived.
+        """The data of the next frame, once all of it is authentic; `read` gives the bytes as they arrived.
 
         Raises:
             Rejected: something is not as the device sent it; no data of the frame is given, and no frame after it.

@@ -82,14 +82,7 @@ def credentials_of(
     key: str | Path | None,
     names: tuple[str, str, str] = ("ca", "certificate", "key"),
 ) -> Any:
-    """TLS credentials from the arguments of a client; None for plain text.
-
-    Args:
-        credentials: as a client is given them, like the three files that follow.
-        ca: of the authority.
-        certificate: of the client.
-        key: of the client.
-        names: what messages call the files.
+    """TLS credentials from the arguments of a client; None for plain text. Messages call the files by `names`.
 
     Raises:
         ValueError, MissingExtraError: as a client does.

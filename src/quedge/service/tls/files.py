@@ -284,16 +284,10 @@ def _stamp(path: Path) -> object:
 def channel_credentials(
     ca: Path, cert: Path | None = None, key: Path | None = None, names: tuple[str, str, str] = ("ca", "cert", "key")
 ) -> Any:
-    """Credentials of a client; they are read once.
+    """A client's `grpc.ChannelCredentials` from files, by the authorities of servers; they are read once.
 
-    Args:
-        ca: the authorities of servers.
-        cert: the client's certificate and its chain; this service asks for one, another may not.
-        key: its key.
-        names: what messages call the three.
-
-    Returns:
-        A `grpc.ChannelCredentials`.
+    This service asks for the client's certificate, with its chain, and key; another may not. `names` is what messages
+    call the three.
 
     Raises:
         ValueError: a file cannot be used, or one of `cert` and `key` is missing; the message names argument and file.

@@ -16,14 +16,7 @@ from quedge.simulation.recordings.values import RANGES, Values, first_line, list
 def checked_matrices(
     path: Path, variables: Mapping[str, Any], names: Mapping[str, str], found: Sequence[str], wanted: Sequence[str]
 ) -> Values:
-    """The wanted variables of a file.
-
-    Args:
-        path: the file.
-        variables: the variables that were read, by their names in the file.
-        names: names in the file by names of `RANGES`.
-        found: names of all variables in the file.
-        wanted: names of `RANGES`.
+    """The wanted variables of a file, of which `found` are all; `names` has their names in it by those of `RANGES`.
 
     Raises:
         ValueError: none is there, one is no matrix of real numbers, the shapes differ, or a value is not allowed.

@@ -19,12 +19,7 @@ Numbers = NDArray[np.float64]
 
 
 def recorded_columns(path: Path, found: Sequence[str], wanted: Sequence[str]) -> list[str]:
-    """The wanted columns that a file holds, at least one.
-
-    Args:
-        path: the file.
-        found: names of all columns of the file.
-        wanted: names of columns.
+    """The wanted columns among those that a file holds, at least one.
 
     Raises:
         ValueError: none is there, `frame` or `device` is missing, or a name is there twice.

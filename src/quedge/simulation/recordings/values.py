@@ -21,18 +21,10 @@ _MAX_LISTED = 20  # names in a message
 def refuse_bad_values(
     path: Path, called: str, column: str, values: NDArray[np.float64], first_frame: int = 0, first_device: int = 0
 ) -> None:
-    """Refuse values that are not allowed.
+    """Refuse values, shape (frames, devices), that are not allowed; a ValueError names the first one and its place.
 
-    Args:
-        path: the file.
-        called: their name in the file.
-        column: their name in `RANGES`.
-        values: shape (frames, devices).
-        first_frame: number of the first frame in the file.
-        first_device: number of the first device.
-
-    Raises:
-        ValueError: naming the first one and its place.
+    They are `called` so in the file, whose frames and devices start at the two numbers; `column` is their name in
+    `RANGES`.
     """
     allowed = RANGES[column]
     bad = allowed.excludes(values)

@@ -92,19 +92,9 @@ class VectorCells:
         channel: ChannelProcess | None = None,
         arrivals: ArrivalProcess | None = None,
     ) -> None:
-        """Set up the cells; `restart` draws their worlds.
+        """Set up cells of a scenario; `restart` draws their worlds, of so many frames.
 
-        Args:
-            scenario: the scenario of every cell.
-            cells: number of cells, at least 1.
-            frames: frames of a world, at least 1.
-            actions: what an action decides.
-            reward: what a frame's reward is.
-            channel: where channel gains come from; Rician fading by default.
-            arrivals: where arrivals come from; exponential by default.
-
-        Raises:
-            ValueError: a number below 1.
+        Rician fading and exponential arrivals by default; a ValueError for a number of cells or frames below 1.
         """
         check_integer("cells", cells, 1)
         check_integer("frames", frames, 1)

@@ -26,10 +26,7 @@ def layer(inputs: Floats32, weight: Floats32, bias: Floats32) -> Floats32:
 def add_product(inputs: Floats32, weight: Floats32, outputs: Floats32) -> None:
     """Add what a layer makes of its inputs.
 
-    Args:
-        inputs: shape (rows, inputs).
-        weight: shape (outputs, inputs).
-        outputs: shape (rows, outputs); added to.
+    `inputs` are of shape (rows, inputs), `weight` of shape (outputs, inputs), `outputs` of shape (rows, outputs).
     """
     for row in range(inputs.shape[0]):
         for unit in range(weight.shape[0]):
@@ -55,12 +52,9 @@ def rectify_slopes(outputs: Floats32, slopes: Floats32) -> None:
 
 @kernel
 def weight_slopes(inputs: Floats32, slopes: Floats32, weight: Floats32) -> None:
-    """The loss's gradient in a layer's weights.
+    """Overwrite `weight` by the loss's gradient in a layer's weights, shape (outputs, inputs).
 
-    Args:
-        inputs: shape (rows, inputs).
-        slopes: the gradient in the layer's outputs, shape (rows, outputs).
-        weight: the gradient, shape (outputs, inputs); overwritten.
+    `slopes` is the gradient in the layer's outputs, shape (rows, outputs); `inputs` are of shape (rows, inputs).
     """
     weight[:] = 0.0
     for row in range(inputs.shape[0]):
@@ -82,12 +76,7 @@ def bias_slopes(slopes: Floats32, bias: Floats32) -> None:
 
 @kernel
 def input_slopes(slopes: Floats32, weight: Floats32) -> Floats32:
-    """The loss's gradient in a layer's inputs, shape (rows, inputs).
-
-    Args:
-        slopes: the gradient in the layer's outputs, shape (rows, outputs).
-        weight: shape (outputs, inputs).
-    """
+    """The loss's gradient in a layer's inputs, shape (rows, inputs), by that in its outputs, shape (rows, outputs)."""
     inputs = np.zeros((slopes.shape[0], weight.shape[1]), np.float32)
     for row in range(slopes.shape[0]):
         for unit in range(slopes.shape[1]):

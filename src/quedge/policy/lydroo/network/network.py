@@ -24,12 +24,7 @@ class Actor(Protocol):
     """A network: how its weights look, what it makes of a frame's features, and where its loss falls."""
 
     def shapes(self, devices: int, features: int) -> dict[str, tuple[int, ...]]:
-        """The shape of each of its weights.
-
-        Args:
-            devices: number of devices.
-            features: number of features a device.
-        """
+        """The shape of each of its weights, for so many devices and features of each."""
         ...
 
     def logits(self, weights: Weights, features: NDArray[np.float32]) -> NDArray[np.float64]:
