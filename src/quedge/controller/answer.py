@@ -46,12 +46,13 @@ class ServedBy(StrEnum):
 class Answer(NamedTuple):
     """A served frame; its arrays must not be changed: the cell's queues may be the same.
 
+    What is decided, and what follows from it, has the names that `Decision` gives it.
+
     Attributes:
         frame: number of the frame.
         served_by: who decided.
         status: how the decision came about.
         devices: numbers of the devices that it is for, rising; shape (devices,), like all that follow.
-        offload, transmit_power_w, cpu_frequency_hz, rate_mbps, power_w, objective: as in `Decision`.
         time_share: share of the frame in which a device transmits; of NOMA 1 for an offloader.
         data_queue_mbit: data queue after the frame (Mbit).
         energy_queue: virtual energy queue after the frame.

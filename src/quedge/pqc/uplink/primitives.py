@@ -71,12 +71,12 @@ class Cipher(Protocol):
         """The data; None where the tag does not fit."""
 
 
-SecretKey = TypeVar("SecretKey")
-PublicKey = TypeVar("PublicKey")
+_Secret = TypeVar("_Secret")
+_Public = TypeVar("_Public")
 
 
 @dataclass(frozen=True)
-class KeyAlgorithm(Generic[SecretKey, PublicKey]):
+class KeyAlgorithm(Generic[_Secret, _Public]):
     """A key encapsulation mechanism or signature scheme that runs.
 
     Attributes:
@@ -88,8 +88,8 @@ class KeyAlgorithm(Generic[SecretKey, PublicKey]):
 
     row: Algorithm
     library: str
-    generate: Callable[[], SecretKey]
-    public: Callable[[bytes], PublicKey]
+    generate: Callable[[], _Secret]
+    public: Callable[[bytes], _Public]
 
 
 Kem = KeyAlgorithm[KemSecretKey, KemPublicKey]
