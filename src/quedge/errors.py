@@ -45,16 +45,10 @@ class MissingExtraError(ImportError):
 
 
 def check_installed(module: str, what: str, library: str, extra: str) -> None:
-    """Refuse what needs a library that is not installed.
-
-    Args:
-        module: the library's name in an import.
-        what: what needs it.
-        library: the library's name.
-        extra: the extra that brings it.
+    """Refuse what needs a library that is not installed; `module` is its name in an import.
 
     Raises:
-        MissingExtraError: naming all three.
+        MissingExtraError: naming what needs it, the library, and the extra that brings it.
     """
     if not _is_installed(module):
         raise MissingExtraError(what, library, extra)

@@ -62,19 +62,12 @@ _LETTERS_PER_INCH = 16  # of the note below a figure
 def publish(
     experiment: Experiment, size: Size, gathered: Gathered, store: Store, folder: Path, position: int = 0
 ) -> list[str]:
-    """Write an experiment's files, each as a whole or not at all.
+    """Write an experiment's files, each as a whole or not at all, into a folder, which is made if it does not exist.
 
     A figure is written as `NAME.png` and `NAME.pdf`, with its numbers in `NAME.csv`; a table as `NAME.csv` and
     `NAME.md`, or `NAME-table.csv` and `NAME-table.md` beside a figure. `NAME-cells.csv` has every number of every run,
-    and `NAME.experiment.json`, the manifest, the settings. Where jobs failed, the others' numbers are shown.
-
-    Args:
-        experiment: the experiment.
-        size: how much of it ran.
-        gathered: its runs.
-        store: of the findings.
-        folder: where to write; made if it does not exist.
-        position: its place in a report.
+    and `NAME.experiment.json`, the manifest, the settings and the place in a report. Where jobs failed, the others'
+    numbers are shown.
 
     Returns:
         The names of the figures and tables that were written; none where every job failed, and older files stay.

@@ -71,12 +71,8 @@ def reproduce(
 ) -> Reproduced:
     """Run the missing jobs of some experiments, and write their figures, tables and the report.
 
-    Args:
-        experiments: the experiments.
-        size: how much of them runs.
-        folder: for all files; findings go to a folder `cells` within it, from which later calls take them.
-        workers: who runs the jobs.
-        progress: called after every job.
+    Findings go to a folder `cells` within the folder, from which later calls take them. `progress` is called after
+    every job.
 
     Raises:
         MissingExtraError: see `check_shown` and `jobs_of`; before anything runs.

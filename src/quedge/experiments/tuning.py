@@ -250,16 +250,7 @@ def tune(
     channel: ChannelProcess | None = None,
     arrivals: ArrivalProcess | None = None,
 ) -> Tuned:
-    """Search V and ν.
-
-    Args:
-        scenario: the cell; its own V and ν are the baseline.
-        scheme: who decides.
-        tuning: settings of the search.
-        workers: who runs the trials.
-        progress: called with the number of runs done and of all runs.
-        channel: where channel gains come from; Rician fading by default.
-        arrivals: where arrivals come from; exponential by default.
+    """Search V and ν; the scenario's own are the baseline. `progress` is told the runs done, and of how many.
 
     Raises:
         ValueError: violations of a deadline are to be minimised, and the scenario has none.

@@ -38,12 +38,9 @@ class Calls:
             task.cancel()
 
     def handler(self, method: Method, serve: Callable[[Any, Any], Any]) -> Any:
-        """What gRPC calls for a method.
+        """What gRPC calls for a method, which `serve` answers, given a message and gRPC's context.
 
-        Args:
-            method: the method.
-            serve: answers it, given a message and gRPC's context; of a method that streams, given an iterator of
-                messages and the context, to which it writes the answers.
+        Of a method that streams it is given an iterator of messages and the context, to which it writes the answers.
         """
 
         async def answer(request: bytes, context: Any) -> Any:

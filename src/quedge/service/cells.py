@@ -23,10 +23,7 @@ class BadNameError(ValueError):
 class StateFolder:
     """A folder with a journal a base station; no two services use one at the same time.
 
-    Args:
-        folder: where; made where it does not exist.
-        determined_by: see `Journal`.
-        durability: what an acknowledged frame survives.
+    It is made where it does not exist; for the other arguments see `Journal`.
 
     Raises:
         StateError: another service uses it.
@@ -49,11 +46,7 @@ class StateFolder:
         return self._durability
 
     def journal(self, name: str) -> Journal:
-        """The journal of a base station.
-
-        Raises:
-            StateError, OSError: see `Journal`.
-        """
+        """The journal of a base station; errors as of `Journal`."""
         return Journal(self._folder / f"{name}.journal", name, self._determined_by, self._durability)
 
     def names(self) -> list[str]:

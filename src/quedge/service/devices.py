@@ -20,13 +20,10 @@ _Answers = dict[int, asyncio.Future[pb.DeviceAnswer]]
 
 
 class DeviceStreams:
-    """The devices of one cell; it lives in the event loop.
+    """The devices of one cell, whose frames close at a deadline; it lives in the event loop.
 
-    Args:
-        devices: number of the scenario's devices.
-        deadline_s: time from a frame's first report to its end (s).
-        submit: has the report of the frame that is due served, and gives what becomes of it.
-        on_refused: is told of each device's report that was refused.
+    `submit` has the report of the frame that is due served, and gives what becomes of it; `on_refused` is told of each
+    device's report that was refused.
     """
 
     def __init__(
@@ -52,11 +49,7 @@ class DeviceStreams:
         requests: AsyncIterator[pb.DeviceReport],
         write: Callable[[pb.DeviceAnswer], Awaitable[None]],
     ) -> None:
-        """Serve one device's stream, from its first report on.
-
-        Raises:
-            EndedError: `requests` raised it; all that had been reported before is answered.
-        """
+        """Serve one device's stream, from its first report on; errors as of `serve_in_order`."""
         try:
             self._assembly.join(first.device)
         except ReportRejected as refused:

@@ -44,12 +44,8 @@ async def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT; then what is being served is answered, and streams end.
 
-    Args:
-        servicer: what answers.
-        listen: where reports are taken.
-        credentials: of TLS; None for plain text, which is for loopback addresses only.
-        ready: called with the port once reports are taken.
-        stopping: called once no new streams are taken.
+    Without credentials in plain text, which is for loopback addresses only. `ready` is called with the port once
+    reports are taken, `stopping` once no new streams are.
 
     Raises:
         OSError: the address cannot be listened on.
@@ -141,11 +137,7 @@ class Running(NamedTuple):
 
 
 def run(service: Service, ready: Callable[[Running], None]) -> None:
-    """Serve until SIGTERM or SIGINT, from where the state folder stands.
-
-    Args:
-        service: what it is told to be.
-        ready: called once reports are taken.
+    """Serve until SIGTERM or SIGINT, from where the state folder stands; `ready` is called once reports are taken.
 
     Raises:
         StateError: the state folder cannot be used.

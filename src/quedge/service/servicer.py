@@ -33,14 +33,9 @@ class _NotServedError(Exception):
 
 
 class Servicer:
-    """Answers for all base stations.
+    """Answers for all base stations, by the engines of their cells, and tells an observer.
 
-    Args:
-        cells: the engines.
-        policy: the policy's name.
-        deadline_s: time after which a frame of self-reporting devices closes (s).
-        observer: who is told.
-        access: what is asked of clients.
+    A frame of self-reporting devices closes after `deadline_s`; `access` is what is asked of clients.
     """
 
     def __init__(
@@ -171,15 +166,9 @@ class Servicer:
             raise BadNameError(f"{name[:80]!r} is not allowed; it must be a name that the client's certificate carries")
 
     def _engine(self, peer: Peer, name: str, is_owner: bool = False) -> Engine:
-        """The engine of a base station, for a report.
+        """The engine of a base station, for a report; a _NotServedError where the peer may not report for it now.
 
-        Args:
-            peer: who reports.
-            name: the base station's.
-            is_owner: whether it is this call's own stream that serves the base station, if one does.
-
-        Raises:
-            _NotServedError: it may not report for it now.
+        `is_owner` tells whether it is this call's own stream that serves the base station, if one does.
         """
         try:
             self._check_peer(peer, name)

@@ -52,10 +52,7 @@ def poll_directly(environment: MutableMapping[str, str] = os.environ) -> None:
     Otherwise a pool of gRPC's own takes it and wakes that thread, which a round trip on loopback has to wait for on
     either side: 0.56 ms instead of 0.43 in one run (`python -m benchmarks.service.latency`, with GRPC_EXPERIMENTS set
     to nothing and without). Whoever has set that variable has it their own way, and a gRPC that knows nothing but its
-    pool works with that.
-
-    Args:
-        environment: of this process, or of one that is to be begun.
+    pool works with that. The environment may be that of a process that is to be begun.
     """
     environment.setdefault("GRPC_EXPERIMENTS", _DIRECTLY)
 
@@ -67,14 +64,8 @@ LATENCY_DEVICE = Path("/dev/cpu_dma_latency")
 def cpu_latency_lock(device: Path = LATENCY_DEVICE) -> IO[bytes]:
     """Let processors wait for work without sleeping, so that a frame begins sooner, for more power.
 
-    Args:
-        device: Linux's latency device.
-
-    Returns:
-        The device, held open; processors may sleep again once it is closed or the process has ended.
-
-    Raises:
-        ValueError: it is not there, or may not be written; the message names the option.
+    Gives Linux's latency device, held open; processors may sleep again once it is closed or the process has ended. A
+    ValueError where it is not there, or may not be written.
 
     Source: Linux kernel documentation, "PM Quality Of Service Interface".
     """

@@ -79,15 +79,10 @@ class RoundSolver(Protocol):
     """A way to solve convex rounds."""
 
     def prepared(self, devices: int) -> Callable[[Round], RoundSolution]:
-        """A function that solves the rounds of one decision, one after the other.
+        """A function that solves the rounds of one decision, one after the other, of no more devices than these.
 
-        Its steps may miss the limits by the solver's tolerance; whoever takes them cuts them to the limits.
-
-        Args:
-            devices: number of devices in the frame; no round has more.
-
-        Raises:
-            MissingExtraError: a library behind the solver is not installed.
+        Its steps may miss the limits by the solver's tolerance; whoever takes them cuts them to the limits. A
+        MissingExtraError where a library behind the solver is not installed.
         """
         ...
 

@@ -71,14 +71,10 @@ class StableBaselinesEnv(VecEnv):
 def trained(
     cells: OffloadingVectorEnv, frames: int, seed: int, hidden: Sequence[int], settings: dict[str, Any]
 ) -> tuple[TrainedPpo, int]:
-    """Train PPO from nothing.
+    """Train PPO from nothing, on at least so many frames of experience over all cells, in whole updates.
 
-    Args:
-        cells: where it gathers its experience.
-        frames: least number of frames of experience, over all cells; rounded up to whole updates.
-        seed: of the first weights, the actions and the worlds.
-        hidden: units of the hidden layers of actor and critic.
-        settings: arguments of `stable_baselines3.PPO`.
+    The seed is that of the first weights, the actions and the worlds; `hidden` has the units of the hidden layers of
+    actor and critic; the settings are arguments of `stable_baselines3.PPO`.
 
     Returns:
         The trained policy, and the number of frames that it took.

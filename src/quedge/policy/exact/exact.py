@@ -159,17 +159,9 @@ def exact_objectives(
     energy_queue: NDArray[np.float64],
     tolerance: float = 1e-3,
 ) -> NDArray[np.float64]:
-    """The best objective (17) of many frames, in one compiled call.
+    """The best objective (17) of many frames, shape (frames,), in one compiled call; `tolerance` as in `Exact`.
 
-    Args:
-        cell: constants of the cell.
-        channel_gain: power gains (W/W), shape (frames, devices), like the two that follow.
-        data_queue_mbit: data queues (Mbit).
-        energy_queue: virtual energy queues.
-        tolerance: as in `Exact`.
-
-    Returns:
-        Objectives, shape (frames,).
+    Channel gains (W/W), data queues (Mbit) and virtual energy queues are of shape (frames, devices).
     """
     objective, upper_bound = np.empty(channel_gain.shape[0]), np.empty(channel_gain.shape[0])
     solve_frames(cell, channel_gain, data_queue_mbit, energy_queue, tolerance, objective, upper_bound)

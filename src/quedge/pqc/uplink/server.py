@@ -24,11 +24,8 @@ class Server:
     Args:
         live: the suite.
         secret_key: its own, of the suite's KEM.
-        device_keys: pinned public keys of its devices, by their numbers.
+        device_keys: pinned public keys of its devices, by their numbers; a ValueError of one that is none.
         max_frame_bytes: most data of a frame that it takes.
-
-    Raises:
-        ValueError: a device's key that is none.
     """
 
     def __init__(

@@ -78,12 +78,9 @@ _CLOSING_S = 2.0  # for the other side to know of the end
 
 
 class Conversation:
-    """One stream both ways. gRPC's own thread takes what is sent; a second one ends a wait that lasts too long.
+    """One stream both ways. gRPC's own thread takes what is sent; a second one ends a wait of more than `timeout_s`.
 
-    Args:
-        call: what begins the stream.
-        target: "host:port", for messages.
-        timeout_s: how long a reply is waited for (s).
+    `call` begins the stream; messages name the target, "host:port".
     """
 
     def __init__(self, call: Callable[..., Any], target: str, timeout_s: float) -> None:
@@ -164,10 +161,7 @@ class Conversation:
 class AsyncConversation:
     """One stream both ways. A wait that is cancelled, or lasts too long, ends it: gRPC would lose the reply.
 
-    Args:
-        call: the stream, as it has begun.
-        target: "host:port", for messages.
-        timeout_s: how long a reply is waited for (s).
+    `call` is the stream, as it has begun; messages name the target, "host:port".
     """
 
     def __init__(self, call: Any, target: str, timeout_s: float) -> None:

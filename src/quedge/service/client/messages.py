@@ -55,11 +55,7 @@ def frame_report(
 def device_report(
     base_station: str, number: int, channel_gain: float, arrived_mbit: float, data_queue_mbit: float | None
 ) -> pb.DeviceReport:
-    """The message of a device's report; arguments as in `DeviceStream.decide`.
-
-    Raises:
-        ValueError: an argument that no message can hold.
-    """
+    """The message of a device's report; arguments as in `DeviceStream.decide`, errors as of `frame_report`."""
     return pb.DeviceReport(
         base_station=_name(base_station),
         device=_integer("device", number, _MAX_INT32),

@@ -48,9 +48,7 @@ Endpoints = Mapping[str, Callable[[], Reply]]
 def endpoints_of(statistics: Statistics, health_error: Callable[[], str | None]) -> Endpoints:
     """The service's endpoints.
 
-    Args:
-        statistics: what is counted.
-        health_error: what is wrong with the service, in words; None where it is well. It is called from any thread.
+    `health_error` says what is wrong with the service, None where it is well; it is called from any thread.
     """
     page, metrics = _page(), Metrics(statistics)
 

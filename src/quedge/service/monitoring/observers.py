@@ -93,11 +93,9 @@ def _to_all(event: str) -> Any:
 
 
 class Observers(Observer):
-    """Several observers as one. What goes wrong in one of them neither reaches the service nor the others.
+    """Several observers as one, told in this order; what goes wrong in one reaches neither the service nor the others.
 
-    Args:
-        observers: who is told, in this order.
-        on_observer_error: is told of an observer that raised: the name of its class, and what it raised.
+    `on_observer_error` is told the name of its class, and what it raised.
     """
 
     def __init__(

@@ -38,11 +38,7 @@ class Peer(NamedTuple):
 
 
 def peer_of(context: Any) -> Peer:
-    """The peer of a call.
-
-    Args:
-        context: what gRPC gives a method of the service.
-    """
+    """The peer of a call, from the context that gRPC gives a method of the service."""
     properties = context.auth_context()
 
     def text(key: str) -> str:
@@ -71,11 +67,7 @@ class AccessPolicy(NamedTuple):
     bind_names: bool = False
 
     async def peer(self, context: Any) -> Peer:
-        """Who makes a call; one that is not to be answered ends here, with FAILED_PRECONDITION.
-
-        Args:
-            context: what gRPC's asyncio server gives a method.
-        """
+        """Who makes a call of gRPC's asyncio server; one that is not to be answered ends with FAILED_PRECONDITION."""
         peer = peer_of(context)
         if self.hybrid_only and not peer.is_hybrid:
             import grpc
@@ -94,14 +86,9 @@ ANY_CLIENT = AccessPolicy()
 
 
 def check_listening(host: str, has_tls: bool) -> None:
-    """Refuse to listen in plain text where other machines can connect.
+    """Refuse to listen in plain text where other machines can connect; a ValueError names `--listen` and the host.
 
-    Args:
-        host: a name or an address; all that a name stands for must be loopback addresses.
-        has_tls: whether TLS is configured; then everything is allowed.
-
-    Raises:
-        ValueError: it names `--listen` and the host.
+    All that a host's name stands for must be loopback addresses; with TLS everything is allowed.
     """
     if has_tls:
         return

@@ -187,11 +187,8 @@ class Written(NamedTuple):
 def write_folder(folder: Path, hosts: Sequence[str], clients: Sequence[str], valid: Lifetime) -> Written:
     """Make an authority, a server's certificate and one for each client, and write them; nothing is overwritten.
 
-    Args:
-        folder: made where it does not exist; the folder above must.
-        hosts: the server's names and addresses besides those of loopback.
-        clients: names, each once.
-        valid: from when to when.
+    The folder is made where it does not exist, the one above it must. Hosts are the server's names and addresses
+    besides those of loopback.
 
     Raises:
         ValueError: a host is not allowed.

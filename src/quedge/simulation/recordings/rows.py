@@ -37,13 +37,9 @@ def recorded_columns(path: Path, found: Sequence[str], wanted: Sequence[str]) ->
 
 
 def placed(path: Path, frame: Integers, device: Integers, recorded: Mapping[str, Numbers]) -> Values:
-    """Columns with one row per frame and device, as arrays of shape (frames, devices).
+    """Columns with one row per frame and device, as arrays of shape (frames, devices); blanks are NaN.
 
-    Args:
-        path: the file.
-        frame: number of each row's frame, 0 or more, shape (rows,).
-        device: number of its device.
-        recorded: columns by the names of `RANGES`; blanks are NaN.
+    Numbers of frames and devices are 0 or more; the columns have the names of `RANGES`.
 
     Raises:
         ValueError: a gap, a missing or duplicate row, or a value that is not allowed.

@@ -77,16 +77,10 @@ def adam(
     weights: Floats32, gradient: Floats32, mean: Floats32, square: Floats32,
     step: float, learning_rate: float, weight_decay: float
 ) -> None:  # fmt: skip
-    """One step, in place.
+    """One step of Adam, in place; all arrays of shape (weights,).
 
-    Args:
-        weights: the weights, shape (weights,), like all arrays; overwritten.
-        gradient: the loss's gradient in them.
-        mean: the gradients' running mean; overwritten.
-        square: the running mean of their squares; overwritten.
-        step: number of this step, from 1.
-        learning_rate: the step size.
-        weight_decay: weight of half the weights' sum of squares in the loss.
+    `mean` and `square` are the running means of the gradients and of their squares; steps count from 1. The loss has
+    half the weights' sum of squares with the weight `weight_decay`.
 
     Source: Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015, Algorithm 1 with its constants.
     """

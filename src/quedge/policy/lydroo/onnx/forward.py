@@ -16,15 +16,7 @@ _VARINT, _EIGHT_BYTES, _BYTES, _FOUR_BYTES = 0, 1, 2, 5
 
 
 def unread(model: bytes, inputs: Iterable[str]) -> list[str]:
-    """The inputs that no node of a model's graph reads.
-
-    Args:
-        model: the file's content, which ONNX Runtime has loaded.
-        inputs: names of the graph's inputs.
-
-    Raises:
-        ValueError: it is no message.
-    """
+    """The inputs that no node of a graph reads, of a model that ONNX Runtime has loaded; a ValueError of no message."""
     content = memoryview(model)
     read = {
         bytes(name).decode(errors="replace")
