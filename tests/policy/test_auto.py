@@ -38,13 +38,13 @@ def test_golden_prices() -> None:
     frame = laid_frame([1e-11] * 3, 4.0, [0.0, 60.0 * 0.08 / STEP, 60.0 * 0.08 * 10.0 / STEP])
     unit = 2.0 / (3.0 * 0.08)
     expected = [0.0, unit * (np.e - 1.0), unit * (2.0 * np.exp(9.0) - 1.0)]  # the last beyond the bound of the slope
-    np.testing.assert_allclose(energy_prices(*packed_frame(frame), STEP), expected, rtol=1e-12)
+    np.testing.assert_allclose(energy_prices(packed_frame(frame), STEP), expected, rtol=1e-12)
 
 
 def test_it_decides_as_its_policy_does_under_its_weights() -> None:
     for seed in range(5):
         frame = drawn_frame(6, seed, pqc_power_w=0.02, v=7.0)
-        price = energy_prices(*packed_frame(frame), STEP)
+        price = energy_prices(packed_frame(frame), STEP)
         weighted = frame._replace(cell=frame.cell._replace(v=0.0, nu=1.0, queue_exponent=0.4), energy_queue=price)
         for policy in (Exact(), BestPair()):
             expected = policy.decide(weighted, np.random.default_rng(0))
@@ -62,7 +62,7 @@ def test_the_scenario_s_own_weights_do_not_matter(keys: dict[str, Any]) -> None:
 
 
 def test_without_an_energy_queue_energy_has_no_price() -> None:
-    assert (energy_prices(*packed_frame(laid_frame([1e-11] * 2, 4.0, 3.0, nu=0.0)), STEP) == 0.0).all()
+    assert (energy_prices(packed_frame(laid_frame([1e-11] * 2, 4.0, 3.0, nu=0.0)), STEP) == 0.0).all()
 
 
 def test_in_the_paper_s_cell_it_holds_the_budget_with_a_short_queue() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from quedge.errors import not_allowed
 from quedge.model.cell import Cell
-from quedge.model.frame import Decision, Frame, packed_frame, unpacked_frame
+from quedge.model.frame import Decision, Frame, PackedFrame, packed_frame, unpacked_frame
 from quedge.model.kernels import Floats, inner_kernel, kernel
 from quedge.model.uplink import predicted_outcome
 from quedge.policy.exact import Exact
@@ -54,7 +54,7 @@ class Auto:
 
     def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
         """Decide one frame; see `Policy.decide`. Its objective is the frame's own (17); it has no bound on that."""
-        price = energy_prices(*packed_frame(frame), self.price_step)
+        price = energy_prices(packed_frame(frame), self.price_step)
         weighted = frame._replace(cell=_weighted(frame.cell, self.queue_exponent), energy_queue=price)
         decision = self.policy.decide(weighted, rng)
         rate_mbps, power_w, objective = predicted_outcome(frame, decision.allocation)
@@ -78,16 +78,10 @@ def _weighted(cell: Cell, queue_exponent: float) -> Cell:
 
 
 @kernel
-def energy_prices(
-    numbers: Floats,
-    each: Floats,
-    channel_gain: Floats,
-    data_queue_mbit: Floats,
-    energy_queue: Floats,
-    price_step: float,
-) -> Floats:
+def energy_prices(packed: PackedFrame, price_step: float) -> Floats:
     """What a Watt of each device costs in a packed frame (Mbit²/s/W), shape (devices,)."""
-    cell = unpacked_frame(numbers, each, channel_gain, data_queue_mbit, energy_queue).cell
+    frame = unpacked_frame(*packed)
+    cell, energy_queue = frame.cell, frame.energy_queue
     price = np.zeros(energy_queue.size)
     if cell.nu > 0.0:
         for i in range(price.size):

@@ -102,7 +102,7 @@ def least_power(
     n = load.size
     dual = Dual(np.append(-load, np.zeros(n)), np.append(np.zeros(n), np.ones(n)), measure == "mean")
     share = np.full(n, 1.0 / n)
-    scale = scenario.per_device("power_budget_w").mean() / load.sum()
+    scale = scenario.mean_power_budget_w / load.sum()
     start = [*carrying, *(np.append(np.full(n, k * scale), share) for k in _RATE_SHARES)]
     try:
         bounds = region.judge(dual, region.search(dual, start), carrying)

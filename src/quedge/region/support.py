@@ -86,14 +86,12 @@ class Support:
         starts = range(0, frames, _FRAMES_PER_TASK)
         total = np.zeros((len(starts), 2, devices))
         bound = np.empty(frames)
-        data_price, energy_price = prices[:devices].copy(), prices[devices:].copy()
+        split = prices[:devices].copy(), prices[devices:].copy()
 
         def solve(task: int) -> None:
             part = slice(starts[task], starts[task] + _FRAMES_PER_TASK)
             rate, power = total[task]
-            self._solve(
-                *self._packed, self._gain[part], data_price, energy_price, self._tolerance, rate, power, bound[part]
-            )
+            self._solve(self._packed, self._gain[part], split, self._tolerance, (rate, power, bound[part]))
 
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
             list(pool.map(solve, range(len(starts))))
@@ -101,40 +99,40 @@ class Support:
         return Cut(prices, rate_mbps, power_w, bound)
 
 
+_PackedCell = tuple[Floats, Floats]  # of a `PackedFrame`
+_Prices = tuple[Floats, Floats]  # of data and of energy
+_Found = tuple[Floats, Floats, Floats]  # sums of rates and of powers, and the bound of each frame
+
+
 @unlocked_kernel
-def _solve_noma(
-    numbers: Floats, each: Floats, channel_gain: Floats, data_price: Floats, energy_price: Floats, tolerance: float,
-    rate_mbps: Floats, power_w: Floats, bound: Floats
-) -> None:  # fmt: skip
+def _solve_noma(cell: _PackedCell, channel_gain: Floats, prices: _Prices, tolerance: float, found: _Found) -> None:
     """Add up rates and powers of the best decisions by NOMA, and fill in the bound of each frame."""
+    rate_mbps, power_w, bound = found
     for t in range(channel_gain.shape[0]):
-        powers, _, bound[t] = solve_frame(numbers, each, channel_gain[t], data_price, energy_price, tolerance)
+        powers, _, bound[t] = solve_frame((cell[0], cell[1], channel_gain[t], prices[0], prices[1]), tolerance)
         rate_mbps += powers[3]
         power_w += powers[4]
 
 
 @unlocked_kernel
-def _solve_tdma(
-    numbers: Floats, each: Floats, channel_gain: Floats, data_price: Floats, energy_price: Floats, tolerance: float,
-    rate_mbps: Floats, power_w: Floats, bound: Floats
-) -> None:  # fmt: skip
+def _solve_tdma(cell: _PackedCell, channel_gain: Floats, prices: _Prices, tolerance: float, found: _Found) -> None:
     """As `_solve_noma`, by time division."""
+    rate_mbps, power_w, bound = found
     for t in range(channel_gain.shape[0]):
-        frame = unpacked_frame(numbers, each, channel_gain[t], data_price, energy_price)
+        frame = unpacked_frame(cell[0], cell[1], channel_gain[t], prices[0], prices[1])
         bound[t] = best_by_time_division(frame, rate_mbps, power_w)
 
 
 @unlocked_kernel
-def _solve_local(
-    numbers: Floats, each: Floats, channel_gain: Floats, data_price: Floats, energy_price: Floats, tolerance: float,
-    rate_mbps: Floats, power_w: Floats, bound: Floats
-) -> None:  # fmt: skip
+def _solve_local(cell: _PackedCell, channel_gain: Floats, prices: _Prices, tolerance: float, found: _Found) -> None:
     """As `_solve_noma`, without an uplink: all frames are the same."""
-    cell = unpacked_frame(numbers, each, channel_gain[0], data_price, energy_price).cell
+    rate_mbps, power_w, bound = found
+    data_price, energy_price = prices
+    own = unpacked_frame(cell[0], cell[1], channel_gain[0], data_price, energy_price).cell
     worth = 0.0
     for i in range(data_price.size):
-        frequency = best_local_frequency(cell, i, data_price[i], energy_price[i])
-        rate, power = local_outcome(cell, i, frequency, data_price[i])
+        frequency = best_local_frequency(own, i, data_price[i], energy_price[i])
+        rate, power = local_outcome(own, i, frequency, data_price[i])
         worth += data_price[i] * rate - energy_price[i] * power
         rate_mbps[i] += rate * bound.size
         power_w[i] += power * bound.size
