@@ -20,6 +20,7 @@ from quedge.policy.policy import Learner, Policy
 from quedge.region.boundary import capacity_boundary
 from quedge.region.capacity import capacity
 from quedge.region.least_power import least_power
+from quedge.region.sampling import Precision
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess, ExponentialArrivals, Recorded, RicianFading
 from quedge.simulation.run import simulate
 from quedge.simulation.trace import Trace
@@ -36,8 +37,9 @@ __all__ = [
     "EQUIVARIANT", "LYDROO_PUBLIC", "AllLocal", "AllOffload", "Allocator", "ArrivalProcess", "Auto", "BestPair",
     "BestSingle", "ChannelProcess", "Decision", "Exact", "ExponentialArrivals", "Frame", "Inputs", "Learner", "Lydroo",
     "LydrooAgent", "MlpActor", "NearestNeighbours", "NoisyCopy", "NoisyOrderPreserving", "NomaGreedy", "NomaSca",
-    "OrderPreserving", "Policy", "Random", "Recorded", "RicianFading", "Scenario", "SharedActor", "Status", "Tdma",
-    "Trace", "TrainedLydroo", "capacity", "capacity_boundary", "decide", "device_features", "least_power", "simulate",
+    "OrderPreserving", "Policy", "Precision", "Random", "Recorded", "RicianFading", "Scenario", "SharedActor", "Status",
+    "Tdma", "Trace", "TrainedLydroo", "capacity", "capacity_boundary", "decide", "device_features", "least_power",
+    "simulate",
 ]  # fmt: skip
 
 _OF_THE_SERVICE = {

@@ -12,6 +12,7 @@ import pytest
 import quedge
 from quedge.cli import main
 from quedge.cli.capacity import parse_groups
+from quedge.region.sampling import Precision
 
 SMALL = ("capacity", "--set", "devices=3", "--samples", "200")
 
@@ -26,7 +27,7 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 def test_json_holds_what_the_function_finds(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*SMALL, "--json", "--seed", "4"]) == 0
     told = json.loads(capsys.readouterr().out)
-    found = quedge.capacity(quedge.Scenario(devices=3), samples=200, seed=4)
+    found = quedge.capacity(quedge.Scenario(devices=3), precision=Precision(samples=200, seed=4))
     assert told["upper"]["factor"] == found.upper.value
     assert told["lower"]["rate_mbps"] == found.lower.value * 3.0
     assert told["rate_price"] == found.rate_price.tolist()
@@ -61,7 +62,7 @@ def test_a_recording_is_bounded_exactly(tmp_path: Path, capsys: pytest.CaptureFi
 def test_the_least_power_is_told(capsys: pytest.CaptureFixture[str], minimise: str, measure: str) -> None:
     assert main([*SMALL, "--json", "--minimise", minimise]) == 0
     told = json.loads(capsys.readouterr().out)
-    found = quedge.least_power(quedge.Scenario(devices=3), measure=measure, samples=200)
+    found = quedge.least_power(quedge.Scenario(devices=3), measure=measure, precision=Precision(samples=200))
     assert told["lower_w"]["value"] == found.lower.value
     assert main([*SMALL, "--minimise", minimise]) == 0
     assert "no policy draws less" in capsys.readouterr().out

@@ -9,6 +9,7 @@ import quedge
 from quedge.model.cell import cell_of
 from quedge.model.frame import Frame
 from quedge.policy.static import PlaceHolder, Static
+from quedge.region.sampling import Precision
 from quedge.region.support import Support
 from quedge.simulation.processes import Recorded, RicianFading
 from tests.policies import assert_keeps_limits, assert_says_what_it_brings, decide
@@ -45,7 +46,7 @@ def test_static_is_blind_to_queues_that_limit_nothing() -> None:
 
 def test_place_holders_stand_where_queues_would_have_to_grow() -> None:
     scenario = dataclasses.replace(quedge.Scenario(), v=1000.0)
-    found = quedge.capacity(scenario, samples=300)
+    found = quedge.capacity(scenario, precision=Precision(samples=300))
     policy = PlaceHolder(tuple(found.rate_price), tuple(found.power_price))
     placed, exact = (quedge.simulate(scenario, each, frames=600, seed=1) for each in (policy, quedge.Exact()))
     assert placed.data_queue_mbit.mean() < 0.7 * exact.data_queue_mbit.mean()
@@ -61,7 +62,7 @@ def test_without_v_there_is_nothing_to_place() -> None:
 
 def test_a_load_at_the_lower_bound_is_carried_within_the_budget() -> None:
     channel = Recorded(GAIN)
-    found = quedge.capacity(SCENARIO, channel=channel, tolerance=1e-4)
+    found = quedge.capacity(SCENARIO, channel=channel, precision=Precision(tolerance=1e-4))
     static = Static(tuple(found.rate_price), tuple(found.power_price))
     rates = tuple(0.9 * found.lower.value * SCENARIO.per_device("arrival_rate_mbps"))
     steady = dataclasses.replace(SCENARIO, arrival_rate_mbps=rates)

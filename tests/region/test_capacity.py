@@ -13,6 +13,7 @@ from quedge.model.cell import cell_of
 from quedge.region.boundary import capacity_boundary
 from quedge.region.capacity import capacity
 from quedge.region.least_power import least_power
+from quedge.region.sampling import Precision
 from quedge.region.support import ACCESS, Support
 from quedge.simulation.processes import Recorded, RicianFading
 from tests.policies import POLICIES
@@ -28,7 +29,7 @@ def test_local_computing_carries_what_its_budget_pays_for() -> None:
     budgets = (0.08, 0.01, 0.3)
     scenario = quedge.Scenario(devices=3, power_budget_w=budgets)
     frequency = np.minimum(np.cbrt(np.array(budgets) / 1e-26), 0.3e9)
-    found = capacity(scenario, access="none", tolerance=1e-4)
+    found = capacity(scenario, access="none", precision=Precision(tolerance=1e-4))
     closed_form = (frequency / 100.0 / 1e6 / 3.0).min()
     assert found.lower.value == pytest.approx(closed_form, rel=2e-4)
     assert closed_form <= found.upper.value <= closed_form * (1.0 + 2e-4)
@@ -49,7 +50,7 @@ def test_one_device_carries_what_its_dual_function_says() -> None:
         return float(np.maximum(local, offloading).mean() + price * 0.08)
 
     least = minimize_scalar(dual, bounds=(1e-3, 1e3), method="bounded", options={"xatol": 1e-9}).fun
-    found = capacity(scenario, channel=channel, tolerance=1e-4)
+    found = capacity(scenario, channel=channel, precision=Precision(tolerance=1e-4))
     assert found.upper.ci95 == 0.0
     assert found.upper.value * 3.0 == pytest.approx(least, rel=1e-3)
     assert found.lower.value * 3.0 == pytest.approx(least, rel=1e-3)
@@ -78,7 +79,7 @@ def brute_force(scenario: quedge.Scenario, gain: np.ndarray, steps: int) -> tupl
 
 @pytest.mark.parametrize("scenario", [quedge.Scenario(devices=2), quedge.Scenario(devices=2, pqc_power_w=0.05)])
 def test_two_devices_on_three_channel_states_carry_what_brute_force_finds(scenario: quedge.Scenario) -> None:
-    found = capacity(scenario, channel=Recorded(STATES), tolerance=1e-4)
+    found = capacity(scenario, channel=Recorded(STATES), precision=Precision(tolerance=1e-4))
     rates, powers = zip(*(brute_force(scenario, gain, 60) for gain in STATES), strict=True)
     rate, power = np.concatenate(rates) / 3.0, np.concatenate(powers) / 3.0  # each state has a third of the time
     count = rate.shape[0]
@@ -131,12 +132,14 @@ def test_a_cut_reaches_its_bound_within_the_gap_of_its_access(access: str, keys:
 
 
 def test_noma_carries_no_less_than_time_division_and_that_no_less_than_local_computing() -> None:
-    noma, tdma, none = (capacity(CELL, access=access, samples=600) for access in ("noma", "tdma", "none"))
+    noma, tdma, none = (
+        capacity(CELL, access=access, precision=Precision(samples=600)) for access in ("noma", "tdma", "none")
+    )
     assert noma.upper.value >= tdma.lower.value >= none.lower.value
 
 
 def test_bounds_enclose_within_the_tolerance_and_repeat_exactly() -> None:
-    first, second = (capacity(CELL, samples=600, seed=7) for _ in range(2))
+    first, second = (capacity(CELL, precision=Precision(samples=600, seed=7)) for _ in range(2))
     assert 0.0 <= first.gap <= 5e-3
     assert first.upper == second.upper
     assert first.lower == second.lower
@@ -156,8 +159,8 @@ def test_the_sums_of_a_cut_do_not_depend_on_the_number_of_cores(monkeypatch: pyt
 def test_least_power_of_local_computing_is_a_closed_form() -> None:
     scenario = quedge.Scenario(devices=2, arrival_rate_mbps=(1.0, 2.0))
     each = 1e-26 * (100.0 * 1e6 * np.array([1.0, 2.0])) ** 3
-    mean = least_power(scenario, access="none", tolerance=1e-4)
-    largest = least_power(scenario, access="none", measure="largest", tolerance=1e-4)
+    mean = least_power(scenario, access="none", precision=Precision(tolerance=1e-4))
+    largest = least_power(scenario, access="none", measure="largest", precision=Precision(tolerance=1e-4))
     assert mean.lower.value == pytest.approx(each.mean(), rel=2e-4)
     assert mean.upper.value == pytest.approx(each.mean(), rel=2e-4)
     assert mean.lower.value <= each.mean() <= mean.upper.value * (1.0 + 1e-12)
@@ -167,7 +170,7 @@ def test_least_power_of_local_computing_is_a_closed_form() -> None:
 
 def test_least_power_and_largest_load_agree() -> None:
     channel = sampled(CELL, 300)
-    load = capacity(CELL, channel=channel, tolerance=1e-4)
+    load = capacity(CELL, channel=channel, precision=Precision(tolerance=1e-4))
     at_the_bound = dataclasses.replace(CELL, arrival_rate_mbps=3.0 * load.lower.value)
     assert least_power(at_the_bound, channel=channel, measure="largest").lower.value <= 0.08 * (1.0 + 2e-3)
     assert least_power(at_the_bound, channel=channel, measure="largest").upper.value >= 0.08 * (1.0 - 2e-3)
@@ -175,7 +178,7 @@ def test_least_power_and_largest_load_agree() -> None:
 
 def test_a_load_that_no_power_carries_is_refused() -> None:
     with pytest.raises(ValueError, match=r"arrival_rate_mbps: 40\.0 is not allowed; it must be below"):
-        least_power(dataclasses.replace(CELL, arrival_rate_mbps=40.0), samples=200)
+        least_power(dataclasses.replace(CELL, arrival_rate_mbps=40.0), precision=Precision(samples=200))
 
 
 def test_the_edge_meets_the_capacity_in_the_direction_of_the_load() -> None:
@@ -205,12 +208,12 @@ def test_devices_in_neither_group_keep_their_arrivals() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"tolerance": 0.0}, "tolerance: 0.0 is not allowed; it must be at least 1e-6 and below 1"),
         ({"access": "fdma"}, "access: 'fdma' is not allowed; it must be one of noma, tdma, none"),
-        ({"samples": 1}, "samples: 1 is not allowed; it must be an integer, at least 2"),
-        ({"seed": -1}, "seed: -1 is not allowed; it must be an integer, at least 0"),
         ({"direction": [1.0]}, "direction: [1.0] is not allowed; it must be a list of 10 rates, one a device"),
-        ({"channel": Recorded(np.ones((2, 10))), "samples": 5}, "samples: 5 is not allowed with a recording"),
+        (
+            {"channel": Recorded(np.ones((2, 10))), "precision": Precision(samples=5)},
+            "samples: 5 is not allowed with a recording",
+        ),
         ({"channel": Recorded(np.ones((2, 3)))}, "recording: devices: 3 recorded devices are not allowed"),
     ],
 )
@@ -220,9 +223,23 @@ def test_bad_arguments_are_named(arguments: dict[str, object], message: str) -> 
     assert str(raised.value).startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"tolerance": 0.0}, "tolerance: 0.0 is not allowed; it must be at least 1e-6 and below 1"),
+        ({"samples": 1}, "samples: 1 is not allowed; it must be an integer, at least 2"),
+        ({"seed": -1}, "seed: -1 is not allowed; it must be an integer, at least 0"),
+    ],
+)
+def test_a_precision_that_is_none_is_named(settings: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError) as raised:  # noqa: PT011  (the message is compared as a whole)
+        Precision(**settings)  # type: ignore[arg-type]
+    assert str(raised.value) == message
+
+
 def test_the_weights_of_queues_move_no_bound() -> None:
     plain, other = (
-        capacity(dataclasses.replace(CELL, **keys), samples=100, tolerance=0.05)
+        capacity(dataclasses.replace(CELL, **keys), precision=Precision(samples=100, tolerance=0.05))
         for keys in ({}, {"queue_exponent": 0.4, "v": 7.0, "nu": 3.0, "frame_s": 0.01})
     )
     assert plain.upper == other.upper

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,8 +34,9 @@ from quedge.model.scenario import Scenario
 from quedge.region.boundary import EdgePoint, capacity_boundary
 from quedge.region.capacity import Capacity, capacity
 from quedge.region.least_power import LeastPower, least_power
+from quedge.region.sampling import Precision
 from quedge.region.support import ACCESS
-from quedge.region.two_sided import Estimated
+from quedge.region.two_sided import Estimated, Progress
 
 _MEASURES = {"power": "mean", "largest-power": "largest"}
 _DIRECTION = "arrival_rate_mbps"
@@ -86,26 +88,27 @@ def capacity_of_scenario(
         if out is not None:
             check_folder_takes_files(out)
             check_installed("matplotlib", "--out", "Matplotlib", "plot")
-    shared: dict[str, Any] = {
-        "channel": traces.channel, "access": access, "tolerance": tolerance, "samples": samples, "seed": seed,
-    }  # fmt: skip
-    with explained_pause(), refusing(), progress_bars() as bars:
-
-        def told(where: str, cuts: int, lower: float, upper: float) -> None:
-            bars(f"{where}, {lower:.4g} to {upper:.4g}", cuts)
-
-        if groups is not None:
-            edge = capacity_boundary(given, groups, points=points, progress=told, **shared)
-        elif minimise is not None:
-            least = least_power(given, measure=_MEASURES[minimise], progress=told, **shared)
-        else:
-            found = capacity(given, direction=rates, progress=told, **shared)
+    precision = Precision(tolerance, samples, seed)
+    shared: dict[str, Any] = {"channel": traces.channel, "access": access, "precision": precision}
     if groups is not None:
+        with _searching() as told:
+            edge = capacity_boundary(given, groups, points=points, progress=told, **shared)
         _tell_edge(edge, str(boundary).split(","), out, as_json)
     elif minimise is not None:
+        with _searching() as told:
+            least = least_power(given, measure=_MEASURES[minimise], progress=told, **shared)
         _tell_power(least, minimise, given, as_json)
     else:
+        with _searching() as told:
+            found = capacity(given, direction=rates, progress=told, **shared)
         _tell_load(found, given, access, as_json)
+
+
+@contextmanager
+def _searching() -> Iterator[Progress]:
+    """Refuse what the search refuses, and show on standard error how far it is."""
+    with explained_pause(), refusing(), progress_bars() as bars:
+        yield lambda where, cuts, lower, upper: bars(f"{where}, {lower:.4g} to {upper:.4g}", cuts)
 
 
 def _check_options(

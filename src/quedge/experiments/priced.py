@@ -9,6 +9,7 @@ from quedge.experiments.job import Trained
 from quedge.model.scenario import Scenario
 from quedge.policy.static import PlaceHolder, Static
 from quedge.region.capacity import capacity
+from quedge.region.sampling import Precision
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
 
 
@@ -29,7 +30,7 @@ class AtPrices:
     ) -> Trained:
         """See `PolicyTrainer.train`."""
         began = time.process_time()
-        found = capacity(scenario, channel=channel, samples=self.samples, seed=seed)
+        found = capacity(scenario, channel=channel, precision=Precision(samples=self.samples, seed=seed))
         kind = PlaceHolder if self.place_holder else Static
         policy = kind(tuple(found.rate_price.tolist()), tuple(found.power_price.tolist()))
         return Trained(policy, found.frames, time.process_time() - began)

@@ -66,24 +66,13 @@ class Parameter(NamedTuple):
         return bool(self.low <= value <= self.high)
 
 
-def _key(
-    default: Any,
-    group: str,
-    meaning: str,
-    unit: str,
-    low: float,
-    high: float,
-    per_device: bool = False,
-    kind: Kind = Kind.NUMBER,
-    example: Any = None,
-) -> Any:
-    parameter = Parameter(group, meaning, unit, low, high, per_device, kind, example)
+def _key(default: Any, parameter: Parameter) -> Any:
     return dataclasses.field(default=default, metadata={"parameter": parameter})
 
 
 def _suite_key(kind: Kind, meaning: str, example: Any, unit: str = "", low: float = 0.0, high: float = 1e6) -> Any:
     """A key that names a suite or says how it is used: without a default, since without a suite it means nothing."""
-    return _key(None, "pqc", meaning, unit, low, high, kind=kind, example=example)
+    return _key(None, Parameter("pqc", meaning, unit, low, high, kind=kind, example=example))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,66 +91,77 @@ class Scenario:
     Source: Table I; LyDROO (Bi et al., IEEE TWC 20(11), 2021) where the paper is silent.
     """
 
-    devices: int = _key(10, "system", "number of devices N", "", 1, 100_000, kind=Kind.INTEGER)
-    frame_s: float = _key(1.0, "system", "length T of a frame", "s", 1e-9, 1e6)
+    devices: int = _key(10, Parameter("system", "number of devices N", "", 1, 100_000, kind=Kind.INTEGER))
+    frame_s: float = _key(1.0, Parameter("system", "length T of a frame", "s", 1e-9, 1e6))
     v: float = _key(
         20.0,
-        "control",
-        "drift-plus-penalty weight V of the rate, in a frame of 1 s; in one of T it is V·T",
-        "Mbit",
-        0.0,
-        1e9,
+        Parameter(
+            "control",
+            "drift-plus-penalty weight V of the rate, in a frame of 1 s; in one of T it is V·T",
+            "Mbit",
+            0.0,
+            1e9,
+        ),
     )
     nu: float = _key(
         60.0,
-        "control",
-        "scaling ν of the virtual energy queue, in a frame of 1 s; in one of T it is ν·√T",
-        "",
-        0.0,
-        1e9,
+        Parameter(
+            "control", "scaling ν of the virtual energy queue, in a frame of 1 s; in one of T it is ν·√T", "", 0.0, 1e9
+        ),
     )
     queue_exponent: float = _key(
-        1.0, "control", "exponent β of the data queue in the weight of a rate, Q^β + V c", "", 0.1, 2.0
+        1.0, Parameter("control", "exponent β of the data queue in the weight of a rate, Q^β + V c", "", 0.1, 2.0)
     )
     weight: PerDevice | None = _key(
-        None, "control", "rate weight c; default 1.5 for the 1st, 3rd, 5th ... device, else 1", "", 0.0, 1e6, True
+        None,
+        Parameter("control", "rate weight c; default 1.5 for the 1st, 3rd, 5th ... device, else 1", "", 0.0, 1e6, True),
     )
-    power_budget_w: PerDevice = _key(0.08, "control", "budget γ of the mean power", "W", 1e-12, 1e6, True)
-    arrival_rate_mbps: PerDevice = _key(3.0, "traffic", "mean arrival rate λ", "Mbit/s", 0.0, 1e9, True)
+    power_budget_w: PerDevice = _key(0.08, Parameter("control", "budget γ of the mean power", "W", 1e-12, 1e6, True))
+    arrival_rate_mbps: PerDevice = _key(3.0, Parameter("traffic", "mean arrival rate λ", "Mbit/s", 0.0, 1e9, True))
     deadline_s: PerDevice | None = _key(
-        None, "traffic", "time after which a bit is late; without it, none is", "s", 0.0, 1e9, True, example=5.0
+        None,
+        Parameter("traffic", "time after which a bit is late; without it, none is", "s", 0.0, 1e9, True, example=5.0),
     )
-    cycles_per_bit: PerDevice = _key(100.0, "computing", "cycles φ to process a bit", "cycles/bit", 1e-3, 1e9, True)
+    cycles_per_bit: PerDevice = _key(
+        100.0, Parameter("computing", "cycles φ to process a bit", "cycles/bit", 1e-3, 1e9, True)
+    )
     energy_coefficient: PerDevice = _key(
-        1e-26, "computing", "energy coefficient κ of the CPU", "J·s²/cycle³", 1e-40, 1e-10, True
+        1e-26, Parameter("computing", "energy coefficient κ of the CPU", "J·s²/cycle³", 1e-40, 1e-10, True)
     )
-    max_frequency_hz: PerDevice = _key(0.3e9, "computing", "highest CPU frequency", "Hz", 0.0, 1e12, True)
-    bandwidth_hz: float = _key(2e6, "uplink", "shared bandwidth W", "Hz", 1.0, 1e12)
-    overhead: PerDevice = _key(1.1, "uplink", "communication overhead coefficient v_u", "", 1.0, 1e6, True)
-    max_transmit_power_w: PerDevice = _key(0.1, "uplink", "highest transmit power", "W", 0.0, 1e6, True)
-    noise_density_dbm_per_hz: float = _key(-174.0, "uplink", "noise power density", "dBm/Hz", -300.0, 100.0)
+    max_frequency_hz: PerDevice = _key(0.3e9, Parameter("computing", "highest CPU frequency", "Hz", 0.0, 1e12, True))
+    bandwidth_hz: float = _key(2e6, Parameter("uplink", "shared bandwidth W", "Hz", 1.0, 1e12))
+    overhead: PerDevice = _key(1.1, Parameter("uplink", "communication overhead coefficient v_u", "", 1.0, 1e6, True))
+    max_transmit_power_w: PerDevice = _key(0.1, Parameter("uplink", "highest transmit power", "W", 0.0, 1e6, True))
+    noise_density_dbm_per_hz: float = _key(-174.0, Parameter("uplink", "noise power density", "dBm/Hz", -300.0, 100.0))
     estimate_error: PerDevice = _key(
         0.0,
-        "uplink",
-        "normalised mean squared error of the channel estimates (CSI) that policies see",
-        "",
-        0.0,
-        1.0,
-        True,
+        Parameter(
+            "uplink",
+            "normalised mean squared error of the channel estimates (CSI) that policies see",
+            "",
+            0.0,
+            1.0,
+            True,
+        ),
     )
     residual_sic_share: float = _key(
-        0.0, "uplink", "share of a decoded signal's power that interferes with those decoded after it", "", 0.0, 1.0
+        0.0,
+        Parameter(
+            "uplink", "share of a decoded signal's power that interferes with those decoded after it", "", 0.0, 1.0
+        ),
     )
-    payload_factor: PerDevice = _key(1.0, "pqc", "share η of task bits in the sent bitstream", "", 1e-6, 1.0, True)
-    pqc_power_w: PerDevice = _key(0.0, "pqc", "circuit power P_q while offloading", "W", 0.0, 1e6, True)
+    payload_factor: PerDevice = _key(
+        1.0, Parameter("pqc", "share η of task bits in the sent bitstream", "", 1e-6, 1.0, True)
+    )
+    pqc_power_w: PerDevice = _key(0.0, Parameter("pqc", "circuit power P_q while offloading", "W", 0.0, 1e6, True))
     pqc_energy_j_per_bit: PerDevice = _key(
-        0.0, "pqc", "energy to secure one task bit, beside P_q", "J/bit", 0.0, 1.0, True
+        0.0, Parameter("pqc", "energy to secure one task bit, beside P_q", "J/bit", 0.0, 1.0, True)
     )
     pqc_overhead_bits: PerDevice = _key(
-        0.0, "pqc", "bits that every offloading frame sends beside its task bits", "bit", 0.0, 1e12, True
+        0.0, Parameter("pqc", "bits that every offloading frame sends beside its task bits", "bit", 0.0, 1e12, True)
     )
     pqc_max_rate_mbps: PerDevice = _key(
-        1e9, "pqc", "highest rate of task bits that the PQC module keeps up with", "Mbit/s", 0.0, 1e9, True
+        1e9, Parameter("pqc", "highest rate of task bits that the PQC module keeps up with", "Mbit/s", 0.0, 1e9, True)
     )
     suite: str | None = _suite_key(
         Kind.NAME, "suite that determines all of the above: level1, level3 or level5", "level3"
@@ -185,21 +185,23 @@ class Scenario:
         Kind.NUMBER, "power of the PQC module while offloading, however much is sent", 0.0, "W"
     )
     distance_m: PerDevice | None = _key(
-        None, "channel", "distance to the edge server; default evenly from 120 to 255", "m", 1e-3, 1e9, True
+        None, Parameter("channel", "distance to the edge server; default evenly from 120 to 255", "m", 1e-3, 1e9, True)
     )
-    antenna_gain: float = _key(3.0, "channel", "antenna gain A_d", "", 1e-9, 1e9)
-    carrier_frequency_hz: float = _key(915e6, "channel", "carrier frequency f_c", "Hz", 1.0, 1e15)
-    path_loss_exponent: float = _key(3.0, "channel", "path loss exponent d_e", "", 0.0, 10.0)
-    line_of_sight_share: float = _key(0.3, "channel", "line-of-sight share of the mean power", "", 0.0, 1.0)
+    antenna_gain: float = _key(3.0, Parameter("channel", "antenna gain A_d", "", 1e-9, 1e9))
+    carrier_frequency_hz: float = _key(915e6, Parameter("channel", "carrier frequency f_c", "Hz", 1.0, 1e15))
+    path_loss_exponent: float = _key(3.0, Parameter("channel", "path loss exponent d_e", "", 0.0, 10.0))
+    line_of_sight_share: float = _key(0.3, Parameter("channel", "line-of-sight share of the mean power", "", 0.0, 1.0))
     doppler_hz: PerDevice | None = _key(
-        None, "channel", "Doppler frequency of the fading; without it, frames fade independently", "Hz",
-        0.0, 1e6, True, example=0.1,
-    )  # fmt: skip
+        None, Parameter("channel", "Doppler frequency of the fading; without it, frames fade independently", "Hz",
+        0.0, 1e6, True, example=0.1))  # fmt: skip
     shadowing_db: PerDevice = _key(
-        0.0, "channel", "standard deviation of the log-normal shadowing, whose median is 1", "dB", 0.0, 30.0, True
+        0.0,
+        Parameter(
+            "channel", "standard deviation of the log-normal shadowing, whose median is 1", "dB", 0.0, 30.0, True
+        ),
     )
     shadowing_decorrelation_s: PerDevice = _key(
-        10.0, "channel", "time in which the correlation of the shadowing falls to 1/e", "s", 0.0, 1e9, True
+        10.0, Parameter("channel", "time in which the correlation of the shadowing falls to 1/e", "s", 0.0, 1e9, True)
     )
     profiles: Profiles = dataclasses.field(default_factory=known_profiles, repr=False, hash=False)
 

@@ -13,10 +13,12 @@ from quedge.model.cell import cell_of
 from quedge.model.kernels import Floats
 from quedge.model.scenario import Scenario
 from quedge.region.bundle import Dual, check_solvers
-from quedge.region.capacity import carrying_prices, checked_tolerance, load_dual
-from quedge.region.sampling import draw_samples
+from quedge.region.capacity import carrying_prices, load_dual
+from quedge.region.sampling import Precision, draw_samples
 from quedge.region.two_sided import Estimated, Progress, Region
 from quedge.simulation.processes import ChannelProcess
+
+_DEFAULT = Precision()
 
 
 class EdgePoint(NamedTuple):
@@ -44,9 +46,7 @@ def capacity_boundary(
     points: int = 9,
     channel: ChannelProcess | None = None,
     access: str = "noma",
-    tolerance: float = 1e-3,
-    samples: int | None = None,
-    seed: int = 0,
+    precision: Precision = _DEFAULT,
     progress: Progress | None = None,
 ) -> list[EdgePoint]:
     """Bound the largest rates of two groups of devices, from one group alone to the other alone.
@@ -59,9 +59,7 @@ def capacity_boundary(
         points: number of directions, at least 2.
         channel: as in `capacity`, like all that follow.
         access: see there.
-        tolerance: see there.
-        samples: see there.
-        seed: see there.
+        precision: see there.
         progress: see there.
 
     Returns:
@@ -83,9 +81,9 @@ def capacity_boundary(
     others[[*groups[0], *groups[1]]] = 0.0
     region = Region(
         cell_of(scenario),
-        draw_samples(scenario, channel, samples, seed),
+        draw_samples(scenario, channel, precision),
         access,
-        checked_tolerance(tolerance),
+        precision.tolerance,
         progress,
     )
     budget = scenario.per_device("power_budget_w")

@@ -13,11 +13,12 @@ from quedge.model.cell import cell_of
 from quedge.model.kernels import Floats
 from quedge.model.scenario import Scenario
 from quedge.region.bundle import Dual, check_solvers
-from quedge.region.sampling import draw_samples
+from quedge.region.sampling import Precision, draw_samples
 from quedge.region.two_sided import Estimated, Progress, Region
 from quedge.simulation.processes import ChannelProcess
 
 _ENERGY_SHARES = np.geomspace(1e-3, 10.0, 9)  # of a budget in the whole worth, with which the search begins
+_DEFAULT = Precision()
 _BINDING = 1e-3  # share of a device in the whole worth from which on its rate or budget is said to bind
 
 
@@ -66,9 +67,7 @@ def capacity(
     channel: ChannelProcess | None = None,
     direction: Sequence[float] | None = None,
     access: str = "noma",
-    tolerance: float = 1e-3,
-    samples: int | None = None,
-    seed: int = 0,
+    precision: Precision = _DEFAULT,
     progress: Progress | None = None,
 ) -> Capacity:
     """Bound the largest load that any policy can carry, from both sides.
@@ -89,9 +88,7 @@ def capacity(
             recording all frames count, alike, and the bounds hold for it exactly.
         direction: rates λ (Mbit/s), one a device, not negative, of which one is positive.
         access: how devices share the uplink: "noma", "tdma", or "none" for local computing only.
-        tolerance: relative distance of the bounds on a sample at which to stop, from 1e-6 to below 1.
-        samples: number of fresh frames, at least 2; by default 200,000 over the devices, within 4,000 and 20,000.
-        seed: of what is drawn, at least 0.
+        precision: how precisely the bounds are found.
         progress: called with the sample, the number of cuts, and the bounds so far.
 
     Raises:
@@ -102,8 +99,8 @@ def capacity(
     """
     check_solvers()
     load = checked_direction(scenario, direction)
-    drawn = draw_samples(scenario, channel, samples, seed)
-    region = Region(cell_of(scenario), drawn, access, checked_tolerance(tolerance), progress)
+    drawn = draw_samples(scenario, channel, precision)
+    region = Region(cell_of(scenario), drawn, access, precision.tolerance, progress)
     budget = scenario.per_device("power_budget_w")
     dual, start = load_dual(load, budget)
     bounds = region.judge(dual, region.search(dual, start), start[:1])
@@ -168,14 +165,3 @@ def checked_direction(scenario: Scenario, direction: Sequence[float] | None) -> 
     if not (np.isfinite(rates).all() and (rates >= 0.0).all() and rates.any()):
         raise not_allowed(name, rates.tolist(), "finite, not negative, and positive for one device at least")
     return rates
-
-
-def checked_tolerance(tolerance: float) -> float:
-    """A tolerance in its range.
-
-    Raises:
-        ValueError: it is not.
-    """
-    if not 1e-6 <= tolerance < 1.0:
-        raise not_allowed("tolerance", tolerance, "at least 1e-6 and below 1")
-    return tolerance

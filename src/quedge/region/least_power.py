@@ -11,14 +11,15 @@ from quedge.model.cell import Cell, cell_of
 from quedge.model.kernels import Floats
 from quedge.model.scenario import Scenario
 from quedge.region.bundle import Dual, check_solvers
-from quedge.region.capacity import carrying_prices, checked_tolerance
-from quedge.region.sampling import Samples, draw_samples
+from quedge.region.capacity import carrying_prices
+from quedge.region.sampling import Precision, Samples, draw_samples
 from quedge.region.two_sided import Estimated, Progress, Region
 from quedge.simulation.processes import ChannelProcess
 
 MEASURES = ("mean", "largest")
 """What is minimised: the mean over the devices of their mean powers, or the largest of them."""
 
+_DEFAULT = Precision()
 _RATE_SHARES = np.geomspace(
     1e-2, 1e2, 9
 )  # of all arrivals' worth over the budgets' power, with which the search begins
@@ -58,9 +59,7 @@ def least_power(
     measure: str = "mean",
     channel: ChannelProcess | None = None,
     access: str = "noma",
-    tolerance: float = 1e-3,
-    samples: int | None = None,
-    seed: int = 0,
+    precision: Precision = _DEFAULT,
     progress: Progress | None = None,
 ) -> LeastPower:
     """Bound the least mean power with which any policy can keep the queues stable.
@@ -77,9 +76,7 @@ def least_power(
         measure: "mean" or "largest"; see `MEASURES`.
         channel: as in `capacity`, like all that follow.
         access: see there.
-        tolerance: see there.
-        samples: see there.
-        seed: see there.
+        precision: see there.
         progress: see there.
 
     Raises:
@@ -91,13 +88,12 @@ def least_power(
     check_solvers()
     if measure not in MEASURES:
         raise not_allowed("measure", measure, one_of(MEASURES))
-    tolerance = checked_tolerance(tolerance)
     load = scenario.per_device("arrival_rate_mbps")
     if not load.any():
         raise not_allowed("arrival_rate_mbps", 0.0, "positive for one device at least")
     cell = cell_of(scenario)
-    drawn = draw_samples(scenario, channel, samples, seed)
-    region = Region(cell, drawn, access, tolerance, progress)
+    drawn = draw_samples(scenario, channel, precision)
+    region = Region(cell, drawn, access, precision.tolerance, progress)
     carrying = carrying_prices(region, load, largest_powers(cell, drawn))
     n = load.size
     dual = Dual(np.append(-load, np.zeros(n)), np.append(np.zeros(n), np.ones(n)), measure == "mean")

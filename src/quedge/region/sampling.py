@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from quedge.errors import not_allowed
 from quedge.model.scenario import Scenario
 from quedge.simulation.processes import ChannelProcess, Recorded, RicianFading
 from quedge.simulation.world import check_integer
@@ -17,6 +19,29 @@ _GAINS = 200_000  # of the fresh sample, over all devices, where its size is not
 _LEAST_FRAMES, _MOST_FRAMES = 4_000, 20_000  # ... at least and at most so many frames
 _FIRST_SHARE = 0.1  # size of the first sample over that of the fresh one
 _SMALLEST_FIRST = 1_000  # frames of the first sample
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How precisely bounds are found.
+
+    Attributes:
+        tolerance: relative distance of the bounds on a sample at which to stop, from 1e-6 to below 1.
+        samples: number of fresh channels, at least 2; without it 200,000 over the devices, within 4,000 and 20,000. Of
+            a recording all frames count, and this must be None.
+        seed: of what is drawn, at least 0.
+    """
+
+    tolerance: float = 1e-3
+    samples: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1e-6 <= self.tolerance < 1.0:
+            raise not_allowed("tolerance", self.tolerance, "at least 1e-6 and below 1")
+        if self.samples is not None:
+            check_integer("samples", self.samples, 2)
+        check_integer("seed", self.seed, 0)
 
 
 class Samples(NamedTuple):
@@ -36,7 +61,7 @@ class Samples(NamedTuple):
         return self.first is self.fresh
 
 
-def draw_samples(scenario: Scenario, channel: ChannelProcess | None, frames: int | None, seed: int) -> Samples:
+def draw_samples(scenario: Scenario, channel: ChannelProcess | None, precision: Precision) -> Samples:
     """The channels of a scenario.
 
     Fading and shadowing that are correlated over time have the same stationary distribution without their correlation;
@@ -45,14 +70,12 @@ def draw_samples(scenario: Scenario, channel: ChannelProcess | None, frames: int
     Args:
         scenario: the cell.
         channel: where channel gains come from; Rician fading by default.
-        frames: size of the fresh sample, at least 2; by default 200,000 over the devices, within 4,000 and 20,000. Of a
-            recording it must be None: all its frames count.
-        seed: at least 0.
+        precision: number of frames, and seed.
 
     Raises:
         ValueError: naming the argument.
     """
-    check_integer("seed", seed, 0)
+    frames, seed = precision.samples, precision.seed
     if isinstance(channel, Recorded):
         if frames is not None:
             raise ValueError(f"samples: {frames} is not allowed with a recording, of which all frames count")
@@ -60,7 +83,6 @@ def draw_samples(scenario: Scenario, channel: ChannelProcess | None, frames: int
         return Samples(gain, gain)
     if frames is None:
         frames = min(max(_GAINS // scenario.devices, _LEAST_FRAMES), _MOST_FRAMES)
-    check_integer("samples", frames, 2)
     if channel is None or isinstance(channel, RicianFading):
         channel = RicianFading()
         scenario = dataclasses.replace(scenario, doppler_hz=None, shadowing_decorrelation_s=0.0)

@@ -12,6 +12,7 @@ from quedge.policy.baselines import AllLocal, BestSingle, Random
 from quedge.policy.exact import Exact
 from quedge.policy.policy import Policy
 from quedge.region.capacity import capacity
+from quedge.region.sampling import Precision
 from quedge.simulation.processes import Recorded
 from quedge.simulation.run import simulate
 
@@ -39,7 +40,7 @@ def test_no_policy_carries_more_than_the_capacity_of_its_channel(policy: Policy)
 
 def test_power_above_the_budget_is_charged() -> None:
     trace = simulate(STEADY, AllLocal(), 50)
-    bound = capacity(STEADY, channel=Recorded(trace.channel_gain), tolerance=1e-2)
+    bound = capacity(STEADY, channel=Recorded(trace.channel_gain), precision=Precision(tolerance=1e-2))
     wasteful = dataclasses.replace(trace, power_w=trace.power_w + 0.5)
     assert carried(wasteful, 0, bound) == pytest.approx(carried(trace, 0, bound) - 0.5 * bound.power_price.sum())
 

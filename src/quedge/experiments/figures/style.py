@@ -49,6 +49,11 @@ SCHEME_STYLES = {
     "exact": LineStyle("#3A3A3A", DASHED, 1.1, "d"),
     # the others
     "auto": LineStyle("#117733", SHORT_DASHED, 1.8, "*"),
+    "static": LineStyle("#44AA99", DASHED, 1.6, "8"),
+    "place-holder": LineStyle("#332288", DASH_DOTTED, 1.6, "X"),
+    "any by NOMA": LineStyle("#000000", "solid", 1.4, "1"),
+    "any by TDMA": LineStyle("#009988", DOTTED, 1.6, "2"),
+    "any, all local": LineStyle("#7A4A1E", DASHED, 1.4, "3"),
     "lydroo-public": LineStyle("#CC79A7", DASHED, 1.8, "P"),
     "best-pair": LineStyle("#E69F00", SHORT_DASHED, 1.6, "v"),
     "best-single": LineStyle("#56B4E9", DASH_DOTTED, 1.6, "<"),

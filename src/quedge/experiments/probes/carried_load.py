@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from quedge.experiments.job import AccessBound, Findings, Job
 from quedge.region.capacity import Capacity, capacity
+from quedge.region.sampling import Precision
 from quedge.simulation.processes import Recorded
 from quedge.simulation.trace import Trace
 from quedge.simulation.world import draw_world
@@ -45,14 +46,14 @@ class CarriedLoad:
     def measure(self, job: Job) -> Findings:
         """See `Probe.measure`."""
         if isinstance(job.policy, AccessBound):
-            found = capacity(
-                job.scenario, channel=job.channel, access=job.policy.access, tolerance=self.tolerance,
-                samples=None if isinstance(job.channel, Recorded) else self.samples, seed=job.seed,
-            )  # fmt: skip
+            samples = None if isinstance(job.channel, Recorded) else self.samples
+            precision = Precision(self.tolerance, samples, job.seed)
+            found = capacity(job.scenario, channel=job.channel, access=job.policy.access, precision=precision)
             return _findings(found.lower.value, found)
         world = draw_world(job.scenario, job.frames, job.seed, job.channel, job.arrivals)
         half = job.frames // 2
-        found = capacity(job.scenario, channel=Recorded(world.channel_gain[half:]), tolerance=self.tolerance)
+        recording = Recorded(world.channel_gain[half:])
+        found = capacity(job.scenario, channel=recording, precision=Precision(self.tolerance))
         offered = (1.0 + self.overload) * found.upper.value * job.scenario.per_device("arrival_rate_mbps")
         overloaded = dataclasses.replace(job.scenario, arrival_rate_mbps=tuple(offered))
         return _findings(carried(dataclasses.replace(job, scenario=overloaded).simulate(), half, found), found)

@@ -13,6 +13,7 @@ from quedge.model.cell import BITS_PER_MBIT, cell_of
 from quedge.model.uplink import circuit_power
 from quedge.pqc.costs import BITS_PER_BYTE, traffic_of
 from quedge.region.capacity import capacity
+from quedge.region.sampling import Precision
 from quedge.simulation.measures import first_settled_frame
 from quedge.simulation.trace import Trace
 
@@ -43,7 +44,7 @@ class SecuredSimulation:
         """See `Probe.measure`."""
         trace = job.simulate()
         costs = costs_of_security(trace, first_settled_frame(trace.frames, self.simulation.warmup))
-        bound = capacity(job.scenario, channel=job.channel, samples=self.samples, seed=job.seed)
+        bound = capacity(job.scenario, channel=job.channel, precision=Precision(samples=self.samples, seed=job.seed))
         rate = bound.upper.value * bound.mean_rate_mbps
         return {**self.simulation.measured(trace), "capacity_mbps": rate, **costs}
 
