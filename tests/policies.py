@@ -7,42 +7,48 @@ from typing import Any
 import numpy as np
 import pytest
 
+from quedge.allocation.frame_budget import FrameBudget
 from quedge.allocation.greedy import NomaGreedy
 from quedge.allocation.sca import NomaSca
 from quedge.allocation.tdma import Tdma
 from quedge.model.frame import Decision, Frame
 from quedge.policy.auto import Auto
 from quedge.policy.baselines import AllLocal, AllOffload, BestPair, BestSingle, Random
+from quedge.policy.coordinate_descent import LyCd
 from quedge.policy.exact import Exact
-from quedge.policy.lydroo import EQUIVARIANT, LYDROO_PUBLIC, Lydroo, MlpActor, NearestNeighbours, OrderPreserving
+from quedge.policy.lagrangian import Lagrangian
+from quedge.policy.lydroo import DROO, EQUIVARIANT, LYDROO_PUBLIC, Lydroo, MlpActor, NearestNeighbours, OrderPreserving
+from quedge.policy.myopic import Myopic, MyopicSaving
 from quedge.policy.policy import Learner, Policy, agent_for
+from quedge.policy.rounding import RandomRounding
 from tests import oracle
 
-NOMA_ALLOCATORS = (NomaGreedy(), NomaSca())
+NOMA_ALLOCATORS = (NomaGreedy(), NomaSca(), FrameBudget())
 ALLOCATORS = (*NOMA_ALLOCATORS, Tdma())
 
 FREE_OF_CHANCE = (
-    AllLocal(),
-    AllOffload(),
-    BestSingle(),
-    BestPair(),
-    Exact(tolerance=1e-3),
-    Exact(tolerance=1e-6),
-    Auto(),
-    Auto(BestPair()),
-)
+    AllLocal(), AllOffload(), BestSingle(), BestPair(), LyCd(), Lagrangian(), Lagrangian(rounds=3), Myopic(),
+    Exact(tolerance=1e-3), Exact(tolerance=1e-6), Auto(), Auto(BestPair()),
+)  # fmt: skip
 LEARNERS = (
     Lydroo(),
     EQUIVARIANT,
     LYDROO_PUBLIC,
+    DROO,
+    MyopicSaving(),
     Lydroo(allocator=NomaSca(), actor=MlpActor(), quantiser=NearestNeighbours(), candidates=4),
     Lydroo(allocator=Tdma(), quantiser=OrderPreserving(), batch=4, update_every=2),
 )
-POLICIES = (*FREE_OF_CHANCE, Random(probability=0.5), *LEARNERS)
+OF_ANOTHER_OBJECTIVE = (Myopic(), MyopicSaving(), DROO)
+"""They maximise the weighted rate within a budget in each frame, not objective (17)."""
+POLICIES = (*FREE_OF_CHANCE, Random(probability=0.5), RandomRounding(), *LEARNERS)
 
 every_noma_allocator = pytest.mark.parametrize("allocator", NOMA_ALLOCATORS, ids=repr)
 every_allocator = pytest.mark.parametrize("allocator", ALLOCATORS, ids=repr)
 every_policy = pytest.mark.parametrize("policy", POLICIES, ids=repr)
+every_policy_of_the_objective = pytest.mark.parametrize(
+    "policy", [each for each in POLICIES if each not in OF_ANOTHER_OBJECTIVE], ids=repr
+)
 every_policy_free_of_chance = pytest.mark.parametrize("policy", FREE_OF_CHANCE, ids=repr)
 
 

@@ -3,6 +3,7 @@
 import typing as _typing
 
 from quedge.allocation.allocator import Allocator
+from quedge.allocation.frame_budget import FrameBudget
 from quedge.allocation.greedy import NomaGreedy
 from quedge.allocation.sca import NomaSca
 from quedge.allocation.tdma import Tdma
@@ -10,13 +11,17 @@ from quedge.model.frame import Decision, Frame, Status
 from quedge.model.scenario import Scenario
 from quedge.policy.auto import Auto
 from quedge.policy.baselines import AllLocal, AllOffload, BestPair, BestSingle, Random
+from quedge.policy.coordinate_descent import LyCd
 from quedge.policy.decide import decide
 from quedge.policy.exact import Exact
-from quedge.policy.lydroo import EQUIVARIANT, LYDROO_PUBLIC, Inputs, Lydroo, LydrooAgent, TrainedLydroo
+from quedge.policy.lagrangian import Lagrangian
+from quedge.policy.lydroo import DROO, EQUIVARIANT, LYDROO_PUBLIC, Inputs, Lydroo, LydrooAgent, TrainedLydroo
 from quedge.policy.lydroo.features import device_features
 from quedge.policy.lydroo.network import MlpActor, SharedActor
 from quedge.policy.lydroo.quantiser import NearestNeighbours, NoisyCopy, NoisyOrderPreserving, OrderPreserving
+from quedge.policy.myopic import Myopic, MyopicSaving
 from quedge.policy.policy import Learner, Policy
+from quedge.policy.rounding import RandomRounding
 from quedge.region.boundary import capacity_boundary
 from quedge.region.capacity import capacity
 from quedge.region.least_power import least_power
@@ -34,12 +39,12 @@ if _typing.TYPE_CHECKING:  # else they are loaded when they are asked for: see _
 __version__ = "0.1.0"
 
 __all__ = [
-    "EQUIVARIANT", "LYDROO_PUBLIC", "AllLocal", "AllOffload", "Allocator", "ArrivalProcess", "Auto", "BestPair",
-    "BestSingle", "ChannelProcess", "Decision", "Exact", "ExponentialArrivals", "Frame", "Inputs", "Learner", "Lydroo",
-    "LydrooAgent", "MlpActor", "NearestNeighbours", "NoisyCopy", "NoisyOrderPreserving", "NomaGreedy", "NomaSca",
-    "OrderPreserving", "Policy", "Precision", "Random", "Recorded", "RicianFading", "Scenario", "SharedActor", "Status",
-    "Tdma", "Trace", "TrainedLydroo", "capacity", "capacity_boundary", "decide", "device_features", "least_power",
-    "simulate",
+    "DROO", "EQUIVARIANT", "LYDROO_PUBLIC", "AllLocal", "AllOffload", "Allocator", "ArrivalProcess", "Auto", "BestPair",
+    "BestSingle", "ChannelProcess", "Decision", "Exact", "ExponentialArrivals", "Frame", "FrameBudget", "Inputs",
+    "Lagrangian", "Learner", "LyCd", "Lydroo", "LydrooAgent", "MlpActor", "Myopic", "MyopicSaving", "NearestNeighbours",
+    "NoisyCopy", "NoisyOrderPreserving", "NomaGreedy", "NomaSca", "OrderPreserving", "Policy", "Precision", "Random",
+    "RandomRounding", "Recorded", "RicianFading", "Scenario", "SharedActor", "Status", "Tdma", "Trace", "TrainedLydroo",
+    "capacity", "capacity_boundary", "decide", "device_features", "least_power", "simulate",
 ]  # fmt: skip
 
 _OF_THE_SERVICE = {

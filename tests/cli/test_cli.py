@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import quedge
-from quedge.files.policies import POLICIES
 from quedge.files.scenario import read_scenario
 from quedge.model.scenario import Scenario
+from quedge.policy.registry import DEMO_SCHEMES
 from quedge.simulation.measures import Summary
 from quedge.simulation.recordings.recording import read_recording
 
@@ -222,11 +222,11 @@ def test_a_terminal_sees_progress_and_the_table_fits_it(tmp_path: Path) -> None:
     assert b"50/50" in shown
 
 
-def test_the_demo_compares_every_policy_in_both_scenarios_and_draws(tmp_path: Path) -> None:
+def test_the_demo_compares_its_policies_in_both_scenarios_and_draws(tmp_path: Path) -> None:
     done = run("demo", "--frames", "20", "--json", "--out", "made/demo.png", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     told = [(line["scenario"], line["policy"]) for line in objects(done.stdout)]
-    assert told == [(scenario, policy) for scenario in ("paper", "munich") for policy in POLICIES]
+    assert told == [(scenario, policy) for scenario in ("paper", "munich") for policy, _ in DEMO_SCHEMES]
     assert [path.name for path in (tmp_path / "made").iterdir()] == ["demo.png"]
 
 

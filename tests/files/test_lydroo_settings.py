@@ -40,7 +40,7 @@ def test_who_asks_for_lydroo_gets_the_paper_s_agent(name: str, critic: Allocator
 def test_each_learner_begins_from_its_own_settings() -> None:
     assert learner("equivariant") == EQUIVARIANT
     assert learner("lydroo-public") == LYDROO_PUBLIC
-    assert set(LEARNERS) == {"equivariant", "lydroo-noma", "lydroo-sca", "lydroo-tdma", "lydroo-public"}
+    assert set(LEARNERS) == {"equivariant", "lydroo-noma", "lydroo-sca", "lydroo-tdma", "lydroo-public", "droo"}
     changed = learner("lydroo-public", "batch=32", "allocator=greedy")
     assert changed == dataclasses.replace(LYDROO_PUBLIC, batch=32, allocator=NomaGreedy())
 
@@ -74,9 +74,9 @@ def test_every_setting_can_be_given() -> None:
         (["batch=3 # three"], "batch: '3 # three' is not allowed"),
         (["batch=5000"], "batch: 5000 is not allowed; it must be at most the memory of 1024"),
         (["actor=3"], "actor: 3 is not allowed; it must be one of shared, mlp"),
-        (["inputs=all"], "inputs: 'all' is not allowed; it must be one of state, linear, model"),
+        (["inputs=all"], "inputs: 'all' is not allowed; it must be one of gain, state, linear, model"),
         (["learning_rate=fast"], "learning_rate: 'fast' is not allowed"),
-        (["allocator=best"], "allocator: 'best' is not allowed; it must be one of greedy, sca, tdma"),
+        (["allocator=best"], "allocator: 'best' is not allowed; it must be one of greedy, sca, tdma, frame-budget"),
         (["noise=-1"], "noise: -1 is not allowed; it must be positive"),
         (["noise=loud"], "noise: 'loud' is not allowed; it must be a number"),
         (["noisy_copy=x"], "noisy_copy: 'x' is not allowed; it must be one of sigmoid, relaxed, logit"),
@@ -94,6 +94,7 @@ def test_a_bad_setting_is_refused_by_its_name_and_value(settings: list[str], mes
     [
         ("lydroo-noma", "allocator=tdma", "allocator: 'tdma' is not allowed for lydroo-noma"),
         ("equivariant", "actor=mlp", "actor: 'mlp' is not allowed for equivariant"),
+        ("droo", "allocator=greedy", "allocator: 'greedy' is not allowed for droo"),
     ],
 )
 def test_what_a_name_says_cannot_be_changed(name: str, setting: str, message: str) -> None:

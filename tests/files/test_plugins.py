@@ -122,7 +122,8 @@ def test_a_channel_and_a_recording_of_it_are_refused_together(folder: Path) -> N
 @pytest.mark.parametrize(
     ("policy", "complaint"),
     [
-        ("mine:Learning", "--policy mine:Learning: learns; of the learners only equivariant"),
+        ("mine:Learning", "--policy mine:Learning: learns; of such policies only equivariant"),
+        ("myopic-saving", "--policy myopic-saving: remembers past frames; of such policies only equivariant"),
         ("mine:Plain", "mine.Plain: is not allowed in an experiment or a service; it must be a dataclass"),
     ],
 )

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from quedge.model.frame import Frame, Status
 from quedge.policy.auto import Auto
 from quedge.policy.baselines import AllLocal, AllOffload, BestPair, BestSingle, Random
+from quedge.policy.coordinate_descent import LyCd
 from quedge.policy.exact import Exact
 from quedge.policy.policy import Policy
 from tests import oracle
@@ -24,6 +25,7 @@ from tests.policies import (
     decide,
     every_policy,
     every_policy_free_of_chance,
+    every_policy_of_the_objective,
     permuted,
 )
 from tests.strategies import EXTREME_GAINS, frames, permutations
@@ -64,7 +66,7 @@ def test_permuting_the_devices_permutes_the_answer(policy: Policy, data: st.Data
         np.testing.assert_allclose(there.upper_bound, here.upper_bound, rtol=1e-12)
 
 
-@every_policy
+@every_policy_of_the_objective
 @given(frame=frames(max_devices=1))
 def test_a_single_device_gets_the_closed_form(policy: Policy, frame: Frame) -> None:
     if isinstance(policy, Auto):
@@ -87,7 +89,7 @@ def test_a_single_device_gets_the_closed_form(policy: Policy, frame: Frame) -> N
     locally = oracle.evaluate(frame, np.zeros(1, dtype=np.bool_), nothing, oracle.best_frequencies(frame)).objective
     decision = decide(policy, frame)
     expected = offloading if decision.offload[0] else locally
-    if isinstance(policy, (BestSingle, BestPair, Exact)):
+    if isinstance(policy, (BestSingle, BestPair, LyCd, Exact)):
         expected = max(offloading, locally)
     rounding = 1e-9 * (value * (sent + overhead + uplink * 1e-6) + abs(expected) + price * float(decision.power_w[0]))
     assert abs(decision.objective - expected) <= rounding + (
@@ -155,7 +157,7 @@ def test_an_empty_cell_is_answered_when_rate_has_no_weight_at_all(policy: Policy
     assert decision.objective == 0.0
 
 
-@every_policy
+@every_policy_of_the_objective
 def test_without_energy_queues_every_device_works_at_a_limit(policy: Policy) -> None:
     frame = laid_frame([3e-11, 1e-12, 4e-10, 2e-9], [2.0, 40.0, 0.5, 9.0], 0.0)
     cell = frame.cell

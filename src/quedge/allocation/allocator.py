@@ -48,6 +48,8 @@ class BatchAllocator(Allocator, Protocol):
     def allocate_best(self, frame: Frame, offloads: NDArray[np.bool_]) -> Choice:
         """Allocate several offloading decisions of one frame and keep the one of the highest objective (17).
 
+        An allocator that maximises something else keeps the best by its own measure, and says so.
+
         Args:
             frame: the frame's state.
             offloads: the decisions, shape (candidates, devices), at least one.

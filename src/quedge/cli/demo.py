@@ -1,4 +1,4 @@
-"""`quedge demo`: the paper's scenario and a recorded walk through Munich, under every policy."""
+"""`quedge demo`: the paper's scenario and a recorded walk through Munich, under the paper's and quedge's policies."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from quedge.cli.options import Seed, UsageError, frames_option, parse_path, refu
 from quedge.cli.progress import compile_run, print_comparison, progress_bars
 from quedge.cli.run import check_drawing, summary_object
 from quedge.files.atomic import check_folder_takes_files, whole_file
-from quedge.files.policies import POLICIES
 from quedge.model.scenario import Scenario
+from quedge.policy.registry import DEMO_SCHEMES
 from quedge.simulation.measures import Summary
 from quedge.simulation.processes import ChannelProcess
 from quedge.simulation.recordings.recording import MUNICH_FRAMES, MUNICH_SCENARIO, MunichWalk
@@ -21,6 +21,7 @@ from quedge.simulation.run import compare
 from quedge.simulation.trace import Trace
 
 _WARMUP = 0.5
+_POLICIES = {scheme.name: scheme.policy for scheme in DEMO_SCHEMES}
 
 
 class _Part(NamedTuple):
@@ -42,11 +43,11 @@ def demo(
         bool, typer.Option("--json", help="One JSON object per scenario and policy, one per line.")
     ] = False,
 ) -> None:
-    """Compare every policy in the paper's scenario and on ray-traced channels of Munich; draw one figure."""
+    """Compare policies in the paper's scenario and on ray-traced channels of Munich; draw one figure."""
     if not no_figure:
         check_drawing("the demo's figure (--no-figure does without)")
         _check_figure(out)
-    compile_run(POLICIES.values())
+    compile_run(_POLICIES.values())
     kept: list[tuple[str, dict[str, Trace]]] = []
     measured: dict[str, dict[str, Summary]] = {}
     for part in _parts(frames):
@@ -54,7 +55,7 @@ def demo(
         traces: dict[str, Trace] = {}
         with progress_bars(part.frames) as progress:
             for name, trace, summary in compare(
-                part.scenario, POLICIES, part.frames, seed, channel=part.channel, warmup=_WARMUP, progress=progress
+                part.scenario, _POLICIES, part.frames, seed, channel=part.channel, warmup=_WARMUP, progress=progress
             ):
                 summaries[name], traces[name] = summary, trace
                 if as_json:

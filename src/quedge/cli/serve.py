@@ -24,7 +24,7 @@ from quedge.errors import check_installed
 from quedge.files.agent import read_agent
 from quedge.files.exported import SUFFIX
 from quedge.files.fingerprint import plain, scenario_object
-from quedge.files.policies import POLICIES, check_devices, policies_by_name
+from quedge.files.policies import check_devices, policies_by_name
 from quedge.files.scenario import read_scenario
 from quedge.model.scenario import Scenario
 from quedge.policy.learners import LEARNERS
@@ -207,8 +207,9 @@ def _policy_of(
         raise ValueError(f"--learn: {name} does not learn; it is for {', '.join(LEARNERS)}")
     if name in LEARNERS and not learn and agent is None:
         raise ValueError(f"--policy {name}: must be given --agent FILE, a trained agent, or --learn")
-    if name not in POLICIES and is_learner(chosen) and not isinstance(chosen, Resumable):
-        raise ValueError(f"--policy {name}: learns; of the learners only {', '.join(LEARNERS)} can be served")
+    if is_learner(chosen) and not isinstance(chosen, Resumable):
+        does = "learns" if getattr(chosen, "learns", True) else "remembers past frames"
+        raise ValueError(f"--policy {name}: {does}; of such policies only {', '.join(LEARNERS)} can be served")
     if not learn or agent is None:
         return name, chosen, None
     if agent.suffix == SUFFIX:

@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from quedge.allocation.frame_budget import FrameBudget
 from quedge.allocation.greedy import NomaGreedy
 from quedge.allocation.sca import NomaSca
 from quedge.allocation.tdma import Tdma
@@ -15,12 +16,12 @@ from quedge.errors import not_allowed, one_of
 from quedge.policy.lydroo import Inputs, Lydroo
 from quedge.policy.lydroo.network import MlpActor, SharedActor
 from quedge.policy.lydroo.quantiser import NearestNeighbours, NoisyCopy, NoisyOrderPreserving, OrderPreserving
-from quedge.policy.registry import EQUIVARIANT, LYDROO_NOMA, LYDROO_SCA, LYDROO_TDMA, SCHEMES
+from quedge.policy.registry import DROO, EQUIVARIANT, LYDROO_NOMA, LYDROO_SCA, LYDROO_TDMA, SCHEMES
 
 LEARNERS: dict[str, Lydroo] = {scheme.name: scheme.policy for scheme in SCHEMES if isinstance(scheme.policy, Lydroo)}
 """The learning policies by name."""
 
-_ALLOCATORS = {"greedy": NomaGreedy(), "sca": NomaSca(), "tdma": Tdma()}
+_ALLOCATORS = {"greedy": NomaGreedy(), "sca": NomaSca(), "tdma": Tdma(), "frame-budget": FrameBudget()}
 _ACTORS = {"shared": SharedActor, "mlp": MlpActor}
 _QUANTISERS = {
     "noisy-order-preserving": NoisyOrderPreserving,
@@ -37,6 +38,7 @@ NAMES = ("allocator", *_PARTS, *_NOISE, "inputs", *_PLAIN)
 _IN_THE_NAME = {
     **{scheme.name: ("allocator", "its name says which") for scheme in (LYDROO_NOMA, LYDROO_SCA, LYDROO_TDMA)},
     EQUIVARIANT.name: ("actor", "the shared actor makes it equivariant"),
+    DROO.name: ("allocator", "the rate within each frame's budget makes it DROO"),
 }
 """Of some policies the setting that makes them what their name says, and that cannot be another."""
 

@@ -36,7 +36,10 @@ class Policy(Protocol):
 
 
 class Learner(Protocol):
-    """Settings of a policy that learns as it decides; what has been learned lives in its agents."""
+    """Settings of a policy that learns as it decides; what has been learned lives in its agents.
+
+    One whose agents only remember says so by `learns`, an attribute of the class, False.
+    """
 
     def new_agent(self, devices: int, rng: np.random.Generator) -> Policy:
         """A fresh agent.

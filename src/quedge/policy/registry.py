@@ -8,11 +8,16 @@ from quedge.allocation.sca import NomaSca
 from quedge.allocation.tdma import Tdma
 from quedge.policy.auto import Auto
 from quedge.policy.baselines import AllLocal, AllOffload, BestPair, BestSingle, Random
+from quedge.policy.coordinate_descent import LyCd
 from quedge.policy.exact import Exact
+from quedge.policy.lagrangian import Lagrangian
+from quedge.policy.lydroo import DROO as DROO_AGENT
 from quedge.policy.lydroo import EQUIVARIANT as EQUIVARIANT_AGENT
 from quedge.policy.lydroo import LYDROO_PUBLIC as PUBLIC_RECIPE
 from quedge.policy.lydroo import Lydroo
+from quedge.policy.myopic import Myopic, MyopicSaving
 from quedge.policy.policy import Learner, Policy
+from quedge.policy.rounding import RandomRounding
 
 
 class Scheme(NamedTuple):
@@ -39,11 +44,23 @@ BEST_SINGLE = Scheme("best-single", BestSingle())
 ALL_LOCAL = Scheme("all-local", AllLocal())
 ALL_OFFLOAD = Scheme("all-offload", AllOffload())
 RANDOM = Scheme("random", Random())
+LYCD = Scheme("lycd", LyCd())
+LAGRANGIAN = Scheme("lagrangian", Lagrangian())
+RANDOM_ROUNDING = Scheme("random-rounding", RandomRounding())
+DROO = Scheme("droo", DROO_AGENT)
+MYOPIC = Scheme("myopic", Myopic())
+MYOPIC_SAVING = Scheme("myopic-saving", MyopicSaving())
 
-SCHEMES = (
+DEMO_SCHEMES = (
     EXACT, EQUIVARIANT, AUTO, LYDROO_NOMA, LYDROO_SCA, LYDROO_TDMA, LYDROO_PUBLIC,
     BEST_PAIR, BEST_SINGLE, ALL_LOCAL, ALL_OFFLOAD, RANDOM,
 )  # fmt: skip
+"""Those that `quedge demo` compares."""
+
+LITERATURE_SCHEMES = (LYCD, LAGRANGIAN, RANDOM_ROUNDING, DROO, MYOPIC, MYOPIC_SAVING)
+"""Baselines that the literature compares with."""
+
+SCHEMES = (*DEMO_SCHEMES, *LITERATURE_SCHEMES)
 """Every scheme that has a name."""
 
 PAPER_SCHEMES = (LYDROO_TDMA, LYDROO_NOMA, LYDROO_SCA)

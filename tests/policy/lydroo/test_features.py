@@ -66,6 +66,7 @@ def test_each_kind_of_inputs_has_its_own_scales() -> None:
     frame = laid_frame([1e-11, 1e-13], [7.0, 0.0], [0.0, 3.0])
     np.testing.assert_array_equal(device_features(frame, Inputs.MODEL), model_features(frame))
     np.testing.assert_array_equal(device_features(frame, Inputs.STATE), model_features(frame)[:, :3])
+    np.testing.assert_array_equal(device_features(frame, Inputs.GAIN), model_features(frame)[:, :1])
     linear = device_features(frame, Inputs.LINEAR)  # h · 1e10, Q / 1e4, Y / 1e4
     np.testing.assert_allclose(linear, [[0.1, 7e-4, 0.0], [1e-3, 0.0, 3e-4]], rtol=1e-6)
     for inputs in Inputs:

@@ -115,7 +115,7 @@ class LearningCost:
         if isinstance(job.policy, PolicyTrainer):
             policy, experience, cpu_s = job.policy.train(job.scenario, job.frames, job.seed, job.channel, job.arrivals)
             job = dataclasses.replace(job, policy=policy)
-        learns = is_learner(job.policy)
+        learns = is_learner(job.policy) and getattr(job.policy, "learns", True)
         if learns:
             dataclasses.replace(job, frames=2).simulate()  # compiles, which is no part of the learning
         began = time.process_time()

@@ -1,6 +1,7 @@
 """LyDROO, the paper's learning agent (Sections IV, V-B), and quedge's own, which differs in what the actor is."""
 
 from quedge.policy.lydroo.agent import (
+    DROO,
     EQUIVARIANT,
     LYDROO_PUBLIC,
     AgentState,
@@ -14,6 +15,7 @@ from quedge.policy.lydroo.network import MlpActor, SharedActor
 from quedge.policy.lydroo.quantiser import NearestNeighbours, NoisyCopy, NoisyOrderPreserving, OrderPreserving
 
 __all__ = [
-    "EQUIVARIANT", "LYDROO_PUBLIC", "AgentState", "Inputs", "Lydroo", "LydrooAgent", "MlpActor", "NearestNeighbours",
-    "NoisyCopy", "NoisyOrderPreserving", "OrderPreserving", "Resumable", "SharedActor", "TrainedLydroo",
+    "DROO", "EQUIVARIANT", "LYDROO_PUBLIC", "AgentState", "Inputs", "Lydroo", "LydrooAgent", "MlpActor",
+    "NearestNeighbours", "NoisyCopy", "NoisyOrderPreserving", "OrderPreserving", "Resumable", "SharedActor",
+    "TrainedLydroo",
 ]  # fmt: skip

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.allocation.allocator import Allocator, allocate_best
+from quedge.allocation.frame_budget import FrameBudget
 from quedge.allocation.greedy import NomaGreedy
 from quedge.allocation.tdma import Tdma
 from quedge.errors import not_allowed, one_of
 from quedge.model.frame import Decision, Frame
 from quedge.policy.lydroo.features import Inputs, device_features
 from quedge.policy.lydroo.network import Actor, MlpActor, SharedActor, Trainer, Weights, fresh_weights, wrong_devices
-from quedge.policy.lydroo.quantiser import NoisyCopy, NoisyOrderPreserving, Quantiser
+from quedge.policy.lydroo.quantiser import NoisyCopy, NoisyOrderPreserving, OrderPreserving, Quantiser
 from quedge.policy.lydroo.replay import Replay
 
 
@@ -339,3 +340,23 @@ LYDROO_PUBLIC = Lydroo(
     keeps_moments=False,
 )
 """The recipe of LyDROO's public code (github.com/revenol/LyDROO), with its time division."""
+
+DROO = Lydroo(
+    allocator=FrameBudget(),
+    actor=MlpActor(hidden=(120, 80)),
+    inputs=Inputs.GAIN,
+    quantiser=OrderPreserving(),
+    batch=128,
+    update_every=10,
+    learning_rate=1e-2,
+    settled_learning_rate=1e-2,
+)
+"""DROO: no queue in the state, none in what is maximised, which is each frame's weighted rate.
+
+Network, quantiser, adaptive K, memory, batch, interval and learning rate are the source's. Not the source's: gains are
+on a log scale (there multiplied by a constant); NOMA in place of time division powered over the air; and what stands
+for the energy that a device harvests in a frame, and has used up at its end, is its power budget in every frame
+(`FrameBudget`). No device sends more than its queue holds, a limit of the cell; in the source there is always enough.
+
+Source: DROO (Huang, Bi, Zhang, IEEE TMC 19(11), 2020) and its public code (github.com/revenol/DROO).
+"""

@@ -12,6 +12,7 @@ from quedge.model.frame import Frame, PackedFrame, packed_frame, unpacked_frame
 from quedge.model.kernels import Floats, Floats32, kernel
 from quedge.model.terms import Terms, frame_terms, step_objective
 
+GAIN_FEATURES = 1
 STATE_FEATURES = 3
 MODEL_FEATURES = 9
 ROUNDING = 1e-13
@@ -21,6 +22,8 @@ ROUNDING = 1e-13
 class Inputs(StrEnum):
     """Which features of each device an actor sees."""
 
+    GAIN = "gain"
+    """The channel gain alone, on the log scale of `STATE`: what DROO sees, but for the scale."""
     STATE = "state"
     """The frame's state alone: channel gain, data queue and energy queue, as in the paper."""
     LINEAR = "linear"
@@ -31,6 +34,8 @@ class Inputs(StrEnum):
     @property
     def features(self) -> int:
         """Number of features a device."""
+        if self is Inputs.GAIN:
+            return GAIN_FEATURES
         return MODEL_FEATURES if self is Inputs.MODEL else STATE_FEATURES
 
 
@@ -47,7 +52,7 @@ def device_features(frame: Frame, inputs: Inputs) -> Floats32:
     if inputs is Inputs.LINEAR:
         return _linear_state(frame)
     features = model_features(frame)
-    return features if inputs is Inputs.MODEL else np.ascontiguousarray(features[:, :STATE_FEATURES])
+    return features if inputs is Inputs.MODEL else np.ascontiguousarray(features[:, : inputs.features])
 
 
 def _linear_state(frame: Frame) -> Floats32:

@@ -15,7 +15,7 @@ from quedge.files.fingerprint import plain
 from quedge.model.cell import Cell, cell_of
 from quedge.model.frame import Frame
 from quedge.model.scenario import Scenario
-from quedge.policy.lydroo import EQUIVARIANT, Inputs, Lydroo, MlpActor, SharedActor, TrainedLydroo
+from quedge.policy.lydroo import DROO, EQUIVARIANT, Inputs, Lydroo, MlpActor, SharedActor, TrainedLydroo
 from quedge.policy.lydroo.features import device_features
 from quedge.policy.lydroo.network import fresh_weights
 from quedge.simulation.run import simulate
@@ -35,6 +35,7 @@ SETTINGS = {
     "mlp": Lydroo(inputs=Inputs.MODEL),
     "paper": Lydroo(),
     "linear": Lydroo(inputs=Inputs.LINEAR),
+    "gain alone": DROO,
     "shared, linear": dataclasses.replace(EQUIVARIANT, inputs=Inputs.LINEAR),
 }
 CELLS = {
