@@ -16,7 +16,7 @@ import numpy as np
 import quedge.gymnasium  # noqa: F401 - registers the environments
 from benchmarks.measuring import FRAMES, Row, print_rows
 from quedge import Scenario, simulate
-from quedge.experiments.model_free.ppo import Ppo
+from quedge.experiments.model_free.trainer import ModelFree
 from quedge.simulation.measures import summarise
 from quedge.simulation.processes import ExponentialArrivals, RicianFading
 from quedge.simulation.vector_cells.observation import Reward
@@ -87,7 +87,7 @@ def vector_rows() -> Iterator[Row]:
 def ppo_rows() -> Iterator[Row]:
     """What reward and discount do to PPO, at a quarter of the experiment's experience."""
     for reward, discount in itertools.product(Reward, (0.0, 0.5, 0.9, 0.99)):
-        settings = Ppo(experience=200, reward=reward, discount=discount)
+        settings = ModelFree(experience=200, reward=reward, discount=discount)
         trained = settings.train(Scenario(), PPO_FRAMES, PPO_SEED, RicianFading(), ExponentialArrivals())
         found = summarise(simulate(Scenario(), trained.policy, FRAMES, PPO_SEED))
         yield (

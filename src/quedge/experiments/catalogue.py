@@ -10,7 +10,7 @@ from quedge.errors import check_installed, one_of
 from quedge.experiments import beyond, paper
 from quedge.experiments.experiment import Experiment
 from quedge.experiments.job import AllocatorGroup, Job
-from quedge.experiments.model_free.ppo import Ppo
+from quedge.experiments.model_free.trainer import ModelFree, check_model_free
 from quedge.experiments.priced import AtPrices
 from quedge.experiments.probes.carried_load import CarriedLoad
 from quedge.experiments.probes.secured import SecuredSimulation
@@ -36,8 +36,8 @@ def check_extras(jobs: Iterable[Job]) -> None:
     if any(isinstance(job.probe, CarriedLoad | SecuredSimulation) or isinstance(job.policy, AtPrices) for job in jobs):
         check_solvers()
     for policy in {repr(policy): policy for job in jobs for policy in _policies_of(job)}.values():
-        if isinstance(policy, Ppo):
-            check_installed("stable_baselines3", "PPO", "Stable-Baselines3", "ppo")
+        if isinstance(policy, ModelFree):
+            check_model_free(policy.algorithm)
         if isinstance(policy, NomaSca) and isinstance(policy.solver, CvxpyClarabel):
             check_installed("clarabel", "the timing of SCA", "Clarabel", "sca")
             check_installed("cvxpy", "the timing of SCA", "CVXPY", "sca")

@@ -2,7 +2,7 @@
 
 from quedge.experiments.beyond.sweeps import BEYOND
 from quedge.experiments.experiment import Contender, Experiment, Grid
-from quedge.experiments.model_free.ppo import Ppo
+from quedge.experiments.model_free.trainer import ModelFree
 from quedge.experiments.presentation import OBJECTIVE_RATIO, OFFLOAD_RATIO, POWER, QUEUE, Measure, Ranking, Table
 from quedge.experiments.probes.simulation import LearningCost
 from quedge.experiments.results import Results, descending, listed
@@ -25,7 +25,7 @@ EXPERIMENT = Experiment(
         "PPO (Stable-Baselines3) trains in worlds of its own for 80 times the frames of the run, then runs without "
         "learning; the other agents learn during the run. Means over its second half."
     ),
-    grids=[Grid([EXACT, EQUIVARIANT, LYDROO_NOMA, Contender("ppo", Ppo()), BEST_PAIR], seeds=SEEDS)],
+    grids=[Grid([EXACT, EQUIVARIANT, LYDROO_NOMA, Contender("ppo", ModelFree()), BEST_PAIR], seeds=SEEDS)],
     probe=LearningCost(),
     figure=Ranking([QUEUE, POWER, OBJECTIVE_RATIO]),
     table=Table(

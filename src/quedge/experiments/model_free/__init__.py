@@ -1,1 +1,1 @@
-"""Proximal policy optimisation (PPO) as a model-free baseline, trained by Stable-Baselines3."""
+"""Model-free reinforcement learning as baselines, trained by Stable-Baselines3."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import stable_baselines3
 import torch
+from gymnasium import spaces
 from numpy.typing import NDArray
-from stable_baselines3 import PPO
+from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 
 from quedge.environment.offloading import OffloadingVectorEnv
-from quedge.experiments.model_free.ppo import TrainedPpo
+from quedge.experiments.model_free.algorithms import Action, Algorithm
+from quedge.experiments.model_free.trainer import Layers
 
 _MAX_SEED = 2**31
 
@@ -22,13 +25,15 @@ _MAX_SEED = 2**31
 class StableBaselinesEnv(VecEnv):
     """An `OffloadingVectorEnv` in Stable-Baselines3's interface: cells restart in the step that ends their episode."""
 
-    def __init__(self, cells: OffloadingVectorEnv, seed: int) -> None:
-        """Wrap an environment, and draw the seeds of all its worlds from one."""
+    def __init__(self, cells: OffloadingVectorEnv, seed: int, action: Action = Action.BINARY) -> None:
+        """Wrap an environment for such actions, and draw the seeds of all its worlds from one."""
         self._cells = cells
+        self._action = action
+        self._devices = spaces.flatdim(cells.single_action_space)
         self._world_seeds = np.random.default_rng(seed)
         self._actions: NDArray[Any] = np.zeros(0)
         self.render_mode = None
-        super().__init__(cells.num_envs, cells.single_observation_space, cells.single_action_space)
+        super().__init__(cells.num_envs, cells.single_observation_space, _action_space(cells, action))
 
     def reset(self) -> NDArray[np.float32]:
         """Begin episodes in new worlds."""
@@ -41,7 +46,7 @@ class StableBaselinesEnv(VecEnv):
 
     def step_wait(self) -> VecEnvStepReturn:
         """Carry them out."""
-        seen, reward, _, ended, _ = self._cells.step(self._actions)
+        seen, reward, _, ended, _ = self._cells.step(self._action.offload(self._actions, self._devices))
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         if ended.all():  # all cells end together
             infos = [{"terminal_observation": last, "TimeLimit.truncated": True} for last in seen]
@@ -68,28 +73,37 @@ class StableBaselinesEnv(VecEnv):
         return [False for _ in self._get_indices(indices)]
 
 
-def trained(
-    cells: OffloadingVectorEnv, frames: int, seed: int, hidden: Sequence[int], settings: dict[str, Any]
-) -> tuple[TrainedPpo, int]:
-    """Train PPO from nothing, on at least so many frames of experience over all cells, in whole updates.
+def _action_space(cells: OffloadingVectorEnv, action: Action) -> spaces.Space[Any]:
+    """The space of a cell's actions."""
+    devices = spaces.flatdim(cells.single_action_space)
+    if action is Action.SCORES:
+        return spaces.Box(-1.0, 1.0, (devices,), np.float32)
+    return spaces.Discrete(2**devices) if action is Action.JOINT else cells.single_action_space
 
-    The seed is that of the first weights, the actions and the worlds; `hidden` has the units of the hidden layers of
-    actor and critic; the settings are arguments of `stable_baselines3.PPO`.
+
+def trained_layers(
+    algorithm: Algorithm, cells: OffloadingVectorEnv, frames: int, seed: int, settings: Mapping[str, Any]
+) -> tuple[Layers, int]:
+    """Train an algorithm from nothing, on at least so many frames of experience over all cells, in whole updates.
+
+    The seed is that of the first weights, the actions and the worlds; the settings are arguments of its class.
 
     Returns:
-        The trained policy, and the number of frames that it took.
+        The network that decides, and the number of frames that it took.
     """
+    env = StableBaselinesEnv(cells, seed, algorithm.action)
+    noise = {}
+    if algorithm.noise > 0.0:
+        mean = np.zeros(env.action_space.shape or ())
+        noise = {"action_noise": NormalActionNoise(mean, np.full_like(mean, algorithm.noise))}
     with _one_thread():
-        agent = PPO(
-            "MlpPolicy", StableBaselinesEnv(cells, seed), policy_kwargs={"net_arch": list(hidden)}, seed=seed,
-            device="cpu", **settings,
-        )  # fmt: skip
+        kind = getattr(stable_baselines3, algorithm.name)
+        agent = kind("MlpPolicy", env, seed=seed, device="cpu", **settings, **noise)
         agent.learn(frames)
         weights = {name: values.cpu().numpy().astype(np.float32) for name, values in agent.policy.state_dict().items()}
-        layers = [name.removesuffix(".weight") for name in weights if name.endswith(".weight")]
-        actor = [name for name in layers if name.startswith(("mlp_extractor.policy_net", "action_net"))]
-        learned = TrainedPpo(tuple((weights[f"{name}.weight"], weights[f"{name}.bias"]) for name in actor))
-        return learned, agent.num_timesteps
+    names = [name.removesuffix(".weight") for name in weights if name.endswith(".weight")]
+    deciding = [name for name in names if name.startswith(algorithm.layers)]
+    return tuple((weights[f"{name}.weight"], weights[f"{name}.bias"]) for name in deciding), agent.num_timesteps
 
 
 @contextmanager

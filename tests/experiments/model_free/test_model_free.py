@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from quedge.experiments.model_free.ppo import Ppo
+from quedge.experiments.model_free.algorithms import DDPG, DQN, PPO, SAC, TD3, Algorithm
+from quedge.experiments.model_free.trainer import ModelFree
 from quedge.experiments.probes.simulation import LearningCost, Simulation
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import AllLocal
@@ -21,7 +22,13 @@ from tests.frames import drawn_frame
 pytest.importorskip("stable_baselines3")
 
 CELL = Scenario(devices=3)
-SMALL = Ppo(experience=10, cells=16, episode=50, steps=32, batch=128, hidden=(16,))
+QUICK_PPO = dataclasses.replace(PPO, settings={**PPO.settings, "batch_size": 128})
+SMALL = ModelFree(QUICK_PPO, experience=10, cells=16, episode=50, hidden=(16,))
+OFF_POLICY = {
+    each.name: dataclasses.replace(each, settings={**each.settings, "learning_starts": 64, "batch_size": 32})
+    for each in (SAC, TD3, DDPG, DQN)
+}
+every_off_policy = pytest.mark.parametrize("algorithm", OFF_POLICY.values(), ids=OFF_POLICY)
 WORLD = (RicianFading(), ExponentialArrivals())
 
 
@@ -31,8 +38,8 @@ def test_the_same_seed_trains_the_same_policy_and_another_one_another() -> None:
     threads = torch.get_num_threads()
     one, same, other = (SMALL.train(CELL, 60, seed, *WORLD).policy for seed in (1, 1, 2))
     frame = drawn_frame(3, 0)
-    np.testing.assert_array_equal(one.logits(frame), same.logits(frame))
-    assert (one.logits(frame) != other.logits(frame)).any()
+    np.testing.assert_array_equal(one.output(frame), same.output(frame))
+    assert (one.output(frame) != other.output(frame)).any()
     assert torch.get_num_threads() == threads
 
 
@@ -52,29 +59,49 @@ def test_it_comes_closer_to_the_optimum_the_more_it_has_seen() -> None:
     assert ratios[1].objective_ratio > max(ratios[0].objective_ratio, 0.85)
 
 
-def test_the_policy_decides_as_the_trained_network_at_its_most_likely(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("algorithm", [QUICK_PPO, *OFF_POLICY.values()], ids=lambda each: each.name)
+def test_the_policy_decides_as_the_trained_network_without_exploration(
+    algorithm: Algorithm, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import stable_baselines3
 
-    from quedge.environment.offloading import OffloadingVectorEnv
-    from quedge.experiments.model_free import training
-
+    kind = getattr(stable_baselines3, algorithm.name)
     agents = []
 
-    class Kept(stable_baselines3.PPO):  # type: ignore[misc]
+    class Kept(kind):  # type: ignore[misc]
         def __init__(self, *arguments: object, **keys: object) -> None:
             super().__init__(*arguments, **keys)
             agents.append(self)
 
-    monkeypatch.setattr(training, "PPO", Kept)
-    cells = VectorCells(CELL, 4, 30, Actions.OFFLOAD)
-    policy, _ = training.trained(OffloadingVectorEnv(4, CELL, 30), 200, 0, (16, 8), {"n_steps": 32, "batch_size": 64})
+    monkeypatch.setattr(stable_baselines3, algorithm.name, Kept)
+    settings = ModelFree(algorithm, experience=10, cells=4, episode=30, hidden=(16, 8))
+    policy = settings.train(CELL, 30, 0, *WORLD).policy
     (agent,) = agents
+    cells = VectorCells(CELL, 4, 30, Actions.OFFLOAD)
     cells.restart([1, 2, 3, 4])
     for _ in range(30):
-        chosen, _ = agent.predict(cells.observations(), deterministic=True)
+        taken, _ = agent.predict(cells.observations(), deterministic=True)
         decided = [policy.decide(cells.frame_of(b), np.random.default_rng(0)).offload for b in range(4)]
-        np.testing.assert_array_equal(decided, chosen)
+        np.testing.assert_array_equal(decided, algorithm.action.offload(taken, 3))
         cells.step(np.random.default_rng(0).random((4, 3)) < 0.5)
+
+
+@every_off_policy
+def test_the_same_seed_trains_the_same_policy_off_policy_too(algorithm: Algorithm) -> None:
+    settings = ModelFree(algorithm, experience=10, cells=4, episode=30, hidden=(16,))
+    one, same, other = (settings.train(CELL, 30, seed, *WORLD) for seed in (1, 1, 2))
+    frame = drawn_frame(3, 0)
+    assert one.frames == 300
+    np.testing.assert_array_equal(one.policy.output(frame), same.policy.output(frame))  # type: ignore[attr-defined]
+    assert (one.policy.output(frame) != other.policy.output(frame)).any()  # type: ignore[attr-defined]
+
+
+def test_a_joint_action_counts_decisions_in_binary_and_refuses_too_many_devices() -> None:
+    np.testing.assert_array_equal(
+        DQN.action.offload(np.array([0, 1, 6]), 3), [[False] * 3, [True, False, False], [False, True, True]]
+    )
+    with pytest.raises(ValueError, match="devices: 13 is not allowed; it must be at most 12"):
+        ModelFree(DQN).train(Scenario(devices=13), 10, 0, *WORLD)
 
 
 def test_cells_restart_in_the_step_that_ends_their_worlds_and_tell_what_was_seen_last() -> None:
