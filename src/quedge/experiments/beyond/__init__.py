@@ -1,6 +1,7 @@
 """Experiments beyond the paper."""
 
 from quedge.experiments.beyond import (
+    baselines,
     capacity,
     channels,
     devices,
@@ -27,6 +28,7 @@ EXPERIMENTS = (
     sweeps.NU,
     front.EXPERIMENT,
     gap.EXPERIMENT,
+    baselines.EXPERIMENT,
     ppo.EXPERIMENT,
     munich.EXPERIMENT,
     channels.EXPERIMENT,

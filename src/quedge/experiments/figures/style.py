@@ -60,7 +60,18 @@ SCHEME_STYLES = {
     "all-local": LineStyle("#7A4A1E", DOTTED, 1.6, ">"),
     "all-offload": LineStyle("#882255", DOTTED, 1.6, "p"),
     "random": LineStyle("#8A8A00", DOTTED, 1.6, "h"),
+    # baselines of the literature, and model-free ones
+    "lycd": LineStyle("#117733", DASH_DOTTED, 1.6, "8"),
+    "lagrangian": LineStyle("#661100", DASH_DOTTED, 1.6, "X"),
+    "random-rounding": LineStyle("#999933", DASH_DOTTED, 1.6, "1"),
+    "droo": LineStyle("#332288", DASHED, 1.6, "2"),
+    "myopic": LineStyle("#CC6677", DOTTED, 1.6, "3"),
+    "myopic-saving": LineStyle("#CC6677", DASHED, 1.6, "4"),
     "ppo": LineStyle("#AA3377", SHORT_DASHED, 1.6, "H"),
+    "dqn": LineStyle("#44AA99", SHORT_DASHED, 1.6, "*"),
+    "sac": LineStyle("#4477AA", DOTTED, 1.6, "+"),
+    "td3": LineStyle("#228833", DOTTED, 1.6, "x"),
+    "ddpg": LineStyle("#BBBB00", DASH_DOTTED, 1.6, "|"),
     # allocators: the colour of the scheme that they belong to
     "NOMA, greedy": LineStyle(_NOMA, "solid", 2.6, "o"),
     "TDMA": LineStyle(_TDMA, "solid", 2.2, "^"),
