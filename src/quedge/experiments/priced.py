@@ -6,11 +6,13 @@ import time
 from dataclasses import dataclass
 
 from quedge.experiments.job import Trained
+from quedge.experiments.probes.carried_load import job_precision
 from quedge.model.scenario import Scenario
 from quedge.policy.static import PlaceHolder, Static
 from quedge.region.capacity import capacity
-from quedge.region.sampling import Precision
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
+
+_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class AtPrices:
 
     Attributes:
         place_holder: whether it is the latter.
-        samples: number of channels on which the prices are judged.
+        samples: most channels on which the prices are judged, else as many as the run has frames.
     """
 
     place_holder: bool = False
@@ -30,7 +32,8 @@ class AtPrices:
     ) -> Trained:
         """See `PolicyTrainer.train`."""
         began = time.process_time()
-        found = capacity(scenario, channel=channel, precision=Precision(samples=self.samples, seed=seed))
+        precision = job_precision(frames, self.samples, _TOLERANCE, seed)
+        found = capacity(scenario, channel=channel, precision=precision)
         kind = PlaceHolder if self.place_holder else Static
         policy = kind(tuple(found.rate_price.tolist()), tuple(found.power_price.tolist()))
         return Trained(policy, found.frames, time.process_time() - began)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,6 +13,8 @@ from quedge.region.sampling import Precision
 from quedge.simulation.processes import Recorded
 from quedge.simulation.trace import Trace
 from quedge.simulation.world import draw_world
+
+_CHANCE = 0.05  # relative deviation of a single channel's bound, roughly
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class CarriedLoad:
     Attributes:
         overload: by how much more than the bound is offered, relative to it.
         tolerance: of the bounds, see `region.capacity`.
-        samples: number of channels for an `AccessBound`.
+        samples: most channels for an `AccessBound`, else as many as the job has frames.
     """
 
     exclusive: ClassVar[bool] = False
@@ -46,17 +49,28 @@ class CarriedLoad:
     def measure(self, job: Job) -> Findings:
         """See `Probe.measure`."""
         if isinstance(job.policy, AccessBound):
-            samples = None if isinstance(job.channel, Recorded) else self.samples
-            precision = Precision(self.tolerance, samples, job.seed)
+            precision = job_precision(job.frames, self.samples, self.tolerance, job.seed)
+            if isinstance(job.channel, Recorded):
+                precision = dataclasses.replace(precision, samples=None)
             found = capacity(job.scenario, channel=job.channel, access=job.policy.access, precision=precision)
             return _findings(found.lower.value, found)
         world = draw_world(job.scenario, job.frames, job.seed, job.channel, job.arrivals)
         half = job.frames // 2
+        precision = dataclasses.replace(job_precision(half, half, self.tolerance), samples=None)
         recording = Recorded(world.channel_gain[half:])
-        found = capacity(job.scenario, channel=recording, precision=Precision(self.tolerance))
+        found = capacity(job.scenario, channel=recording, precision=precision)
         offered = (1.0 + self.overload) * found.upper.value * job.scenario.per_device("arrival_rate_mbps")
         overloaded = dataclasses.replace(job.scenario, arrival_rate_mbps=tuple(offered))
         return _findings(carried(dataclasses.replace(job, scenario=overloaded).simulate(), half, found), found)
+
+
+def job_precision(frames: int, most: int, tolerance: float, seed: int = 0) -> Precision:
+    """How precisely a job's capacity is found: on as many channels as it has frames, within bounds.
+
+    On few channels chance moves the bounds by more than a fine tolerance would bring.
+    """
+    samples = max(min(frames, most), 2)
+    return Precision(max(tolerance, _CHANCE / math.sqrt(samples)), samples, seed)
 
 
 def carried(trace: Trace, first_frame: int, bound: Capacity) -> float:

@@ -8,14 +8,16 @@ from typing import ClassVar
 import numpy as np
 
 from quedge.experiments.job import Findings, Job
+from quedge.experiments.probes.carried_load import job_precision
 from quedge.experiments.probes.simulation import Simulation
 from quedge.model.cell import BITS_PER_MBIT, cell_of
 from quedge.model.uplink import circuit_power
 from quedge.pqc.costs import BITS_PER_BYTE, traffic_of
 from quedge.region.capacity import capacity
-from quedge.region.sampling import Precision
 from quedge.simulation.measures import first_settled_frame
 from quedge.simulation.trace import Trace
+
+_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class SecuredSimulation:
 
     Attributes:
         simulation: measures the run.
-        samples: number of channels on which the capacity is bounded.
+        samples: most channels on which the capacity is bounded, else as many as the job has frames.
     """
 
     exclusive: ClassVar[bool] = False
@@ -44,7 +46,12 @@ class SecuredSimulation:
         """See `Probe.measure`."""
         trace = job.simulate()
         costs = costs_of_security(trace, first_settled_frame(trace.frames, self.simulation.warmup))
-        bound = capacity(job.scenario, channel=job.channel, precision=Precision(samples=self.samples, seed=job.seed))
+        precision = job_precision(job.frames, self.samples, _TOLERANCE, job.seed)
+        bound = capacity(
+            job.scenario,
+            channel=job.channel,
+            precision=precision,
+        )
         rate = bound.upper.value * bound.mean_rate_mbps
         return {**self.simulation.measured(trace), "capacity_mbps": rate, **costs}
 
