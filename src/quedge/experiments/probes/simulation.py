@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from quedge.experiments.job import Findings, Job, PolicyTrainer, Series
+from quedge.experiments.probes.carried_load import CarriedLoad
 from quedge.experiments.statistics import drift_of, means_of_stretches
 from quedge.model.frame import Status
 from quedge.policy.policy import is_learner
@@ -103,11 +104,14 @@ class LearningCost:
 
     Attributes:
         simulation: measures the run.
+        carried: finds the load that the policy carries, of a training what it trained, of a learner a fresh agent;
+            None where that is not asked for.
     """
 
     exclusive: ClassVar[bool] = False
 
     simulation: Simulation = Simulation()
+    carried: CarriedLoad | None = None
 
     def measure(self, job: Job) -> Findings:
         """See `Probe.measure`."""
@@ -122,4 +126,6 @@ class LearningCost:
         trace = job.simulate()
         if learns:
             experience, cpu_s = job.frames, time.process_time() - began
-        return {**self.simulation.measured(trace), "experience_frames": float(experience), "learning_cpu_s": cpu_s}
+        cost = {"experience_frames": float(experience), "learning_cpu_s": cpu_s}
+        load = {} if self.carried is None else self.carried.measure(job)
+        return {**self.simulation.measured(trace), **cost, **load}
