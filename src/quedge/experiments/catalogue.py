@@ -14,6 +14,7 @@ from quedge.experiments.model_free.trainer import ModelFree, check_model_free
 from quedge.experiments.priced import AtPrices
 from quedge.experiments.probes.carried_load import CarriedLoad
 from quedge.experiments.probes.secured import SecuredSimulation
+from quedge.experiments.probes.simulation import LearningCost
 from quedge.region.bundle import check_solvers
 
 _SHOWN_BY = {"pyarrow": "pyarrow", "matplotlib": "Matplotlib", "jinja2": "Jinja2"}
@@ -33,7 +34,7 @@ def check_extras(jobs: Iterable[Job]) -> None:
         MissingExtraError: naming the policy, the library and the extra.
     """
     jobs = list(jobs)
-    if any(isinstance(job.probe, CarriedLoad | SecuredSimulation) or isinstance(job.policy, AtPrices) for job in jobs):
+    if any(_needs_prices(job) for job in jobs):
         check_solvers()
     for policy in {repr(policy): policy for job in jobs for policy in _policies_of(job)}.values():
         if isinstance(policy, ModelFree):
@@ -41,6 +42,11 @@ def check_extras(jobs: Iterable[Job]) -> None:
         if isinstance(policy, NomaSca) and isinstance(policy.solver, CvxpyClarabel):
             check_installed("clarabel", "the timing of SCA", "Clarabel", "sca")
             check_installed("cvxpy", "the timing of SCA", "CVXPY", "sca")
+
+
+def _needs_prices(job: Job) -> bool:
+    probe = job.probe.carried if isinstance(job.probe, LearningCost) else job.probe
+    return isinstance(probe, CarriedLoad | SecuredSimulation) or isinstance(job.policy, AtPrices)
 
 
 def _policies_of(job: Job) -> list[Any]:
