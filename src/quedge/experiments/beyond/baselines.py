@@ -44,7 +44,7 @@ EXPERIMENT = Experiment(
     ),
     grids=[Grid([*KNOWN, *LITERATURE_SCHEMES, *MODEL_FREE, PLACE_HOLDER, STATIC])],
     probe=LearningCost(carried=CarriedLoad()),
-    figure=Ranking([QUEUE, POWER, OBJECTIVE_RATIO]),
+    figure=Ranking([QUEUE, POWER, SHARE]),
     table=Table(
         [],
         [
