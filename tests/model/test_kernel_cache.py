@@ -328,3 +328,58 @@ def test_an_array_that_is_too_large_for_machine_code_is_never_stale(folder: Path
     assert called() == (VALUE, False)
     (folder / "numbers_.py").write_text(text.replace("np.array([10.0, 20.0])", "np.full(200_000, 30.0)"))
     assert called()[0] == VALUE + 10.0
+
+
+REACHING = """
+import sys
+from quedge.model.kernels import kernel
+@kernel
+def total(values):
+    if values.size == 0:
+        raise ValueError("nothing to add")
+    return values.sum()
+@kernel
+def hashed(text):
+    return hash(text) == hash("quedge")
+@kernel
+def doubled(values):
+    return 2.0 * total(values)
+"""
+
+
+def in_another_process(folder: Path, program: str) -> list[str]:
+    """What a program prints that has the kernels of `REACHING`, line by line."""
+    (folder / "reaching.py").write_text(REACHING)
+    program = f"import sys, numpy as np; from reaching import *\n{program}"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program], cwd=folder,
+        capture_output=True, text=True, check=True,
+        env=os.environ | {"NUMBA_CACHE_DIR": str(folder / "kept"), "PYTHONPATH": f"{SRC}{os.pathsep}{folder}"},
+    )  # fmt: skip
+    return done.stdout.splitlines()
+
+
+def test_kept_code_is_loaded_without_what_numba_compiles_with(folder: Path) -> None:
+    program = "print(total(np.ones(3)), 'numba.np.arraymath' in sys.modules)"
+    assert in_another_process(folder, program) == ["3.0 True"]
+    assert in_another_process(folder, program) == ["3.0 False"]
+
+
+def test_kept_code_that_is_linked_to_more_than_numba_s_runtime_finds_it(folder: Path) -> None:
+    program = "print(hashed('quedge'), hashed('other'), sum(hashed.stats.cache_hits.values()))"
+    assert in_another_process(folder, program) == ["True False 0"]
+    assert in_another_process(folder, program) == ["True False 1"]
+
+
+def test_code_is_compiled_from_kept_code_and_kept_code_fails_by_its_own_errors(folder: Path) -> None:
+    in_another_process(folder, "print(total(np.ones(3)))")
+    later = """
+print(total(np.ones(3)), sum(total.stats.cache_hits.values()))
+print(doubled(np.ones(3)), total(np.ones((2, 2))))
+try:
+    total(np.ones(0))
+except ValueError as error:
+    print(error)
+"""
+    assert in_another_process(folder, later) == ["3.0 1", "6.0 4.0", "nothing to add"]
+    assert in_another_process(folder, "print(doubled(np.ones(3)), doubled.stats.cache_hits != {})") == ["6.0 True"]

@@ -7,6 +7,7 @@ import enum
 import functools
 import hashlib
 import inspect
+import io
 import logging
 import os
 import pickle
@@ -18,8 +19,11 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any, TypeVar
 
 import llvmlite
+import llvmlite.binding
 import numba
 import numba.core.compiler
+import numba.core.environment
+import numba.core.runtime
 import numba.core.serialize
 import numba.core.sigutils
 import numba.core.types
@@ -35,8 +39,10 @@ _DIGEST_BYTES = 10
 _SEAL_BYTES = 16
 _LONGEST_NAME = 120
 _PROBE_BYTES = 1 << 16
+_LAYOUT = 2  # of a file's content
 
 _numba: Any = numba  # of some versions only are types published
+_llvm: Any = llvmlite.binding
 _log = logging.getLogger("quedge")
 _warned: set[str] = set()
 
@@ -236,7 +242,6 @@ class KernelCache:
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The machine code that was kept for a signature; None where there is none to be used."""
-        target_context.refresh()
         name = self._name(sig, target_context.codegen())
         for folder in self._folders():
             path = folder / name
@@ -244,7 +249,9 @@ class KernelCache:
                 kept = path.read_bytes()
                 if kept[:_SEAL_BYTES] != _seal(name, kept[_SEAL_BYTES:]):
                     raise ValueError("is empty, torn or of another kernel")
-                return _numba.core.compiler.CompileResult._rebuild(target_context, *pickle.loads(kept[_SEAL_BYTES:]))
+                externals, reduced = _Unpickler(io.BytesIO(kept[_SEAL_BYTES:])).load()
+                _make_linkable(externals, target_context)
+                return _numba.core.compiler.CompileResult._rebuild(target_context, *reduced)
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except Exception as error:  # whatever a damaged file leads to: it is compiled anew
@@ -255,10 +262,10 @@ class KernelCache:
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep the machine code of a signature, in the first folder that takes it."""
-        if data.library.has_dynamic_globals or not all(lifted.can_cache for lifted in data.lifted):
-            return  # it holds an address that is another one in the next process
+        if data.library.has_dynamic_globals or data.lifted:
+            return  # it holds an address that is another one in the next process, or what Python runs
         name = self._name(sig, data.codegen)
-        payload = _numba.core.serialize.dumps(data._reduce())
+        payload = _numba.core.serialize.dumps((_externals(data.library), data._reduce()))
         tried = []
         for folder in self._folders():
             try:
@@ -281,6 +288,7 @@ class KernelCache:
             "" if returned is None else _type_text(returned),
             codegen.magic_tuple(),
             closure_digest(self._function),
+            _LAYOUT,
             numba.__version__,
             llvmlite.__version__,
         )
@@ -301,6 +309,49 @@ class KernelCache:
             for path in folder.glob(f"{self._base()}.*{SUFFIX}"):
                 if not but or not path.name.startswith(f"{but}."):
                     path.unlink(missing_ok=True)
+
+
+def _externals(library: Any) -> list[str]:
+    """The names that machine code is linked to outside of itself."""
+    module = library._get_module_for_linking()
+    declared = (each for each in (*module.functions, *module.global_variables) if each.is_declaration)
+    return sorted(each.name for each in declared if not each.name.startswith("llvm."))
+
+
+def _make_linkable(externals: list[str], target_context: Any) -> None:
+    """See to it that machine code finds all names that it is linked to; LLVM ends the process over one that is missing.
+
+    Numba's runtime, which starts here, has them as a rule. To compile, Numba loads all that it knows of Python and
+    NumPy besides, which takes as long as to import Numba: only where a name is still missing.
+    """
+    _numba.core.runtime.rtsys.initialize(target_context)
+    if not all(_llvm.address_of_symbol(name) for name in externals):
+        target_context.refresh()
+
+
+class _Unpickler(pickle.Unpickler):
+    """Reads what was kept without the modules of Numba, and of SciPy, that were at work when it was compiled."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """What a name stands for."""
+        if (module, name) == ("numba.core.environment", "_rebuild_env"):
+            return _environment
+        return super().find_class(module, name)
+
+
+def _environment(module: str, constants: list[Any], name: str) -> Any:
+    """An environment of machine code, which reads its constants from there; its globals, only to compile again.
+
+    Numba's own loads the module that each function which was compiled into the kernel comes from.
+    """
+    environments = _numba.core.environment
+    made = environments.lookup_environment(name)
+    if made is None:
+        made = environments.Environment(vars(sys.modules[module]) if module in sys.modules else {"__name__": module})
+        made.consts[:] = constants
+        made.env_name = name
+        environments.Environment._memo[name] = made
+    return made
 
 
 def _type_text(kind: Any) -> str:
