@@ -104,33 +104,39 @@ def test_heavy_libraries_enter_where_they_belong(path: Path) -> None:
         assert allowed, f"{names(path)} imports {imported}"
 
 
-def test_importing_the_package_loads_no_heavy_library() -> None:
-    heavy = (
-        "matplotlib",
-        "typer",
-        "pydantic",
-        "pyarrow",
-        "scipy.io",
-        "rich",
-        "pandas",
-        "torch",
-        "cvxpy",
-        "clarabel",
-        "ray",
-        "optuna",
-        "jinja2",
-        "cryptography",
-        "pqcrypto",
-        "grpc",
-        "google.protobuf",
-        "prometheus_client",
-        "structlog",
-        "onnx",
-        "onnxruntime",
-        "gymnasium",
-        "stable_baselines3",
-    )  # numba looks for bare scipy
-    program = f"import sys, quedge; print([name for name in {heavy!r} if name in sys.modules])"
+COMPILER = ("numba", "numpy")
+ON_DEMAND = (
+    "matplotlib",
+    "typer",
+    "pydantic",
+    "pyarrow",
+    "scipy.io",
+    "rich",
+    "pandas",
+    "torch",
+    "cvxpy",
+    "clarabel",
+    "ray",
+    "optuna",
+    "jinja2",
+    "cryptography",
+    "pqcrypto",
+    "grpc",
+    "google.protobuf",
+    "prometheus_client",
+    "structlog",
+    "onnx",
+    "onnxruntime",
+    "gymnasium",
+    "stable_baselines3",
+)  # of scipy, numba looks for the bare package
+
+
+@pytest.mark.parametrize(
+    ("program", "left_out"), [("import quedge", (*COMPILER, *ON_DEMAND)), ("from quedge import *", ON_DEMAND)]
+)
+def test_importing_the_package_and_its_names_loads_no_heavy_library(program: str, left_out: tuple[str, ...]) -> None:
+    program += f"\nimport sys; print([name for name in {left_out!r} if name in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert loaded.stdout.strip() == "[]"
 
