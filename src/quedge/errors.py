@@ -56,3 +56,7 @@ def check_installed(module: str, what: str, library: str, extra: str) -> None:
 
 def _is_installed(module: str) -> bool:
     return importlib.util.find_spec(module) is not None
+
+
+class WorkersError(Exception):
+    """No workers can be started; the message says why."""

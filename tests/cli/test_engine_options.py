@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from quedge import errors
-from quedge.cli.options import UsageError, with_ray_address
 from quedge.cli.reproduce import workers_for
+from quedge.cli.usage import UsageError, with_ray_address
 from quedge.errors import MissingExtraError
 from quedge.experiments.engine.process_pool import ProcessPool
 

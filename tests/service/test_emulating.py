@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from quedge.allocation.tdma import Tdma
 from quedge.cli.emulate import emulate_devices
-from quedge.cli.options import UsageError
+from quedge.cli.usage import UsageError
 from quedge.model.scenario import Scenario
 from quedge.policy.lydroo import EQUIVARIANT, Lydroo
 from quedge.simulation.world import draw_world

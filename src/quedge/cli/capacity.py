@@ -23,10 +23,10 @@ from quedge.cli.options import (
     parse_path,
     positive_to,
     read_traces,
-    refusing,
     value_option,
 )
 from quedge.cli.progress import empty_table, explained_pause, output_console, print_note, progress_bars
+from quedge.cli.usage import refusing
 from quedge.errors import check_installed, not_allowed, one_of
 from quedge.files.atomic import check_folder_takes_files, whole_file
 from quedge.files.scenario import checked_keys, read_scenario, toml_value

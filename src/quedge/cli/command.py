@@ -10,26 +10,11 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, TextIO
 
 import typer
-from typer.core import TyperGroup
 
 from quedge import __version__
-from quedge.cli.capacity import capacity_of_scenario
-from quedge.cli.decide import decide
-from quedge.cli.demo import demo
-from quedge.cli.emulate import emulate_devices
-from quedge.cli.export import export_agent
-from quedge.cli.init import init
-from quedge.cli.options import UsageError, with_ray_address
-from quedge.cli.pqc import pqc
-from quedge.cli.reproduce import report, reproduce_paper
-from quedge.cli.run import run
-from quedge.cli.serve import serve
-from quedge.cli.sweep import sweep
-from quedge.cli.tls_init import tls_init
-from quedge.cli.train import train_agent
-from quedge.cli.tune import tune_scenario
-from quedge.errors import MissingExtraError
-from quedge.experiments.engine.workers import WorkersError
+from quedge.cli.group import CommandGroup, Place
+from quedge.cli.usage import UsageError, with_ray_address
+from quedge.errors import MissingExtraError, WorkersError
 
 _FAILED, _MISUSED, _INTERRUPTED, _BROKEN_PIPE = 1, 2, 130, 141
 _OUTPUT = "output"
@@ -39,8 +24,46 @@ class _CommandError(Exception):
     """Carries an error past typer, as its cause."""
 
 
-class _Commands(TyperGroup):
+_COMMANDS = (
+    Place("run", "quedge.cli.run", "run",
+          "Simulate a scenario, every policy in the same world, and compare them."),
+    Place("decide", "quedge.cli.decide", "decide",
+          "Decide frames: JSON Lines with channel_gain, data_queue_mbit and energy_queue in, decisions out."),
+    Place("init", "quedge.cli.init", "init",
+          "Write a commented scenario file with every key, its unit and default."),
+    Place("train", "quedge.cli.train", "train_agent",
+          "Train an agent; `quedge run --agent FILE` runs it."),
+    Place("export", "quedge.cli.export", "export_agent",
+          "Export a trained agent's network as an ONNX model; `quedge run --agent FILE` runs it in ONNX Runtime."),
+    Place("demo", "quedge.cli.demo", "demo",
+          "Compare every policy in the paper's scenario and on ray-traced channels of Munich; draw one figure."),
+    Place("capacity", "quedge.cli.capacity", "capacity_of_scenario",
+          "Bound the largest load that any policy can carry within its power budgets, from both sides."),
+    Place("reproduce", "quedge.cli.reproduce", "reproduce_paper",
+          "Run the paper's experiments and ours beside them: figures, tables and one page, report.html."),
+    Place("sweep", "quedge.cli.sweep", "sweep",
+          "Run a scenario at all combinations of some keys' values: a table, a figure, every number, and report.html."),
+    Place("report", "quedge.cli.reproduce", "report",
+          "Write report.html, one self-contained page with all figures and tables that a folder holds."),
+    Place("tune", "quedge.cli.tune", "tune_scenario",
+          "Search for the V and ν of the shortest queue or delay, or of the fewest late bits, "
+          "within the power budget."),
+    Place("serve", "quedge.cli.serve", "serve",
+          "Serve decisions over gRPC: a base station or its devices report each frame and receive the decision."),
+    Place("emulate", "quedge.cli.emulate", "emulate_devices",
+          "Play a scenario's world against the controller service and check every answer."),
+    Place("tls-init", "quedge.cli.tls_init", "tls_init",
+          "Make a certificate authority for tests, a server's certificate and one for each client."),
+    Place("pqc", "quedge.cli.pqc", "pqc",
+          "What post-quantum security costs: derived, measured, and emulated."),
+)  # fmt: skip
+
+
+class _Commands(CommandGroup):
     """Commands whose errors reach `main`: typer takes an EOFError for Ctrl-C, and a broken pipe for that of output."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(places=_COMMANDS, **settings)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that is named."""
@@ -57,21 +80,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(run)
-app.command()(decide)
-app.command()(init)
-app.command("train")(train_agent)
-app.command("export")(export_agent)
-app.command()(demo)
-app.command("capacity")(capacity_of_scenario)
-app.command("reproduce")(reproduce_paper)
-app.command()(sweep)
-app.command()(report)
-app.command("tune")(tune_scenario)
-app.command()(serve)
-app.command("emulate")(emulate_devices)
-app.command("tls-init")(tls_init)
-app.add_typer(pqc, name="pqc")
 
 
 def _print_version(asked: bool) -> None:

@@ -14,8 +14,9 @@ from typing import IO, Annotated, Any
 import numpy as np
 import typer
 
-from quedge.cli.options import AgentFile, LearnerSettings, OnePolicy, Settings, UsageError, refusing
+from quedge.cli.options import AgentFile, LearnerSettings, OnePolicy, Settings
 from quedge.cli.progress import compile_decisions
+from quedge.cli.usage import UsageError, refusing
 from quedge.files.policies import policies_by_name
 from quedge.files.scenario import ParsedScenario, read_scenario
 from quedge.model.cell import Cell, cell_of

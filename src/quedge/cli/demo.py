@@ -8,9 +8,10 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from quedge.cli.options import Seed, UsageError, frames_option, parse_path, refusing, value_option
+from quedge.cli.options import Seed, frames_option, parse_path, value_option
 from quedge.cli.progress import compile_run, print_comparison, progress_bars
 from quedge.cli.run import check_drawing, summary_object
+from quedge.cli.usage import UsageError, refusing
 from quedge.files.atomic import check_folder_takes_files, whole_file
 from quedge.model.scenario import Scenario
 from quedge.policy.registry import DEMO_SCHEMES

@@ -19,11 +19,11 @@ from quedge.cli.options import (
     parse_target,
     positive_to,
     read_traces,
-    refusing,
     value_option,
 )
 from quedge.cli.pqc.show import suite_named
 from quedge.cli.progress import explained_pause, progress_bars
+from quedge.cli.usage import refusing
 from quedge.errors import check_installed
 from quedge.files.scenario import Preset, read_scenario
 from quedge.model.scenario import Scenario

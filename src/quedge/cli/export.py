@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from quedge.cli.options import parse_path, refusing
+from quedge.cli.options import parse_path
+from quedge.cli.usage import refusing
 from quedge.files.agent import read_agent
 from quedge.files.atomic import check_folder_takes_files
 from quedge.files.exported import SUFFIX, write_exported

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from quedge.cli.options import UsageError, parse_path
+from quedge.cli.options import parse_path
+from quedge.cli.usage import UsageError
 from quedge.files.atomic import whole_file
 from quedge.files.scenario import commented_template
 

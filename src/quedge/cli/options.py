@@ -4,45 +4,24 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from quedge.experiments.catalogue import NAMES as EXPERIMENTS
+from quedge.cli.usage import UsageError, refusing
 from quedge.files.policies import ALLOWED, POLICIES, packaged_policies
 from quedge.files.traces import FORMATS
 from quedge.policy.learners import LEARNERS, NAMES
 from quedge.pqc.suite import SUITES
-from quedge.service.settings import Address
-from quedge.simulation.processes import Recorded
 
-LOCAL = "local"
-"""Of `--ray`: this machine."""
+if TYPE_CHECKING:
+    from quedge.service.settings import Address
+    from quedge.simulation.processes import Recorded
 
 _HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]|[^\s:/\[\]]+):([0-9]{1,5})")
 """An IPv6 address stands in brackets."""
-
-
-class UsageError(Exception):
-    """The user gave something that is not allowed; the message is for them, on one line."""
-
-
-@contextmanager
-def refusing(option: str = "") -> Iterator[None]:
-    """Turn a ValueError about something that the user gave into a UsageError.
-
-    It wraps only the reading and checking of what was given, so that a mistake of ours keeps its traceback.
-
-    Args:
-        option: what the message starts with, where the ValueError cannot know it.
-    """
-    try:
-        yield
-    except ValueError as error:
-        raise UsageError(f"{option}: {error}" if option else str(error)) from None
 
 
 # Completion: what the shell offers after a Tab, by what stands there so far. Where that is nothing, it offers files.
@@ -53,10 +32,16 @@ def _starting(names: Iterable[str]) -> Callable[[str], list[str]]:
     return lambda incomplete: [name for name in offered if name.startswith(incomplete)]
 
 
-complete_experiments = _starting(EXPERIMENTS)
 complete_formats = _starting(FORMATS)
 complete_learners = _starting(LEARNERS)
 complete_suites = _starting(SUITES)
+
+
+def complete_experiments(incomplete: str) -> list[str]:
+    """Experiments by name."""
+    from quedge.experiments.catalogue import NAMES as EXPERIMENTS
+
+    return _starting(EXPERIMENTS)(incomplete)
 
 
 def complete_policies(incomplete: str) -> list[str]:
@@ -138,6 +123,8 @@ def _address(text: str, lowest_port: int) -> Address:
     match = _HOST_PORT.fullmatch(text)
     if match is None or not lowest_port <= int(match[2]) <= 65_535:
         raise refused(text, "HOST:PORT, such as 127.0.0.1:50051")
+    from quedge.service.settings import Address
+
     return Address(match[1], int(match[2]))
 
 
@@ -256,14 +243,3 @@ RayOption = Annotated[
     ),
 ]
 OutFolder = Annotated[Path, value_option(parse_path, "DIR", "Folder for everything that is written.")]
-
-
-def with_ray_address(arguments: Sequence[str]) -> list[str]:
-    """Arguments in which `--ray` has a value: where no address follows, it means this machine."""
-    given: list[str] = []
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=False):  # without any, "" stands alone
-        given.append(argument)
-        is_address = following in ("auto", LOCAL) or (":" in following and not following.startswith("-"))
-        if argument == "--ray" and not is_address:
-            given.append(LOCAL)
-    return given

@@ -12,7 +12,8 @@ from typing import Annotated
 import typer
 
 from quedge.cli import options
-from quedge.cli.options import LOCAL, UsageError, complete_experiments, frames_option, parse_path, refusing
+from quedge.cli.options import complete_experiments, frames_option, parse_path
+from quedge.cli.usage import LOCAL, UsageError, refusing
 from quedge.errors import MissingExtraError
 from quedge.experiments.catalogue import NAMES, check_extras, check_shown, chosen
 from quedge.experiments.engine.execution import Progress

@@ -11,9 +11,10 @@ from typing import Annotated, Any
 import typer
 
 from quedge.cli import options
-from quedge.cli.options import complete_formats, frames_option, parse_path, read_traces, refusing, value_option
+from quedge.cli.options import complete_formats, frames_option, parse_path, read_traces, value_option
 from quedge.cli.priced import priced_policies
 from quedge.cli.progress import compile_run, print_comparison, progress_bars
+from quedge.cli.usage import refusing
 from quedge.errors import check_installed
 from quedge.files.atomic import check_folder_takes_files, whole_file
 from quedge.files.policies import check_devices, load_plugin, policies_by_name

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from quedge.cli import options
-from quedge.cli.options import frames_option, read_traces, refusing
+from quedge.cli.options import frames_option, read_traces
 from quedge.cli.reproduce import run_experiments
+from quedge.cli.usage import refusing
 from quedge.errors import not_allowed
 from quedge.experiments.catalogue import check_shown
 from quedge.experiments.experiment import FULL, Size, vary

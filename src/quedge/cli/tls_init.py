@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quedge.cli.options import AsJson, UsageError, integer_option, parse_path, refusing
+from quedge.cli.options import AsJson, integer_option, parse_path
+from quedge.cli.usage import UsageError, refusing
 from quedge.errors import check_installed, not_allowed
 
 if TYPE_CHECKING:

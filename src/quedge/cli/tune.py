@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from quedge.cli import options
-from quedge.cli.options import complete_policies, frames_option, integer_option, read_traces, refusing
+from quedge.cli.options import complete_policies, frames_option, integer_option, read_traces
 from quedge.cli.progress import empty_table, output_console, print_note, progress_bars
 from quedge.cli.reproduce import workers_for
+from quedge.cli.usage import refusing
 from quedge.errors import not_allowed, one_of
 from quedge.experiments.statistics import Estimate
 from quedge.experiments.tuning import GOALS, Setting, Tuned, Tuning, TuningError, tune

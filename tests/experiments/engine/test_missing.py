@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from quedge.errors import WorkersError
 from quedge.experiments.engine.execution import Progress, run_missing
 from quedge.experiments.engine.process_pool import ProcessPool
 from quedge.experiments.engine.store import Store
-from quedge.experiments.engine.workers import WorkersError
 from quedge.experiments.fingerprint import name_of
 from quedge.experiments.job import Job
 from tests.experiments.jobs import DiesOnce, Threads, Timed, Told, Whole, job

@@ -12,8 +12,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from quedge.cli.options import UsageError
 from quedge.cli.tls_init import tls_init
+from quedge.cli.usage import UsageError
 from quedge.errors import MissingExtraError
 from quedge.service.tls.files import ServerCertificates, channel_credentials
 from tests.service.tls.pki import serving

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-import typer
+from quedge.cli.group import CommandGroup, Place
 
-from quedge.cli.pqc.emulate import emulate
-from quedge.cli.pqc.measure import measure
-from quedge.cli.pqc.show import list_profiles, show
-
-pqc = typer.Typer(help="What post-quantum security costs: derived, measured, and emulated.")
-pqc.command("list")(list_profiles)
-pqc.command()(show)
-pqc.command()(measure)
-pqc.command()(emulate)
+pqc = CommandGroup(
+    name="pqc",
+    help="What post-quantum security costs: derived, measured, and emulated.",
+    places=(
+        Place(
+            "list", "quedge.cli.pqc.show", "list_profiles",
+            "List suites, algorithms, devices and framings with their numbers; a dash where no source gives one.",
+        ),
+        Place(
+            "show", "quedge.cli.pqc.show", "show",
+            "Show a suite's payload factor and circuit power for a number of bits per frame, "
+            "in parts and with sources.",
+        ),
+        Place(
+            "measure", "quedge.cli.pqc.measure", "measure",
+            "Time the algorithms that the installed libraries run, and check their sizes.",
+        ),
+        Place(
+            "emulate", "quedge.cli.pqc.emulate", "emulate",
+            "Send frames through a secured uplink on this machine and compare "
+            "what arrives with what the sizes predict.",
+        ),
+    ),
+)  # fmt: skip

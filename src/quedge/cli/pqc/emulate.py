@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from quedge.cli.options import AsJson, Seed, complete_suites, integer_option, parse_share, refusing, value_option
+from quedge.cli.options import AsJson, Seed, complete_suites, integer_option, parse_share, value_option
 from quedge.cli.pqc.show import (
     BITS_PER_MBIT,
     AeadOption,
@@ -24,6 +24,7 @@ from quedge.cli.pqc.show import (
     suite_named,
 )
 from quedge.cli.progress import progress_bars
+from quedge.cli.usage import refusing
 from quedge.pqc.measure import check_offered
 from quedge.pqc.profiles import known_profiles
 from quedge.pqc.suite import SUITES, Suite

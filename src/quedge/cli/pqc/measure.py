@@ -9,9 +9,10 @@ from typing import Annotated
 
 import typer
 
-from quedge.cli.options import AsJson, complete_suites, integer_option, refusing
+from quedge.cli.options import AsJson, complete_suites, integer_option
 from quedge.cli.pqc.show import suite_named
 from quedge.cli.progress import empty_table, output_console, print_note, progress_bars
+from quedge.cli.usage import refusing
 from quedge.errors import check_installed, not_allowed, one_of
 from quedge.pqc.measure import Machine, Measured, check_offered, machine, measurable, offered
 from quedge.pqc.measure import measure as measure_algorithm

@@ -11,8 +11,9 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from quedge.cli.options import AsJson, complete_suites, integer_option, refused, refusing, value_option
+from quedge.cli.options import AsJson, complete_suites, integer_option, refused, value_option
 from quedge.cli.progress import empty_table, output_console, print_note
+from quedge.cli.usage import refusing
 from quedge.errors import not_allowed, one_of
 from quedge.files.scenario import read_keys
 from quedge.model.scenario import PARAMETERS, Scenario

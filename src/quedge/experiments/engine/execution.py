@@ -8,8 +8,9 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
 from types import TracebackType
 from typing import NamedTuple
 
+from quedge.errors import WorkersError
 from quedge.experiments.engine.store import Store
-from quedge.experiments.engine.workers import JobResult, TimeLeft, Workers, WorkersError, kind_of, run_job, versions
+from quedge.experiments.engine.workers import JobResult, TimeLeft, Workers, kind_of, run_job, versions
 from quedge.experiments.fingerprint import code_version, name_of
 from quedge.experiments.job import Findings, Job
 from quedge.files.atomic import remove_leftovers

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any, ParamSpec, TypeVar, cast
 
-from quedge.errors import check_installed
+from quedge.errors import WorkersError, check_installed
 from quedge.experiments.engine.process_pool import usable_processors
-from quedge.experiments.engine.workers import ONE_THREAD, WorkersError
+from quedge.experiments.engine.workers import ONE_THREAD
 
 P = ParamSpec("P")
 T = TypeVar("T")

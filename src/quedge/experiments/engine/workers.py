@@ -169,10 +169,6 @@ class Workers(Protocol):
         ...
 
 
-class WorkersError(Exception):
-    """No workers can be started; the message says why."""
-
-
 class JobResult(NamedTuple):
     """What a worker returns.
 
