@@ -15,6 +15,7 @@ import quedge
 from quedge.cli import progress
 from quedge.model import kernel_cache
 from quedge.policy.baselines import BestPair
+from quedge.simulation import measures
 
 PACKAGE = Path(quedge.__file__).parent
 FRAME = '{"channel_gain": [1e-9, 2e-9], "data_queue_mbit": [3, 4], "energy_queue": [0, 1]}\n'
@@ -25,7 +26,7 @@ def test_decisions_of_a_simple_policy_do_not_wait_for_the_exact_one(monkeypatch:
     def unwanted(*_: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(progress, "summarise", unwanted)
+    monkeypatch.setattr(measures, "summarise", unwanted)
     progress.compile_decisions(BestPair())
 
 

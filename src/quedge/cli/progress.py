@@ -15,16 +15,13 @@ from quedge.model.kernel_cache import keeps_machine_code
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import BestSingle
 from quedge.policy.decide import decide
-from quedge.policy.lydroo import TrainedLydroo
-from quedge.policy.lydroo.onnx.policy import ExportedLydroo
 from quedge.policy.policy import Learner, Policy
-from quedge.policy.static import Priced
-from quedge.simulation.measures import Summary, first_settled_frame, summarise
-from quedge.simulation.run import simulate
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+
+    from quedge.simulation.measures import Summary
 
 _PATIENCE_S = 1.0
 _EXPLANATION = "Compiling the solvers: this happens once and takes up to a minute ..."
@@ -36,6 +33,9 @@ def compile_run(policies: Collection[Policy | Learner]) -> None:
 
     A summary measures against the optimum, so it needs the exact policy's kernels, whoever decides.
     """
+    from quedge.simulation.measures import summarise
+    from quedge.simulation.run import simulate
+
     with explained_pause():
         traces = [simulate(Scenario(devices=_devices_for(policy)), _warm_up(policy), frames=2) for policy in policies]
         summarise(traces[0])
@@ -51,13 +51,16 @@ def compile_decisions(policy: Policy | Learner) -> None:
 
 def _warm_up(policy: Policy | Learner) -> Policy | Learner:
     """The policy if it is built in; else one whose kernels it may need, since a user's policy runs in its run only."""
-    is_builtin = type(policy).__module__.partition(".")[0] == "quedge"
-    return policy if is_builtin else BestSingle()
+    return policy if _is_builtin(policy) else BestSingle()
 
 
 def _devices_for(policy: Policy | Learner) -> int:
-    """A small number of devices that the policy serves."""
-    return policy.devices if isinstance(policy, TrainedLydroo | ExportedLydroo | Priced) else 2
+    """The number of devices of a policy that serves one number only; else a small one."""
+    return int(getattr(policy, "devices", 2)) if _is_builtin(policy) else 2
+
+
+def _is_builtin(policy: Policy | Learner) -> bool:
+    return type(policy).__module__.partition(".")[0] == "quedge"
 
 
 @contextmanager
@@ -208,6 +211,8 @@ def print_comparison(
 
 
 def _conditions(scenario: str, first: Summary, warmup: float, first_frame: int) -> str:
+    from quedge.simulation.measures import first_settled_frame
+
     start = first_frame + first_settled_frame(first.frames, warmup)
     return (
         f"{scenario}: {first.devices} devices, seed {first.seed}, frames {start:,} to {first_frame + first.frames:,}, "

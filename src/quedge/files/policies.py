@@ -5,18 +5,18 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Mapping, Sequence
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from quedge.errors import not_allowed, one_of
-from quedge.files.agent import read_agent
-from quedge.files.exported import SUFFIX, read_exported
 from quedge.policy.learners import LEARNERS, learner_of, settings_of
 from quedge.policy.lydroo import TrainedLydroo
 from quedge.policy.lydroo.onnx.policy import ExportedLydroo
 from quedge.policy.policy import Learner, Policy
 from quedge.policy.registry import SCHEMES
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "quedge.policies"
 """Entry points of this group add policies by name."""
@@ -58,6 +58,8 @@ def load_plugin(option: str, place: str, method: str) -> Any:
 
 def packaged_policies() -> dict[str, EntryPoint]:
     """The entry points by which installed packages add policies, by name."""
+    from importlib.metadata import entry_points
+
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
@@ -118,6 +120,9 @@ def trained_agent(path: Path) -> Trained:
         ValueError: it is neither; the message names the file.
         MissingExtraError: what reads it is not installed.
     """
+    from quedge.files.agent import read_agent
+    from quedge.files.exported import SUFFIX, read_exported
+
     if path.suffix == SUFFIX:
         return Trained(*read_exported(path))
     file = read_agent(path)

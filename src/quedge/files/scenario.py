@@ -239,7 +239,8 @@ def checked_keys(source: str, keys: Mapping[str, Any]) -> dict[str, Any]:
     from pydantic import ValidationError
 
     try:
-        return dict(_file_model().model_validate(keys).model_dump(exclude_unset=True))
+        known = tuple(name for name in PARAMETERS if name in keys)
+        return dict(_file_model(known).model_validate(keys).model_dump(exclude_unset=True))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = str(first["loc"][0])
@@ -264,13 +265,14 @@ def unknown_key(key: str, value: str) -> str:
     return f"{_shown(key)}: unknown key (value {_shown(value)}); {meant}`quedge init` lists the keys"
 
 
-@functools.cache
-def _file_model() -> Any:
-    """The keys of a scenario file and their types, as a pydantic model."""
+@functools.lru_cache(maxsize=64)
+def _file_model(keys: tuple[str, ...]) -> Any:
+    """Some keys of a scenario and their types, as a pydantic model; of all keys it takes as long as NumPy to import."""
     from pydantic import ConfigDict, create_model
 
     fields: dict[str, Any] = {}
-    for name, parameter in PARAMETERS.items():
+    for name in keys:
+        parameter = PARAMETERS[name]
         kind = _TYPES[parameter.kind]
         fields[name] = (kind | list[float] if parameter.per_device else kind, 0)
     return create_model("ScenarioFile", __config__=ConfigDict(extra="forbid", strict=True), **fields)
