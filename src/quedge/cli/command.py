@@ -14,7 +14,7 @@ import typer
 from quedge import __version__
 from quedge.cli.group import CommandGroup, Place
 from quedge.cli.usage import UsageError, with_ray_address
-from quedge.errors import MissingExtraError, WorkersError
+from quedge.errors import MissingExtraError, WorkersError, not_allowed
 
 _FAILED, _MISUSED, _INTERRUPTED, _BROKEN_PIPE = 1, 2, 130, 141
 _OUTPUT = "output"
@@ -67,6 +67,7 @@ class _Commands(CommandGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that is named."""
+        _check_threads()
         try:
             return super().invoke(ctx)
         except (EOFError, OSError) as error:
@@ -98,6 +99,17 @@ def _options(
     pass
 
 
+def _check_threads() -> None:
+    """Refuse a number of threads that Numba would stop at, with a traceback.
+
+    Raises:
+        UsageError: NUMBA_NUM_THREADS is no such number.
+    """
+    given = os.environ.get("NUMBA_NUM_THREADS", "1")
+    if not given.strip().isdecimal() or int(given) < 1:
+        raise UsageError(str(not_allowed("NUMBA_NUM_THREADS", given, "an integer, at least 1")))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
@@ -112,6 +124,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         more.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if os.environ.get("COLUMNS", "").strip("0 ") == "":
+        os.environ.pop("COLUMNS", None)  # a width of 0 is an unknown one; rich would print nothing
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by whoever called us
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  (as long as we live)

@@ -85,7 +85,7 @@ def _error(message: str, line: int) -> str:
 def _frame_of(line: bytes, cell_for: Any) -> Frame:
     """The frame that a line describes, or a ValueError naming the field, the value and what is allowed."""
     try:
-        fields = json.loads(line.decode())
+        fields = json.loads(line.decode("utf-8-sig"))  # Windows' editors and shells put a mark before the first line
     except UnicodeDecodeError:
         raise ValueError("the line is not text in UTF-8") from None
     except (ValueError, RecursionError) as error:
@@ -153,6 +153,8 @@ def decide(
 
 def _opened(file: Path | None) -> AbstractContextManager[IO[bytes]]:
     if file is None or str(file) == "-":
+        if sys.stdin is None:
+            raise UsageError("standard input is closed; name a file of frames, or send them there")
         return nullcontext(sys.stdin.buffer)
     try:
         return open(file, "rb")

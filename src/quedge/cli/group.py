@@ -62,4 +62,5 @@ class CommandGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The name and the command that the arguments begin with, and the other arguments."""
         name, command, rest = super().resolve_command(ctx, args)
-        return name, None if command is None else self._places[str(name)].load(), rest
+        place = self._places.get(str(name))
+        return name, command if place is None else place.load(), rest

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from quedge.errors import WorkersError
 from quedge.experiments.engine.execution import run_missing
 from quedge.experiments.engine.process_pool import ProcessPool
 from quedge.experiments.engine.store import Store
@@ -143,3 +144,12 @@ def left_behind(children: set[int], how: signal.Signals) -> list[str]:
         with contextlib.suppress(OSError):  # it may end while we look
             commands += [(Path("/proc") / str(child) / "cmdline").read_text()] if alive(child) else []
     return [command for command in commands if how is signal.SIGINT or "Agent" not in command]
+
+
+def test_a_folder_that_is_too_long_for_ray_s_sockets_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    long = tmp_path / ("x" * 90)
+    long.mkdir()
+    for name in ("TMPDIR", "RAY_TMPDIR"):
+        monkeypatch.setenv(name, str(long))
+        with pytest.raises(WorkersError, match=f"^--ray: {name}: .*x is not allowed; it must be a shorter path"):
+            RayCluster(workers=1).start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any, ParamSpec, TypeVar, cast
@@ -39,7 +40,7 @@ class RayCluster:
         return self._slots
 
     def start(self) -> Executor:
-        """See `Workers.start`; a WorkersError where there is no cluster at the address."""
+        """See `Workers.start`; a WorkersError where no cluster is at the address, or can be started here."""
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         if self._address is None:
             os.environ.setdefault(_CLUSTERS_ALLOWED, "0")  # read as Ray is imported: the node's address is 127.0.0.1
@@ -51,7 +52,16 @@ class RayCluster:
             "runtime_env": {"env_vars": ONE_THREAD},
         }
         if self._address is None:
-            ray.init("local", num_cpus=self._workers, include_dashboard=False, **common)
+            try:
+                ray.init("local", num_cpus=self._workers, include_dashboard=False, **common)
+            except OSError as error:
+                if "AF_UNIX" not in str(error):
+                    raise
+                variable = "RAY_TMPDIR" if "RAY_TMPDIR" in os.environ else "TMPDIR"
+                place = os.environ.get(variable, tempfile.gettempdir())
+                raise WorkersError(
+                    f"--ray: {variable}: {place} is not allowed; it must be a shorter path, for Ray's sockets"
+                ) from None
         else:
             _check_answers(self._address)
             try:
