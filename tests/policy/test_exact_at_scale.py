@@ -14,10 +14,12 @@ import pytest
 from quedge import BestPair, Exact, Scenario, Status, simulate
 from quedge.model.cell import cell_of, path_gain
 from quedge.model.frame import Frame
+from quedge.model.limits import check_decision
 from quedge.model.terms import Terms, frame_terms, highest_level
 from quedge.policy.exact.bound import bound_from_above
 from quedge.policy.exact.exact import solve_chain
 from quedge.policy.exact.lattice import full_lattice
+from quedge.policy.exact.path import polish
 
 RNG = np.random.default_rng
 
@@ -82,3 +84,38 @@ def test_many_devices_are_solved_to_the_gap(devices: int, mean_queue_mbit: float
         gain = path_gain(scenario) * rng.exponential(size=devices)
         queues = rng.exponential(mean_queue_mbit, devices), rng.exponential(6.0, devices)
         assert Exact().decide(Frame(cell_of(scenario), gain, *queues), rng).status == Status.OK
+
+
+def tied_chain(rng: np.random.Generator) -> tuple[Terms, np.ndarray]:
+    """Four offloaders, two of them at their limits, so that they move with the first; and their levels."""
+    n, before = 4, 1.0
+    growth, step, level = 1.0 + rng.exponential(size=n), rng.exponential(size=n), np.empty(n)
+    for k, share in enumerate((rng.uniform(0.1, 0.9), 1.0, 1.0, rng.uniform(0.1, 0.9))):
+        before += share * (min(growth[k] * before, before + step[k]) - before)
+        level[k] = before
+    value = rng.exponential(size=n) * np.array([9.0, 9.0, 9.0, 1.0])
+    none = np.zeros(n)
+    return Terms(np.arange(n), value, rng.exponential(0.1, n), none, none, growth, step, none), level
+
+
+def test_offloaders_that_are_moved_up_together_never_pass_the_one_that_stays() -> None:
+    for seed in range(20_000):
+        terms, level = tied_chain(RNG(seed))
+        polish(terms, np.ones(4, np.bool_), level)
+        assert (np.diff(level, prepend=1.0) >= 0.0).all(), seed
+
+
+@pytest.mark.parametrize(("devices", "states"), [(1_000, 40), (10_000, 1)])
+def test_levels_never_fall_along_a_chain_of_many_devices(devices: int, states: int) -> None:
+    scenario = Scenario(devices=devices, bandwidth_hz=2e5 * devices)
+    cell = cell_of(scenario)
+    for seed in range(states):
+        rng = RNG(seed)
+        gain = path_gain(scenario) * rng.exponential(size=devices) * 10.0 ** rng.uniform(-1.0, 1.0)
+        data_queue = rng.exponential(10.0 ** rng.uniform(-1.0, 1.2), devices)
+        frame = Frame(cell, gain, data_queue, rng.exponential(10.0 ** rng.uniform(-1.0, 1.5), devices))
+        offload, level, objective, upper_bound = solve_chain(frame_terms(*frame), 1e-3)
+        assert (np.diff(level, prepend=1.0) >= 0.0).all()
+        assert (np.diff(level, prepend=1.0)[~offload] == 0.0).all()
+        assert 0.0 < objective <= upper_bound
+        check_decision(cell, Exact().decide(frame, rng))

@@ -181,8 +181,9 @@ def move_one(terms: Terms, offloaders: Offloaders, m: int) -> bool:
     if best == here:
         return False
     level[m + 1] = best
+    ceiling = level[free + 1] if free < offloaders.place.size else math.inf  # rounding may not carry over who stays
     for q in range(m + 1, free):
-        level[q + 1] = highest_level(terms, offloaders.place[q], level[q])
+        level[q + 1] = min(highest_level(terms, offloaders.place[q], level[q]), ceiling)
     return True
 
 
