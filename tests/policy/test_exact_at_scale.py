@@ -10,11 +10,11 @@ import math
 
 import numpy as np
 import pytest
+from quedge.model.limits import check_decision
 
 from quedge import BestPair, Exact, Scenario, Status, simulate
 from quedge.model.cell import cell_of, path_gain
 from quedge.model.frame import Frame
-from quedge.model.limits import check_decision
 from quedge.model.terms import Terms, frame_terms, highest_level
 from quedge.policy.exact.bound import bound_from_above
 from quedge.policy.exact.exact import solve_chain

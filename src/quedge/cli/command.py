@@ -36,7 +36,7 @@ _COMMANDS = (
     Place("export", "quedge.cli.export", "export_agent",
           "Export a trained agent's network as an ONNX model; `quedge run --agent FILE` runs it in ONNX Runtime."),
     Place("demo", "quedge.cli.demo", "demo",
-          "Compare every policy in the paper's scenario and on ray-traced channels of Munich; draw one figure."),
+          "Compare policies in the paper's scenario and on ray-traced channels of Munich; draw one figure."),
     Place("capacity", "quedge.cli.capacity", "capacity_of_scenario",
           "Bound the largest load that any policy can carry within its power budgets, from both sides."),
     Place("reproduce", "quedge.cli.reproduce", "reproduce_paper",
