@@ -74,3 +74,19 @@ def test_options_that_take_several_values_and_flags_may_be_given_again(capsys: p
     arguments = ["run", "--policy", "all-local", "--policy", "best-single", "--set", "devices=2", "--set", "nu=50"]
     assert main([*arguments, "--frames", "2", "--json", "--json"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "needless"),
+    [
+        (["decide", "/dev/null"], ["rich", "quedge.simulation.run", "quedge.files.agent", "quedge.policy.static"]),
+        (["run", "--frames", "2"], ["quedge.files.agent"]),
+    ],
+    ids=["decide", "run"],
+)
+def test_a_command_loads_what_it_needs_only(arguments: list[str], needless: list[str]) -> None:
+    needless += ["quedge.experiments", "quedge.region.capacity", "quedge.service", "quedge.controller", "scipy.linalg"]
+    program = f"import sys; from quedge.cli import main; main({arguments!r}); "
+    program += f"print([name for name in {needless!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

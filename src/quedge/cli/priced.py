@@ -8,7 +8,6 @@ from quedge.cli.progress import explained_pause
 from quedge.model.scenario import Scenario
 from quedge.policy.policy import Policy
 from quedge.policy.static import PlaceHolder, Static
-from quedge.region.capacity import capacity
 from quedge.simulation.processes import ChannelProcess
 
 _KINDS: dict[str, type[Static] | type[PlaceHolder]] = {"static": Static, "place-holder": PlaceHolder}
@@ -32,6 +31,8 @@ def priced_policies(names: Sequence[str], scenario: Scenario, channel: ChannelPr
     named = [name for name in names if name in _KINDS]
     if not named:
         return {}
+    from quedge.region.capacity import capacity
+
     with explained_pause():
         found = capacity(scenario, channel=channel)
     prices = tuple(found.rate_price.tolist()), tuple(found.power_price.tolist())
