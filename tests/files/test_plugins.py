@@ -169,7 +169,7 @@ def test_an_installed_package_adds_policies_by_name(monkeypatch: pytest.MonkeyPa
         looked_up.append(group)
         return [point]
 
-    monkeypatch.setattr("quedge.files.policies.entry_points", entry_points)
+    monkeypatch.setattr("importlib.metadata.entry_points", entry_points)
     assert policies_by_name(["packaged"]) == {"packaged": BestSingle()}
     assert looked_up == [GROUP]  # once: it goes through all that is installed
     with pytest.raises(ValueError, match=r"--policy: 'other' is not allowed; it must be one of packaged, exact"):
