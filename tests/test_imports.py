@@ -50,7 +50,6 @@ HEAVY = {
     "structlog": ("service/",),
     "jinja2": ("experiments/report.py",),
     "typer": ("cli/",),
-    "pydantic": ("files/",),
     "onnx": ("policy/lydroo/onnx/",),
     "onnxruntime": ("policy/lydroo/onnx/forward.py",),
     "torch": ("experiments/model_free/training.py",),
@@ -142,7 +141,7 @@ def test_importing_the_package_and_its_names_loads_no_heavy_library(program: str
 
 
 def test_the_command_line_loads_no_library_of_an_extra_before_it_is_needed() -> None:
-    extras = sorted(HEAVY.keys() - {"scipy", "typer", "pydantic"})
+    extras = sorted(HEAVY.keys() - {"scipy", "typer"})
     program = f"import sys, quedge.cli.command; print([name for name in {extras!r} if name in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert loaded.stdout.strip() == "[]"

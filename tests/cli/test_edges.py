@@ -80,7 +80,14 @@ AT_THE_END = "atexit.register(signal.raise_signal, signal.SIGINT)\n"
 
 @pytest.mark.parametrize(
     "module",
-    ["typer", "quedge.cli.command", "quedge.cli.decide", "numba.core.types", "pydantic", "quedge.policy.exact"],
+    [
+        "typer",
+        "quedge.cli.command",
+        "quedge.cli.decide",
+        "numba.core.types",
+        "quedge.files.scenario",
+        "quedge.policy.exact",
+    ],
 )
 def test_an_interruption_while_libraries_are_loaded_leaves_no_traceback(tmp_path: Path, module: str) -> None:
     done = interrupted(tmp_path, WHILE_IMPORTING.format(module=module), DECIDE)

@@ -10,7 +10,6 @@ import math
 
 import numpy as np
 import pytest
-from quedge.model.limits import check_decision
 
 from quedge import BestPair, Exact, Scenario, Status, simulate
 from quedge.model.cell import cell_of, path_gain
@@ -20,6 +19,7 @@ from quedge.policy.exact.bound import bound_from_above
 from quedge.policy.exact.exact import solve_chain
 from quedge.policy.exact.lattice import full_lattice
 from quedge.policy.exact.path import polish
+from quedge.policy.policy import check_decision
 
 RNG = np.random.default_rng
 

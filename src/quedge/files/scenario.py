@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
-import functools
 import json
 import re
 import textwrap
@@ -16,13 +16,13 @@ from typing import Any, NamedTuple, TypeVar
 
 from quedge.errors import is_integer, is_number, not_allowed, one_of
 from quedge.files.atomic import whole_file
-from quedge.model.scenario import PARAMETERS, Kind, Scenario
+from quedge.model.scenario import PARAMETERS, Kind, Parameter, Scenario
 from quedge.model.security import DERIVED
 from quedge.pqc.profiles import KEY_EXCHANGES, OPERATIONS, Algorithm, Cycles, Device, Framing, Profiles, known_profiles
 
 _GROUPS = tuple(dict.fromkeys(parameter.group for parameter in PARAMETERS.values()))
 _MAX_SHOWN = 60  # characters of a refused value in a message
-_TYPES: dict[Kind, Any] = {Kind.NUMBER: float, Kind.INTEGER: int, Kind.NAME: str, Kind.FLAG: bool}
+_TYPES = {Kind.NUMBER: float, Kind.INTEGER: int, Kind.NAME: str, Kind.FLAG: bool}
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 """What an algorithm, a device or a framing may be called, where a setting has no quotes."""
@@ -236,17 +236,31 @@ def checked_keys(source: str, keys: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: it starts with `source` and names the key, the value and what is allowed.
     """
-    from pydantic import ValidationError
+    checked = {}
+    for key in (name for name in PARAMETERS if name in keys):
+        checked[key] = _of_its_type(PARAMETERS[key], keys[key])
+        if checked[key] is None:
+            raise ValueError(f"{source}: {key}: {_shown(repr(keys[key]))} is not allowed; it must be {_kind_of(key)}")
+    for key in keys:
+        if key not in checked:
+            raise ValueError(f"{source}: {unknown_key(key, repr(keys[key]))}")
+    return checked
 
-    try:
-        known = tuple(name for name in PARAMETERS if name in keys)
-        return dict(_file_model(known).model_validate(keys).model_dump(exclude_unset=True))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = str(first["loc"][0])
-    if key not in PARAMETERS:
-        raise ValueError(f"{source}: {unknown_key(key, repr(keys[key]))}")
-    raise ValueError(f"{source}: {key}: {_shown(repr(keys[key]))} is not allowed; it must be {_kind_of(key)}")
+
+def _of_its_type(parameter: Parameter, value: Any) -> Any:
+    """A key's value, numbers as floats; None where it is of another type; a truth value is no number."""
+    if parameter.per_device and isinstance(value, list):
+        numbers = [_of_kind(Kind.NUMBER, each) for each in value]
+        return None if None in numbers else numbers
+    return _of_kind(parameter.kind, value)
+
+
+def _of_kind(kind: Kind, value: Any) -> Any:
+    if kind is Kind.NUMBER and is_integer(value):
+        with contextlib.suppress(OverflowError):
+            return float(value)
+    is_of_it = is_integer(value) if kind is Kind.INTEGER else isinstance(value, _TYPES[kind])
+    return value if is_of_it else None
 
 
 def _kind_of(key: str) -> str:
@@ -263,19 +277,6 @@ def unknown_key(key: str, value: str) -> str:
     close = difflib.get_close_matches(key.rpartition(".")[2], [*PARAMETERS, *_GROUPS], n=1)
     meant = f"did you mean {close[0]}? " if close else ""
     return f"{_shown(key)}: unknown key (value {_shown(value)}); {meant}`quedge init` lists the keys"
-
-
-@functools.lru_cache(maxsize=64)
-def _file_model(keys: tuple[str, ...]) -> Any:
-    """Some keys of a scenario and their types, as a pydantic model; of all keys it takes as long as NumPy to import."""
-    from pydantic import ConfigDict, create_model
-
-    fields: dict[str, Any] = {}
-    for name in keys:
-        parameter = PARAMETERS[name]
-        kind = _TYPES[parameter.kind]
-        fields[name] = (kind | list[float] if parameter.per_device else kind, 0)
-    return create_model("ScenarioFile", __config__=ConfigDict(extra="forbid", strict=True), **fields)
 
 
 def _shown(text: str) -> str:
