@@ -22,6 +22,7 @@ from quedge.model.scenario import Scenario
 from quedge.policy.registry import DEMO_SCHEMES
 from quedge.simulation.measures import Summary
 from quedge.simulation.recordings.recording import read_recording
+from tests.cli.in_process import main_in
 
 QUEDGE = [sys.executable, "-W", "error", "-m", "quedge"]
 FRAME = '{"channel_gain": [1e-9], "data_queue_mbit": [3], "energy_queue": [0]}\n'
@@ -136,12 +137,28 @@ def test_an_error_of_use_is_one_line_with_status_2_and_nothing_is_written(
     (tmp_path / "two.csv").write_text("frame,device,arrival_mbit,channel_gain\n0,0,1,-3\n0,1,1,x\n")
     (tmp_path / "taken" / "summary.json").mkdir(parents=True)
     before = set(tmp_path.rglob("*"))
-    done = run(*arguments, folder=tmp_path)
+    done = main_in(tmp_path, *arguments)
     (line,) = done.stderr.splitlines()
     assert complaint in line
     assert done.returncode == 2
     assert done.stdout == ""
     assert set(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",), ("--version",), ("init", "-"), ("init", "bad.toml"), ("run", "--frames", "0"), ("run", "bad.toml"),
+        ("decide", "none.jsonl"), ("frob",), (), ("pqc", "show", "level3"), ("pqc", "show", "level4"),
+        ("train", "--out", "."), ("reproduce", "fig2"), ("report", "nowhere"), ("serve", "--listen", "50051"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_process_of_its_own_and_a_call_from_python_answer_the_same(tmp_path: Path, arguments: tuple[str]) -> None:
+    (tmp_path / "bad.toml").write_text("nuu = 3\n")
+    called, started = main_in(tmp_path, *arguments), run(*arguments, folder=tmp_path)
+    assert (called.returncode, called.stdout) == (started.returncode, started.stdout)
+    assert called.stderr == started.stderr
 
 
 def test_decide_answers_good_lines_and_reports_bad_ones(tmp_path: Path) -> None:

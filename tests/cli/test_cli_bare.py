@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,57 +19,86 @@ OF_EXTRAS = (
 RECORDED = "frame,device,channel_gain,arrival_mbit\n0,0,1e-9,3\n0,1,2e-9,1\n1,0,2e-9,2\n1,1,3e-9,0\n"
 
 
+REFUSED = {
+    "run --out new": "figure.png (--no-figure does without) needs Matplotlib|plot",
+    "run --out new --no-figure --traces parquet": "--traces parquet needs pyarrow|parquet",
+    "run --channel-trace mine.parquet": "reading mine.parquet needs pyarrow|parquet",
+    "run --arrival-trace mine.mat": "reading mine.mat needs SciPy|matlab",
+    "demo": "the demo's figure (--no-figure does without) needs Matplotlib|plot",
+    "reproduce --quick": "quedge reproduce needs pyarrow|experiments",
+    "sweep --vary nu=1,2": "quedge sweep needs pyarrow|experiments",
+    "report results": "report.html needs Jinja2|experiments",
+    "tune": "the search for V and ν needs Optuna|tune",
+    "run --agent actor.onnx": "an exported actor needs ONNX Runtime|onnx",
+    "pqc measure": "needs cryptography|pqc",
+    "pqc emulate": "needs cryptography|pqc",
+    "tls-init new": "needs cryptography|serve",
+    "serve --listen 127.0.0.1:0": "needs |serve",
+    "emulate --connect 127.0.0.1:50051": "needs |serve",
+}
+ONE_AFTER_THE_OTHER = """
+import contextlib, io, json, pathlib, sys
+from quedge.cli import main
+for command in sys.argv[1:]:
+    out, err = io.StringIO(), io.StringIO()
+    before = set(pathlib.Path().rglob("*"))
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = main(command.split())
+    made = [str(path) for path in set(pathlib.Path().rglob("*")) - before if "__pycache__" not in path.parts]
+    print(json.dumps([status, out.getvalue(), err.getvalue(), made]))
+"""
+
+
+def without_extras(folder: Path) -> Path:
+    """The folder, made one where commands run, and where Python finds what hides every extra."""
+    (folder / "sitecustomize.py").write_text(f"import sys\nsys.modules.update(dict.fromkeys({OF_EXTRAS!r}))\n")
+    (folder / "mine.csv").write_text(RECORDED)
+    for name in ("mine.parquet", "mine.mat", "actor.onnx"):
+        (folder / name).touch()
+    (folder / "results").mkdir()
+    return folder
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where commands run, and where Python finds what hides every extra."""
-    (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.modules.update(dict.fromkeys({OF_EXTRAS!r}))\n")
-    (tmp_path / "mine.csv").write_text(RECORDED)
-    for name in ("mine.parquet", "mine.mat", "actor.onnx"):
-        (tmp_path / name).touch()
-    (tmp_path / "results").mkdir()
-    return tmp_path
+    return without_extras(tmp_path)
 
 
-def bare(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def bare(
+    *arguments: str, folder: Path, program: tuple[str, ...] = ("-m", "quedge")
+) -> subprocess.CompletedProcess[str]:
     paths = os.pathsep.join((str(folder), *filter(None, [os.environ.get("PYTHONPATH")])))
     return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "quedge", *arguments], cwd=folder, capture_output=True, text=True,
+        [sys.executable, "-W", "error", *program, *arguments], cwd=folder, capture_output=True, text=True,
         env=os.environ | {"PYTHONPATH": paths}, timeout=300, check=False,
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("arguments", "complaint"),
-    [
-        (["run", "--out", "new"], "figure.png (--no-figure does without) needs Matplotlib|plot"),
-        (["run", "--out", "new", "--no-figure", "--traces", "parquet"], "--traces parquet needs pyarrow|parquet"),
-        (["run", "--channel-trace", "mine.parquet"], "reading mine.parquet needs pyarrow|parquet"),
-        (["run", "--arrival-trace", "mine.mat"], "reading mine.mat needs SciPy|matlab"),
-        (["demo"], "the demo's figure (--no-figure does without) needs Matplotlib|plot"),
-        (["reproduce", "--quick"], "quedge reproduce needs pyarrow|experiments"),
-        (["sweep", "--vary", "nu=1,2"], "quedge sweep needs pyarrow|experiments"),
-        (["report", "results"], "report.html needs Jinja2|experiments"),
-        (["tune"], "the search for V and ν needs Optuna|tune"),
-        (["run", "--agent", "actor.onnx"], "an exported actor needs ONNX Runtime|onnx"),
-        (["pqc", "measure"], "needs cryptography|pqc"),
-        (["pqc", "emulate"], "needs cryptography|pqc"),
-        (["tls-init", "new"], "needs cryptography|serve"),
-        (["serve", "--listen", "127.0.0.1:0"], "needs |serve"),
-        (["emulate", "--connect", "127.0.0.1:50051"], "needs |serve"),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)
+@pytest.fixture(scope="module")
+def refused(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
+    """Status, output, error and new files of each of the commands, which run in one process."""
+    folder = without_extras(tmp_path_factory.mktemp("bare"))
+    done = bare(*REFUSED, folder=folder, program=("-c", ONE_AFTER_THE_OTHER))
+    assert (done.returncode, done.stderr) == (0, "")
+    return dict(zip(REFUSED, map(json.loads, done.stdout.splitlines()), strict=True))
+
+
+@pytest.mark.parametrize(("command", "complaint"), REFUSED.items(), ids=REFUSED)
 def test_a_command_names_the_extra_that_it_lacks_before_anything_is_computed(
-    folder: Path, arguments: list[str], complaint: str
+    refused: dict[str, list[Any]], command: str, complaint: str
 ) -> None:
-    before = set(folder.rglob("*"))
-    done = bare(*arguments, folder=folder)
+    status, out, err, made = refused[command]
     what, extra = complaint.split("|")
-    (line,) = done.stderr.splitlines()
+    (line,) = err.splitlines()
     assert what in line
     assert line.endswith(f"which is not installed: pip install 'quedge[{extra}]'")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert {path for path in folder.rglob("*") if "__pycache__" not in path.parts} == before
+    assert (status, out, made) == (2, "", [])
+
+
+def test_a_process_of_its_own_refuses_as_they_do(folder: Path, refused: dict[str, list[Any]]) -> None:
+    for command in ("demo", "tune"):
+        done = bare(*command.split(), folder=folder)
+        assert [done.returncode, done.stdout, done.stderr, []] == refused[command]
 
 
 def test_a_run_plays_a_recording_and_leaves_tables(folder: Path) -> None:

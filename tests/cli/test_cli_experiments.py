@@ -21,6 +21,7 @@ from quedge.experiments.experiment import Experiment, Grid, Size, vary
 from quedge.experiments.sweep import sweep_experiment
 from quedge.model.scenario import Scenario
 from quedge.policy.registry import EXACT
+from tests.cli.in_process import main_in
 from tests.cli.test_cli import QUEDGE, remarks, run
 from tests.experiments.jobs import Told
 
@@ -230,7 +231,7 @@ def test_an_error_of_use_is_one_line_with_status_2_and_nothing_is_written(
     tmp_path: Path, arguments: list[str], complaint: str
 ) -> None:
     (tmp_path / "taken.txt").write_text("")
-    done = run(*arguments, folder=tmp_path)
+    done = main_in(tmp_path, *arguments)
     (line,) = done.stderr.splitlines()
     assert complaint in line
     assert (done.returncode, done.stdout) == (2, "")

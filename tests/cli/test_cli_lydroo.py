@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from quedge.files.agent import read_agent
+from tests.cli.in_process import main_in
 from tests.cli.test_cli import FRAME, QUEDGE, objects, remarks, run
 
 TRAIN = ("train", "--out", "agent.npz", "--frames", "60", "--set", "devices=3", "--learner", "batch=8", "--seed", "4")
@@ -116,7 +117,7 @@ def test_an_error_of_use_is_one_line_with_status_2(folder: Path, arguments: list
     with zipfile.ZipFile(folder / "old.pt", "w") as archive:
         archive.writestr("old/data.pkl", b"")
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
-    done = run(*arguments, folder=folder)
+    done = main_in(folder, *arguments)
     (line,) = remarks(done.stderr)
     assert complaint in line
     assert done.returncode == 2

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from quedge.files.scenario import read_scenario
+from tests.cli.in_process import main_in
 
 QUEDGE = [sys.executable, "-W", "error", "-m", "quedge"]
 
@@ -144,12 +145,11 @@ def test_the_list_as_json_has_every_row(tmp_path: Path) -> None:
         (("level3", "--file", "nowhere.toml"), "nowhere.toml: cannot be read"),
     ],
 )
-def test_bad_input_is_refused_on_one_line(arguments: tuple[str, ...], complaint: str) -> None:
-    done = run("pqc", "show", *arguments)
+def test_bad_input_is_refused_on_one_line(tmp_path: Path, arguments: tuple[str, ...], complaint: str) -> None:
+    done = main_in(tmp_path, "pqc", "show", *arguments)
     assert done.returncode == 2
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
-
     assert re.search(complaint, done.stderr), done.stderr
 
 

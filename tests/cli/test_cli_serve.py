@@ -25,6 +25,7 @@ from quedge.model.scenario import Scenario
 from quedge.policy.exact import Exact
 from quedge.service.settings import cpu_latency_lock
 from quedge.simulation.run import simulate
+from tests.cli.in_process import main_in
 
 pytest.importorskip("grpc")
 
@@ -267,7 +268,7 @@ def settings_of(
     ],
 )
 def test_bad_use_is_refused_on_one_line(arguments: list[str], complaint: str, tmp_path: Path) -> None:
-    done = subprocess.run([*QUEDGE, "serve", *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = main_in(tmp_path, "serve", *arguments)
     assert done.returncode == 2
     assert complaint in done.stderr
     assert len(done.stderr.splitlines()) == 1

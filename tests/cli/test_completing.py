@@ -37,10 +37,16 @@ def asked(folder: Path, shell: list[str], **environment: str) -> list[str]:
     return done.stdout.splitlines()
 
 
+SCRIPTS: list[str] = []
+
+
 def in_bash(folder: Path, *words: str) -> list[str]:
     """What bash offers for the last word."""
+    if not SCRIPTS:  # it is the same in every folder
+        SCRIPTS.extend(asked(folder, ["bash", "--norc", "-c", "quedge --show-completion; true"]))
+    (folder / "script").write_text("\n".join(SCRIPTS))
     program = (
-        "source <(quedge --show-completion); "
+        "source ./script; "
         'COMP_WORDS=(quedge "$@"); COMP_CWORD=$#; _quedge_completion quedge; printf "%s\\n" "${COMPREPLY[@]}"'
     )
     return asked(folder, ["bash", "--norc", "-c", program, "bash", *words])

@@ -17,6 +17,7 @@ import pytest
 import quedge
 from quedge.files.agent import read_agent
 from quedge.files.exported import read_exported, write_exported
+from tests.cli.in_process import main_in
 from tests.cli.test_cli import FRAME, objects, run
 
 onnx = pytest.importorskip("onnx")
@@ -172,7 +173,7 @@ def test_what_is_no_model_is_refused_wherever_it_ends(folder: Path, tmp_path: Pa
     ],
 )  # fmt: skip
 def test_an_error_of_use_is_one_line_with_status_2(folder: Path, arguments: list[str], complaint: str) -> None:
-    done = run(*arguments, folder=folder)
+    done = main_in(folder, *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert complaint in done.stderr
     assert len(done.stderr.splitlines()) == 1
