@@ -22,7 +22,7 @@ def run(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProc
 
 
 def shown(*arguments: str, folder: Path | None = None) -> dict:
-    done = run("pqc", "show", *arguments, "--json", folder=folder)
+    done = main_in(folder or Path(), "pqc", "show", *arguments, "--json")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return json.loads(done.stdout)
@@ -94,31 +94,31 @@ def test_a_closed_output_is_no_error() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_people_get_tables_with_sources() -> None:
+def test_people_get_tables_with_sources(tmp_path: Path) -> None:
     done = run("pqc", "show", "level3", "--device", "stm32f411", "--aead", "AES-256-GCM")
     assert done.returncode == 0
     for text in ("0.99854", "97.2 mW", "not feasible", "pqps a03d43c", "ML-KEM-768 + ML-DSA-65"):
         assert text in done.stdout
-    done = run("pqc", "list", "--sources")
+    done = main_in(tmp_path, "pqc", "list", "--sources")
     assert done.returncode == 0
     for text in ("level5", "SLH-DSA-SHA2-128s", "SLH-DSA-SHAKE-256f", "stm32l4", "tls13-mutual", "FIPS 205", "wolfSSL"):
         assert text in done.stdout
 
 
-def test_the_list_tells_builds_and_the_rates_they_allow() -> None:
-    lines = [" ".join(line.split()) for line in run("pqc", "list").stdout.splitlines()]
+def test_the_list_tells_builds_and_the_rates_they_allow(tmp_path: Path) -> None:
+    lines = [" ".join(line.split()) for line in main_in(tmp_path, "pqc", "list").stdout.splitlines()]
     build = "wolfSSL 5.6.4, C without assembly, -Os, 4-bit GHASH table"
     assert f"stm32f411 AES-256-GCM {build} 321.2 2.391" in lines  # 8 · 96e6 / 321.2 bit/s
     assert f"stm32l4 AES-256-GCM {build} 321.2 1.993" in lines
     assert any(line.startswith("stm32f411 AES-256-GCM-CT derived sum, constant time: ") for line in lines)
     assert not any(line.startswith("rp2040 AES") for line in lines)  # no source gives it
-    done = run("pqc", "show", "level3", "--device", "stm32f411", "--aead", "aes-256-gcm")
+    done = main_in(tmp_path, "pqc", "show", "level3", "--device", "stm32f411", "--aead", "aes-256-gcm")
     assert build in " ".join(done.stdout.split())
 
 
 def test_the_list_as_json_has_every_row(tmp_path: Path) -> None:
     (tmp_path / "cell.toml").write_text("[pqc.devices.mine]\nclock_hz = 1e8\n")
-    done = run("pqc", "list", "--json", "--file", "cell.toml", folder=tmp_path)
+    done = main_in(tmp_path, "pqc", "list", "--json", "--file", "cell.toml")
     found = json.loads(done.stdout)
     assert set(found) == {"suites", "algorithms", "cycles", "devices", "framings"}
     assert found["suites"]["level3"]["signature"] == "ML-DSA-65"
@@ -176,7 +176,7 @@ def test_a_sweep_varies_suites(tmp_path: Path) -> None:
     }
 
 
-def test_a_contradiction_is_refused_with_the_setting_that_makes_it() -> None:
-    done = run("run", "--set", "suite=level3", "--set", "device=stm32f411", "--set", "pqc_power_w=0.02")
+def test_a_contradiction_is_refused_with_the_setting_that_makes_it(tmp_path: Path) -> None:
+    done = main_in(tmp_path, "run", "--set", "suite=level3", "--set", "device=stm32f411", "--set", "pqc_power_w=0.02")
     assert done.returncode == 2
     assert "--set pqc_power_w=0.02: pqc_power_w: 0.02 is not allowed beside the suite 'level3'" in done.stderr

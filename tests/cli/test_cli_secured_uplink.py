@@ -1,4 +1,4 @@
-"""`quedge pqc emulate` and `quedge pqc measure`, each time as a process of its own."""
+"""`quedge pqc emulate` and `quedge pqc measure`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pty
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from quedge.cli import main
 from quedge.pqc import measure as measuring
 from quedge.pqc.costs import traffic_of
 from quedge.pqc.suite import SUITES
+from tests.cli.in_process import main_in
 
 QUEDGE = [sys.executable, "-W", "error", "-m", "quedge", "pqc"]
 
@@ -36,8 +38,9 @@ def test_an_emulation_prints_one_object_and_nothing_else() -> None:
         assert 0.0 < found[name] <= found[f"{name}_p95"]
 
 
-def test_an_emulation_takes_every_setting_of_a_suite() -> None:
-    done = run(
+def test_an_emulation_takes_every_setting_of_a_suite(tmp_path: Path) -> None:
+    done = main_in(
+        tmp_path, "pqc",
         "emulate", "--suite", "LEVEL5", "--kem", "ml-kem-512", "--sig", "ml-dsa-44", "--aead", "aes-256-gcm", "--mbit",
         "0.08", "--frames", "3", "--record-bytes", "100", "--sign-every-frame", "--json",
     )  # fmt: skip
@@ -46,16 +49,16 @@ def test_an_emulation_takes_every_setting_of_a_suite() -> None:
     assert found["bytes_on_wire"] == 3 * (10_000 + 100 * 22 + 2420) + 16 + 768 + 2420
 
 
-def test_an_emulation_for_people_says_both_payload_factors() -> None:
-    done = run("emulate", "--mbit", "1", "--frames", "100")
+def test_an_emulation_for_people_says_both_payload_factors(tmp_path: Path) -> None:
+    done = main_in(tmp_path, "pqc", "emulate", "--mbit", "1", "--frames", "100")
     assert done.returncode == 0
     assert f"{traffic_of(SUITES['level3']).payload_factor(1e6):.9f} measured" in done.stdout
     assert "0.998242056 predicted" in done.stdout
     assert "accepted, rejected  100, 0" in done.stdout
 
 
-def test_damaged_frames_are_counted_as_rejected() -> None:
-    done = run("emulate", "--mbit", "0.008", "--frames", "50", "--damage", "0.9", "--json")
+def test_damaged_frames_are_counted_as_rejected(tmp_path: Path) -> None:
+    done = main_in(tmp_path, "pqc", "emulate", "--mbit", "0.008", "--frames", "50", "--damage", "0.9", "--json")
     found = json.loads(done.stdout)
     assert done.returncode == 0
     assert found["rejected"] >= 30
@@ -150,8 +153,8 @@ def test_a_measurement_prints_one_object_with_sizes_and_times() -> None:
     assert found["clock"] == "time.thread_time_ns"
 
 
-def test_a_measurement_for_people_tells_clock_load_and_versions() -> None:
-    done = run("measure", "--algorithm", "ML-KEM-768", "--repeat", "3")
+def test_a_measurement_for_people_tells_clock_load_and_versions(tmp_path: Path) -> None:
+    done = main_in(tmp_path, "pqc", "measure", "--algorithm", "ML-KEM-768", "--repeat", "3")
     assert done.returncode == 0
     for part in ("thread_time_ns", "load average", "OpenSSL", "keygen", "1,184", "ok"):
         assert part in done.stdout

@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib.metadata
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from quedge.files.policies import GROUP, load_plugin, policies_by_name
 from quedge.policy.baselines import BestSingle
+from tests.cli.in_process import main_in
 from tests.cli.test_cli import FRAME, objects, run
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.py"))
@@ -47,10 +49,13 @@ class Inside: here = Mine(2)
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where modules of a user's own lie; what commands import from there is forgotten afterwards."""
     (tmp_path / "mine.py").write_text(MINE)
     (tmp_path / "wrong.py").write_text("1 / 0")
-    return tmp_path
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield tmp_path
+    sys.modules.pop("mine", None)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
@@ -107,7 +112,7 @@ def test_decide_and_sweep_take_a_policy_of_one_s_own(folder: Path) -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_part_is_refused_on_one_line(folder: Path, arguments: list[str], complaint: str) -> None:
-    done = run("run", "--frames", "3", *arguments, folder=folder)
+    done = main_in(folder, "run", "--frames", "3", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert complaint in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -115,7 +120,7 @@ def test_what_is_no_part_is_refused_on_one_line(folder: Path, arguments: list[st
 
 def test_a_channel_and_a_recording_of_it_are_refused_together(folder: Path) -> None:
     (folder / "x.csv").write_text("frame,device,channel_gain\n0,0,1e-10\n")
-    done = run("run", "--channel", "mine:Fading", "--channel-trace", "x.csv", folder=folder)
+    done = main_in(folder, "run", "--channel", "mine:Fading", "--channel-trace", "x.csv")
     assert "--channel: 'mine:Fading' is not allowed beside --channel-trace" in done.stderr
 
 
@@ -131,7 +136,7 @@ def test_a_service_refuses_a_policy_whose_answers_it_could_not_vouch_for(
     folder: Path, policy: str, complaint: str
 ) -> None:
     pytest.importorskip("grpc")
-    done = run("serve", "--policy", policy, "--listen", "127.0.0.1:0", folder=folder)
+    done = main_in(folder, "serve", "--policy", policy, "--listen", "127.0.0.1:0")
     assert done.returncode == 2
     assert complaint in done.stderr
 
@@ -142,7 +147,6 @@ def test_what_a_service_s_answers_depend_on_names_the_policy_and_its_source(
     from quedge.files.fingerprint import plain
 
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(sys, "path", list(sys.path))
     three = plain(load_plugin("--policy", "mine:three", "decide"))
     assert (three["class"], three["most"]) == ("mine.Mine", 3)
     assert len(three["source"]) == 12
