@@ -29,6 +29,7 @@ pytest.importorskip("torch")
 
 SWEEP = ["sweep", "--vary", "nu=20,60", "--policy", "best-single", "--policy", "exact", "--frames", "40"]
 SMALL = ["--set", "devices=3"]
+PATIENCE_S = 60.0
 
 
 def outputs(folder: Path) -> dict[str, bytes]:
@@ -134,10 +135,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_as_an_uncut_one(tmp_path: Path) 
     assert found == expected
     assert outputs(tmp_path / "killed")["report.html"] == outputs(tmp_path / "uncut")["report.html"]
     assert cells(tmp_path / "killed") == cells(tmp_path / "uncut")
-    deadline = time.monotonic() + 10.0
-    while any(alive(child) for child in children) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not [child for child in children if alive(child)]  # nobody stays behind a killed parent
+    assert_ended(children)  # nobody stays behind a killed parent
 
 
 def test_ctrl_c_ends_everything_quietly_and_keeps_what_has_run(tmp_path: Path) -> None:
@@ -145,18 +143,17 @@ def test_ctrl_c_ends_everything_quietly_and_keeps_what_has_run(tmp_path: Path) -
     process = subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    deadline = time.monotonic() + 60.0
+    deadline = time.monotonic() + PATIENCE_S
     while not cells(tmp_path / "made") and time.monotonic() < deadline:
         time.sleep(0.1)
     children = descendants(process.pid)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
     assert (out, remarks(err)) == ("", ["quedge: what has run is kept in made; the same command goes on with it"])
     assert cells(tmp_path / "made")
     assert not list((tmp_path / "made" / "cells").glob(".*.part"))
-    time.sleep(0.5)
-    assert not [child for child in children if alive(child)]
+    assert_ended(children)
 
 
 def descendants(pid: int) -> set[int]:
@@ -171,6 +168,14 @@ def descendants(pid: int) -> set[int]:
             if parent == pid:
                 found |= {int(entry.name)} | descendants(int(entry.name))
     return found
+
+
+def assert_ended(processes: set[int]) -> None:
+    """These processes end, soon if not at once."""
+    deadline = time.monotonic() + PATIENCE_S
+    while any(map(alive, processes)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not [process for process in processes if alive(process)]
 
 
 def alive(pid: int) -> bool:

@@ -131,7 +131,7 @@ def test_ctrl_c_ends_an_emulation_quietly_and_at_once() -> None:
         while b"emulate" not in shown:  # now it runs
             shown += os.read(controller, 4096)
         process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=10)
+        output, _ = process.communicate(timeout=60)
     os.close(controller)
     assert (process.returncode, output) == (130, "")
     assert b"Traceback" not in shown

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
 
 import numba
@@ -17,6 +17,7 @@ from quedge.model import kernel_cache
 from quedge.policy.baselines import BestPair
 from quedge.simulation import measures
 
+PATIENCE_S = 60.0
 PACKAGE = Path(quedge.__file__).parent
 FRAME = '{"channel_gain": [1e-9, 2e-9], "data_queue_mbit": [3, 4], "energy_queue": [0, 1]}\n'
 DECIDE = [sys.executable, "-W", "error", "-m", "quedge", "decide", "--policy", "all-local", "--set", "devices=2"]
@@ -30,16 +31,29 @@ def test_decisions_of_a_simple_policy_do_not_wait_for_the_exact_one(monkeypatch:
     progress.compile_decisions(BestPair())
 
 
+def told(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """What is set once a pause has been explained."""
+    event, explain = threading.Event(), progress._explain
+
+    def explain_and_tell() -> None:
+        explain()
+        event.set()
+
+    monkeypatch.setattr(progress, "_explain", explain_and_tell)
+    return event
+
+
 @pytest.mark.parametrize("compiled", [True, False])
 def test_a_pause_is_explained_only_while_something_is_compiled(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], compiled: bool
 ) -> None:
     monkeypatch.setattr(progress, "_PATIENCE_S", 0.01)
     monkeypatch.setattr(progress, "_EXPLANATION", "Compiling ...")
+    explained = told(monkeypatch)
     with progress.explained_pause():
         if compiled:
             numba.njit(lambda number: number + 1)(3)
-        time.sleep(0.2)
+        assert explained.wait(PATIENCE_S if compiled else 0.1) is compiled
     assert capsys.readouterr().err == ("Compiling ...\n" if compiled else "")
 
 
@@ -50,9 +64,10 @@ def test_that_it_happens_once_is_told_only_where_it_does(
     (tmp_path / "file").touch()
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / ("folder" if kept else "file")))
     monkeypatch.setattr(progress, "_PATIENCE_S", 0.01)
+    explained = told(monkeypatch)
     with progress.explained_pause():
         numba.njit(lambda number: number + 1)(3)
-        time.sleep(0.2)
+        assert explained.wait(PATIENCE_S)
     assert ("happens once" in capsys.readouterr().err) is kept
 
 

@@ -191,7 +191,7 @@ def test_without_a_journal_a_report_is_decided_at_once_by_whoever_brings_it(begu
         deciders.append(threading.current_thread())
         service.told.put(outcome)
 
-    for report in drawn_reports(100):
+    for report in drawn_reports(1000):
         service.engine.submit(report, told)
         service.told.get(timeout=PATIENCE_S)
         if deciders[-1] is threading.current_thread():

@@ -95,8 +95,9 @@ def test_numbers_of_any_kind_are_the_same_now_and_later(tmp_path: Path) -> None:
 
 
 def test_what_measures_times_runs_while_nothing_else_does(tmp_path: Path) -> None:
-    jobs = [job(seed, Timed(exclusive=seed < 2)) for seed in range(6)]
-    found = run_missing(jobs, Store(tmp_path), ProcessPool(2)).findings
+    (tmp_path / "meeting").mkdir()
+    jobs = [job(seed, Timed(str(tmp_path / "meeting"), exclusive=seed < 2)) for seed in range(6)]
+    found = run_missing(jobs, Store(tmp_path / "cells"), ProcessPool(2)).findings
     spans = [(found[name_of(each)]["began"], found[name_of(each)]["ended"]) for each in jobs]
     for place, (began, ended) in enumerate(spans[:2]):
         others = [span for other, span in enumerate(spans) if other != place]

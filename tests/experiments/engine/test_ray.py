@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from quedge.errors import WorkersError
-from quedge.experiments.engine.execution import run_missing
+from quedge.experiments.engine.execution import Ran, run_missing
 from quedge.experiments.engine.process_pool import ProcessPool
 from quedge.experiments.engine.store import Store
 from quedge.experiments.fingerprint import name_of
@@ -33,29 +33,36 @@ pytestmark = [
 ]
 
 
-def test_ray_finds_what_the_process_pool_finds(tmp_path: Path) -> None:
-    jobs = [job(seed, frames=30, nu=nu) for seed in range(3) for nu in (20.0, 60.0)]
-    pool = run_missing(jobs, Store(tmp_path / "pool"), ProcessPool(2)).findings
-    ray = run_missing(jobs, Store(tmp_path / "ray"), RayCluster(workers=2)).findings
+CELLS = [job(seed, frames=30, nu=nu) for seed in range(3) for nu in (20.0, 60.0)]
+THREADS = job(0, Threads())
+TOLD = [job(seed, Told(failing=1, dying=2)) for seed in range(4)]
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """All of these cells, on one local cluster."""
+    return run_missing([*CELLS, THREADS, *TOLD], Store(tmp_path_factory.mktemp("ray")), RayCluster(workers=2))
+
+
+def test_ray_finds_what_the_process_pool_finds(ran: Ran, tmp_path: Path) -> None:
+    pool = run_missing(CELLS, Store(tmp_path), ProcessPool(2)).findings
     timed = {"decision_us_p25", "decision_us_p50", "decision_us_p75", "decision_us_p99", "wall_s"}
-    assert ray.keys() == pool.keys()
+    assert pool.keys() == {name_of(each) for each in CELLS} < ran.findings.keys()
     for name, found in pool.items():
         for measure, value in found.items():
             if measure not in timed:
-                assert str(ray[name][measure]) == str(value), measure
+                assert str(ran.findings[name][measure]) == str(value), measure
 
 
-def test_a_worker_has_one_compute_thread(tmp_path: Path) -> None:
-    (found,) = run_missing([job(0, Threads())], Store(tmp_path), RayCluster(workers=1)).findings.values()
-    assert found == {"numba": 1.0, "openblas": 1.0}
+def test_a_worker_has_one_compute_thread(ran: Ran) -> None:
+    assert ran.findings[name_of(THREADS)] == {"numba": 1.0, "openblas": 1.0}
 
 
-def test_failing_and_dying_jobs_are_reported_and_the_rest_finishes(tmp_path: Path) -> None:
-    jobs = [job(seed, Told(failing=1, dying=2)) for seed in range(4)]
-    ran = run_missing(jobs, Store(tmp_path), RayCluster(workers=2))
-    assert ran.failures[name_of(jobs[1])] == "ValueError: told to fail"
-    assert "died" in ran.failures[name_of(jobs[2])]
-    assert sorted(found["seed"] for found in ran.findings.values()) == [0.0, 3.0]
+def test_failing_and_dying_jobs_are_reported_and_the_rest_finishes(ran: Ran) -> None:
+    assert ran.failures.keys() == {name_of(TOLD[1]), name_of(TOLD[2])}
+    assert ran.failures[name_of(TOLD[1])] == "ValueError: told to fail"
+    assert "died" in ran.failures[name_of(TOLD[2])]
+    assert [ran.findings[name_of(TOLD[seed])]["seed"] for seed in (0, 3)] == [0.0, 3.0]
 
 
 SWEEP = ["sweep", "--vary", "nu=20,60", "--policy", "best-single", "--frames", "40", "--set", "devices=3"]
