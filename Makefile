@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test check docs package reproduce bench clean
+.PHONY: run test check docs package reproduce bench clean install-all
 
 run: .venv/installed  ## simulate the paper's scenario and the Munich recording under every policy
 	$(BIN)/quedge demo
@@ -15,9 +15,11 @@ check: .venv/installed-test  ## format, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	@echo "Check: fine"
 
 docs: .venv/installed-docs  ## these pages, strictly and without the network: build/docs/index.html
 	$(BIN)/sphinx-build -W --keep-going -n -q docs build/docs
+	@echo "Documentation: fine"
 
 package: .venv/installed-package  ## dist/, built, checked, and its wheel tried in an empty environment
 	.ci/package $(BIN)/python
@@ -27,6 +29,10 @@ reproduce: .venv/installed-test  ## every figure and table of the paper, and our
 
 bench: .venv/installed-test  ## the benchmark table
 	NUMBA_NUM_THREADS=1 $(BIN)/python -m benchmarks.table
+
+install-all: .venv/bin/python  ## what the four of CI need, in one go
+	$(PIP) -e '.[all,test,docs,package]'
+	touch .venv/installed .venv/installed-test .venv/installed-docs .venv/installed-package
 
 clean:  ## what make and Python left behind
 	rm -rf .venv results dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
