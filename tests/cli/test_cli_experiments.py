@@ -29,6 +29,7 @@ pytest.importorskip("torch")
 
 SWEEP = ["sweep", "--vary", "nu=20,60", "--policy", "best-single", "--policy", "exact", "--frames", "40"]
 SMALL = ["--set", "devices=3"]
+ALONE = [*SMALL, "--workers", "1"]
 PATIENCE_S = 60.0
 
 
@@ -51,13 +52,13 @@ def test_a_figure_of_the_paper_is_reproduced(tmp_path: Path) -> None:
 
 
 def test_a_second_call_runs_only_what_is_new(tmp_path: Path) -> None:
-    first = run(*SWEEP, *SMALL, "--seeds", "1", "--out", "made", folder=tmp_path)
+    first = run(*SWEEP, *ALONE, "--seeds", "1", "--out", "made", folder=tmp_path)
     assert first.returncode == 0, first.stderr
     before, kept = outputs(tmp_path / "made"), cells(tmp_path / "made")
-    again = run(*SWEEP, *SMALL, "--seeds", "1", "--out", "made", folder=tmp_path)
+    again = run(*SWEEP, *ALONE, "--seeds", "1", "--out", "made", folder=tmp_path)
     assert "4 cells, 4 of them from before." in again.stdout
     assert outputs(tmp_path / "made") == before
-    wider = run(*SWEEP, "--vary", "v=20,50", *SMALL, "--seeds", "2", "--out", "made", folder=tmp_path)
+    wider = run(*SWEEP, "--vary", "v=20,50", *ALONE, "--seeds", "2", "--out", "made", folder=tmp_path)
     assert "16 cells, 4 of them from before." in wider.stdout
     assert kept < cells(tmp_path / "made")
 
@@ -103,7 +104,7 @@ def test_a_sweep_that_cannot_run_leaves_what_stood_there(tmp_path: Path) -> None
         (["--vary", "v=2,20", "--set", "v=5"], "--vary v: is not allowed, since --set says what it is"),
         (["--vary", "v=2", "--set", "devices=5"], "short.csv: devices: 1 recorded devices are not allowed"),
     ):
-        done = run("sweep", *wrong, *traces, folder=tmp_path)
+        done = main_in(tmp_path, "sweep", *wrong, *traces)
         assert complaint in done.stderr
         assert len(done.stderr.splitlines()) == 1, done.stderr
         assert done.returncode == 2
@@ -186,11 +187,11 @@ def alive(pid: int) -> bool:
 
 
 def test_a_page_is_made_of_what_a_folder_holds(tmp_path: Path) -> None:
-    run(*SWEEP, *SMALL, "--seeds", "1", "--out", "made", folder=tmp_path)
+    run(*SWEEP, *ALONE, "--seeds", "1", "--out", "made", folder=tmp_path)
     page = tmp_path / "made" / "report.html"
     content = page.read_bytes()
     page.unlink()
-    done = run("report", "made", folder=tmp_path)
+    done = main_in(tmp_path, "report", "made")
     assert done.returncode == 0, done.stderr
     assert done.stdout == "Written to made/report.html.\n"
     assert page.read_bytes() == content
