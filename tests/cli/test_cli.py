@@ -84,7 +84,7 @@ def test_a_run_leaves_files_that_play_back_as_the_same_run(tmp_path: Path, kind:
     for name in ("channel_gain", "arrival_mbit"):
         np.testing.assert_array_equal(after[name], getattr(before, name).reshape(-1))
     assert after.column_names[:4] == ["frame", "device", "channel_gain", "arrival_mbit"]
-    refused = run("run", "--frames", "3", "--policy", "random", "--out", "again", folder=tmp_path)
+    refused = main_in(tmp_path, "run", "--frames", "3", "--policy", "random", "--out", "again")
     assert refused.returncode == 2
     assert "trace-exact.parquet: belongs to another run" in refused.stderr
 
