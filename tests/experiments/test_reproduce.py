@@ -17,6 +17,8 @@ from quedge.experiments.engine import workers
 from quedge.experiments.experiment import Experiment, Grid, Size, points_of, vary
 from quedge.experiments.fingerprint import name_of
 from quedge.experiments.presentation import POLICY, QUEUE, Sweep, Table
+from quedge.experiments.probes.carried_load import CarriedLoad
+from quedge.experiments.probes.secured import SecuredSimulation
 from quedge.experiments.reproduce import reproduce
 from quedge.experiments.rows import figure_header
 from quedge.experiments.sweep import sweep_experiment
@@ -31,9 +33,16 @@ pytest.importorskip("cvxpy")
 TOY = Size(frames=4, seeds=2)
 
 
+def toy(experiment: Experiment) -> Size:
+    """Few frames where each is solved dozens of times, and one seed where each run needs its capacity."""
+    probe = experiment.probe
+    seeds = 1 if isinstance(probe, SecuredSimulation | CarriedLoad) else 2
+    return Size(frames=2 if probe.exclusive else 4, seeds=seeds)
+
+
 @pytest.mark.parametrize("experiment", EXPERIMENTS.values(), ids=EXPERIMENTS.keys())
 def test_an_experiment_leaves_its_files(experiment: Experiment, tmp_path: Path) -> None:
-    size = Size(frames=2, seeds=2) if experiment.probe.exclusive else TOY  # which solves each frame dozens of times
+    size = toy(experiment)
     done = reproduce([experiment], size, tmp_path, InProcess())
     assert done.failed == []
     name, figure, table = experiment.name, experiment.figure, experiment.table
