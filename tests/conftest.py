@@ -20,12 +20,10 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """
     from quedge.experiments.engine.process_pool import usable_processors
 
-    asked = config.option
-    whole = config.args_source == pytest.Config.ArgsSource.TESTPATHS and not (
-        asked.keyword or asked.markexpr or asked.lf
-    )
+    is_picked = any(getattr(config.option, name, None) for name in ("keyword", "markexpr", "lf"))
+    is_whole = config.args_source == pytest.Config.ArgsSource.TESTPATHS and not is_picked
     processes = min(usable_processors(), MOST_PROCESSES)
-    return processes if whole and processes > 1 else 0
+    return processes if is_whole and processes > 1 else 0
 
 
 @pytest.hookimpl(tryfirst=True)
