@@ -70,7 +70,7 @@ def bare(
     paths = os.pathsep.join((str(folder), *filter(None, [os.environ.get("PYTHONPATH")])))
     return subprocess.run(
         [sys.executable, "-W", "error", *program, *arguments], cwd=folder, capture_output=True, text=True,
-        env=os.environ | {"PYTHONPATH": paths}, timeout=300, check=False,
+        env=os.environ | {"PYTHONPATH": paths}, timeout=600, check=False,
     )  # fmt: skip
 
 

@@ -71,7 +71,7 @@ def test_an_interrupted_training_goes_on_and_ends_as_the_uncut_one(tmp_path: Pat
     while not (tmp_path / "cut.npz").exists() and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    output, error = process.communicate(timeout=60)
+    output, error = process.communicate(timeout=600)
     assert process.returncode == 130, error
     assert output == ""
     (line,) = remarks(error)

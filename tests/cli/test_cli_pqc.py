@@ -18,7 +18,7 @@ QUEDGE = [sys.executable, "-W", "error", "-m", "quedge"]
 
 
 def run(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*QUEDGE, *arguments], cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run([*QUEDGE, *arguments], cwd=folder, capture_output=True, text=True, timeout=600, check=False)
 
 
 def shown(*arguments: str, folder: Path | None = None) -> dict:
@@ -88,7 +88,7 @@ def test_a_closed_output_is_no_error() -> None:
         shell=True,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

@@ -40,7 +40,7 @@ class Serving(NamedTuple):
 
     def ended(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=120)
 
 
 @contextlib.contextmanager
@@ -64,7 +64,7 @@ def serving(folder: Path, stderr: int | IO[str] | None = None) -> Iterator[Servi
 
 def asked(port: int, path: str = "/metrics", headers: dict[str, str] | None = None) -> tuple[int, bytes]:
     """Status and body of a whole answer; 0 where the connection was ended before there was any."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20.0)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     try:
         connection.request("GET", path, headers=headers or {})
         reply = connection.getresponse()
@@ -206,7 +206,13 @@ def test_a_short_command_whose_reader_goes_away_ends_quietly(command: list[str],
     os.close(reads)
     try:
         done = subprocess.run(
-            [*QUEDGE, *command], cwd=tmp_path, stdout=writes, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+            [*QUEDGE, *command],
+            cwd=tmp_path,
+            stdout=writes,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=600,
+            check=False,
         )
     finally:
         os.close(writes)
@@ -231,7 +237,7 @@ def test_a_line_by_line_command_whose_reader_goes_away_ends_quietly(unbuffered: 
         process.stdin.write(frame)
         process.stdin.close()
     process.stdin = None
-    assert process.wait(timeout=60) == 141
+    assert process.wait(timeout=600) == 141
     assert process.stderr is not None
     assert process.stderr.read() == ""
     process.stderr.close()

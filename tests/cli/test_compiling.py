@@ -73,7 +73,7 @@ def test_that_it_happens_once_is_told_only_where_it_does(
 
 def decided(**environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        DECIDE, input=FRAME, capture_output=True, text=True, timeout=300, env=os.environ | environment, check=False
+        DECIDE, input=FRAME, capture_output=True, text=True, timeout=600, env=os.environ | environment, check=False
     )
 
 

@@ -32,7 +32,7 @@ def asked(folder: Path, shell: list[str], **environment: str) -> list[str]:
     path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         shell, cwd=folder, env=os.environ | {"PATH": path, "HOME": str(folder)} | environment,
-        capture_output=True, text=True, timeout=120, check=True,
+        capture_output=True, text=True, timeout=600, check=True,
     )  # fmt: skip
     return done.stdout.splitlines()
 

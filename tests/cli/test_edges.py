@@ -63,7 +63,7 @@ def interrupted(folder: Path, customised: str, command: list[str]) -> subprocess
     (folder / "sitecustomize.py").write_text(f"import atexit, signal, sys\n{customised}")
     return subprocess.run(
         [sys.executable, "-W", "error", "-m", "quedge", *command], input=FRAME, capture_output=True, text=True,
-        env=os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{SRC}"}, timeout=300, check=False,
+        env=os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{SRC}"}, timeout=600, check=False,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
 

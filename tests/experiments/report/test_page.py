@@ -196,7 +196,7 @@ def test_a_browser_shows_every_image_and_has_nothing_to_complain_of(folder: Path
         [browser, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
          f"--window-size={width},800", f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=5000",
          "--dump-dom", page.as_uri()],
-        capture_output=True, text=True, timeout=120, check=True,
+        capture_output=True, text=True, timeout=600, check=True,
     )  # fmt: skip
     assert [line for line in shown.stderr.splitlines() if "CONSOLE" in line] == []
     seen = re.search(r'data-seen="([^"]+)"', shown.stdout)
