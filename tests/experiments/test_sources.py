@@ -24,8 +24,9 @@ from quedge.experiments.fingerprint import PACKAGE, _kinds, deciding_files, name
 from quedge.experiments.job import Job
 from quedge.experiments.probes.allocation_time import AllocationTime
 from quedge.experiments.probes.carried_load import CarriedLoad
+from quedge.experiments.probes.learning_cost import LearningCost
 from quedge.experiments.probes.secured import SecuredSimulation
-from quedge.experiments.probes.simulation import LearningCost, QueueAndPower, Simulation
+from quedge.experiments.probes.simulation import QueueAndPower, Simulation
 from quedge.files.fingerprint import OwnFiles, imported_names, own_files
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import BestPair, BestSingle
@@ -201,7 +202,7 @@ EVERY = set(JOBS)
         ("experiments/job.py", EVERY),
         ("policy/lydroo/features.py", {"sca", "munich"}),
         ("allocation/sca/barrier.py", {"sca", "times"}),
-        ("experiments/probes/carried_load.py", {"carried"}),
+        ("experiments/probes/carried_load.py", {"carried", "secured", "sca"}),
         ("data/munich_walk.npz", {"munich"}),
         ("data/paper/table3_nu.csv", set()),
         ("experiments/figures/style.py", set()),

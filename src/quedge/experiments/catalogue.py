@@ -13,8 +13,8 @@ from quedge.experiments.job import AllocatorGroup, Job
 from quedge.experiments.model_free.trainer import ModelFree, check_model_free
 from quedge.experiments.priced import AtPrices
 from quedge.experiments.probes.carried_load import CarriedLoad
+from quedge.experiments.probes.learning_cost import LearningCost
 from quedge.experiments.probes.secured import SecuredSimulation
-from quedge.experiments.probes.simulation import LearningCost
 from quedge.region.bundle import check_solvers
 
 _SHOWN_BY = {"pyarrow": "pyarrow", "matplotlib": "Matplotlib", "jinja2": "Jinja2"}

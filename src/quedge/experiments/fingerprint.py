@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import quedge
 from quedge.experiments.job import Job
 from quedge.files import fingerprint
 from quedge.model.scenario import Scenario
@@ -122,6 +123,8 @@ def _reached(path: Path, package: Path) -> list[Path]:
             fingerprint.text_of(path), (fingerprint.ROOT, *path.relative_to(package).parent.parts)
         )
     )
+    if path == package / "__init__.py":  # it loads what it gathers when that is asked for
+        names |= {f"{fingerprint.ROOT}.{quedge._PLACES[name]}" for name in quedge.__all__}
     return [file for name in names if fingerprint.is_of_the_package(name) for file in _package_files(package, name)]
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from quedge.experiments.model_free.algorithms import DDPG, DQN, PPO, SAC, TD3, Algorithm
 from quedge.experiments.model_free.trainer import ModelFree
-from quedge.experiments.probes.simulation import LearningCost, Simulation
+from quedge.experiments.probes.learning_cost import LearningCost
+from quedge.experiments.probes.simulation import Simulation
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import AllLocal
 from quedge.policy.lydroo import Lydroo

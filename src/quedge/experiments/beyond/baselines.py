@@ -11,7 +11,7 @@ from quedge.experiments.model_free.algorithms import DDPG, DQN, PPO, SAC, TD3
 from quedge.experiments.model_free.trainer import ModelFree
 from quedge.experiments.presentation import DELAY_P95, OBJECTIVE_RATIO, POWER, QUEUE, Measure, Ranking, Table
 from quedge.experiments.probes.carried_load import CarriedLoad
-from quedge.experiments.probes.simulation import LearningCost
+from quedge.experiments.probes.learning_cost import LearningCost
 from quedge.experiments.results import Results, descending, listed
 from quedge.policy.registry import AUTO, BEST_PAIR, EQUIVARIANT, EXACT, LITERATURE_SCHEMES, LYDROO_NOMA
 

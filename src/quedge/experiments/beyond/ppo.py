@@ -4,7 +4,7 @@ from quedge.experiments.beyond.sweeps import BEYOND
 from quedge.experiments.experiment import Contender, Experiment, Grid
 from quedge.experiments.model_free.trainer import ModelFree
 from quedge.experiments.presentation import OBJECTIVE_RATIO, OFFLOAD_RATIO, POWER, QUEUE, Measure, Ranking, Table
-from quedge.experiments.probes.simulation import LearningCost
+from quedge.experiments.probes.learning_cost import LearningCost
 from quedge.experiments.results import Results, descending, listed
 from quedge.policy.registry import BEST_PAIR, EQUIVARIANT, EXACT, LYDROO_NOMA
 

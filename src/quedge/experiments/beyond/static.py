@@ -4,7 +4,7 @@ from quedge.experiments.beyond.sweeps import BEYOND
 from quedge.experiments.experiment import Contender, Experiment, Grid, vary
 from quedge.experiments.presentation import DELAY_P95, ENERGY_QUEUE, POWER, QUEUE, Sweep, Table
 from quedge.experiments.priced import AtPrices
-from quedge.experiments.probes.simulation import LearningCost
+from quedge.experiments.probes.learning_cost import LearningCost
 from quedge.experiments.results import Results, listed
 from quedge.policy.registry import EXACT
 
