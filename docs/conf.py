@@ -47,10 +47,10 @@ nitpick_ignore_regex = [
     (
         "py:.*",
         r"(np|numpy|asyncio|collections|concurrent|cryptography|datetime|enum|grpc|gymnasium|hashlib|importlib|pathlib)\..*"
-        r"|(pyarrow|pydantic|socket|torch|typing)\..*",
+        r"|(pyarrow|socket|torch|typing)\..*",
     ),
-    # arrays and paths, as signatures write them
-    ("py:class", r"ArrayLike|Bools|Floats|_?Floats32|Ints|NDArray|Path|PerDevice"),
+    # arrays, paths and entry points, as signatures write them
+    ("py:class", r"ArrayLike|Bools|EntryPoint|Floats|_?Floats32|Ints|NDArray|Path|PerDevice"),
     ("py:class", r"quedge\..*\.(_\w+|T)"),  # private classes and type variables have no page
     ("py:class", r"pb\..*|quedge\.service\.(quedge_pb2|methods)\..*"),  # generated from quedge.proto
     # inner parts that have no page
