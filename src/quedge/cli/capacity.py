@@ -85,22 +85,22 @@ def capacity_of_scenario(
         given = read_scenario(scenario, settings or (), traces.devices).scenario
         rates = None if direction is None else parse_direction(direction, given)
         groups = None if boundary is None else parse_groups(boundary, given.devices)
-        if out is not None:
-            check_folder_takes_files(out)
-            check_installed("matplotlib", "--out", "Matplotlib", "plot")
-    precision = Precision(tolerance, samples, seed)
-    shared: dict[str, Any] = {"channel": traces.channel, "access": access, "precision": precision}
+    how: dict[str, Any] = {
+        "channel": traces.channel,
+        "access": access,
+        "precision": Precision(tolerance, samples, seed),
+    }
     if groups is not None:
         with _searching() as told:
-            edge = capacity_boundary(given, groups, points=points, progress=told, **shared)
+            edge = capacity_boundary(given, groups, points=points, progress=told, **how)
         _tell_edge(edge, str(boundary).split(","), out, as_json)
     elif minimise is not None:
         with _searching() as told:
-            least = least_power(given, measure=_MEASURES[minimise], progress=told, **shared)
+            least = least_power(given, measure=_MEASURES[minimise], progress=told, **how)
         _tell_power(least, minimise, given, as_json)
     else:
         with _searching() as told:
-            found = capacity(given, direction=rates, progress=told, **shared)
+            found = capacity(given, direction=rates, progress=told, **how)
         _tell_load(found, given, access, as_json)
 
 
@@ -114,10 +114,11 @@ def _searching() -> Iterator[Progress]:
 def _check_options(
     access: str, minimise: str | None, boundary: str | None, direction: str | None, out: Path | None
 ) -> None:
-    """Refuse names that mean nothing, and options that do not go together.
+    """Refuse names that mean nothing, options that do not go together, and a folder that takes no figure.
 
     Raises:
         ValueError: naming the option.
+        MissingExtraError: a figure is asked for, and Matplotlib is not installed.
     """
     if access not in ACCESS:
         raise not_allowed("--access", access, one_of(ACCESS))
@@ -129,6 +130,9 @@ def _check_options(
         raise ValueError(f"{given[1]}: is not allowed beside {given[0]}")
     if out is not None and boundary is None:
         raise ValueError("--out: is not allowed without --boundary")
+    if out is not None:
+        check_folder_takes_files(out)
+        check_installed("matplotlib", "--out", "Matplotlib", "plot")
 
 
 def parse_direction(text: str, scenario: Scenario) -> Sequence[float]:
