@@ -8,10 +8,10 @@ from quedge.experiments.results import Results, descending, listed
 from quedge.policy.registry import ALL_LOCAL, BEST_PAIR, BEST_SINGLE, EQUIVARIANT, EXACT, LYDROO_NOMA, LYDROO_TDMA
 
 CARRIED = Measure(
-    "carried_mbps", "load that is carried (Mbit/s per device)", "close",
+    "carried_mbps", "carried load (Mbit/s)", "close",
     heading="carried (Mbit/s)", digits=3, better=HIGHER,
 )  # fmt: skip
-CAPACITY = Measure("capacity_mbps", "capacity (Mbit/s per device)", "close", heading="no policy more than", digits=3)
+CAPACITY = Measure("capacity_mbps", "capacity (Mbit/s)", "close", heading="no policy more than", digits=3)
 SHARE = Measure(
     "capacity_share", "share of the capacity", "close", heading="of the capacity", digits=4, better=HIGHER
 )  # fmt: skip
