@@ -11,9 +11,8 @@ from quedge.errors import not_allowed
 from quedge.model.cell import Cell
 from quedge.model.frame import Decision, Frame, PackedFrame, packed_frame, unpacked_frame
 from quedge.model.kernels import Floats, inner_kernel, kernel
-from quedge.model.uplink import predicted_outcome
 from quedge.policy.exact import Exact
-from quedge.policy.policy import Policy, check_policy, is_learner
+from quedge.policy.policy import Policy, check_policy, decide_under, is_learner
 
 _STEEPEST = 9.0  # price_growth goes on in a straight line from e^9 on, so that its slope is bounded
 
@@ -55,10 +54,7 @@ class Auto:
     def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
         """Decide one frame; see `Policy.decide`. Its objective is the frame's own (17); it has no bound on that."""
         price = energy_prices(packed_frame(frame), self.price_step)
-        weighted = frame._replace(cell=_weighted(frame.cell, self.queue_exponent), energy_queue=price)
-        decision = self.policy.decide(weighted, rng)
-        rate_mbps, power_w, objective = predicted_outcome(frame, decision.allocation)
-        return decision._replace(rate_mbps=rate_mbps, power_w=power_w, objective=objective, upper_bound=None)
+        return decide_under(self.policy, frame, _weighted(frame.cell, self.queue_exponent), price, rng)
 
     def instead(self, policy: Policy) -> Auto:
         """Another policy under the same weights: under the frame's own, energy queues as long as here stop a cell."""

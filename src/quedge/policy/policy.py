@@ -10,6 +10,7 @@ from quedge.errors import not_allowed
 from quedge.model.cell import Cell
 from quedge.model.frame import Allocation, Decision, Frame
 from quedge.model.kernels import Bools, Floats, kernel
+from quedge.model.uplink import predicted_outcome
 
 _ROUNDING = 1e-9  # relative; a power may exceed its limit by no more than this
 
@@ -148,3 +149,21 @@ def _is_within_limits(
                 return False
             total_share += time_share[i]
     return total_share <= 1.0 + _ROUNDING
+
+
+def decide_under(policy: Policy, frame: Frame, cell: Cell, energy_queue: Floats, rng: np.random.Generator) -> Decision:
+    """A policy's decision of a frame whose weights are replaced, with what it brings in the frame itself.
+
+    Args:
+        policy: who decides.
+        frame: the frame.
+        cell: its cell with other weights.
+        energy_queue: in place of its energy queues, shape (devices,).
+        rng: the policy's random stream.
+
+    Returns:
+        The decision; its objective is the frame's own (17), on which it has no bound.
+    """
+    decision = policy.decide(frame._replace(cell=cell, energy_queue=energy_queue), rng)
+    rate_mbps, power_w, objective = predicted_outcome(frame, decision.allocation)
+    return decision._replace(rate_mbps=rate_mbps, power_w=power_w, objective=objective, upper_bound=None)

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from quedge.errors import not_allowed
-from quedge.model.cell import Cell
 from quedge.model.frame import Decision, Frame
 from quedge.model.kernels import Floats
-from quedge.model.uplink import predicted_outcome
 from quedge.policy.exact import Exact
+from quedge.policy.policy import decide_under
 
 _BEYOND_QUEUES = 1e9  # V beside which queues of thousands of Mbit do not count
 
@@ -68,7 +67,7 @@ class Static(Priced):
         """Decide one frame; see `Policy.decide`. Its objective is the frame's own (17); it has no bound on that."""
         rate_price, power_price = self._prices(frame)
         cell = frame.cell._replace(v=_BEYOND_QUEUES, weight=rate_price, nu=_BEYOND_QUEUES)
-        return _decided(frame, cell, power_price, rng)
+        return decide_under(Exact(), frame, cell, power_price, rng)
 
 
 @dataclass(frozen=True)
@@ -92,11 +91,6 @@ class PlaceHolder(Priced):
         priced = rate_price > 0.0
         scale = float((cell.v * cell.weight[priced] / rate_price[priced]).max())
         weight = np.where(priced, scale * rate_price / cell.v, cell.weight)
-        return _decided(frame, cell._replace(weight=weight), frame.energy_queue + scale * power_price / cell.nu, rng)
-
-
-def _decided(frame: Frame, cell: Cell, energy_queue: Floats, rng: np.random.Generator) -> Decision:
-    """The exact decision under other weights, with what it brings in the frame itself."""
-    decision = Exact().decide(frame._replace(cell=cell, energy_queue=energy_queue), rng)
-    rate_mbps, power_w, objective = predicted_outcome(frame, decision.allocation)
-    return decision._replace(rate_mbps=rate_mbps, power_w=power_w, objective=objective, upper_bound=None)
+        return decide_under(
+            Exact(), frame, cell._replace(weight=weight), frame.energy_queue + scale * power_price / cell.nu, rng
+        )
