@@ -32,7 +32,7 @@ class AtPrices:
     ) -> Trained:
         """See `PolicyTrainer.train`."""
         began = time.process_time()
-        precision = job_precision(frames, self.samples, _TOLERANCE, seed)
+        precision = job_precision(channel, frames, self.samples, _TOLERANCE, seed)
         found = capacity(scenario, channel=channel, precision=precision)
         kind = PlaceHolder if self.place_holder else Static
         policy = kind(tuple(found.rate_price.tolist()), tuple(found.power_price.tolist()))

@@ -72,7 +72,6 @@ class Support:
         """
         if access not in ACCESS:
             raise not_allowed("access", access, one_of(ACCESS))
-        self.devices = cell.devices
         unlimited = cell._replace(v=0.0, nu=1.0, frame_s=_NO_TIME, queue_exponent=1.0)
         anything = np.zeros(cell.devices)
         self._packed = packed_frame(Frame(unlimited, anything, anything, anything))[:2]

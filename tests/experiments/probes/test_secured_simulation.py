@@ -11,6 +11,7 @@ from quedge.experiments.probes.simulation import Simulation
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import AllLocal, BestSingle
 from quedge.region.capacity import capacity
+from quedge.simulation.processes import RicianFading
 from quedge.simulation.run import simulate
 from tests.experiments.jobs import job
 
@@ -20,7 +21,7 @@ SUITE = {"suite": "level3", "device": "stm32f411", "rekey_frames": 2, "record_by
 def test_it_finds_what_both_of_its_parts_find_and_what_security_cost() -> None:
     secured = job(seed=1, frames=40, probe=SecuredSimulation(samples=50), **SUITE).run()
     alone = job(seed=1, frames=40, probe=Simulation(), **SUITE).run()
-    bound = capacity(Scenario(devices=2, **SUITE), precision=job_precision(40, 50, 1e-3, seed=1))
+    bound = capacity(Scenario(devices=2, **SUITE), precision=job_precision(RicianFading(), 40, 50, 1e-3, seed=1))
     assert secured["data_queue_mbit"] == alone["data_queue_mbit"]
     assert secured["capacity_mbps"] == bound.upper.value * 3.0
     assert set(secured) == {

@@ -10,7 +10,7 @@ from typing import ClassVar
 from quedge.experiments.job import AccessBound, Findings, Job
 from quedge.region.capacity import Capacity, capacity
 from quedge.region.sampling import Precision
-from quedge.simulation.processes import Recorded
+from quedge.simulation.processes import ChannelProcess, Recorded
 from quedge.simulation.trace import Trace
 from quedge.simulation.world import draw_world
 
@@ -49,28 +49,27 @@ class CarriedLoad:
     def measure(self, job: Job) -> Findings:
         """See `Probe.measure`."""
         if isinstance(job.policy, AccessBound):
-            precision = job_precision(job.frames, self.samples, self.tolerance, job.seed)
-            if isinstance(job.channel, Recorded):
-                precision = dataclasses.replace(precision, samples=None)
+            precision = job_precision(job.channel, job.frames, self.samples, self.tolerance, job.seed)
             found = capacity(job.scenario, channel=job.channel, access=job.policy.access, precision=precision)
             return _findings(found.lower.value, found)
         world = draw_world(job.scenario, job.frames, job.seed, job.channel, job.arrivals)
         half = job.frames // 2
-        precision = dataclasses.replace(job_precision(half, half, self.tolerance), samples=None)
         recording = Recorded(world.channel_gain[half:])
+        precision = job_precision(recording, half, half, self.tolerance)
         found = capacity(job.scenario, channel=recording, precision=precision)
         offered = (1.0 + self.overload) * found.upper.value * job.scenario.per_device("arrival_rate_mbps")
         overloaded = dataclasses.replace(job.scenario, arrival_rate_mbps=tuple(offered))
         return _findings(carried(dataclasses.replace(job, scenario=overloaded).simulate(), half, found), found)
 
 
-def job_precision(frames: int, most: int, tolerance: float, seed: int = 0) -> Precision:
+def job_precision(channel: ChannelProcess, frames: int, most: int, tolerance: float, seed: int = 0) -> Precision:
     """How precisely a job's capacity is found: on as many channels as it has frames, within bounds.
 
-    On few channels chance moves the bounds by more than a fine tolerance would bring.
+    On few channels chance moves the bounds by more than a fine tolerance would bring. Of a recording all frames count.
     """
     samples = max(min(frames, most), 2)
-    return Precision(max(tolerance, _CHANCE / math.sqrt(samples)), samples, seed)
+    drawn = None if isinstance(channel, Recorded) else samples
+    return Precision(max(tolerance, _CHANCE / math.sqrt(samples)), drawn, seed)
 
 
 def carried(trace: Trace, first_frame: int, bound: Capacity) -> float:

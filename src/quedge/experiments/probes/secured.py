@@ -46,7 +46,7 @@ class SecuredSimulation:
         """See `Probe.measure`."""
         trace = job.simulate()
         costs = costs_of_security(trace, first_settled_frame(trace.frames, self.simulation.warmup))
-        precision = job_precision(job.frames, self.samples, _TOLERANCE, job.seed)
+        precision = job_precision(job.channel, job.frames, self.samples, _TOLERANCE, job.seed)
         bound = capacity(
             job.scenario,
             channel=job.channel,
