@@ -34,7 +34,7 @@ def enumeration_rows() -> Iterator[Row]:
 
 def exact_rows() -> Iterator[Row]:
     trace = settled_run(Scenario())
-    half = trace.decision_us[FRAMES // 2 :]
+    half = trace.timed_decisions_us(FRAMES // 2)
     yield "exact, N = 10, gap 1e-3: `decide` from Python (us)", "<= 60, aim 20", spread(half)
     cell = cell_of(trace.scenario)
     states = trace.channel_gain, trace.data_queue_mbit, trace.energy_queue

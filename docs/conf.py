@@ -40,7 +40,7 @@ napoleon_use_ivar = True  # a field is described once, in its record's docstring
 napoleon_attr_annotations = False  # signatures have the types
 napoleon_custom_sections = [("Source", "notes_style")]
 autodoc_type_aliases = {
-    name: name for name in ("ArrayLike", "Bools", "Floats", "Floats32", "Ints", "NDArray", "PerDevice")
+    name: name for name in ("ArrayLike", "Bools", "Bytes", "Floats", "Floats32", "Ints", "NDArray", "PerDevice")
 }
 nitpick_ignore_regex = [
     # other projects' names: their inventories would have to be fetched from the network
@@ -50,7 +50,7 @@ nitpick_ignore_regex = [
         r"|(pyarrow|socket|torch|typing)\..*",
     ),
     # arrays, paths and entry points, as signatures write them
-    ("py:class", r"ArrayLike|Bools|EntryPoint|Floats|_?Floats32|Ints|NDArray|Path|PerDevice"),
+    ("py:class", r"ArrayLike|Bools|Bytes|EntryPoint|Floats|_?Floats32|Ints|NDArray|Path|PerDevice"),
     ("py:class", r"quedge\..*\.(_\w+|T)"),  # private classes and type variables have no page
     ("py:class", r"pb\..*|quedge\.service\.(quedge_pb2|methods)\..*"),  # generated from quedge.proto
     # inner parts that have no page

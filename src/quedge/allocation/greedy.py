@@ -49,6 +49,16 @@ def greedy_objectives(terms: Terms, offload: Bools, level: Floats, objective: Fl
 
 
 @kernel
+def best_greedy(terms: Terms, offload: Bools, level: Floats) -> tuple[int, float]:
+    """Place and objective of the best of many decisions, as in `greedy_objectives`; fills `level`."""
+    objective = np.empty(offload.shape[0])
+    greedy_objectives(terms, offload, level, objective)
+    best = int(np.argmax(objective))
+    greedy_levels(terms, offload[best], level)
+    return best, objective[best]
+
+
+@kernel
 def _allocate_best_greedy(
     packed: PackedFrame, decisions: Bools
 ) -> tuple[int, tuple[Bools, Floats, Floats, Floats, Floats], float]:
@@ -60,11 +70,8 @@ def _allocate_best_greedy(
         for k in range(terms.device.size):
             offload[candidate, k] = decisions[candidate, terms.device[k]]
     level = np.empty(terms.device.size)
-    objective = np.empty(decisions.shape[0])
-    greedy_objectives(terms, offload, level, objective)
-    best = int(np.argmax(objective))
-    greedy_levels(terms, offload[best], level)
-    return best, powers_of_levels(terms, frame, offload[best], level), objective[best]
+    best, objective = best_greedy(terms, offload, level)
+    return best, powers_of_levels(terms, frame, offload[best], level), objective
 
 
 @dataclass(frozen=True)

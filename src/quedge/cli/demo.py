@@ -48,7 +48,7 @@ def demo(
     if not no_figure:
         check_drawing("the demo's figure (--no-figure does without)")
         _check_figure(out)
-    compile_run(_POLICIES.values())
+    compile_run(_POLICIES.values(), frames)
     kept: list[tuple[str, dict[str, Trace]]] = []
     measured: dict[str, dict[str, Summary]] = {}
     for part in _parts(frames):

@@ -14,6 +14,7 @@ from numba.core import event
 from quedge.model.kernel_cache import keeps_machine_code
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import BestSingle
+from quedge.policy.compiled import kernel_address
 from quedge.policy.decide import decide
 from quedge.policy.policy import Learner, Policy
 
@@ -28,17 +29,19 @@ _EXPLANATION = "Compiling the solvers: this happens once and takes up to a minut
 _EXPLANATION_UNKEPT = "Compiling the solvers, which takes up to a minute ..."
 
 
-def compile_run(policies: Collection[Policy | Learner]) -> None:
+def compile_run(policies: Collection[Policy | Learner], frames: int) -> None:
     """Compile, or load from disk, all that a run of these policies needs, so that no frame waits for it.
 
     A summary measures against the optimum, so it needs the exact policy's kernels, whoever decides.
     """
     from quedge.simulation.measures import summarise
-    from quedge.simulation.run import simulate
+    from quedge.simulation.run import BLOCKS_FROM, simulate
 
     with explained_pause():
-        traces = [simulate(Scenario(devices=_devices_for(policy)), _warm_up(policy), frames=2) for policy in policies]
-        summarise(traces[0])
+        for policy in policies:
+            enough = min(frames, BLOCKS_FROM if kernel_address(policy) else 2)
+            trace = simulate(Scenario(devices=_devices_for(policy)), _warm_up(policy), enough)
+        summarise(trace)
 
 
 def compile_decisions(policy: Policy | Learner) -> None:
@@ -205,6 +208,10 @@ def print_comparison(
     console.print(table)
     for scenario, part in parts.items():
         print_note(console, _conditions(scenario, next(iter(part.values())), warmup, first_frame))
+    sampled = [summary for summary in summaries if summary.decisions_timed < summary.frames // 4]
+    if sampled:
+        timed = min(summary.decisions_timed for summary in sampled)
+        print_note(console, f"Decision times are those of a sample of {timed:,}; compiled code runs the frames between")
     left_out = [column.heading.replace("\n", " ") for column in _COLUMNS if column not in columns]
     if left_out:
         print_note(console, f"Columns left out at this width: {', '.join(left_out)}; --json has them all")

@@ -87,7 +87,7 @@ def run(
                 channel=own_channel or traces.channel, arrivals=own_arrivals or traces.arrivals,
                 warmup=warmup, progress=progress,
             )  # fmt: skip
-        compile_run(policies.values())
+        compile_run(policies.values(), count)
         with refusing():  # settings may be so extreme that a policy's decision is none
             for outcome in outcomes:
                 summaries[outcome.name] = outcome.summary

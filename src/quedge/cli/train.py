@@ -64,7 +64,7 @@ def train_agent(
     if training.frames == count:
         print(f"quedge: {out} has all of its {count} frames; there is nothing left to learn from", file=sys.stderr)
         return
-    compile_run([agent])
+    compile_run([agent], 2)
     first = training.frames
     parts: list[Trace] = []
     try:

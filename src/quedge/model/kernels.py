@@ -7,7 +7,8 @@ from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
-from numba.core import types
+from numba.core import cgutils, types
+from numba.core.dispatcher import Dispatcher
 from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
@@ -17,6 +18,9 @@ Floats = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+Bytes = NDArray[np.uint8]
+
+_cgutils: Any = cgutils  # is not typed
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -94,3 +98,34 @@ def _disowned(context: Any, builder: Any, kind: Any, value: Any) -> Any:
             item = _disowned(context, builder, inner, builder.extract_value(value, k))
             value = builder.insert_value(value, item, k)
     return value
+
+
+@intrinsic
+def call_at(typing_context: Any, address: Any, arguments: Any) -> Any:
+    """Call the machine code of a kernel that returns nothing, by its address, with a tuple of arguments.
+
+    The one that calls is then compiled once, whichever kernel it is given; see `address_of`.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        kinds = tuple(signature.args[1])
+        kind = context.call_conv.get_function_type(types.none, kinds)
+        function = builder.inttoptr(values[0], kind.as_pointer())
+        given = _cgutils.unpack_tuple(builder, values[1])
+        status, _ = context.call_conv.call_function(builder, function, types.none, kinds, given)
+        with _cgutils.if_unlikely(builder, status.is_error):
+            context.call_conv.return_status_propagate(builder, status)
+        return context.get_dummy_value()
+
+    return types.none(types.int64, arguments), generate
+
+
+def address_of(compiled: Callable[..., None], signature: Any) -> int:
+    """Where the machine code of a kernel lies that was compiled for a signature; 0 where Numba is told not to compile.
+
+    It stays there as long as the kernel does.
+    """
+    if not isinstance(compiled, Dispatcher):
+        return 0
+    result: Any = compiled.get_compile_result(signature)
+    return int(result.library.get_pointer_to_function(result.fndesc.llvm_func_name))

@@ -3,35 +3,54 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from quedge.allocation.greedy import NomaGreedy, greedy_levels
-from quedge.model.frame import Decision, Frame, PackedFrame, packed_frame, unpacked_frame
+from quedge.allocation.greedy import greedy_levels
+from quedge.model.frame import PackedFrame, unpacked_frame
 from quedge.model.kernels import Bools, Floats, kernel
 from quedge.model.terms import frame_terms, powers_of_levels
+from quedge.policy.compiled import Compiled, own_settings, tell
+
+
+@kernel
+def _toss(packed: PackedFrame, own: Floats, drawn: Floats, offload: Bools, powers: Floats, told: Floats) -> None:
+    """A device offloads where the number drawn is below its own; where none is drawn, 0 is."""
+    frame = unpacked_frame(*packed)
+    terms = frame_terms(*frame)
+    n = terms.device.size
+    chosen, level = np.empty(n, np.bool_), np.empty(n)
+    for k in range(n):
+        chosen[k] = (drawn[terms.device[k]] if drawn.size > 0 else 0.0) < own[0]
+    objective = greedy_levels(terms, chosen, level)
+    tell(powers_of_levels(terms, frame, chosen, level), objective, offload, powers, told)
 
 
 @dataclass(frozen=True)
-class AllLocal:
+class AllLocal(Compiled):
     """Every device computes locally."""
 
-    def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
-        """Decide one frame; see `Policy.decide`."""
-        return NomaGreedy().allocate(frame, np.zeros(frame.cell.devices, dtype=np.bool_))
+    kernel: ClassVar = _toss
+
+    def own_numbers(self, devices: int) -> Floats:
+        """See `Compiled.own_numbers`."""
+        return own_settings(0.0)
 
 
 @dataclass(frozen=True)
-class AllOffload:
+class AllOffload(Compiled):
     """Every device offloads."""
 
-    def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
-        """Decide one frame; see `Policy.decide`."""
-        return NomaGreedy().allocate(frame, np.ones(frame.cell.devices, dtype=np.bool_))
+    kernel: ClassVar = _toss
+
+    def own_numbers(self, devices: int) -> Floats:
+        """See `Compiled.own_numbers`."""
+        return own_settings(1.0)
 
 
 @dataclass(frozen=True)
-class Random:
+class Random(Compiled):
     """Each device offloads by the toss of a coin.
 
     Attributes:
@@ -39,60 +58,67 @@ class Random:
     """
 
     probability: float = 0.5
+    kernel: ClassVar = _toss
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.probability <= 1.0:
             raise ValueError(f"probability: {self.probability!r} is not allowed; it must lie from 0 to 1")
 
-    def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
-        """Decide one frame; see `Policy.decide`."""
-        return NomaGreedy().allocate(frame, rng.random(frame.cell.devices) < self.probability)
+    def own_numbers(self, devices: int) -> Floats:
+        """See `Compiled.own_numbers`."""
+        return own_settings(self.probability)
 
-
-@dataclass(frozen=True)
-class BestSingle:
-    """The best of all decisions in which at most one device offloads: N + 1 greedy allocations."""
-
-    def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
-        """Decide one frame; see `Policy.decide`."""
-        powers, objective = _best_up_to(packed_frame(frame), 1)
-        return Decision(*powers, objective)
-
-
-@dataclass(frozen=True)
-class BestPair:
-    """The best of all decisions in which at most two devices offload: O(N²) greedy allocations."""
-
-    def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
-        """Decide one frame; see `Policy.decide`."""
-        powers, objective = _best_up_to(packed_frame(frame), 2)
-        return Decision(*powers, objective)
+    def random_numbers(self, devices: int) -> int:
+        """See `Compiled.random_numbers`."""
+        return devices
 
 
 @kernel
-def _best_up_to(packed: PackedFrame, offloaders: int) -> tuple[tuple[Bools, Floats, Floats, Floats, Floats], float]:
-    """The best greedy allocation with at most `offloaders` (0, 1 or 2) offloading devices, and its objective."""
+def _best_up_to(packed: PackedFrame, own: Floats, drawn: Floats, offload: Bools, powers: Floats, told: Floats) -> None:
+    """The best greedy allocation with at most own[0] (0, 1 or 2) offloading devices."""
     frame = unpacked_frame(*packed)
     terms = frame_terms(*frame)
     n = terms.device.size
-    offload = np.zeros(n, np.bool_)
+    chosen = np.zeros(n, np.bool_)
     level = np.empty(n)
-    best = greedy_levels(terms, offload, level)
+    best = greedy_levels(terms, chosen, level)
     first = second = -1
-    for i in range(n if offloaders > 0 else 0):
-        offload[i] = True
-        objective = greedy_levels(terms, offload, level)
+    for i in range(n if own[0] > 0.0 else 0):
+        chosen[i] = True
+        objective = greedy_levels(terms, chosen, level)
         if objective > best:
             best, first, second = objective, i, i
-        for j in range(i + 1, n if offloaders > 1 else 0):
-            offload[j] = True
-            objective = greedy_levels(terms, offload, level)
+        for j in range(i + 1, n if own[0] > 1.0 else 0):
+            chosen[j] = True
+            objective = greedy_levels(terms, chosen, level)
             if objective > best:
                 best, first, second = objective, i, j
-            offload[j] = False
-        offload[i] = False
+            chosen[j] = False
+        chosen[i] = False
     if first >= 0:
-        offload[first] = True
-        offload[second] = True
-    best = greedy_levels(terms, offload, level)
-    return powers_of_levels(terms, frame, offload, level), best
+        chosen[first] = True
+        chosen[second] = True
+    best = greedy_levels(terms, chosen, level)
+    tell(powers_of_levels(terms, frame, chosen, level), best, offload, powers, told)
+
+
+@dataclass(frozen=True)
+class BestSingle(Compiled):
+    """The best of all decisions in which at most one device offloads: N + 1 greedy allocations."""
+
+    kernel: ClassVar = _best_up_to
+
+    def own_numbers(self, devices: int) -> Floats:
+        """See `Compiled.own_numbers`."""
+        return own_settings(1.0)
+
+
+@dataclass(frozen=True)
+class BestPair(Compiled):
+    """The best of all decisions in which at most two devices offload: O(N²) greedy allocations."""
+
+    kernel: ClassVar = _best_up_to
+
+    def own_numbers(self, devices: int) -> Floats:
+        """See `Compiled.own_numbers`."""
+        return own_settings(2.0)

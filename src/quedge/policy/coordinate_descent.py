@@ -3,17 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from quedge.allocation.greedy import greedy_levels
-from quedge.model.frame import Decision, Frame, PackedFrame, packed_frame, unpacked_frame
+from quedge.model.frame import PackedFrame, unpacked_frame
 from quedge.model.kernels import Bools, Floats, kernel
 from quedge.model.terms import frame_terms, powers_of_levels
+from quedge.policy.compiled import NOTES, Compiled, tell
+
+
+@kernel
+def _descend(packed: PackedFrame, own: Floats, drawn: Floats, offload: Bools, powers: Floats, told: Floats) -> None:
+    frame = unpacked_frame(*packed)
+    terms = frame_terms(*frame)
+    n = terms.device.size
+    chosen, level = np.zeros(n, np.bool_), np.empty(n)
+    best = greedy_levels(terms, chosen, level)
+    rounds, changed = 0, 0
+    while changed >= 0:
+        changed = -1
+        for k in range(n):
+            chosen[k] = not chosen[k]
+            objective = greedy_levels(terms, chosen, level)
+            chosen[k] = not chosen[k]
+            if objective > best:
+                best, changed = objective, k
+        if changed >= 0:
+            chosen[changed] = not chosen[changed]
+        rounds += 1
+    best = greedy_levels(terms, chosen, level)
+    tell(powers_of_levels(terms, frame, chosen, level), best, offload, powers, told)
+    told[NOTES] = rounds
 
 
 @dataclass(frozen=True)
-class LyCd:
+class LyCd(Compiled):
     """LyCD, Lyapunov-guided coordinate descent: the device that gains most by changing its mode does, until none gains.
 
     It begins with all devices computing locally (the public code of DROO, which has the method, begins at random), so
@@ -24,31 +50,5 @@ class LyCd:
     Bi, Zhang, IEEE TWC 17(6), 2018.
     """
 
-    def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
-        """Decide one frame; see `Policy.decide`. Its notes tell the `rounds`."""
-        powers, objective, rounds = _descend(packed_frame(frame))
-        return Decision(*powers, objective, notes={"rounds": rounds})
-
-
-@kernel
-def _descend(packed: PackedFrame) -> tuple[tuple[Bools, Floats, Floats, Floats, Floats], float, int]:
-    """The last decision as `powers_of_levels` gives it, its objective, and how many rounds it took."""
-    frame = unpacked_frame(*packed)
-    terms = frame_terms(*frame)
-    n = terms.device.size
-    offload, level = np.zeros(n, np.bool_), np.empty(n)
-    best = greedy_levels(terms, offload, level)
-    rounds, changed = 0, 0
-    while changed >= 0:
-        changed = -1
-        for k in range(n):
-            offload[k] = not offload[k]
-            objective = greedy_levels(terms, offload, level)
-            offload[k] = not offload[k]
-            if objective > best:
-                best, changed = objective, k
-        if changed >= 0:
-            offload[changed] = not offload[changed]
-        rounds += 1
-    best = greedy_levels(terms, offload, level)
-    return powers_of_levels(terms, frame, offload, level), best, rounds
+    kernel: ClassVar = _descend
+    note_names: ClassVar = ("rounds",)

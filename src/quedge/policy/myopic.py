@@ -10,16 +10,47 @@ from numpy.typing import NDArray
 
 from quedge.allocation.frame_budget import objective_of, rate_terms, within_budget
 from quedge.errors import not_allowed
-from quedge.model.frame import Decision, Frame, PackedFrame, packed_frame, unpacked_frame
+from quedge.model.frame import Frame, PackedFrame, unpacked_frame
 from quedge.model.kernels import Bools, Floats, kernel
 from quedge.model.terms import powers_of_levels
+from quedge.policy.compiled import Compiled, tell
 from quedge.policy.exact.exact import solve_chain
 
 _TOLERANCE = 1e-3
 
 
+@kernel
+def _most_rate(frame: Frame, budget_w: Floats, offload: Bools, powers: Floats, told: Floats) -> None:
+    """The decision of the most weighted rate within a budget (W), shape (devices,)."""
+    limited = within_budget(frame, budget_w)
+    terms = rate_terms(limited)
+    chosen, level, _, _ = solve_chain(terms, _TOLERANCE)
+    for k in range(chosen.size):
+        i = terms.device[k]
+        if frame.cell.circuit_power_w[i] > budget_w[i]:  # it could send nothing, and has left the level as it was
+            chosen[k] = False
+    decided, objective = objective_of(frame, powers_of_levels(terms, limited, chosen, level))
+    tell(decided, objective, offload, powers, told)
+
+
+@kernel
+def _spend(packed: PackedFrame, own: Floats, drawn: Floats, offload: Bools, powers: Floats, told: Floats) -> None:
+    frame = unpacked_frame(*packed)
+    _most_rate(frame, frame.cell.power_budget_w, offload, powers, told)
+
+
+@kernel
+def _save(packed: PackedFrame, own: Floats, drawn: Floats, offload: Bools, powers: Floats, told: Floats) -> None:
+    """Its own numbers are what each device has saved (W times frames)."""
+    frame = unpacked_frame(*packed)
+    allowed = own + frame.cell.power_budget_w
+    _most_rate(frame, allowed, offload, powers, told)
+    for i in range(own.size):
+        own[i] = max(allowed[i] - powers[3, i], 0.0)
+
+
 @dataclass(frozen=True)
-class Myopic:
+class Myopic(Compiled):
     """Maximises each frame's weighted rate Σ c r under e ≤ γ in that very frame; r T ≤ Q, and no queue weighs anything.
 
     Solved with the exact policy's method, to a gap of 1e-3. A device whose circuit alone draws more than its budget
@@ -30,9 +61,7 @@ class Myopic:
     alone; `MyopicSaving` is the benchmark itself.
     """
 
-    def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
-        """Decide one frame; see `Policy.decide`."""
-        return _within(frame, frame.cell.power_budget_w)
+    kernel: ClassVar = _spend
 
 
 @dataclass(frozen=True)
@@ -51,8 +80,10 @@ class MyopicSaving:
         return SavingAgent(devices)
 
 
-class SavingAgent:
+class SavingAgent(Compiled):
     """Decides as `MyopicSaving` and keeps the accounts: by its own decisions, whatever the world makes of them."""
+
+    kernel: ClassVar = _save
 
     def __init__(self, devices: int) -> None:
         """An agent that has saved nothing.
@@ -62,34 +93,12 @@ class SavingAgent:
         """
         self._saved_w: NDArray[np.float64] = np.zeros(devices)  # Σ (γ − e) of all frames so far
 
-    def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
-        """Decide one frame; see `Policy.decide`.
+    def own_numbers(self, devices: int) -> Floats:
+        """What it has saved; see `Compiled.own_numbers`.
 
         Raises:
             ValueError: the number of devices has changed.
         """
-        if frame.cell.devices != self._saved_w.size:
-            raise not_allowed("devices", frame.cell.devices, f"{self._saved_w.size}, as in the run's first frame")
-        allowed = self._saved_w + frame.cell.power_budget_w
-        decision = _within(frame, allowed)
-        self._saved_w = np.maximum(allowed - decision.power_w, 0.0)
-        return decision
-
-
-def _within(frame: Frame, budget_w: NDArray[np.float64]) -> Decision:
-    """The decision of the most weighted rate within a budget (W), shape (devices,)."""
-    powers, objective = _most_rate(packed_frame(frame), budget_w)
-    return Decision(*powers, objective)
-
-
-@kernel
-def _most_rate(packed: PackedFrame, budget_w: Floats) -> tuple[tuple[Bools, Floats, Floats, Floats, Floats], float]:
-    frame = unpacked_frame(*packed)
-    limited = within_budget(frame, budget_w)
-    terms = rate_terms(limited)
-    offload, level, _, _ = solve_chain(terms, _TOLERANCE)
-    for k in range(offload.size):
-        i = terms.device[k]
-        if frame.cell.circuit_power_w[i] > budget_w[i]:  # it could send nothing, and has left the level as it was
-            offload[k] = False
-    return objective_of(frame, powers_of_levels(terms, limited, offload, level))
+        if devices != self._saved_w.size:
+            raise not_allowed("devices", devices, f"{self._saved_w.size}, as in the run's first frame")
+        return self._saved_w

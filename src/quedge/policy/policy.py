@@ -107,7 +107,7 @@ def check_allocation(cell: Cell, allocation: Allocation) -> None:
     Raises:
         ValueError: naming the first such value and what is allowed.
     """
-    if _is_within_limits(cell.max_transmit_power_w, cell.max_frequency_hz, *allocation):
+    if is_within_limits(cell.max_transmit_power_w, cell.max_frequency_hz, *allocation):
         return
     offload, transmit, frequency, time_share = allocation
     for name, values, highest in (
@@ -126,7 +126,7 @@ def check_allocation(cell: Cell, allocation: Allocation) -> None:
 
 
 @kernel
-def _is_within_limits(
+def is_within_limits(
     max_transmit_power_w: Floats,
     max_frequency_hz: Floats,
     offload: Bools,

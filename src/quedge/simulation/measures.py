@@ -57,6 +57,7 @@ class Summary:
         delivered_ratio: objective that was reached over that optimum; the same ratio in an ideal world.
         outage_ratio: share of the offloading devices' frames in which the true channel carried less than the
             promised rate.
+        decisions_timed: number of decisions that were timed: all, or a sample where compiled code runs the frames.
         decision_us_p50: median time of a decision (µs).
         decision_us_p99: 99th percentile of the time of a decision (µs).
         wall_s: wall time of the whole run (s).
@@ -81,6 +82,7 @@ class Summary:
     objective_ratio: float
     delivered_ratio: float
     outage_ratio: float
+    decisions_timed: int
     decision_us_p50: float
     decision_us_p99: float
     wall_s: float
@@ -127,7 +129,8 @@ def _measured(trace: Trace, settled: slice, optimum: NDArray[np.float64]) -> Sum
     queue = trace.data_queue_mbit[settled]
     arrival = trace.arrival_mbit[settled]
     distribution = delay_distribution(trace, settled.start)
-    p50, p99 = np.percentile(trace.decision_us[settled], (50.0, 99.0))
+    timed = trace.timed_decisions_us(settled.start)
+    p50, p99 = np.percentile(timed, (50.0, 99.0))
     return Summary(
         **queue_and_power(trace, settled.start),
         devices=devices,
@@ -144,6 +147,7 @@ def _measured(trace: Trace, settled: slice, optimum: NDArray[np.float64]) -> Sum
         objective_ratio=float(_ratios(trace.promised_objective[settled], optimum).mean()),
         delivered_ratio=float(_ratios(trace.objective[settled], optimum).mean()),
         outage_ratio=_outage_ratio(trace, settled),
+        decisions_timed=timed.size,
         decision_us_p50=float(p50),
         decision_us_p99=float(p99),
         wall_s=trace.wall_s,

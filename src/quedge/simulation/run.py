@@ -9,17 +9,25 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from quedge.model.cell import Cell, cell_of
-from quedge.model.frame import NO_TIME_SHARES, Allocation, Decision, Frame, Status
+from quedge.model.frame import NO_TIME_SHARES, Allocation, Decision, Frame, Status, packed_frame
+from quedge.model.kernels import Floats
 from quedge.model.scenario import Scenario
 from quedge.model.uplink import predicted_outcome, step_frame
+from quedge.policy.compiled import STATUSES, kernel_address
 from quedge.policy.policy import Learner, Policy, agent_for, check_allocation, check_policy, check_shapes
+from quedge.simulation.block import Decider, Records, Surroundings, new_records, run_block
 from quedge.simulation.measures import Summary, first_settled_frame, summarise
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
 from quedge.simulation.trace import RunState, Trace
 from quedge.simulation.world import World, draw_world, random_streams
+
+_LEAST_MEASURED = 128  # decisions of a run that are timed, if it has as many frames
+BLOCKS_FROM = 2 * _LEAST_MEASURED
+"""Frames from which on a run has some that Python does not see."""
+_MOST_UNMEASURED = 64
+_PATIENCE_US = 2e5  # of frames in a row, which nothing interrupts
 
 
 def simulate(
@@ -77,77 +85,122 @@ def run_in_world(
     A run of a world's first frames, and one of the rest that starts from the first one's `end`, equal one run.
     """
     began = time.perf_counter()
-    cell, residual = cell_of(scenario), scenario.residual_sic_share
+    cell = cell_of(scenario)
     frames, devices = world.channel_gain.shape
-    ideal = world.has_perfect_csi and residual == 0.0
-    log = _Log(frames, devices, ideal)
     rng = random_streams(seed).policy
     data_queue, energy_queue = np.zeros(devices), np.zeros(devices)
     if start is not None:
         rng.bit_generator.state = start.random_state
         data_queue[:], energy_queue[:] = start.data_queue_mbit, start.energy_queue
+    course = _Course(cell, scenario.residual_sic_share, world, data_queue, energy_queue)
     agent = agent_for(policy, devices, rng)
-    report_every = max(frames // 200, 1)
-    for t in range(frames):
-        log.data_queue_mbit[t], log.energy_queue[t] = data_queue, energy_queue
-        estimate = world.estimated_gain[t]
-        seen = Frame(cell, estimate.copy(), data_queue.copy(), energy_queue.copy())  # policies cannot change the world
-        asked = time.perf_counter_ns()
-        decision = agent.decide(seen, rng)
-        log.decision_us[t] = (time.perf_counter_ns() - asked) * 1e-3
-        with _naming_frame(t):
-            allocation = log.decide(t, decision, cell)
-        frame = Frame(cell, estimate, data_queue, energy_queue)
-        if not ideal:
-            log.promised_rate_mbps[t], _, log.promised_objective[t] = predicted_outcome(frame, allocation)
-        log.objective[t] = step_frame(
-            frame, allocation, world.channel_gain[t], residual, world.arrival_mbit[t], log.rate_mbps[t], log.power_w[t]
-        )
-        if progress is not None and (t + 1) % report_every == 0:
-            progress(t + 1)
+    address = kernel_address(agent)
+    every = min(max(frames // _LEAST_MEASURED, 1), _MOST_UNMEASURED) if address else 1
+    report_every, reported = max(frames // 200, 1), 0
+    while course.done < frames:
+        took_us = course.ask(agent, rng)
+        unmeasured = min(every - 1, int(_PATIENCE_US / max(took_us, 1.0)), frames - 1 - course.done)
+        if unmeasured > 0:  # and the last frame is measured, too
+            course.run(address, agent, unmeasured, rng)
+        if progress is not None and (course.done - reported >= report_every or course.done == frames):
+            reported = course.done
+            progress(reported)
     end = RunState(data_queue, energy_queue, rng.bit_generator.state)
     drawn = (world.channel_gain, world.estimated_gain, world.arrival_mbit)
-    logged: dict[str, Any] = vars(log) | {"status": tuple(log.status)}
-    return Trace(scenario, seed, *drawn, **logged, wall_s=time.perf_counter() - began, end=end)
+    return Trace(scenario, seed, *drawn, **course.recorded(), wall_s=time.perf_counter() - began, end=end)
 
 
-class _Log:
-    """The fields of a trace, filled frame by frame; promised and reached ones are the same in an ideal world."""
+class _Course:
+    """Where a run stands, and what is recorded of it; what was promised and reached is the same in an ideal world."""
 
-    def __init__(self, frames: int, devices: int, ideal: bool) -> None:
-        shape = (frames, devices)
-        self.data_queue_mbit, self.energy_queue = np.empty(shape), np.empty(shape)
-        self.offload = np.zeros(shape, dtype=np.bool_)
-        self.transmit_power_w, self.time_share, self.cpu_frequency_hz = (np.empty(shape) for _ in range(3))
-        self.rate_mbps, self.power_w, self.objective = np.empty(shape), np.empty(shape), np.empty(frames)
-        self.promised_rate_mbps = self.rate_mbps if ideal else np.empty(shape)
-        self.promised_objective = self.objective if ideal else np.empty(frames)
-        self.upper_bound, self.decision_us = np.full(frames, np.nan), np.empty(frames)
-        self.status: list[Status] = []
-        self.notes: dict[str, NDArray[np.float64]] = {}
+    def __init__(self, cell: Cell, residual: float, world: World, data_queue: Floats, energy_queue: Floats) -> None:
+        frames, devices = world.channel_gain.shape
+        self.done = 0
+        self._cell, self._residual, self._world = cell, residual, world
+        self._queues = data_queue, energy_queue
+        self._ideal = world.has_perfect_csi and residual == 0.0
+        self._records = new_records(frames, devices, self._ideal)
+        self._decision_us = np.full(frames, np.nan)
+        self._notes: dict[str, Floats] = {}
 
-    def decide(self, t: int, decision: Decision, cell: Cell) -> Allocation:
-        """Check and note the decision of frame t; returns its allocation, in the trace's own arrays.
+    def ask(self, agent: Policy, rng: np.random.Generator) -> float:
+        """Run one frame, with the policy asked by Python; the time of its decision (µs)."""
+        t, world, records, cell = self.done, self._world, self._records, self._cell
+        records.data_queue_mbit[t], records.energy_queue[t] = self._queues
+        estimate = world.estimated_gain[t]
+        copies = (values.copy() for values in (estimate, *self._queues))  # policies cannot change the world
+        seen = Frame(cell, *copies)
+        asked = time.perf_counter_ns()
+        decision = agent.decide(seen, rng)
+        self._decision_us[t] = took_us = (time.perf_counter_ns() - asked) * 1e-3
+        with _naming_frame(t):
+            allocation = self._record(t, decision)
+        frame = Frame(cell, estimate, *self._queues)
+        if not self._ideal:
+            records.promised_rate_mbps[t], _, records.promised_objective[t] = predicted_outcome(frame, allocation)
+        rate, power = records.rate_mbps[t], records.power_w[t]
+        gain, arrived = world.channel_gain[t], world.arrival_mbit[t]
+        records.objective[t] = step_frame(frame, allocation, gain, self._residual, arrived, rate, power)
+        self.done += 1
+        return took_us
+
+    def run(self, address: int, agent: Any, frames: int, rng: np.random.Generator) -> None:
+        """Run frames in a row without Python, decided by an agent's kernel.
+
+        Raises:
+            ValueError: a decision is beyond a limit.
+        """
+        part = slice(self.done, self.done + frames)
+        devices = self._cell.devices
+        world, (data_queue, energy_queue) = self._world, self._queues
+        numbers, each, *_ = packed_frame(Frame(self._cell, world.channel_gain[0], data_queue, energy_queue))
+        gain, estimate, arrived = world.channel_gain[part], world.estimated_gain[part], world.arrival_mbit[part]
+        around = Surroundings(numbers, each, self._residual, gain, estimate, arrived)
+        decider = Decider(address, agent.own_numbers(devices), rng.random((frames, agent.random_numbers(devices))))
+        notes = np.empty((frames, len(agent.note_names)))
+        parts: Any = (values[part] for values in self._records)
+        records = Records(*parts)._replace(notes=notes)
+        run = run_block(decider, around, data_queue, energy_queue, self._ideal, records)
+        if run < frames:
+            decided = (records.offload[run], records.transmit_power_w[run], records.cpu_frequency_hz[run])
+            with _naming_frame(self.done + run):
+                check_allocation(self._cell, Allocation(*decided, NO_TIME_SHARES))
+        for name, values in zip(agent.note_names, notes.T, strict=True):
+            self._note(name)[part] = values
+        self.done += frames
+
+    def recorded(self) -> dict[str, Any]:
+        """By name, what a `Trace` has of it."""
+        recorded = self._records._asdict() | {"notes": self._notes, "decision_us": self._decision_us}
+        return recorded | {"status": tuple(STATUSES[place] for place in self._records.status)}
+
+    def _record(self, t: int, decision: Decision) -> Allocation:
+        """Check and record the decision of frame t; returns its allocation, in the trace's own arrays.
 
         Raises:
             ValueError: a wrong shape, or a value beyond a limit.
         """
-        check_shapes(decision, cell.devices)
-        self.offload[t] = decision.offload
-        self.transmit_power_w[t] = decision.transmit_power_w
-        self.cpu_frequency_hz[t] = decision.cpu_frequency_hz
+        records = self._records
+        check_shapes(decision, self._cell.devices)
+        records.offload[t] = decision.offload
+        records.transmit_power_w[t] = decision.transmit_power_w
+        records.cpu_frequency_hz[t] = decision.cpu_frequency_hz
         share = NO_TIME_SHARES if decision.time_share is None else np.asarray(decision.time_share, dtype=np.float64)
-        self.time_share[t] = self.offload[t] if decision.time_share is None else share
-        allocation = Allocation(self.offload[t], self.transmit_power_w[t], self.cpu_frequency_hz[t], share)
-        check_allocation(cell, allocation)
+        records.time_share[t] = records.offload[t] if decision.time_share is None else share
+        allocation = Allocation(records.offload[t], records.transmit_power_w[t], records.cpu_frequency_hz[t], share)
+        check_allocation(self._cell, allocation)
         if decision.upper_bound is not None:
-            self.upper_bound[t] = decision.upper_bound
-        self.status.append(decision.status)
+            records.upper_bound[t] = decision.upper_bound
+        records.status[t] = STATUSES.index(Status(decision.status))
         for name, number in decision.notes.items():
-            if name not in self.notes:
-                self.notes[name] = np.full(self.objective.size, np.nan)
-            self.notes[name][t] = number
+            self._note(name)[t] = number
         return allocation
+
+    def _note(self, name: str) -> Floats:
+        """The notes of a name, shape (frames,)."""
+        if name not in self._notes:
+            self._notes[name] = np.full(self._decision_us.size, np.nan)
+        return self._notes[name]
 
 
 @contextmanager

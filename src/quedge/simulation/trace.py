@@ -53,7 +53,8 @@ class Trace:
         upper_bound: the policy's own bound on the promised objective, shape (frames,); NaN without one.
         status: status of each decision.
         notes: the policy's notes on its decisions by name, each of shape (frames,); NaN where there is none.
-        decision_us: wall time of each decision (µs), shape (frames,).
+        decision_us: wall time of each decision (µs), shape (frames,); NaN where it was not measured, since compiled
+            code ran several frames in a row.
         wall_s: wall time of the whole run (s).
         end: state after the last frame.
     """
@@ -85,6 +86,11 @@ class Trace:
     def frames(self) -> int:
         """Number of frames."""
         return int(self.objective.size)
+
+    def timed_decisions_us(self, first_frame: int = 0) -> NDArray[np.float64]:
+        """Wall times of the decisions that were timed, from a frame on (µs)."""
+        times = self.decision_us[first_frame:]
+        return times[np.isfinite(times)]
 
 
 def joined(parts: Sequence[Trace]) -> Trace:

@@ -59,7 +59,7 @@ class Simulation:
         found: dict[str, float | Series] = {name: float(value) for name, value in summary.items()}
         found["fallbacks"] = float(trace.status.count(Status.FALLBACK))
         for quartile in (25, 75):
-            found[f"decision_us_p{quartile}"] = float(np.percentile(trace.decision_us[settled:], quartile))
+            found[f"decision_us_p{quartile}"] = float(np.percentile(trace.timed_decisions_us(settled), quartile))
         for queue in QUEUES:
             drift = drift_of(series[queue][settled:])
             if drift is not None:

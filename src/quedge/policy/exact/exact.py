@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quedge.errors import not_allowed
 from quedge.model.cell import Cell
-from quedge.model.frame import Decision, Frame, PackedFrame, Status, packed_frame, unpacked_frame
+from quedge.model.frame import PackedFrame, unpacked_frame
 from quedge.model.kernels import Bools, Floats, kernel, without_refcount
 from quedge.model.terms import Terms, chain_objective, frame_terms, highest_level, powers_of_levels, stationary_level
+from quedge.policy.compiled import GAP_OPEN, STATUS, UPPER_BOUND, Compiled, own_settings, tell
 from quedge.policy.exact.bound import bound_from_above
 from quedge.policy.exact.lattice import full_lattice, refined_lattice
 from quedge.policy.exact.path import follow_bound, polish
@@ -123,15 +125,26 @@ def solve_frames(
         _, _, objective[t], upper_bound[t] = solve_chain(terms, tolerance)
 
 
+@kernel
+def _decide(packed: PackedFrame, own: Floats, drawn: Floats, offload: Bools, powers: Floats, told: Floats) -> None:
+    tolerance = own[0]
+    decided, objective, upper_bound = solve_frame(packed, tolerance)
+    tell(decided, objective, offload, powers, told)
+    told[UPPER_BOUND] = upper_bound
+    if not upper_bound - objective <= tolerance * objective:
+        told[STATUS] = GAP_OPEN
+
+
 @dataclass(frozen=True)
-class Exact:
+class Exact(Compiled):
     """The best offloading decision and powers of each frame, with a bound that no other decision exceeds.
 
     Problem (17) is non-convex and has 2^N binary decisions, but its devices are coupled by one number only: the
     received power of those decoded later. Dynamic programming over that number, on cells that are bounded from above
     and refined only where the optimum can still be, takes time linear in N.
 
-    Among devices of equal channel gain the one listed first is decoded last.
+    Among devices of equal channel gain the one listed first is decoded last. A decision's status tells whether the
+    tolerance was met.
 
     Attributes:
         tolerance: relative distance between upper bound and objective at which a frame counts as solved.
@@ -140,16 +153,15 @@ class Exact:
     """
 
     tolerance: float = 1e-3
+    kernel: ClassVar = _decide
 
     def __post_init__(self) -> None:
         if not 1e-9 <= self.tolerance < 1.0:
             raise not_allowed("tolerance", self.tolerance, "at least 1e-9 and below 1")
 
-    def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
-        """Decide one frame; see `Policy.decide`. Its status tells whether the tolerance was met."""
-        powers, objective, upper_bound = solve_frame(packed_frame(frame), self.tolerance)
-        met = upper_bound - objective <= self.tolerance * objective
-        return Decision(*powers, objective, upper_bound, Status.OK if met else Status.GAP_OPEN)
+    def own_numbers(self, devices: int) -> Floats:
+        """See `Compiled.own_numbers`."""
+        return own_settings(self.tolerance)
 
 
 def exact_objectives(

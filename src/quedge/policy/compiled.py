@@ -1,0 +1,96 @@
+"""Policies whose decision is one call of a kernel: from Python, or for frame after frame without it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+from numba.core import types
+
+from quedge.model.frame import Decision, Frame, Status, packed_frame
+from quedge.model.kernels import Bools, Floats, address_of, inner_kernel
+
+NO_NUMBERS = np.empty(0)
+OBJECTIVE, UPPER_BOUND, STATUS, NOTES = 0, 1, 2, 3
+"""Places in what a kernel tells of its decision: NaN is no bound, a status is its place in `STATUSES`, notes follow."""
+STATUSES = tuple(Status)
+OK, GAP_OPEN = STATUSES.index(Status.OK), STATUSES.index(Status.GAP_OPEN)
+
+_types: Any = types  # not all of it is typed
+_floats, _table = types.float64[::1], types.float64[:, ::1]
+_packed = _types.Tuple((_floats, _table, _floats, _floats, _floats))
+_SIGNATURE = types.none(_packed, _floats, _floats, types.boolean[::1], _table, _floats)
+
+
+class Compiled:
+    """A policy whose decisions a kernel makes, by NOMA.
+
+    The kernel is given, and fills in:
+
+        packed: the frame, as `packed_frame` gives it.
+        own: the policy's `own_numbers`.
+        drawn: as many random numbers from 0 to 1 as `random_numbers` says.
+        offload: to fill in; who offloads, shape (devices,).
+        powers: to fill in; transmit power (W), CPU frequency (Hz), rate (Mbit/s) and power (W), shape (4, devices).
+        told: to fill in; what a `Decision` has beside, in the places above.
+    """
+
+    kernel: ClassVar[Callable[..., None]]
+    note_names: ClassVar[tuple[str, ...]] = ()
+
+    def own_numbers(self, devices: int) -> Floats:
+        """What the kernel is to know besides the frame: settings, or what it remembers and changes."""
+        return NO_NUMBERS
+
+    def random_numbers(self, devices: int) -> int:
+        """How many random numbers a decision takes."""
+        return 0
+
+    def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
+        """Decide one frame; see `Policy.decide`."""
+        devices = frame.channel_gain.size
+        count = self.random_numbers(devices)
+        drawn = rng.random(count) if count else NO_NUMBERS
+        offload, powers = np.empty(devices, np.bool_), np.empty((4, devices))
+        told = np.empty(NOTES + len(self.note_names))
+        type(self).kernel(packed_frame(frame), self.own_numbers(devices), drawn, offload, powers, told)
+        objective, bound, status, *notes = told.tolist()
+        transmit, frequency, rate, power = powers
+        upper_bound = bound if bound == bound else None
+        decision = Decision(offload, transmit, frequency, rate, power, objective, upper_bound, STATUSES[int(status)])
+        return decision._replace(notes=dict(zip(self.note_names, notes, strict=True))) if notes else decision
+
+
+def kernel_address(policy: Any) -> int:
+    """Where a policy's kernel lies, for `call_at`; 0 where Python must ask the policy itself."""
+    if getattr(type(policy), "decide", None) is not Compiled.decide:
+        return 0
+    return address_of(type(policy).kernel, _SIGNATURE)
+
+
+@functools.cache
+def own_settings(*settings: float) -> Floats:
+    """Settings as the numbers of a kernel, which does not change them."""
+    return np.array(settings, dtype=np.float64)
+
+
+@inner_kernel
+def tell(
+    decided: tuple[Bools, Floats, Floats, Floats, Floats],
+    objective: float,
+    offload: Bools,
+    powers: Floats,
+    told: Floats,
+) -> None:
+    """Fill in a decision as `powers_of_levels` gives it, without a bound."""
+    offload[:] = decided[0]
+    for i in range(offload.size):
+        powers[0, i], powers[1, i], powers[2, i], powers[3, i] = (
+            decided[1][i],
+            decided[2][i],
+            decided[3][i],
+            decided[4][i],
+        )
+    told[OBJECTIVE], told[UPPER_BOUND], told[STATUS] = objective, np.nan, OK
