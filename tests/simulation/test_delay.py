@@ -8,14 +8,15 @@ import pytest
 
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import AllLocal, BestSingle
-from quedge.simulation.delays import (
-    deadline_violation_ratio,
-    delay_distribution,
-    delay_histogram,
-    delay_percentile,
-)
+from quedge.simulation.delays import Delays, deadline_violation_ratio, delay_distribution, delay_percentile
 from quedge.simulation.measures import summarise
 from quedge.simulation.run import simulate
+
+
+def delay_histogram(arrival: np.ndarray, processed: np.ndarray, first_frame: int) -> np.ndarray:
+    delays = Delays(Scenario(devices=arrival.shape[1]), first_frame)
+    delays.add(arrival, processed)
+    return delays.histogram()
 
 
 def column(*values: float) -> np.ndarray:
@@ -124,3 +125,17 @@ def test_a_deadline_changes_nothing_but_what_is_measured() -> None:
 def test_the_percentiles_of_a_summary_are_in_order() -> None:
     summary = summarise(simulate(Scenario(devices=3), BestSingle(), 300))
     assert 1.0 <= summary.delay_p50_frames <= summary.delay_p95_frames <= summary.delay_p99_frames
+
+
+@pytest.mark.parametrize("policy", [BestSingle(), AllLocal()], ids=["settled", "growing"])
+def test_a_run_counted_in_parts_is_counted_alike(policy: object) -> None:
+    scenario = Scenario(devices=3, deadline_s=2.0)
+    trace = simulate(scenario, policy, 500)
+    whole, parts = Delays(scenario, 100), Delays(scenario, 100)
+    whole.add(trace.arrival_mbit, trace.rate_mbps)
+    for part in np.split(np.arange(500), [1, 7, 90, 150, 499]):
+        parts.add(trace.arrival_mbit[part], trace.rate_mbps[part])
+        parts.distribution()  # may be asked for in between
+    np.testing.assert_allclose(parts.histogram(), whole.histogram(), rtol=1e-12, atol=1e-12)
+    assert parts.late_share() == pytest.approx(whole.late_share(), rel=1e-12)
+    assert 0.0 < parts.late_share() < 1.0

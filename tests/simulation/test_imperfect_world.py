@@ -16,7 +16,7 @@ from quedge.policy.baselines import AllOffload, BestPair, Random
 from quedge.policy.exact import Exact
 from quedge.policy.policy import Policy
 from quedge.simulation.measures import summarise
-from quedge.simulation.processes import Recorded, estimate_gain
+from quedge.simulation.processes import Normals, Recorded, estimate_gain
 from quedge.simulation.run import run_in_world, simulate
 from quedge.simulation.world import World, draw_world, random_streams
 from tests.policies import every_policy
@@ -26,10 +26,14 @@ IMPERFECT = dataclasses.replace(CELL, estimate_error=0.1, residual_sic_share=0.0
 FRAMES = 80
 
 
+def errors_for(gain: np.ndarray, seed: int) -> Normals:
+    return Normals(np.random.default_rng(seed), 2, *gain.shape, part=gain.shape[0])
+
+
 def test_estimates_have_the_moments_of_their_error() -> None:
     # |1 + √ε z|² has mean 1 + ε and variance 2 ε + ε²; its fourth central moment at ε = 0.2 is below 1.4
     gain = np.full((1000, 100), 3e-11)
-    ratio = estimate_gain(Scenario(devices=100, estimate_error=0.2), gain, np.random.default_rng(0)) / gain
+    ratio = estimate_gain(Scenario(devices=100, estimate_error=0.2), gain, errors_for(gain, 0)) / gain
     variance = 2.0 * 0.2 + 0.2**2
     assert abs(ratio.mean() - 1.2) < 5.0 * np.sqrt(variance / ratio.size)
     assert abs(ratio.var() - variance) < 5.0 * np.sqrt(1.4 / ratio.size)
@@ -41,7 +45,7 @@ def test_the_field_is_off_by_the_error_s_share_of_its_power() -> None:
     gain = np.random.default_rng(1).exponential(2e-11, (200_000, 1))
     z = np.random.default_rng(2).standard_normal((2, 200_000, 1)) * np.sqrt(0.5)
     field = np.sqrt(gain) * (1.0 + np.sqrt(error) * (z[0] + 1j * z[1]))
-    estimate = estimate_gain(scenario, gain, np.random.default_rng(2))
+    estimate = estimate_gain(scenario, gain, errors_for(gain, 2))
     np.testing.assert_allclose(estimate, np.abs(field) ** 2, rtol=1e-9)
     assert np.mean(np.abs(field - np.sqrt(gain)) ** 2) / gain.mean() == pytest.approx(error, rel=0.02)
 
@@ -49,7 +53,7 @@ def test_the_field_is_off_by_the_error_s_share_of_its_power() -> None:
 def test_a_device_without_an_error_is_known_exactly() -> None:
     gain = np.random.default_rng(0).exponential(1e-11, (50, 2))
     scenario = Scenario(devices=2, estimate_error=[0.0, 0.3])
-    estimate = estimate_gain(scenario, gain, np.random.default_rng(0))
+    estimate = estimate_gain(scenario, gain, errors_for(gain, 0))
     np.testing.assert_array_equal(estimate[:, 0], gain[:, 0])
     assert (estimate[:, 1] != gain[:, 1]).all()
 

@@ -5,19 +5,88 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.model.kernels import Floats, inner_kernel, kernel
+from quedge.model.kernels import Floats, Ints, kernel
+from quedge.model.scenario import Scenario
 from quedge.simulation.trace import Trace
 
 _ROUNDING = 1e-9  # relative, of a deadline that is a whole number of frames
 
 
-def delay_percentile(trace: Trace, percent: float = 95.0, first_frame: int = 0) -> float:
-    """A percentile of the delay of all bits that arrived from a frame on, over all devices.
+class Delays:
+    """Counts data by its delay, of all devices, as the parts of a run come.
 
     Each queue is first come, first served. A bit that arrives during frame t can be processed from frame t + 1 on, with
     a delay of one frame, so that the mean delay is the mean queue over the mean arrivals per frame (Little's law). Bits
-    that still wait at the end count with their waiting time so far: where queues grow without bound, the percentile is
-    a lower bound.
+    that still wait at the end count with their waiting time so far: where queues grow without bound, percentiles and
+    the share that is late are lower bounds.
+
+    It remembers the arrivals of as many frames as the longest queue goes back.
+    """
+
+    def __init__(self, scenario: Scenario, first_frame: int = 0) -> None:
+        """Nothing is counted yet; bits that arrive before a frame never are."""
+        devices = scenario.devices
+        self._frame_s, self._first_frame, self._frames = scenario.frame_s, first_frame, 0
+        self._in_time = np.full(devices, np.inf)  # frames
+        if scenario.deadline_s is not None:
+            self._in_time = np.floor(scenario.per_device("deadline_s") / scenario.frame_s * (1.0 + _ROUNDING))
+        self._arrived = np.empty((0, devices))  # of the frames from `_known_from` on
+        self._known_from = 0
+        self._oldest, self._left = np.zeros(devices, np.int64), np.zeros(devices)
+        self._mbit, self._late = np.zeros(1), np.zeros(1)
+
+    def add(self, arrival_mbit: Floats, rate_mbps: Floats) -> None:
+        """Count the next frames, arrivals (Mbit) and rates (Mbit/s) of shape (frames, devices)."""
+        if self._frames == 0:
+            self._left[:] = arrival_mbit[0]
+        self._arrived = np.concatenate((self._arrived, arrival_mbit))
+        frames = self._frames + arrival_mbit.shape[0]
+        self._mbit = np.concatenate((self._mbit, np.zeros(arrival_mbit.shape[0])))
+        span, waits = (self._frames, self._known_from, self._first_frame), (self._oldest, self._left)
+        _serve(self._arrived, rate_mbps * self._frame_s, span, waits, self._in_time, (self._mbit, self._late))
+        self._frames = frames
+        served = int(self._oldest.min()) - self._known_from
+        self._arrived, self._known_from = self._arrived[served:], self._known_from + served
+
+    def histogram(self) -> NDArray[np.float64]:
+        """Data (Mbit) by delays of 0, 1, 2 ... frames, shape (frames + 1,)."""
+        return self._counted()[0]
+
+    def distribution(self) -> NDArray[np.float64]:
+        """Share of the bits whose delay is at most 0, 1, 2 ... frames.
+
+        Returns:
+            Rising shares, the last of them 1, shape (frames + 1,) at most; all bits count as served at once where
+            nothing arrived.
+        """
+        mbit = self.histogram()
+        cumulated = np.cumsum(mbit)
+        if cumulated[-1] <= 0.0:
+            return np.ones(1)
+        return np.asarray(cumulated[: int(np.flatnonzero(mbit)[-1]) + 1] / cumulated[-1])
+
+    def late_share(self) -> float:
+        """Share of the bits that waited longer than their device's deadline; 0 without deadlines or bits."""
+        mbit, late = self._counted()
+        total = float(mbit.sum())
+        return float(late[0]) / total if total > 0.0 else 0.0
+
+    def _counted(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """All data by delay, and the data that is late, with what still waits."""
+        counts = self._mbit.copy(), self._late.copy()
+        span, waits = (self._frames, self._known_from, self._first_frame), (self._oldest, self._left)
+        if self._frames > 0:
+            _count_waiting(self._arrived, span, waits, self._in_time, counts)
+        return counts
+
+
+def delay_distribution(trace: Trace, first_frame: int = 0) -> NDArray[np.float64]:
+    """As `Delays.distribution`, of the bits of a run that arrived from a frame on."""
+    return _delays_of(trace, first_frame).distribution()
+
+
+def delay_percentile(trace: Trace, percent: float = 95.0, first_frame: int = 0) -> float:
+    """A percentile of the delay of all bits that arrived from a frame on, over all devices; see `Delays`.
 
     Args:
         trace: the run.
@@ -30,90 +99,63 @@ def delay_percentile(trace: Trace, percent: float = 95.0, first_frame: int = 0) 
     return percentile_of(delay_distribution(trace, first_frame), percent)
 
 
-def delay_distribution(trace: Trace, first_frame: int = 0) -> NDArray[np.float64]:
-    """Share of the bits whose delay is at most 0, 1, 2 ... frames; which bits and what delay: see `delay_percentile`.
-
-    Args:
-        trace: the run.
-        first_frame: bits that arrived before this frame do not count.
-
-    Returns:
-        Rising shares, the last of them 1, shape (frames + 1,) at most; all bits count as served at once where nothing
-        arrived.
-    """
-    mbit_of_delay = delay_histogram(trace.arrival_mbit, trace.rate_mbps * trace.scenario.frame_s, first_frame)
-    cumulated = np.cumsum(mbit_of_delay)
-    if cumulated[-1] <= 0.0:
-        return np.ones(1)
-    return np.asarray(cumulated[: int(np.flatnonzero(mbit_of_delay)[-1]) + 1] / cumulated[-1])
-
-
 def percentile_of(distribution: NDArray[np.float64], percent: float) -> float:
     """The smallest delay that `percent` of the bits do not exceed (frames)."""
     return float(np.searchsorted(distribution, min(percent / 100.0, 1.0 - 1e-12)))
 
 
 def deadline_violation_ratio(trace: Trace, first_frame: int = 0) -> float:
-    """Share of the bits that waited longer than their device's deadline, over all devices; 0 without deadlines.
-
-    Bits that still wait at the end are late once they have waited for longer: where queues grow without bound, the
-    share is a lower bound.
-
-    Args:
-        trace: the run.
-        first_frame: bits that arrived before this frame do not count.
-    """
-    scenario = trace.scenario
-    if scenario.deadline_s is None:
-        return 0.0
-    in_time = np.floor(scenario.per_device("deadline_s") / scenario.frame_s * (1.0 + _ROUNDING))  # frames
-    return _late_share(trace.arrival_mbit, trace.rate_mbps * scenario.frame_s, first_frame, in_time)
+    """As `Delays.late_share`, of the bits of a run that arrived from a frame on."""
+    return _delays_of(trace, first_frame).late_share()
 
 
-@kernel
-def delay_histogram(arrival_mbit: Floats, processed_mbit: Floats, first_frame: int) -> Floats:
-    """Data (Mbit) by delay of 0, 1, 2 ... frames; arguments of shape (frames, devices)."""
-    mbit_of_delay = np.zeros(arrival_mbit.shape[0] + 1)
-    for i in range(arrival_mbit.shape[1]):
-        _add_delays(arrival_mbit, processed_mbit, first_frame, i, mbit_of_delay)
-    return mbit_of_delay
+def _delays_of(trace: Trace, first_frame: int) -> Delays:
+    delays = Delays(trace.scenario, first_frame)
+    delays.add(trace.arrival_mbit, trace.rate_mbps)
+    return delays
+
+
+_Span = tuple[int, int, int]  # frames counted before, frame of the first known arrivals, first frame that counts
+_Waits = tuple[Ints, Floats]  # of each device the frame whose arrivals are served next, and what is left of them (Mbit)
+_Counts = tuple[Floats, Floats]  # data by delay, and the data that is late (Mbit)
 
 
 @kernel
-def _late_share(arrival_mbit: Floats, processed_mbit: Floats, first_frame: int, in_time: Floats) -> float:
-    """Share of the data whose delay is more frames than its device's `in_time`; 0 where nothing arrived."""
-    frames, devices = arrival_mbit.shape
-    late, total = 0.0, 0.0
-    for i in range(devices):
-        mbit_of_delay = np.zeros(frames + 1)
-        _add_delays(arrival_mbit, processed_mbit, first_frame, i, mbit_of_delay)
-        for delay in range(frames + 1):
-            total += mbit_of_delay[delay]
-            if delay > in_time[i]:
-                late += mbit_of_delay[delay]
-    return late / total if total > 0.0 else 0.0
+def _serve(
+    arrived: Floats, processed_mbit: Floats, span: _Span, waits: _Waits, in_time: Floats, counts: _Counts
+) -> None:
+    """Serve each device's queue in the frames after those counted before, and count what is served."""
+    before, known_from, first_frame = span
+    oldest, left = waits
+    mbit, late = counts
+    for i in range(processed_mbit.shape[1]):
+        for t in range(processed_mbit.shape[0]):
+            capacity, now = processed_mbit[t, i], before + t
+            while oldest[i] < now and capacity > 0.0:
+                served = min(left[i], capacity)
+                if oldest[i] >= first_frame:
+                    mbit[now - oldest[i]] += served
+                    if now - oldest[i] > in_time[i]:
+                        late[0] += served
+                capacity -= served
+                left[i] -= served
+                if left[i] <= 0.0:
+                    oldest[i] += 1
+                    left[i] = arrived[oldest[i] - known_from, i]
 
 
-@inner_kernel
-def _add_delays(arrival_mbit: Floats, processed_mbit: Floats, first_frame: int, i: int, mbit_of_delay: Floats) -> None:
-    """Add the data of device i to the data by delay."""
-    frames = arrival_mbit.shape[0]
-    oldest = 0  # frame whose arrivals are served next
-    left = arrival_mbit[0, i]  # of them, still waiting
-    for t in range(1, frames):
-        capacity = processed_mbit[t, i]
-        while oldest < t and capacity > 0.0:
-            served = min(left, capacity)
-            if oldest >= first_frame:
-                mbit_of_delay[t - oldest] += served
-            capacity -= served
-            left -= served
-            if left <= 0.0:
-                oldest += 1
-                left = arrival_mbit[oldest, i]
-    while oldest < frames:
-        if oldest >= first_frame:
-            mbit_of_delay[frames - oldest] += left
-        oldest += 1
-        if oldest < frames:
-            left = arrival_mbit[oldest, i]
+@kernel
+def _count_waiting(arrived: Floats, span: _Span, waits: _Waits, in_time: Floats, counts: _Counts) -> None:
+    """Count what still waits after so many frames."""
+    frames, known_from, first_frame = span
+    oldest, left = waits
+    mbit, late = counts
+    for i in range(oldest.size):
+        waiting = left[i]
+        for since in range(oldest[i], frames):
+            if since > oldest[i]:
+                waiting = arrived[since - known_from, i]
+            if since >= first_frame:
+                mbit[frames - since] += waiting
+                if frames - since > in_time[i]:
+                    late[0] += waiting

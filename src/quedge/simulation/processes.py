@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -64,12 +66,15 @@ def shadowing_correlation(scenario: Scenario) -> NDArray[np.float64]:
         return np.exp(-scenario.frame_s / scenario.per_device("shadowing_decorrelation_s"))
 
 
-def gauss_markov(innovations: NDArray[np.float64], correlation: NDArray[np.float64]) -> NDArray[np.float64]:
+def gauss_markov(
+    innovations: NDArray[np.float64], correlation: NDArray[np.float64], before: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
     """A stationary process x(t) = ρ x(t − 1) + √(1 − ρ²) w(t) of unit variance, from its first frame x(0) = w(0) on.
 
     Args:
         innovations: independent standard normal numbers w, shape (..., frames, devices).
         correlation: ρ of each device, shape (devices,).
+        before: the process in the frame before the first, shape (..., devices), where it goes on.
 
     Returns:
         The process, of the same shape; where no device has a correlation, the innovations themselves.
@@ -77,10 +82,37 @@ def gauss_markov(innovations: NDArray[np.float64], correlation: NDArray[np.float
     if not correlation.any():
         return innovations
     process = np.sqrt((1.0 - correlation) * (1.0 + correlation)) * innovations
-    process[..., 0, :] = innovations[..., 0, :]
+    if before is None:
+        process[..., 0, :] = innovations[..., 0, :]
+    else:
+        process[..., 0, :] += correlation * before
     for t in range(1, process.shape[-2]):
         process[..., t, :] += correlation * process[..., t - 1, :]
     return process
+
+
+class Normals:
+    """Standard normal numbers of shape (rows, frames, devices), frame by frame.
+
+    They are the numbers that `rng.standard_normal` gives for the whole shape, row after row, and `rng` is left as it
+    leaves it: where several parts are to be drawn, the generator of each row is found by drawing the rows before.
+    """
+
+    def __init__(self, rng: np.random.Generator, rows: int, frames: int, devices: int, part: int) -> None:
+        """Numbers to be drawn at most `part` frames at a time."""
+        self._whole = rng.standard_normal((rows, frames, devices)) if frames <= part else None
+        self._rows: list[np.random.Generator] = []
+        self._devices = devices
+        for _ in range(rows if self._whole is None else 0):
+            self._rows.append(copy.deepcopy(rng))
+            for first in range(0, frames, part):
+                rng.standard_normal((min(part, frames - first), devices))
+
+    def draw(self, frames: int) -> NDArray[np.float64]:
+        """The next frames."""
+        if self._whole is not None:
+            return self._whole
+        return np.stack([row.standard_normal((frames, self._devices)) for row in self._rows])
 
 
 class ChannelProcess(Protocol):
@@ -119,21 +151,30 @@ class RicianFading:
 
     def sample(self, scenario: Scenario, frames: int, rng: np.random.Generator) -> NDArray[np.float64]:
         """See `ChannelProcess.sample`."""
-        share = scenario.line_of_sight_share
-        field = gauss_markov(rng.standard_normal((2, frames, scenario.devices)), fading_correlation(scenario))
-        scattered = np.sqrt((1.0 - share) / 2.0) * field
-        power = (np.sqrt(share) + scattered[0]) ** 2 + scattered[1] ** 2
-        gain = path_gain(scenario) * power
-        if scenario.per_device("shadowing_db").any():
-            gain = gain * _shadowing(scenario, frames, rng)
-        smallest = np.finfo(np.float64).tiny  # a gain of exactly zero has no decoding order
-        return np.asarray(np.maximum(gain, smallest))
+        return next(self.sample_parts(scenario, frames, rng, frames))
 
-
-def _shadowing(scenario: Scenario, frames: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Log-normal factors with median 1, shape (frames, devices)."""
-    standard = gauss_markov(rng.standard_normal((frames, scenario.devices)), shadowing_correlation(scenario))
-    return np.asarray(10.0 ** (scenario.per_device("shadowing_db") * standard / 10.0))
+    def sample_parts(
+        self, scenario: Scenario, frames: int, rng: np.random.Generator, part: int
+    ) -> Iterator[NDArray[np.float64]]:
+        """The same gains, `part` frames at a time."""
+        share, shadowing_db = scenario.line_of_sight_share, scenario.per_device("shadowing_db")
+        path, correlation = path_gain(scenario), fading_correlation(scenario)
+        normals = Normals(rng, 2, frames, scenario.devices, part)
+        shadows = Normals(rng, 1, frames, scenario.devices, part) if shadowing_db.any() else None
+        shadow_correlation = shadowing_correlation(scenario)
+        field: NDArray[np.float64] | None = None
+        standard: NDArray[np.float64] | None = None
+        for first in range(0, frames, part):
+            count = min(part, frames - first)
+            field = gauss_markov(normals.draw(count), correlation, None if field is None else field[:, -1])
+            scattered = np.sqrt((1.0 - share) / 2.0) * field
+            gain = path * ((np.sqrt(share) + scattered[0]) ** 2 + scattered[1] ** 2)
+            if shadows is not None:  # log-normal, with median 1
+                before = None if standard is None else standard[-1]
+                standard = gauss_markov(shadows.draw(count)[0], shadow_correlation, before)
+                gain = gain * 10.0 ** (shadowing_db * standard / 10.0)
+            smallest = np.finfo(np.float64).tiny  # a gain of exactly zero has no decoding order
+            yield np.asarray(np.maximum(gain, smallest))
 
 
 @dataclass(frozen=True)
@@ -148,6 +189,13 @@ class ExponentialArrivals:
         mean_mbit = scenario.per_device("arrival_rate_mbps") * scenario.frame_s
         with np.errstate(over="ignore"):  # an infinite arrival is refused where the world is drawn
             return np.asarray(mean_mbit * rng.standard_exponential((frames, scenario.devices)))
+
+    def sample_parts(
+        self, scenario: Scenario, frames: int, rng: np.random.Generator, part: int
+    ) -> Iterator[NDArray[np.float64]]:
+        """The same arrivals, `part` frames at a time."""
+        for first in range(0, frames, part):
+            yield self.sample(scenario, min(part, frames - first), rng)
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,9 +229,7 @@ class Recorded:
         return np.ascontiguousarray(self.values[:frames])
 
 
-def estimate_gain(
-    scenario: Scenario, channel_gain: NDArray[np.float64], rng: np.random.Generator
-) -> NDArray[np.float64]:
+def estimate_gain(scenario: Scenario, channel_gain: NDArray[np.float64], errors: Normals) -> NDArray[np.float64]:
     """Estimated power gains `|√h (1 + √ε z)|²`, with z complex Gaussian of unit variance.
 
     ε is the scenario's `estimate_error`, the normalised mean squared error of the field √h, independent from frame to
@@ -192,14 +238,11 @@ def estimate_gain(
     Args:
         scenario: the cell.
         channel_gain: true power gains (W/W), shape (frames, devices).
-        rng: source of the errors.
+        errors: two rows of z √2.
 
     Returns:
-        Positive estimates of the same shape; without an error the array of the true gains itself.
+        Positive estimates of the same shape.
     """
-    error = scenario.per_device("estimate_error")
-    if not error.any():
-        return channel_gain
-    relative = np.sqrt(error / 2.0) * rng.standard_normal((2, *channel_gain.shape))
+    relative = np.sqrt(scenario.per_device("estimate_error") / 2.0) * errors.draw(channel_gain.shape[0])
     estimate = channel_gain * ((1.0 + relative[0]) ** 2 + relative[1] ** 2)
     return np.asarray(np.maximum(estimate, np.finfo(np.float64).tiny))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,14 @@ from numpy.typing import NDArray
 from quedge.errors import not_allowed
 from quedge.model.frame import Range
 from quedge.model.scenario import Scenario
-from quedge.simulation.processes import ArrivalProcess, ChannelProcess, ExponentialArrivals, RicianFading, estimate_gain
+from quedge.simulation.processes import (
+    ArrivalProcess,
+    ChannelProcess,
+    ExponentialArrivals,
+    Normals,
+    RicianFading,
+    estimate_gain,
+)
 
 
 class World(NamedTuple):
@@ -83,28 +91,57 @@ def draw_world(
 ) -> World:
     """Draw a world; arguments as in `simulate`."""
     check_integer("frames", frames, 1)
+    return next(draw_world_parts(scenario, frames, seed, frames, channel, arrivals))
+
+
+def draw_world_parts(
+    scenario: Scenario,
+    frames: int,
+    seed: int,
+    part: int,
+    channel: ChannelProcess | None = None,
+    arrivals: ArrivalProcess | None = None,
+) -> Iterator[World]:
+    """Draw a world `part` frames at a time, the same numbers as at once; other arguments as in `simulate`.
+
+    Only the built-in processes are drawn in parts; what others sample is there as a whole.
+    """
+    check_integer("frames", frames, 1)
     streams = random_streams(seed)
     channel = RicianFading() if channel is None else channel
     arrivals = ExponentialArrivals() if arrivals is None else arrivals
-    gain = channel.sample(scenario, frames, streams.channel)
-    gain = _checked("channel", gain, scenario, frames, Range(math.inf, positive=True))
-    arrived = arrivals.sample(scenario, frames, streams.arrivals)
-    arrived = _checked("arrivals", arrived, scenario, frames, Range(math.inf, positive=False))
-    return World(gain, arrived, estimate_gain(scenario, gain, streams.estimates))
+    gains = _sampled("channel", channel, scenario, frames, streams.channel, part)
+    arrived = _sampled("arrivals", arrivals, scenario, frames, streams.arrivals, part)
+    has_errors = scenario.per_device("estimate_error").any()
+    errors = Normals(streams.estimates, 2, frames, scenario.devices, part) if has_errors else None
+    for first in range(0, frames, part):
+        gain = _checked("channel", next(gains), first, Range(math.inf, positive=True))
+        arrival = _checked("arrivals", next(arrived), first, Range(math.inf, positive=False))
+        yield World(gain, arrival, gain if errors is None else estimate_gain(scenario, gain, errors))
 
 
-def _checked(
-    name: str, values: NDArray[np.float64], scenario: Scenario, frames: int, allowed: Range
-) -> NDArray[np.float64]:
-    """The values of a process as a contiguous array, or a ValueError naming the process."""
-    array = np.ascontiguousarray(values, dtype=np.float64)
-    if array.shape != (frames, scenario.devices):
+def _sampled(
+    name: str, process: ChannelProcess | ArrivalProcess, scenario: Scenario, frames: int, rng: np.random.Generator,
+    part: int,
+) -> Iterator[NDArray[np.float64]]:  # fmt: skip
+    """What a process samples, in contiguous parts; a ValueError names one of the wrong shape."""
+    if type(process) is RicianFading or type(process) is ExponentialArrivals:
+        yield from process.sample_parts(scenario, frames, rng, part)
+        return
+    whole = np.ascontiguousarray(process.sample(scenario, frames, rng), dtype=np.float64)
+    if whole.shape != (frames, scenario.devices):
         raise ValueError(
-            f"{name}: shape {array.shape} is not allowed; it must be (frames, devices) = ({frames}, {scenario.devices})"
+            f"{name}: shape {whole.shape} is not allowed; it must be (frames, devices) = ({frames}, {scenario.devices})"
         )
-    bad = allowed.excludes(array)
+    for first in range(0, frames, part):
+        yield whole[first : first + part]
+
+
+def _checked(name: str, values: NDArray[np.float64], first: int, allowed: Range) -> NDArray[np.float64]:
+    """The values of a process from frame `first` on; a ValueError names one that is not allowed."""
+    bad = allowed.excludes(values)
     if bad.any():
         frame, device = (int(index) for index in np.argwhere(bad)[0])
-        place = f"in frame {frame}, device {device}"
-        raise ValueError(f"{name}: {array[frame, device]} {place} is not allowed; it must be {allowed.allowed}")
-    return array
+        place = f"in frame {first + frame}, device {device}"
+        raise ValueError(f"{name}: {values[frame, device]} {place} is not allowed; it must be {allowed.allowed}")
+    return values
