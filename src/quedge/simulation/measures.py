@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from quedge.errors import not_allowed
 from quedge.model.cell import cell_of
+from quedge.model.scenario import Scenario
 from quedge.policy.exact import exact_objectives
-from quedge.simulation.delays import deadline_violation_ratio, delay_distribution, delay_percentile, percentile_of
+from quedge.simulation.delays import Delays, percentile_of
+from quedge.simulation.quantiles import Quantiles
 from quedge.simulation.trace import Trace
 
 _OPTIMUM_TOLERANCE = 1e-4  # relative, of the optimum in `objective_ratio`
@@ -114,69 +116,119 @@ def summarise(trace: Trace, warmup: float = 0.5, optimum: NDArray[np.float64] | 
         ValueError: `warmup` is out of its range.
         OverflowError: the scenario's values are so large that a measure is infinite or undefined.
     """
-    settled = slice(first_settled_frame(trace.objective.size, warmup), None)
-    with np.errstate(over="ignore", invalid="ignore"):  # overflow is refused below, by its name
-        summary = _measured(trace, settled, frame_optima(trace, settled) if optimum is None else optimum[settled])
-    for name, value in dataclasses.asdict(summary).items():
-        if not math.isfinite(value):
-            raise OverflowError(f"{name}: is not finite; the scenario has values too large to compute with")
-    return summary
+    measuring = Measuring(trace.scenario, trace.frames, warmup)
+    measuring.add(trace, optimum)
+    return measuring.summary()
 
 
-def _measured(trace: Trace, settled: slice, optimum: NDArray[np.float64]) -> Summary:
-    frames, devices = trace.rate_mbps.shape
-    weight = trace.scenario.per_device("weight")
-    queue = trace.data_queue_mbit[settled]
-    arrival = trace.arrival_mbit[settled]
-    distribution = delay_distribution(trace, settled.start)
-    timed = trace.timed_decisions_us(settled.start)
-    p50, p99 = np.percentile(timed, (50.0, 99.0))
-    return Summary(
-        **queue_and_power(trace, settled.start),
-        devices=devices,
-        frames=frames,
-        seed=trace.seed,
-        data_queue_p95_mbit=float(np.percentile(queue, 95.0)),
-        energy_queue=float(trace.energy_queue[settled].mean()),
-        weighted_rate_mbps=float((trace.rate_mbps[settled] @ weight).mean()),
-        arrivals_weighted_mbps=float((arrival @ weight).mean() / trace.scenario.frame_s),
-        offload_ratio=float(trace.offload[settled].mean()),
-        delay_frames=_delay_frames(queue, arrival),
-        delay_p50_frames=percentile_of(distribution, 50.0),
-        delay_p99_frames=percentile_of(distribution, 99.0),
-        objective_ratio=float(_ratios(trace.promised_objective[settled], optimum).mean()),
-        delivered_ratio=float(_ratios(trace.objective[settled], optimum).mean()),
-        outage_ratio=_outage_ratio(trace, settled),
-        decisions_timed=timed.size,
-        decision_us_p50=float(p50),
-        decision_us_p99=float(p99),
-        wall_s=trace.wall_s,
-    )
+class Measuring:
+    """Measures a run as its parts come; of one part, as `summarise`.
+
+    Beyond four million queues, devices times frames, their percentile is within 0.1 % of its value; all else is exact.
+    """
+
+    def __init__(self, scenario: Scenario, frames: int, warmup: float = 0.5) -> None:
+        """Nothing is measured yet of so many frames in all.
+
+        Raises:
+            ValueError: `warmup` is out of its range.
+        """
+        self._scenario, self._frames = scenario, frames
+        self._settled_from, self._done, self._wall_s, self._seed = first_settled_frame(frames, warmup), 0, 0.0, 0
+        self._sums: dict[str, float] = {}
+        self._power_w = np.zeros(scenario.devices)
+        self._queues, self._times = Quantiles(), Quantiles()
+        self._decisions_timed = 0
+        self.delays = Delays(scenario, self._settled_from)
+
+    def add(self, part: Trace, optimum: NDArray[np.float64] | None = None) -> None:
+        """Measure the next frames; `optimum` is their `frame_optima`, if they are known."""
+        settled = slice(max(self._settled_from - self._done, 0), None)
+        self._done, self._wall_s, self._seed = self._done + part.frames, self._wall_s + part.wall_s, part.seed
+        with np.errstate(over="ignore", invalid="ignore"):  # overflow is refused in the summary, by its name
+            self.delays.add(part.arrival_mbit, part.rate_mbps)
+            if settled.start < part.frames:
+                best = frame_optima(part, settled) if optimum is None else optimum[settled]
+                self._add_settled(part, settled, best)
+
+    def _add_settled(self, part: Trace, settled: slice, optimum: NDArray[np.float64]) -> None:
+        weight = self._scenario.per_device("weight")
+        queue, offload, rate = part.data_queue_mbit[settled], part.offload[settled], part.rate_mbps[settled]
+        arrival = part.arrival_mbit[settled]
+        times = part.timed_decisions_us(settled.start)
+        self._queues.add(queue)
+        self._times.add(times)
+        self._decisions_timed += times.size
+        self._power_w += part.power_w[settled].sum(axis=0)
+        short = offload & (rate < part.promised_rate_mbps[settled] * (1.0 - _ROUNDING))
+        for name, total in {
+            "queue": queue.sum(),
+            "arrival": arrival.sum(),
+            "energy_queue": part.energy_queue[settled].sum(),
+            "power": part.power_w[settled].sum(),
+            "weighted_rate": (rate @ weight).sum(),
+            "weighted_arrival": (arrival @ weight).sum(),
+            "offload": offload.sum(),
+            "short": short.sum(),
+            "promised_ratio": _ratios(part.promised_objective[settled], optimum).sum(),
+            "reached_ratio": _ratios(part.objective[settled], optimum).sum(),
+        }.items():
+            self._sums[name] = self._sums.get(name, 0.0) + float(total)
+
+    def summary(self) -> Summary:
+        """The measures of all frames, which must have come.
+
+        Raises:
+            OverflowError: the scenario's values are so large that a measure is infinite or undefined.
+        """
+        total, devices = self._sums, self._scenario.devices
+        frames = self._frames - self._settled_from
+        numbers = frames * devices
+        distribution = self.delays.distribution()
+        with np.errstate(over="ignore", invalid="ignore"):
+            summary = Summary(
+                devices=devices,
+                frames=self._frames,
+                seed=self._seed,
+                data_queue_mbit=total["queue"] / numbers,
+                data_queue_p95_mbit=self._queues.percentile(95.0),
+                energy_queue=total["energy_queue"] / numbers,
+                weighted_rate_mbps=total["weighted_rate"] / frames,
+                arrivals_weighted_mbps=total["weighted_arrival"] / frames / self._scenario.frame_s,
+                power_w=total["power"] / numbers,
+                power_max_device_w=float(self._power_w.max()) / frames,
+                offload_ratio=total["offload"] / numbers,
+                delay_frames=total["queue"] / total["arrival"] if total["arrival"] > 0.0 else 0.0,
+                delay_p50_frames=percentile_of(distribution, 50.0),
+                delay_p95_frames=percentile_of(distribution, 95.0),
+                delay_p99_frames=percentile_of(distribution, 99.0),
+                deadline_violation_ratio=self.delays.late_share(),
+                objective_ratio=total["promised_ratio"] / frames,
+                delivered_ratio=total["reached_ratio"] / frames,
+                outage_ratio=total["short"] / max(total["offload"], 1.0),
+                decisions_timed=self._decisions_timed,
+                decision_us_p50=self._times.percentile(50.0),
+                decision_us_p99=self._times.percentile(99.0),
+                wall_s=self._wall_s,
+            )
+        for name, value in dataclasses.asdict(summary).items():
+            if not math.isfinite(value):
+                raise OverflowError(f"{name}: is not finite; the scenario has values too large to compute with")
+        return summary
 
 
 def queue_and_power(trace: Trace, first_frame: int) -> dict[str, float]:
     """Mean data queue, 95th percentile of the delay, late bits, and power from a frame on, as `Summary` names them."""
     power_w = trace.power_w[first_frame:]
+    delays = Delays(trace.scenario, first_frame)
+    delays.add(trace.arrival_mbit, trace.rate_mbps)
     return {
         "data_queue_mbit": float(trace.data_queue_mbit[first_frame:].mean()),
-        "delay_p95_frames": delay_percentile(trace, 95.0, first_frame),
-        "deadline_violation_ratio": deadline_violation_ratio(trace, first_frame),
+        "delay_p95_frames": percentile_of(delays.distribution(), 95.0),
+        "deadline_violation_ratio": delays.late_share(),
         "power_w": float(power_w.mean()),
         "power_max_device_w": float(power_w.mean(axis=0).max()),
     }
-
-
-def _delay_frames(queue: NDArray[np.float64], arrival: NDArray[np.float64]) -> float:
-    """Little's law over all devices; 0 without arrivals."""
-    queued, arrived = float(queue.sum()), float(arrival.sum())
-    return queued / arrived if arrived > 0.0 else 0.0
-
-
-def _outage_ratio(trace: Trace, settled: slice) -> float:
-    """0 where nobody offloads."""
-    offload, promised = trace.offload[settled], trace.promised_rate_mbps[settled]
-    short = offload & (trace.rate_mbps[settled] < promised * (1.0 - _ROUNDING))
-    return float(short.sum() / max(offload.sum(), 1))
 
 
 def frame_optima(trace: Trace, frames: slice = slice(None)) -> NDArray[np.float64]:
