@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,12 +18,15 @@ from quedge.cli.priced import priced_policies
 from quedge.cli.progress import compile_run, print_comparison, progress_bars
 from quedge.cli.usage import refusing
 from quedge.errors import check_installed
-from quedge.files.atomic import check_folder_takes_files, whole_file
+from quedge.files.atomic import check_folder_takes_files, folder_if_filled, whole_file
 from quedge.files.policies import check_devices, load_plugin, policies_by_name
 from quedge.files.scenario import read_scenario, write_scenario
-from quedge.files.traces import FORMATS, check_format, write_trace
-from quedge.simulation.measures import Summary
-from quedge.simulation.run import ComparedRun, compare
+from quedge.files.traces import FORMATS, TraceWriter, check_format
+from quedge.model.scenario import Scenario
+from quedge.policy.policy import Learner, Policy
+from quedge.simulation.measures import Measuring, Outline, Summary
+from quedge.simulation.run import run_in_parts
+from quedge.simulation.world import WorldInParts
 
 _FRAMES = 10_000
 _SUMMARY, _SCENARIO, _FIGURE, _DELAYS = "summary.json", "scenario.toml", "figure.png", "delay.png"
@@ -78,27 +83,31 @@ def run(
         elif traces_format is not None or no_figure:
             option = "--no-figure" if traces_format is None else f"--traces {traces_format}"
             raise ValueError(f"{option}: is not allowed without --out")
-    kept: list[ComparedRun] = []
-    summaries: dict[str, Summary] = {}
-    with progress_bars(count) as progress:
-        with refusing():
-            outcomes = compare(
-                given.scenario, policies, count, seed,
-                channel=own_channel or traces.channel, arrivals=own_arrivals or traces.arrivals,
-                warmup=warmup, progress=progress,
-            )  # fmt: skip
-        compile_run(policies.values(), count)
-        with refusing():  # settings may be so extreme that a policy's decision is none
-            for outcome in outcomes:
-                summaries[outcome.name] = outcome.summary
-                if out is not None:
-                    kept.append(outcome)
+        world = WorldInParts(
+            given.scenario, count, seed, own_channel or traces.channel, own_arrivals or traces.arrivals
+        )
+    compile_run(policies.values(), count)
+    with ExitStack() as files:
+        if out is not None:
+            files.enter_context(folder_if_filled(out))
+        runs: dict[str, Measuring] = {}
+        with (
+            refusing(),
+            progress_bars(count) as progress,
+        ):  # settings may be so extreme that a policy's decision is none
+            for name, each in policies.items():
+                writer = None if out is None else files.enter_context(_trace_file(out, name, traces_format or "csv"))
+                runs[name] = _measured(name, each, world, warmup, writer, functools.partial(progress, name))
+            summaries = {name: measuring.summary() for name, measuring in runs.items()}
+        if out is not None:
+            (out / _SUMMARY).unlink(missing_ok=True)  # where one stands, all that stands beside it belongs to it
     # Nothing is told before every policy has run: what stands on standard output is a whole comparison.
     if as_json:
         for name, summary in summaries.items():
             print(json.dumps(summary_object(name, summary), allow_nan=False))
     if out is not None:
-        write_run(out, kept, traces_format or "csv", not no_figure, warmup)
+        outlines = None if no_figure else {name: measuring.outline() for name, measuring in runs.items()}
+        write_run(out, given.scenario, summaries, outlines)
     if not as_json:
         has_deadline = given.scenario.deadline_s is not None
         parts = {"default" if scenario is None else scenario.stem: summaries}
@@ -106,6 +115,33 @@ def run(
         if out is not None:
             figure = "" if no_figure else f", {_FIGURE}, {_DELAYS}"
             print(f"Written to {out}: summary.json, scenario.toml{figure} and one trace per policy.")
+
+
+def _measured(
+    name: str,
+    policy: Policy | Learner,
+    world: WorldInParts,
+    warmup: float,
+    writer: TraceWriter | None,
+    progress: Callable[[int], None],
+) -> Measuring:
+    """Run a policy, measure its parts and write them; a ValueError about a decision names the policy."""
+    measuring = Measuring(world.scenario, world.frames, warmup)
+    try:
+        for part in run_in_parts(policy, world, progress):
+            measuring.add(part)
+            if writer is not None:
+                writer.add(part)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+    return measuring
+
+
+@contextmanager
+def _trace_file(folder: Path, policy: str, kind: str) -> Iterator[TraceWriter]:
+    """A policy's trace in a folder, there as a whole once all goes well."""
+    with whole_file(folder / _trace_name(policy, kind)) as file, FORMATS[kind](file) as writer:
+        yield writer
 
 
 def _process(option: str, place: str | None, trace: Path | None) -> Any:
@@ -149,32 +185,26 @@ def check_folder(folder: Path, names: Sequence[str], traces: str = "csv", figure
 
 
 def write_run(
-    folder: Path, outcomes: Sequence[ComparedRun], traces: str = "csv", figure: bool = True, warmup: float = 0.5
+    folder: Path, scenario: Scenario, summaries: Mapping[str, Summary], outlines: Mapping[str, Outline] | None
 ) -> None:
-    """Write the files of the policies' runs of one scenario into a folder, each as a whole or not at all.
+    """Write the files of the policies' runs of one scenario, beside their traces, each as a whole or not at all.
 
-    `summary.json` holds a list with one object per policy, `trace-<policy>.csv` (or .npz, or .parquet) what happened in
-    every frame, `scenario.toml` the scenario, `figure.png` queues, power and offloading over time, and `delay.png` how
-    long bits wait, after the share `warmup` of the frames. A trace can be played back as a recording of channel gains
-    and arrivals.
+    `summary.json` holds a list with one object per policy, `scenario.toml` the scenario and, with outlines,
+    `figure.png` queues, power and offloading over time, and `delay.png` how long bits wait. `trace-<policy>.csv` (or
+    .npz, or .parquet) stands there already. A trace can be played back as a recording of channel gains and arrivals.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     # The summary goes first and comes last: where one stands, all that stands beside it belongs to it.
     for name in (_SUMMARY, _FIGURE, _DELAYS):
         (folder / name).unlink(missing_ok=True)
-    for outcome in outcomes:
-        with whole_file(folder / _trace_name(outcome.name, traces)) as file:
-            write_trace(outcome.trace, file, traces)
-    write_scenario(outcomes[0].trace.scenario, folder / _SCENARIO)
-    if figure:
+    write_scenario(scenario, folder / _SCENARIO)
+    if outlines is not None:
         from quedge.experiments.figures import Runs, draw_delays, draw_runs
 
-        runs = {outcome.name: outcome.trace for outcome in outcomes}
         with whole_file(folder / _FIGURE) as file:
-            draw_runs([Runs("", runs)], file)
+            draw_runs([Runs("", outlines)], file)
         with whole_file(folder / _DELAYS) as file:
-            draw_delays(runs, file, warmup)
-    objects = [summary_object(outcome.name, outcome.summary) for outcome in outcomes]
+            draw_delays(outlines, file)
+    objects = [summary_object(name, summary) for name, summary in summaries.items()]
     with whole_file(folder / _SUMMARY) as file:
         file.write((json.dumps(objects, indent=2, allow_nan=False) + "\n").encode())
 

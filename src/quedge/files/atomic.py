@@ -70,15 +70,24 @@ def check_folder_takes_files(folder: Path) -> None:
     nearest = next(place for place in parts if os.path.lexists(place))
     if not os.path.isdir(nearest):
         raise ValueError(f"{nearest}: is a file; it must be a folder")
-    made: list[Path] = []
     try:
-        for place in reversed(parts[: parts.index(nearest)]):
-            place.mkdir()
-            made.append(place)
-        tempfile.TemporaryFile(dir=folder).close()
+        with folder_if_filled(folder):
+            tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise ValueError(f"{folder}: cannot be written to: {error.strerror}") from None
+
+
+@contextmanager
+def folder_if_filled(folder: Path) -> Iterator[None]:
+    """A folder for files to be written, made with its parents; those that stay empty are removed again."""
+    parts = (folder, *folder.absolute().parents)
+    made: list[Path] = []
+    try:
+        for place in reversed(parts[: next(i for i, place in enumerate(parts) if os.path.lexists(place))]):
+            place.mkdir(exist_ok=True)
+            made.append(place)
+        yield
     finally:
-        with contextlib.suppress(OSError):  # somebody else may use it by now
+        with contextlib.suppress(OSError):  # it holds files, or somebody else uses it by now
             for place in reversed(made):
                 place.rmdir()

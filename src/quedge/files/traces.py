@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Mapping
+import os
+import shutil
+import tempfile
+import zipfile
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import TracebackType
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quedge.errors import check_installed, not_allowed, one_of
+from quedge.model.frame import Status
 from quedge.simulation.trace import Trace
 
 _Quantities = Mapping[str, NDArray[Any]]
+_STATUS = np.dtype(f"<U{max(len(status) for status in Status)}")
+_ROWS = 1 << 14  # of a table of text that are made at once
 
 
 def check_format(name: str) -> None:
@@ -29,19 +38,54 @@ def check_format(name: str) -> None:
         check_installed("pyarrow", "--traces parquet", "pyarrow", "parquet")
 
 
-def write_trace(trace: Trace, file: IO[bytes], kind: str) -> None:
-    """Write a trace; `read_recording` reads its channel gains and arrivals back.
+class TraceWriter(ABC):
+    """Writes a run's trace, part by part; `read_recording` reads its channel gains and arrivals back.
 
     A CSV or Parquet file has one row per frame and device; what belongs to a frame stands in each of its rows. A NumPy
-    archive has an array of shape (frames, devices) or (frames,) for each quantity. What the policy was
-    told and promised is there where the world is not as it assumes. Numbers are written exactly.
+    archive has an array of shape (frames, devices) or (frames,) for each quantity. What the policy was told and
+    promised is there where the world is not as it assumes. Numbers are written exactly.
 
-    Args:
-        trace: the trace.
-        file: where to.
-        kind: one of `FORMATS`.
+    As a context, it ends the file where nothing went wrong.
     """
-    FORMATS[kind](_quantities(trace), file)
+
+    def __init__(self, file: IO[bytes]) -> None:
+        """Nothing is written yet of a trace into `file`, which the caller closes."""
+        self._file = file
+        self._names: list[str] = []
+        self._frames = 0
+
+    def add(self, part: Trace) -> None:
+        """Write the next frames.
+
+        Raises:
+            ValueError: the policy notes what it did not note in the first part.
+        """
+        quantities = _quantities(part)
+        self._names = self._names or list(quantities)
+        late = [name for name in quantities if name not in self._names]
+        if late:
+            note = late[0].removeprefix("policy_")
+            raise ValueError(
+                f"{note}: the policy first notes it after frame {self._frames}, too late for a trace's file; "
+                "it must note it in the first frames, too, or have it in `note_names`"
+            )
+        missing = np.full(part.frames, np.nan)
+        self._write({name: quantities.get(name, missing) for name in self._names})
+        self._frames += part.frames
+
+    def __enter__(self) -> TraceWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, traceback: TracebackType | None) -> None:
+        self._end(complete=kind is None)
+
+    @abstractmethod
+    def _write(self, quantities: _Quantities) -> None:
+        """Write the next frames of every quantity."""
+
+    @abstractmethod
+    def _end(self, complete: bool) -> None:
+        """Write what ends the file, if it is complete."""
 
 
 def _quantities(trace: Trace) -> dict[str, NDArray[Any]]:
@@ -57,18 +101,18 @@ def _quantities(trace: Trace) -> dict[str, NDArray[Any]]:
         for name in ("channel_estimate", "promised_rate_mbps", "promised_objective"):
             quantities[name] = getattr(trace, name)
     quantities["upper_bound"] = trace.upper_bound
-    quantities["status"] = np.array([str(status) for status in trace.status])
+    quantities["status"] = np.array([str(status) for status in trace.status], _STATUS)
     for name, values in trace.notes.items():
         quantities[f"policy_{name}"] = values
     quantities["decision_us"] = trace.decision_us
     return quantities
 
 
-def _columns(quantities: _Quantities) -> dict[str, NDArray[Any]]:
+def _columns(quantities: _Quantities, first_frame: int) -> dict[str, NDArray[Any]]:
     """Every quantity with one value per row; frame and device come first."""
     frames, devices = quantities["channel_gain"].shape
     columns: dict[str, NDArray[Any]] = {
-        "frame": np.repeat(np.arange(frames, dtype=np.int32), devices),
+        "frame": np.repeat(np.arange(first_frame, first_frame + frames, dtype=np.int32), devices),
         "device": np.tile(np.arange(devices, dtype=np.int32), frames),
     }
     for name, values in quantities.items():
@@ -76,14 +120,21 @@ def _columns(quantities: _Quantities) -> dict[str, NDArray[Any]]:
     return columns
 
 
-def _write_csv(quantities: _Quantities, file: IO[bytes]) -> None:
+class _CsvWriter(TraceWriter):
     """A decision is 1 or 0, and what a policy does not tell, such as a bound, is left blank rather than NaN."""
-    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-    columns = _columns(quantities)
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(columns)
-    rows.writerows(zip(*(_cells(column) for column in columns.values()), strict=True))
-    text.detach()  # flushed, and the file is the caller's
+
+    def _write(self, quantities: _Quantities) -> None:
+        text = io.TextIOWrapper(self._file, encoding="utf-8", newline="")
+        columns = _columns(quantities, self._frames)
+        rows = csv.writer(text, lineterminator="\n")
+        if self._frames == 0:
+            rows.writerow(columns)
+        for first in range(0, columns["frame"].size, _ROWS):
+            rows.writerows(zip(*(_cells(column[first : first + _ROWS]) for column in columns.values()), strict=True))
+        text.detach()  # flushed, and the file is the caller's
+
+    def _end(self, complete: bool) -> None:
+        """A table of text has no end of its own."""
 
 
 def _cells(column: NDArray[Any]) -> list[Any]:
@@ -91,23 +142,63 @@ def _cells(column: NDArray[Any]) -> list[Any]:
     return ["" if cell != cell else cell for cell in cells] if column.dtype.kind == "f" else cells
 
 
-def _write_npz(quantities: _Quantities, file: IO[bytes]) -> None:
-    arrays: dict[str, Any] = dict(quantities)
-    np.savez_compressed(file, **arrays)
+class _NpzWriter(TraceWriter):
+    """Each quantity stands in a file of its own until its length is known."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__(file)
+        self._raw: dict[str, IO[bytes]] = {}
+        self._kinds: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {}
+
+    def _write(self, quantities: _Quantities) -> None:
+        name = getattr(self._file, "name", None)
+        folder = os.path.dirname(name) if isinstance(name, str) else None
+        for name, values in quantities.items():
+            if name not in self._raw:
+                self._raw[name] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # closed at the end
+                self._kinds[name] = values.dtype, values.shape[1:]
+            self._raw[name].write(np.ascontiguousarray(values).data)
+
+    def _end(self, complete: bool) -> None:
+        try:
+            if complete:
+                self._pack()
+        finally:
+            for raw in self._raw.values():
+                raw.close()
+
+    def _pack(self) -> None:
+        with zipfile.ZipFile(self._file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, raw in self._raw.items():
+                kind, shape = self._kinds[name]
+                header = {"descr": kind.str, "fortran_order": False, "shape": (self._frames, *shape)}
+                raw.seek(0)
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                    np.lib.format.write_array_header_2_0(entry, header)
+                    shutil.copyfileobj(raw, entry, 1 << 20)
 
 
-def _write_parquet(quantities: _Quantities, file: IO[bytes]) -> None:
+class _ParquetWriter(TraceWriter):
     """What a policy does not tell is null rather than NaN."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    columns = {name: pa.array(column, from_pandas=True) for name, column in _columns(quantities).items()}
-    pq.write_table(pa.table(columns), file, compression="zstd")
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__(file)
+        self._tables: Any = None
+
+    def _write(self, quantities: _Quantities) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        columns = _columns(quantities, self._frames)
+        table = pa.table({name: pa.array(column, from_pandas=True) for name, column in columns.items()})
+        if self._tables is None:
+            self._tables = pq.ParquetWriter(self._file, table.schema, compression="zstd")
+        self._tables.write_table(table)
+
+    def _end(self, complete: bool) -> None:
+        if self._tables is not None:
+            self._tables.close()
 
 
-FORMATS: dict[str, Callable[[_Quantities, IO[bytes]], None]] = {
-    "csv": _write_csv,
-    "npz": _write_npz,
-    "parquet": _write_parquet,
-}
+FORMATS: dict[str, type[TraceWriter]] = {"csv": _CsvWriter, "npz": _NpzWriter, "parquet": _ParquetWriter}
 """What a trace's file may be, by the ending of its name."""

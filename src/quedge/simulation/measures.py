@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +15,32 @@ from quedge.errors import not_allowed
 from quedge.model.cell import cell_of
 from quedge.model.scenario import Scenario
 from quedge.policy.exact import exact_objectives
-from quedge.simulation.delays import Delays, percentile_of
+from quedge.simulation.delays import Delays, delay_distribution, percentile_of
 from quedge.simulation.quantiles import Quantiles
 from quedge.simulation.trace import Trace
 
 _OPTIMUM_TOLERANCE = 1e-4  # relative, of the optimum in `objective_ratio`
 _ROUNDING = 1e-9  # relative; a rate may be this much below the promised one
+
+
+class Outline(NamedTuple):
+    """What figures show of a run, whose trace need not be kept for it.
+
+    Attributes:
+        scenario: what was run.
+        over_time: measures frame by frame, as `over_time` gives them.
+        delay_distribution: share of the bits whose delay is at most 0, 1, 2 ... frames, after the warm-up.
+    """
+
+    scenario: Scenario
+    over_time: Mapping[str, NDArray[np.float64]]
+    delay_distribution: NDArray[np.float64]
+
+
+def outline_of(trace: Trace, warmup: float = 0.5) -> Outline:
+    """The outline of a run in memory."""
+    distribution = delay_distribution(trace, first_settled_frame(trace.frames, warmup))
+    return Outline(trace.scenario, over_time(trace), distribution)
 
 
 def over_time(trace: Trace) -> dict[str, NDArray[np.float64]]:
@@ -139,14 +161,16 @@ class Measuring:
         self._power_w = np.zeros(scenario.devices)
         self._queues, self._times = Quantiles(), Quantiles()
         self._decisions_timed = 0
-        self.delays = Delays(scenario, self._settled_from)
+        self._delays = Delays(scenario, self._settled_from)
+        self._over_time: list[dict[str, NDArray[np.float64]]] = []
 
     def add(self, part: Trace, optimum: NDArray[np.float64] | None = None) -> None:
         """Measure the next frames; `optimum` is their `frame_optima`, if they are known."""
         settled = slice(max(self._settled_from - self._done, 0), None)
         self._done, self._wall_s, self._seed = self._done + part.frames, self._wall_s + part.wall_s, part.seed
         with np.errstate(over="ignore", invalid="ignore"):  # overflow is refused in the summary, by its name
-            self.delays.add(part.arrival_mbit, part.rate_mbps)
+            self._delays.add(part.arrival_mbit, part.rate_mbps)
+            self._over_time.append(over_time(part))
             if settled.start < part.frames:
                 best = frame_optima(part, settled) if optimum is None else optimum[settled]
                 self._add_settled(part, settled, best)
@@ -184,7 +208,7 @@ class Measuring:
         total, devices = self._sums, self._scenario.devices
         frames = self._frames - self._settled_from
         numbers = frames * devices
-        distribution = self.delays.distribution()
+        distribution = self._delays.distribution()
         with np.errstate(over="ignore", invalid="ignore"):
             summary = Summary(
                 devices=devices,
@@ -202,7 +226,7 @@ class Measuring:
                 delay_p50_frames=percentile_of(distribution, 50.0),
                 delay_p95_frames=percentile_of(distribution, 95.0),
                 delay_p99_frames=percentile_of(distribution, 99.0),
-                deadline_violation_ratio=self.delays.late_share(),
+                deadline_violation_ratio=self._delays.late_share(),
                 objective_ratio=total["promised_ratio"] / frames,
                 delivered_ratio=total["reached_ratio"] / frames,
                 outage_ratio=total["short"] / max(total["offload"], 1.0),
@@ -215,6 +239,12 @@ class Measuring:
             if not math.isfinite(value):
                 raise OverflowError(f"{name}: is not finite; the scenario has values too large to compute with")
         return summary
+
+    def outline(self) -> Outline:
+        """What figures show of all frames that have come."""
+        names = self._over_time[0] if self._over_time else ()
+        course = {name: np.concatenate([part[name] for part in self._over_time]) for name in names}
+        return Outline(self._scenario, course, self._delays.distribution())
 
 
 def queue_and_power(trace: Trace, first_frame: int) -> dict[str, float]:

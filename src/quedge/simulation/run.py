@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ from quedge.simulation.block import Decider, Records, Surroundings, new_records,
 from quedge.simulation.measures import Summary, first_settled_frame, summarise
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
 from quedge.simulation.trace import RunState, Trace
-from quedge.simulation.world import World, draw_world, random_streams
+from quedge.simulation.world import World, WorldInParts, draw_world, random_streams
 
 _LEAST_MEASURED = 128  # decisions of a run that are timed, if it has as many frames
 BLOCKS_FROM = 2 * _LEAST_MEASURED
@@ -79,10 +79,12 @@ def run_in_world(
     seed: int,
     progress: Callable[[int], None] | None = None,
     start: RunState | None = None,
+    first_frame: int = 0,
 ) -> Trace:
     """Run a policy in a world; arguments as in `simulate`.
 
-    A run of a world's first frames, and one of the rest that starts from the first one's `end`, equal one run.
+    A run of a world's first frames, and one of the rest that starts from the first one's `end`, equal one run. The
+    number of the world's first frame, `first_frame`, only serves to name frames in errors.
     """
     began = time.perf_counter()
     cell = cell_of(scenario)
@@ -92,7 +94,7 @@ def run_in_world(
     if start is not None:
         rng.bit_generator.state = start.random_state
         data_queue[:], energy_queue[:] = start.data_queue_mbit, start.energy_queue
-    course = _Course(cell, scenario.residual_sic_share, world, data_queue, energy_queue)
+    course = _Course(cell, scenario.residual_sic_share, world, data_queue, energy_queue, first_frame)
     agent = agent_for(policy, devices, rng)
     address = kernel_address(agent)
     every = min(max(frames // _LEAST_MEASURED, 1), _MOST_UNMEASURED) if address else 1
@@ -107,15 +109,18 @@ def run_in_world(
             progress(reported)
     end = RunState(data_queue, energy_queue, rng.bit_generator.state)
     drawn = (world.channel_gain, world.estimated_gain, world.arrival_mbit)
-    return Trace(scenario, seed, *drawn, **course.recorded(), wall_s=time.perf_counter() - began, end=end)
+    recorded = course.recorded(getattr(agent, "note_names", ()))
+    return Trace(scenario, seed, *drawn, **recorded, wall_s=time.perf_counter() - began, end=end)
 
 
 class _Course:
     """Where a run stands, and what is recorded of it; what was promised and reached is the same in an ideal world."""
 
-    def __init__(self, cell: Cell, residual: float, world: World, data_queue: Floats, energy_queue: Floats) -> None:
+    def __init__(
+        self, cell: Cell, residual: float, world: World, data_queue: Floats, energy_queue: Floats, first_frame: int
+    ) -> None:
         frames, devices = world.channel_gain.shape
-        self.done = 0
+        self.done, self._first_frame = 0, first_frame
         self._cell, self._residual, self._world = cell, residual, world
         self._queues = data_queue, energy_queue
         self._ideal = world.has_perfect_csi and residual == 0.0
@@ -133,7 +138,7 @@ class _Course:
         asked = time.perf_counter_ns()
         decision = agent.decide(seen, rng)
         self._decision_us[t] = took_us = (time.perf_counter_ns() - asked) * 1e-3
-        with _naming_frame(t):
+        with _naming_frame(self._first_frame + t):
             allocation = self._record(t, decision)
         frame = Frame(cell, estimate, *self._queues)
         if not self._ideal:
@@ -163,14 +168,16 @@ class _Course:
         run = run_block(decider, around, data_queue, energy_queue, self._ideal, records)
         if run < frames:
             decided = (records.offload[run], records.transmit_power_w[run], records.cpu_frequency_hz[run])
-            with _naming_frame(self.done + run):
+            with _naming_frame(self._first_frame + self.done + run):
                 check_allocation(self._cell, Allocation(*decided, NO_TIME_SHARES))
         for name, values in zip(agent.note_names, notes.T, strict=True):
             self._note(name)[part] = values
         self.done += frames
 
-    def recorded(self) -> dict[str, Any]:
-        """By name, what a `Trace` has of it."""
+    def recorded(self, note_names: Sequence[str]) -> dict[str, Any]:
+        """By name, what a `Trace` has of it; among the notes are those that its policy may have, if it says so."""
+        for name in note_names:
+            self._note(name)
         recorded = self._records._asdict() | {"notes": self._notes, "decision_us": self._decision_us}
         return recorded | {"status": tuple(STATUSES[place] for place in self._records.status)}
 
@@ -210,6 +217,37 @@ def _naming_frame(frame: int) -> Iterator[None]:
         yield
     except ValueError as error:
         raise ValueError(f"decision of frame {frame}: {error}") from None
+
+
+def run_in_parts(
+    policy: Policy | Learner, world: WorldInParts, progress: Callable[[int], None] | None = None
+) -> Iterator[Trace]:
+    """The run of `simulate`, one consecutive part after the other, so that memory holds one part only.
+
+    Args:
+        policy: who decides; of a learner, a fresh agent.
+        world: where it runs.
+        progress: called now and then with the number of frames done.
+
+    Yields:
+        The trace of each part.
+
+    Raises:
+        ValueError: a decision is not allowed; the message names its frame.
+    """
+    scenario, done = world.scenario, 0
+    rng = random_streams(world.seed).policy
+    agent = agent_for(policy, scenario.devices, rng)
+    state = RunState(np.zeros(scenario.devices), np.zeros(scenario.devices), rng.bit_generator.state)
+    for part in world:
+        report = None if progress is None else functools.partial(_report_from, done, progress)
+        trace = run_in_world(scenario, agent, part, world.seed, report, state, done)
+        done, state = done + trace.frames, trace.end
+        yield trace
+
+
+def _report_from(done: int, progress: Callable[[int], None], more: int) -> None:
+    progress(done + more)
 
 
 class ComparedRun(NamedTuple):

@@ -60,7 +60,7 @@ def train(
         end = min(done + part - done % part, frames)
         piece = world.part(done, end)
         report = None if progress is None else _counted_from(done, progress)
-        trace = run_in_world(scenario, agent, piece, seed, report, run)
+        trace = run_in_world(scenario, agent, piece, seed, report, run, done)
         done, run = end, trace.end
         yield Training(agent, done, run), trace
 

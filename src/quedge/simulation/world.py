@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -68,6 +69,7 @@ class Streams(NamedTuple):
     estimates: np.random.Generator
 
 
+_PART = 1 << 18  # devices times frames of a part: some 30 MB of a trace
 _SPAWN_KEYS = (0, 1, 2, 4)  # 3 is for the losses of an emulation of the service
 
 
@@ -118,6 +120,32 @@ def draw_world_parts(
         gain = _checked("channel", next(gains), first, Range(math.inf, positive=True))
         arrival = _checked("arrivals", next(arrived), first, Range(math.inf, positive=False))
         yield World(gain, arrival, gain if errors is None else estimate_gain(scenario, gain, errors))
+
+
+class WorldInParts:
+    """A world that can be gone through part by part, as often as asked; of one part it is drawn once."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        frames: int,
+        seed: int,
+        channel: ChannelProcess | None = None,
+        arrivals: ArrivalProcess | None = None,
+    ) -> None:
+        """Arguments, and what is refused, as in `simulate`; the first part is drawn at once."""
+        self.scenario, self.frames, self.seed = scenario, frames, seed
+        part = max(_PART // scenario.devices, 1)
+        self._draw = functools.partial(draw_world_parts, scenario, frames, seed, part, channel, arrivals)
+        self._first = next(self._draw())
+
+    def __iter__(self) -> Iterator[World]:
+        """From the first part to the last."""
+        yield self._first
+        if self._first.channel_gain.shape[0] < self.frames:
+            parts = self._draw()
+            next(parts)
+            yield from parts
 
 
 def _sampled(

@@ -10,12 +10,13 @@ from quedge.experiments.figures.delays import draw_delays
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import AllLocal, BestSingle
 from quedge.policy.policy import Policy
+from quedge.simulation.measures import outline_of
 from quedge.simulation.run import simulate
 
 
 def drawn(scenario: Scenario, frames: int, **policies: Policy) -> np.ndarray:
     target = io.BytesIO()
-    draw_delays({name: simulate(scenario, policy, frames) for name, policy in policies.items()}, target)
+    draw_delays({name: outline_of(simulate(scenario, policy, frames)) for name, policy in policies.items()}, target)
     target.seek(0)
     return matplotlib.image.imread(target, format="png")
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from quedge.experiments.figures import style
 from quedge.experiments.presentation import BUDGET, ENERGY_QUEUE, OFFLOAD_RATIO, POWER, QUEUE, Measure
-from quedge.simulation.measures import over_time
+from quedge.simulation.measures import Outline, over_time
 from quedge.simulation.trace import Trace
 
 _POINTS = 400  # more than that cannot be told apart in print
@@ -22,7 +22,7 @@ class Runs(NamedTuple):
     """The runs of one scenario, by policy name, that share one column of a figure, and its heading."""
 
     title: str
-    traces: Mapping[str, Trace]
+    traces: Mapping[str, Trace | Outline]
 
 
 _PANELS = (QUEUE, ENERGY_QUEUE, POWER, OFFLOAD_RATIO)
@@ -78,13 +78,13 @@ def moving_average(values: NDArray[np.float64], window: int) -> tuple[NDArray[np
 
 
 def _draw_panel(
-    axis: Any, panel: Measure, traces: Mapping[str, Trace], styles: Mapping[str, style.LineStyle]
+    axis: Any, panel: Measure, traces: Mapping[str, Trace | Outline], styles: Mapping[str, style.LineStyle]
 ) -> dict[str, Any]:
     """Draw one measure of all runs; returns the lines by name."""
     lines: dict[str, Any] = {}
     frames = 0
     for name, trace in traces.items():
-        values = over_time(trace)[panel.name]
+        values = (trace.over_time if isinstance(trace, Outline) else over_time(trace))[panel.name]
         frames = max(frames, values.size)
         at, mean = moving_average(values, int(values.size * _WINDOW_SHARE))
         marker = "o" if at.size == 1 else None  # a single point is no line

@@ -215,6 +215,11 @@ class LydrooAgent:
         return decision._replace(notes=notes)
 
     @property
+    def note_names(self) -> tuple[str, ...]:
+        """What its decisions may note, though not from the first one on."""
+        return () if self._trainer is None else ("loss",)
+
+    @property
     def has_to_learn(self) -> bool:
         """Whether `learn` would learn something."""
         return self._trainer is not None and self._unlearned is not None
