@@ -9,7 +9,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from quedge.cli.run import write_run
+from quedge.cli.folder import write_run
 from quedge.experiments import figures
 from quedge.files.traces import FORMATS
 from quedge.model.scenario import Scenario

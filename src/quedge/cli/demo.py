@@ -8,9 +8,9 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from quedge.cli.folder import check_drawing, summary_object
 from quedge.cli.options import Seed, frames_option, parse_path, value_option
 from quedge.cli.progress import compile_run, print_comparison, progress_bars
-from quedge.cli.run import check_drawing, summary_object
 from quedge.cli.usage import UsageError, refusing
 from quedge.files.atomic import check_folder_takes_files, whole_file
 from quedge.model.scenario import Scenario

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
-import functools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from quedge.cli import options
-from quedge.cli.options import complete_formats, frames_option, parse_path, read_traces, value_option
+from quedge.cli.folder import DELAYS, FIGURE, SUMMARY, check_folder, summary_object, write_run
+from quedge.cli.options import complete_formats, frames_option, integer_option, parse_path, read_traces, value_option
 from quedge.cli.priced import priced_policies
 from quedge.cli.progress import compile_run, print_comparison, progress_bars
+from quedge.cli.seeds import Run, print_seeds, run_policies, run_seeds, seed_objects, write_seeds
 from quedge.cli.usage import refusing
-from quedge.errors import check_installed
-from quedge.files.atomic import check_folder_takes_files, folder_if_filled, whole_file
 from quedge.files.policies import check_devices, load_plugin, policies_by_name
-from quedge.files.scenario import read_scenario, write_scenario
-from quedge.files.traces import FORMATS, TraceWriter, check_format
-from quedge.model.scenario import Scenario
-from quedge.policy.policy import Learner, Policy
-from quedge.simulation.measures import Measuring, Outline, Summary
-from quedge.simulation.run import run_in_parts
+from quedge.files.scenario import read_scenario
+from quedge.files.traces import FORMATS
 from quedge.simulation.world import WorldInParts
 
 _FRAMES = 10_000
-_SUMMARY, _SCENARIO, _FIGURE, _DELAYS = "summary.json", "scenario.toml", "figure.png", "delay.png"
 
 
 def run(
@@ -39,6 +30,12 @@ def run(
         int | None, frames_option(f"Frames to run; without it, {_FRAMES:,}, or as many as the traces hold.")
     ] = None,
     seed: options.Seed = 0,
+    seeds: Annotated[
+        int | None, integer_option(2, 10_000, "Seeds to run, from --seed on: means with intervals, paired differences.")
+    ] = None,
+    workers: Annotated[
+        int | None, integer_option(1, 1_000, "Seeds at a time, as threads; without it, one per processor.", "--workers")
+    ] = None,
     learner: options.LearnerSettings = None,
     agent: options.AgentFile = None,
     settings: options.Settings = None,
@@ -77,71 +74,66 @@ def run(
         priced = priced_policies(policy or [], given.scenario, own_channel or traces.channel)
         policies = policies_by_name(policy or [], learner or (), agent, priced)
         check_devices(policies, given.scenario.devices)
-        count = frames or traces.frames or _FRAMES
-        if out is not None:
-            check_folder(out, list(policies), traces_format or "csv", not no_figure)
-        elif traces_format is not None or no_figure:
+        if workers is not None and seeds is None:
+            raise ValueError(f"--workers: {workers} is not allowed without --seeds")
+        if out is None and (traces_format is not None or no_figure):
             option = "--no-figure" if traces_format is None else f"--traces {traces_format}"
             raise ValueError(f"{option}: is not allowed without --out")
-        world = WorldInParts(
-            given.scenario, count, seed, own_channel or traces.channel, own_arrivals or traces.arrivals
+        asked = Run(
+            "default" if scenario is None else scenario.stem,
+            given.scenario,
+            policies,
+            frames or traces.frames or _FRAMES,
+            own_channel or traces.channel,
+            own_arrivals or traces.arrivals,
+            warmup,
+            traces_format or "csv",
         )
-    compile_run(policies.values(), count)
-    with ExitStack() as files:
         if out is not None:
-            files.enter_context(folder_if_filled(out))
-        runs: dict[str, Measuring] = {}
-        with (
-            refusing(),
-            progress_bars(count) as progress,
-        ):  # settings may be so extreme that a policy's decision is none
-            for name, each in policies.items():
-                writer = None if out is None else files.enter_context(_trace_file(out, name, traces_format or "csv"))
-                runs[name] = _measured(name, each, world, warmup, writer, functools.partial(progress, name))
-            summaries = {name: measuring.summary() for name, measuring in runs.items()}
-        if out is not None:
-            (out / _SUMMARY).unlink(missing_ok=True)  # where one stands, all that stands beside it belongs to it
+            for each in [out] if seeds is None else [out / f"seed-{seed + k}" for k in range(seeds)]:
+                check_folder(each, list(policies), asked.traces, not no_figure)
+        world = asked.world(seed)
+    compile_run(policies.values(), asked.frames)
+    if seeds is None:
+        _run_one(asked, world, out, not no_figure, as_json)
+    else:
+        _run_many(asked, range(seed, seed + seeds), workers, out, not no_figure, as_json)
+
+
+def _run_one(asked: Run, world: WorldInParts, out: Path | None, figure: bool, as_json: bool) -> None:
+    with progress_bars(asked.frames) as progress, refusing():  # settings may be so extreme that a decision is none
+        runs = run_policies(asked, world, out, progress)
+        summaries = {name: measuring.summary() for name, measuring in runs.items()}
     # Nothing is told before every policy has run: what stands on standard output is a whole comparison.
     if as_json:
         for name, summary in summaries.items():
             print(json.dumps(summary_object(name, summary), allow_nan=False))
     if out is not None:
-        outlines = None if no_figure else {name: measuring.outline() for name, measuring in runs.items()}
-        write_run(out, given.scenario, summaries, outlines)
+        outlines = {name: measuring.outline() for name, measuring in runs.items()} if figure else None
+        write_run(out, asked.scenario, summaries, outlines)
     if not as_json:
-        has_deadline = given.scenario.deadline_s is not None
-        parts = {"default" if scenario is None else scenario.stem: summaries}
-        print_comparison(parts, warmup, has_deadline=has_deadline)
+        print_comparison({asked.name: summaries}, asked.warmup, has_deadline=asked.scenario.deadline_s is not None)
         if out is not None:
-            figure = "" if no_figure else f", {_FIGURE}, {_DELAYS}"
-            print(f"Written to {out}: summary.json, scenario.toml{figure} and one trace per policy.")
+            figures = f", {FIGURE}, {DELAYS}" if figure else ""
+            print(f"Written to {out}: {SUMMARY}, scenario.toml{figures} and one trace per policy.")
 
 
-def _measured(
-    name: str,
-    policy: Policy | Learner,
-    world: WorldInParts,
-    warmup: float,
-    writer: TraceWriter | None,
-    progress: Callable[[int], None],
-) -> Measuring:
-    """Run a policy, measure its parts and write them; a ValueError about a decision names the policy."""
-    measuring = Measuring(world.scenario, world.frames, warmup)
-    try:
-        for part in run_in_parts(policy, world, progress):
-            measuring.add(part)
-            if writer is not None:
-                writer.add(part)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from error
-    return measuring
-
-
-@contextmanager
-def _trace_file(folder: Path, policy: str, kind: str) -> Iterator[TraceWriter]:
-    """A policy's trace in a folder, there as a whole once all goes well."""
-    with whole_file(folder / _trace_name(policy, kind)) as file, FORMATS[kind](file) as writer:
-        yield writer
+def _run_many(asked: Run, seeds: range, workers: int | None, out: Path | None, figure: bool, as_json: bool) -> None:
+    with progress_bars(asked.frames * len(seeds)) as progress, refusing():
+        runs = run_seeds(asked, seeds, workers, out, progress)
+        summaries = {
+            name: {seed: measured[name].summary() for seed, measured in runs.items()} for name in asked.policies
+        }
+    objects = seed_objects(summaries)
+    if as_json:
+        for each in objects:
+            print(json.dumps(each, allow_nan=False))
+    if out is not None:
+        write_seeds(out, asked.scenario, runs, objects, figure)
+    if not as_json:
+        print_seeds(asked, summaries)
+        if out is not None:
+            print(f"Written to {out}: {SUMMARY}, and a folder for the run of each seed.")
 
 
 def _process(option: str, place: str | None, trace: Path | None) -> Any:
@@ -151,63 +143,3 @@ def _process(option: str, place: str | None, trace: Path | None) -> Any:
     if trace is not None:
         raise ValueError(f"{option}: {place[:60]!r} is not allowed beside {option.rstrip('s')}-trace")
     return load_plugin(option, place, "sample")
-
-
-def summary_object(name: str, summary: Summary) -> dict[str, Any]:
-    """A policy's summary as a JSON object, the policy's name first."""
-    return {"policy": name, **dataclasses.asdict(summary)}
-
-
-def check_drawing(what: str) -> None:
-    """Refuse to draw without Matplotlib, by a MissingExtraError; `what` says which option goes without the figure."""
-    check_installed("matplotlib", what, "Matplotlib", "plot")
-
-
-def check_folder(folder: Path, names: Sequence[str], traces: str = "csv", figure: bool = True) -> None:
-    """Refuse what `write_run` could not write for these policies, before a long run rather than after it.
-
-    Raises:
-        ValueError: the format is unknown, the folder is a file, it cannot be made or written to, a folder stands where
-            a file must go, or it holds another run's trace that would stay among this run's files.
-        MissingExtraError: what writes the traces or draws the figure is not installed.
-    """
-    check_format(traces)
-    if figure:
-        check_drawing(f"{_FIGURE} (--no-figure does without)")
-    check_folder_takes_files(folder)
-    files = [_trace_name(name, traces) for name in names]
-    for name in (_SUMMARY, _SCENARIO, _FIGURE, _DELAYS, *files):
-        if (folder / name).is_dir():
-            raise ValueError(f"{folder / name}: is a folder; a file must go there")
-    stale = {path.name for kind in FORMATS for path in folder.glob(f"trace-*.{kind}")} - set(files)
-    if stale:
-        raise ValueError(f"{folder / min(stale)}: belongs to another run; choose another folder or remove it")
-
-
-def write_run(
-    folder: Path, scenario: Scenario, summaries: Mapping[str, Summary], outlines: Mapping[str, Outline] | None
-) -> None:
-    """Write the files of the policies' runs of one scenario, beside their traces, each as a whole or not at all.
-
-    `summary.json` holds a list with one object per policy, `scenario.toml` the scenario and, with outlines,
-    `figure.png` queues, power and offloading over time, and `delay.png` how long bits wait. `trace-<policy>.csv` (or
-    .npz, or .parquet) stands there already. A trace can be played back as a recording of channel gains and arrivals.
-    """
-    # The summary goes first and comes last: where one stands, all that stands beside it belongs to it.
-    for name in (_SUMMARY, _FIGURE, _DELAYS):
-        (folder / name).unlink(missing_ok=True)
-    write_scenario(scenario, folder / _SCENARIO)
-    if outlines is not None:
-        from quedge.experiments.figures import Runs, draw_delays, draw_runs
-
-        with whole_file(folder / _FIGURE) as file:
-            draw_runs([Runs("", outlines)], file)
-        with whole_file(folder / _DELAYS) as file:
-            draw_delays(outlines, file)
-    objects = [summary_object(name, summary) for name, summary in summaries.items()]
-    with whole_file(folder / _SUMMARY) as file:
-        file.write((json.dumps(objects, indent=2, allow_nan=False) + "\n").encode())
-
-
-def _trace_name(policy: str, kind: str) -> str:
-    return f"trace-{policy.replace(':', '-')}.{kind}"  # of a policy of one's own, module:attribute

@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from quedge.cli import options
+from quedge.cli.folder import summary_object
 from quedge.cli.options import complete_learners, frames_option, parse_path, read_traces, value_option
 from quedge.cli.progress import compile_run, print_comparison, progress_bars
-from quedge.cli.run import summary_object
 from quedge.cli.usage import refusing
 from quedge.errors import not_allowed, one_of
 from quedge.files.agent import TrainingConfig, check_suffix, read_agent, save_agent, training_config

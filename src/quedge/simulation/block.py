@@ -98,7 +98,7 @@ def run_block(
     """Run frames in a row; the queues, shape (devices,), are advanced in place, and `records` filled in.
 
     Returns:
-        Frames that were run; fewer than all if a decision is beyond a limit: that one is recorded only.
+        The number of frames run. It is less than all where a decision is beyond a limit, which is then only recorded.
     """
     frames, devices = around.channel_gain.shape
     powers, told = np.empty((4, devices)), np.empty(NOTES + records.notes.shape[1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.model.kernels import Floats, Ints, kernel
+from quedge.model.kernels import Floats, Ints, unlocked_kernel
 from quedge.model.scenario import Scenario
 from quedge.simulation.trace import Trace
 
@@ -120,7 +120,7 @@ _Waits = tuple[Ints, Floats]  # of each device the frame whose arrivals are serv
 _Counts = tuple[Floats, Floats]  # data by delay, and the data that is late (Mbit)
 
 
-@kernel
+@unlocked_kernel
 def _serve(
     arrived: Floats, processed_mbit: Floats, span: _Span, waits: _Waits, in_time: Floats, counts: _Counts
 ) -> None:
@@ -144,7 +144,7 @@ def _serve(
                     left[i] = arrived[oldest[i] - known_from, i]
 
 
-@kernel
+@unlocked_kernel
 def _count_waiting(arrived: Floats, span: _Span, waits: _Waits, in_time: Floats, counts: _Counts) -> None:
     """Count what still waits after so many frames."""
     frames, known_from, first_frame = span

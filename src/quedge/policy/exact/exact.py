@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from quedge.errors import not_allowed
 from quedge.model.cell import Cell
 from quedge.model.frame import PackedFrame, unpacked_frame
-from quedge.model.kernels import Bools, Floats, kernel, without_refcount
+from quedge.model.kernels import Bools, Floats, kernel, unlocked_kernel, without_refcount
 from quedge.model.terms import Terms, chain_objective, frame_terms, highest_level, powers_of_levels, stationary_level
 from quedge.policy.compiled import GAP_OPEN, STATUS, UPPER_BOUND, Compiled, own_settings, tell
 from quedge.policy.exact.bound import bound_from_above
@@ -109,7 +109,7 @@ def solve_frame(
     return powers_of_levels(terms, frame, offload, level), objective, upper
 
 
-@kernel
+@unlocked_kernel
 def solve_frames(
     cell: Cell,
     channel_gain: Floats,
