@@ -37,7 +37,8 @@ HEAVY = {
     "pyarrow": (
         "experiments/engine/store.py",
         "files/traces.py",
-        "simulation/recordings/rows.py",
+        "simulation/recordings/parquet.py",
+        "simulation/recordings/text.py",
     ),
     "scipy": ("simulation/recordings/matrices.py", "region/bundle.py"),
     "ray": ("experiments/engine/ray_cluster.py",),

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from quedge.model.scenario import Scenario
 from quedge.simulation.processes import Recorded
 from quedge.simulation.recordings.matrices import read_matlab, read_npz
-from quedge.simulation.recordings.rows import read_csv, read_parquet
+from quedge.simulation.recordings.parquet import read_parquet
+from quedge.simulation.recordings.text import read_csv
 from quedge.simulation.recordings.values import RANGES, Values
 
 _READERS: dict[str, Callable[[Path, Sequence[str]], Values]] = {

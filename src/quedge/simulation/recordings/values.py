@@ -30,7 +30,7 @@ def refuse_bad_values(
     bad = allowed.excludes(values)
     if not bad.any():
         return
-    frame, device = (int(index) for index in np.argwhere(bad)[0])
+    frame, device = divmod(int(bad.argmax()), bad.shape[1])
     place = f"in frame {first_frame + frame}, device {first_device + device}"
     if np.isnan(values[frame, device]):
         raise ValueError(f"{path}: {called}: no number (blank or NaN) {place}; it must be {allowed.allowed}")
