@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from scipy.io import savemat
 
 from quedge import errors
 from quedge.errors import MissingExtraError
+from quedge.simulation.recordings import text
 from quedge.simulation.recordings.recording import Recording, read_recording
 
 # Two frames, numbered from 3, of two devices, numbered from 1.
@@ -30,6 +32,17 @@ def csv(path: Path, text: str) -> Path:
     file = path / "recording.csv"
     file.write_text(text)
     return file
+
+
+@pytest.fixture(params=["pyarrow", "NumPy"])
+def _reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CSV files are read by pyarrow, and by NumPy as where pyarrow is not installed."""
+    if request.param == "NumPy":
+        monkeypatch.setitem(sys.modules, "pyarrow", None)
+        monkeypatch.setitem(sys.modules, "pyarrow.csv", None)
+
+
+by_both = pytest.mark.usefixtures("_reader")
 
 
 def packaged(name: str) -> Recording:
@@ -60,11 +73,13 @@ def test_rows_may_be_in_any_order(tmp_path: Path) -> None:
     assert read.arrivals.values.tolist() == [[0.0, 1.0], [2.0, 3.0]]
 
 
+@by_both
 def test_csv_reads_as_parquet_does_and_other_columns_are_ignored(tmp_path: Path) -> None:
     read = read_recording(csv(tmp_path, "device,note,arrival_mbit,frame\n0,a,1.5,0\n1,,2,0\n"))
     assert read.arrivals.values.tolist() == [[1.5, 2.0]]
 
 
+@by_both
 def test_another_column_of_the_same_name_is_no_matter_if_it_is_not_read(tmp_path: Path) -> None:
     read = read_recording(csv(tmp_path, "frame,x,x,device,channel_gain\n0,1,2,0,1\n"))
     assert read.channel.values.tolist() == [[1.0]]
@@ -103,6 +118,7 @@ def test_a_bad_column_is_refused_with_its_place_and_value(
     assert complaint in str(refusal.value)
 
 
+@by_both
 @pytest.mark.parametrize(
     ("rows", "complaint"),
     [
@@ -129,10 +145,96 @@ def test_a_bad_row_of_a_csv_file_is_refused_with_its_place_and_value(tmp_path: P
     assert complaint in str(refusal.value)
 
 
+@by_both
 def test_csv_files_as_other_programs_write_them_are_read(tmp_path: Path) -> None:
     file = tmp_path / "recording.csv"
     file.write_bytes('\ufeff"frame", device,channel_gain\r\n0, 0,"1e-9"\r\n\r\n0,1, 2E-9\r\n'.encode())
     assert read_recording(file).channel.values.tolist() == [[1e-9, 2e-9]]
+
+
+@pytest.fixture
+def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text, "_BLOCK_BYTES", 100)
+
+
+DEVICES = 3
+ROWS = [f"{frame},{device},{frame + device / 8 + 1}\n" for frame in range(60) for device in range(DEVICES)]
+"""Some twenty small blocks."""
+
+
+def rows_by_frame_descending() -> list[str]:
+    return ROWS[::-1]
+
+
+def rows_by_device_then_frame() -> list[str]:
+    return [row for device in range(DEVICES) for row in ROWS[device::DEVICES]]
+
+
+def rows_at_random() -> list[str]:
+    return [ROWS[i] for i in np.random.default_rng(0).permutation(len(ROWS))]
+
+
+@by_both
+@pytest.mark.usefixtures("_small_blocks")
+@pytest.mark.parametrize("rows", [lambda: ROWS, rows_by_frame_descending, rows_by_device_then_frame, rows_at_random])
+def test_a_file_of_many_blocks_is_read_in_any_order_of_its_rows(tmp_path: Path, rows: Callable[[], list[str]]) -> None:
+    read = read_recording(csv(tmp_path, "frame,device,channel_gain\n" + "".join(rows())))
+    assert np.array_equal(read.channel.values, np.arange(60)[:, None] + np.arange(DEVICES) / 8 + 1)
+
+
+@by_both
+@pytest.mark.usefixtures("_small_blocks")
+@pytest.mark.parametrize(
+    ("row", "there", "complaint"),
+    [
+        (100, "33,0,x\n", "channel_gain: 'x' (row 100) is not allowed; it must be a number"),
+        (101, "33,1.0,2\n", "device: '1.0' (row 101) is not allowed; it must be an integer"),
+        (102, "0x21,2,2\n", "frame: '0x21' (row 102) is not allowed; it must be an integer"),
+        (103, "34,,2\n", "device: no value in row 103; every row needs one"),
+        (104, "34,1\n", "row 104: 2 values are not allowed; the header names 3"),
+        (105, "34,-2,2\n", "device: -2 (row 105) is not allowed; it must be at least 0"),
+        (106, "35,0,-2\n", "channel_gain: -2.0 in frame 35, device 0 is not allowed"),
+        (107, "35,1,nan\n", "channel_gain: no number (blank or NaN) in frame 35, device 1"),
+        (108, "", "frame 35, device 2: no row; there must be one per frame and device"),
+        (109, "36,1,2\n", "frame 36, device 1: two rows are not allowed; there must be one"),
+        (110, '36,"1"2,2\n', "cannot be read as CSV: ',' expected after"),
+        (111, '36,2,"2\n', "cannot be read as CSV: unexpected end of data"),
+    ],
+)
+def test_what_is_wrong_in_the_middle_of_a_large_file_is_named_with_its_place(
+    tmp_path: Path, row: int, there: str, complaint: str
+) -> None:
+    rows = [*ROWS[: row - 1], there, *ROWS[row:]]
+    rows.insert(50, "\n")  # a blank line is no row
+    with pytest.raises(ValueError, match=r"recording\.csv: ") as refusal:
+        read_recording(csv(tmp_path, "frame,device,channel_gain\n" + "".join(rows)))
+    assert complaint in str(refusal.value)
+
+
+@by_both
+@pytest.mark.usefixtures("_small_blocks")
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ("33", "0", "34"),
+        ('"33"', '"0"', '"34"'),
+        (" 33", "0\t", " 3.4E+1 "),
+        ("+33", "-0", "+34."),
+        ("33", "\u0660", "34\u00a0"),
+    ],
+)
+@pytest.mark.parametrize("note", ["", "0x1", '"a, b"', '"a ""b"""', '"a\nb\n\nc"', '5" wide', "\ufeff"])
+def test_odd_ways_of_writing_a_row_are_read_amid_plain_ones(tmp_path: Path, cells: Sequence[str], note: str) -> None:
+    rows = [f"plain,{row}" for row in ROWS]
+    rows[99] = f"{note},{','.join(cells)}\n"
+    read = read_recording(csv(tmp_path, "note,frame,device,channel_gain\n" + "".join(rows)))
+    assert np.array_equal(read.channel.values, np.arange(60)[:, None] + np.arange(DEVICES) / 8 + 1)
+
+
+@pytest.mark.parametrize("order", [slice(None), slice(None, None, -1)])
+def test_what_is_read_can_be_written_to(tmp_path: Path, order: slice) -> None:
+    file = parquet(tmp_path, frame=FRAME[order], device=DEVICE[order], channel_gain=GAIN[order])
+    assert read_recording(file).channel.values.flags.writeable  # kernels are compiled for such arrays
 
 
 def test_a_numpy_archive_holds_arrays_of_frames_and_devices(tmp_path: Path) -> None:
@@ -204,6 +306,7 @@ def test_a_csv_file_in_another_encoding_is_refused_as_such(tmp_path: Path) -> No
         read_recording(file)
 
 
+@by_both
 def test_a_recording_without_rows_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no rows"):
         read_recording(csv(tmp_path, "frame,device,channel_gain\n"))
