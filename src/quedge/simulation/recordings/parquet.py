@@ -42,7 +42,7 @@ def _integer_column(path: Path, name: str, column: Any) -> Integers:
         numbers = np.asarray(column.cast(pa.int64()).to_numpy())
     except pa.ArrowInvalid:
         raise ValueError(f"{path}: {name}: a number above 2^63 is not allowed") from None
-    if (numbers < 0).any():
+    if numbers.size and numbers.min() < 0:
         row = int(np.argmax(numbers < 0))
         raise ValueError(f"{path}: {name}: {numbers[row]} (row {row + 1}) is not allowed; it must be at least 0")
     return numbers

@@ -27,10 +27,9 @@ def refuse_bad_values(
     `RANGES`.
     """
     allowed = RANGES[column]
-    bad = allowed.excludes(values)
-    if not bad.any():
+    if not allowed.excludes(np.array([values.min(), values.max()])).any():  # NaN is the least and the greatest
         return
-    frame, device = divmod(int(bad.argmax()), bad.shape[1])
+    frame, device = divmod(int(allowed.excludes(values).argmax()), values.shape[1])
     place = f"in frame {first_frame + frame}, device {first_device + device}"
     if np.isnan(values[frame, device]):
         raise ValueError(f"{path}: {called}: no number (blank or NaN) {place}; it must be {allowed.allowed}")
