@@ -107,6 +107,14 @@ def test_a_run_leaves_files_that_play_back_as_the_same_run(tmp_path: Path, kind:
         (["run", "--channel-trace", "good.csv", "--set", "devices=2"], "good.csv: devices: 1 recorded devices are not"),
         (["run", "--arrival-trace", "good.csv"], "--arrival-trace: good.csv: arrival_mbit: no such column"),
         (
+            ["run", "--channel-trace", "good.csv", "--arrival-trace", "good.csv"],
+            "--arrival-trace: good.csv: arrival_mbit: no such column; the columns are frame, device, channel_gain",
+        ),
+        (
+            ["run", "--channel-trace", "bad.csv", "--arrival-trace", "bad.csv"],
+            "--channel-trace and --arrival-trace: bad.csv: arrival_mbit: 'x' (row 1) is not allowed",
+        ),
+        (
             ["run", "--channel-trace", "good.csv", "--arrival-trace", "two.csv"],
             "good.csv holds 1 devices and two.csv 2; both must hold the same number",
         ),
@@ -137,6 +145,7 @@ def test_an_error_of_use_is_one_line_with_status_2_and_nothing_is_written(
     (tmp_path / "bad.parquet").write_text("this is not Parquet")
     (tmp_path / "good.csv").write_text("frame,device,channel_gain\n0,0,1e-9\n")
     (tmp_path / "two.csv").write_text("frame,device,arrival_mbit,channel_gain\n0,0,1,-3\n0,1,1,x\n")
+    (tmp_path / "bad.csv").write_text("frame,device,arrival_mbit,channel_gain\n0,0,x,1\n")
     (tmp_path / "taken" / "summary.json").mkdir(parents=True)
     before = set(tmp_path.rglob("*"))
     done = main_in(tmp_path, *arguments)

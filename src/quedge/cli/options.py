@@ -214,7 +214,12 @@ def read_traces(channel_trace: Path | None, arrival_trace: Path | None) -> Trace
         return Traces(None, None, None, None)
     from quedge.simulation.recordings.recording import read_recording
 
-    channel, arrivals = None, None
+    if channel_trace == arrival_trace and channel_trace is not None:
+        with refusing("--channel-trace and --arrival-trace"):
+            both = read_recording(channel_trace)
+        if both.channel_gain is not None and both.arrival_mbit is not None:
+            return Traces(both.channel, both.arrivals, both.devices, both.frames)
+    channel, arrivals = None, None  # a file that lacks one of the two is refused with the columns that it has
     if channel_trace is not None:
         with refusing("--channel-trace"):
             channel = read_recording(channel_trace, ["channel_gain"]).channel
