@@ -92,6 +92,10 @@ def test_another_column_of_the_same_name_is_no_matter_if_it_is_not_read(tmp_path
         ({"device": [0, 4, 0, 4]}, "device: a gap after 0"),
         ({"frame": [0, 0, 2**63 - 1, 1]}, "frame: a gap after 1 is not allowed"),
         ({"frame": [0, 0, -1, -1]}, "frame: -1 (row 3) is not allowed; it must be at least 0"),
+        (
+            {"frame": pa.array([0, 0, 2**63, 1], pa.uint64())},
+            "9223372036854775808 (row 3) is not allowed; it must be below",
+        ),
         ({"frame": [0.0, 0.0, 3.5, 1.0]}, "frame: 3.5 (row 3) is not allowed; it must be an integer"),
         ({"frame": [3, 3, 4, 3], "device": [1, 2, 1, 1]}, "frame 3, device 1: two rows are not allowed"),
         ({"frame": [3, 3, 4, 5], "device": [1, 2, 1, 1]}, "frame 4, device 2: no row"),
@@ -272,6 +276,14 @@ def test_a_file_that_needs_a_missing_library_names_the_extra(
     (tmp_path / name).touch()
     with pytest.raises(MissingExtraError, match=complaint):
         read_recording(tmp_path / name)
+
+
+@pytest.mark.parametrize("kind", [pa.uint64(), pa.int8(), pa.float16(), pa.float32()])
+def test_parquet_columns_of_other_widths_are_read(tmp_path: Path, kind: pa.DataType) -> None:
+    number = pa.array([1, 2, 3, 4], pa.float32() if pa.types.is_floating(kind) else kind).cast(kind)
+    frame = pa.array(FRAME, pa.int16() if pa.types.is_floating(kind) else kind)
+    read = read_recording(parquet(tmp_path, frame=frame, device=DEVICE, arrival_mbit=number))
+    assert read.arrivals.values.tolist() == [[1.0, 2.0], [3.0, 4.0]]
 
 
 @pytest.mark.parametrize("missing", ["frame", "device", "channel_gain"])

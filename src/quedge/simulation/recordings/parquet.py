@@ -38,14 +38,12 @@ def _integer_column(path: Path, name: str, column: Any) -> Integers:
         raise ValueError(f"{path}: {name}: no value in row {row + 1}; every row needs one")
     if not pa.types.is_integer(column.type):
         raise ValueError(f"{path}: {name}: {_odd_value(column, int)} is not allowed; it must be an integer")
-    try:
-        numbers = np.asarray(column.cast(pa.int64()).to_numpy())
-    except pa.ArrowInvalid:
-        raise ValueError(f"{path}: {name}: a number above 2^63 is not allowed") from None
-    if numbers.size and numbers.min() < 0:
-        row = int(np.argmax(numbers < 0))
-        raise ValueError(f"{path}: {name}: {numbers[row]} (row {row + 1}) is not allowed; it must be at least 0")
-    return numbers
+    numbers = column.to_numpy()
+    if numbers.size and not 0 <= int(numbers.min()) <= int(numbers.max()) < 2**63:
+        row = int(np.argmax((numbers < 0) | (numbers >= 2**63)))
+        allowed = "at least 0" if numbers[row] < 0 else "below 2^63"
+        raise ValueError(f"{path}: {name}: {numbers[row]} (row {row + 1}) is not allowed; it must be {allowed}")
+    return np.asarray(numbers, dtype=np.int64)
 
 
 def _number_column(path: Path, name: str, column: Any) -> Numbers:
@@ -54,7 +52,7 @@ def _number_column(path: Path, name: str, column: Any) -> Numbers:
     kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_null)
     if not any(is_kind(column.type) for is_kind in kinds):
         raise ValueError(f"{path}: {name}: {_odd_value(column, float)} is not allowed; it must be a number")
-    return np.asarray(column.cast(pa.float64(), safe=False).to_numpy())  # blanks become NaN
+    return np.asarray(column.to_numpy(), dtype=np.float64)  # blanks become NaN
 
 
 def _odd_value(column: Any, number: Callable[[str], object]) -> str:
