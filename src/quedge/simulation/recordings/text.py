@@ -20,7 +20,6 @@ from quedge.simulation.recordings.values import Values
 
 _BLOCK_BYTES = 4 << 20
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
-_QUOTED_CELL = re.compile(rb'"(?<![^,\r\n]")[^"\r\n]*"(?![^,\r\n])')
 
 _Reader = Callable[[bytes, TextTable], Columns | None]
 """Reads rows into columns; None where it finds anything that `read_cells` may read otherwise or refuse."""
@@ -45,7 +44,7 @@ def _columns(path: Path, file: BinaryIO, wanted: Sequence[str]) -> Columns:
     row = 1
     blocks = chain([first[start:]], blocks)
     for block in blocks:
-        if _ends_with_a_row(block):
+        if _ends_with_a_row(block, table.delimiter):
             columns = read(block, table)
             found = [columns] if columns else read_cells(table, _lines([block]), row)
         else:
@@ -101,9 +100,12 @@ def _table(path: Path, block: bytes, wanted: Sequence[str]) -> tuple[TextTable, 
     return TextTable(path, header, types, delimiter), start
 
 
-def _ends_with_a_row(block: bytes) -> bool:
+def _ends_with_a_row(block: bytes, delimiter: str) -> bool:
     """Whether all quotes enclose whole cells within their lines, so that every line is a row."""
-    return b'"' not in block or block.count(b'"') == 2 * sum(1 for _ in _QUOTED_CELL.finditer(block))
+    if b'"' not in block:
+        return True
+    cells = re.finditer(rf'"(?<![^{delimiter}\r\n]")[^"\r\n]*"(?![^{delimiter}\r\n])'.encode(), block)
+    return block.count(b'"') == 2 * sum(1 for _ in cells)
 
 
 def _fast_reader() -> _Reader:
@@ -128,7 +130,7 @@ def _by_pyarrow(block: bytes, table: TextTable) -> Columns | None:
             parse_options=csv.ParseOptions(delimiter=table.delimiter),
             convert_options=csv.ConvertOptions(include_columns=list(types), column_types=types, null_values=[]),
         ).columns
-    except pa.ArrowInvalid:
+    except pa.ArrowException:
         return None
     return _if_plain(table, (column.to_numpy() for column in columns))
 
