@@ -215,27 +215,6 @@ def realised_outcome(frame: Frame, allocation: Allocation, channel_gain: Floats,
     return Outcome(*_outcome(packed_frame(frame), (*allocation,), channel_gain, residual_sic_share))
 
 
-def step_frame(
-    frame: Frame,
-    allocation: Allocation,
-    channel_gain: Floats,
-    residual_sic_share: float,
-    arrival_mbit: Floats,
-    rate_mbps: Floats,
-    power_w: Floats,
-) -> float:
-    """Carry out an allocation: fill in its realised outcome and advance the frame's queues in place.
-
-    Arguments as for `realised_outcome`; `arrival_mbit` is what arrives during the frame (Mbit). `rate_mbps` (Mbit/s)
-    and `power_w` (W) are filled in; all of shape (devices,).
-
-    Returns:
-        The realised objective (17).
-    """
-    told = packed_frame(frame), (*allocation,), channel_gain, residual_sic_share
-    return _step(*told, arrival_mbit, rate_mbps, power_w)
-
-
 @kernel
 def _outcome(
     packed: PackedFrame, decided: PackedAllocation, channel_gain: Floats, residual_sic_share: float
@@ -244,13 +223,3 @@ def _outcome(
     rate_mbps, power_w = np.empty(channel_gain.size), np.empty(channel_gain.size)
     reception = Reception(decoding_order(frame.channel_gain), channel_gain, residual_sic_share)
     return rate_mbps, power_w, fill_outcome(frame, reception, Allocation(*decided), rate_mbps, power_w)
-
-
-@kernel
-def _step(
-    packed: PackedFrame, decided: PackedAllocation, channel_gain: Floats, residual_sic_share: float,
-    arrival_mbit: Floats, rate_mbps: Floats, power_w: Floats
-) -> float:  # fmt: skip
-    frame = unpacked_frame(*packed)
-    reception = Reception(decoding_order(frame.channel_gain), channel_gain, residual_sic_share)
-    return step(frame, reception, Allocation(*decided), arrival_mbit, rate_mbps, power_w)

@@ -97,8 +97,9 @@ def check_shapes(decision: Decision, devices: int) -> None:
     """
     for name in ("offload", "transmit_power_w", "cpu_frequency_hz", "time_share"):
         values = getattr(decision, name)
-        if np.shape(values) != (devices,) and not (name == "time_share" and values is None):
-            raise ValueError(f"{name}: shape {np.shape(values)} is not allowed; it must be ({devices},)")
+        shape = values.shape if isinstance(values, np.ndarray) else np.shape(values)
+        if shape != (devices,) and not (name == "time_share" and values is None):
+            raise ValueError(f"{name}: shape {shape} is not allowed; it must be ({devices},)")
 
 
 def check_allocation(cell: Cell, allocation: Allocation) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from quedge.model.frame import Allocation, unpacked_frame
-from quedge.model.kernels import Bools, Bytes, Floats, call_at, unlocked_kernel
+from quedge.model.frame import Allocation, PackedAllocation, unpacked_frame
+from quedge.model.kernels import Bools, Bytes, Floats, call_at, inner_kernel, kernel, unlocked_kernel
 from quedge.model.uplink import Reception, decoding_order, fill_outcome, step
 from quedge.policy.compiled import NOTES, OBJECTIVE, STATUS, UPPER_BOUND
 from quedge.policy.policy import is_within_limits
@@ -69,6 +69,12 @@ class Records(NamedTuple):
     notes: Floats
 
 
+Packed = tuple[Any, ...]
+"""The fields of `Surroundings` or `Records`."""
+Queues = tuple[Floats, Floats]
+"""Data queues (Mbit) and virtual energy queues, shape (devices,)."""
+
+
 def new_records(frames: int, devices: int, ideal: bool) -> Records:
     """Room for what is recorded, without notes."""
     shape = frames, devices
@@ -91,46 +97,64 @@ def new_records(frames: int, devices: int, ideal: bool) -> Records:
     )
 
 
+@inner_kernel
+def carry_out(t: int, around: Surroundings, queues: Queues, ideal: bool, decided: Allocation, records: Records) -> bool:
+    """Carry out what is decided in frame t: record it, reach what it brings, and advance the queues in place.
+
+    Returns:
+        False where a decision is beyond a limit, which is then only recorded.
+    """
+    data_queue_mbit, energy_queue = queues
+    estimate = around.channel_estimate[t]
+    has_shares = decided.time_share.size > 0
+    for i in range(data_queue_mbit.size):
+        records.data_queue_mbit[t, i], records.energy_queue[t, i] = data_queue_mbit[i], energy_queue[i]
+        records.offload[t, i] = decided.offload[i]
+        records.transmit_power_w[t, i] = decided.transmit_power_w[i]
+        records.cpu_frequency_hz[t, i] = decided.cpu_frequency_hz[i]
+        records.time_share[t, i] = decided.time_share[i] if has_shares else 1.0 * decided.offload[i]
+    frame = unpacked_frame(around.numbers, around.each, estimate, data_queue_mbit, energy_queue)
+    limits = frame.cell.max_transmit_power_w, frame.cell.max_frequency_hz
+    if not is_within_limits(
+        *limits, decided.offload, decided.transmit_power_w, decided.cpu_frequency_hz, decided.time_share
+    ):
+        return False
+    order = decoding_order(estimate)
+    rate, power = records.rate_mbps[t], records.power_w[t]
+    if not ideal:
+        promised = Reception(order, estimate, 0.0)
+        promised_rate = records.promised_rate_mbps[t]  # power is overwritten below
+        records.promised_objective[t] = fill_outcome(frame, promised, decided, promised_rate, power)
+    reception = Reception(order, around.channel_gain[t], around.residual_sic_share)
+    records.objective[t] = step(frame, reception, decided, around.arrival_mbit[t], rate, power)
+    return True
+
+
+@kernel
+def run_frame(t: int, around: Packed, queues: Queues, ideal: bool, decided: PackedAllocation, records: Packed) -> bool:
+    """As `carry_out`, for Python, with plain tuples: named ones take many times as long to be passed."""
+    return carry_out(t, Surroundings(*around), queues, ideal, Allocation(*decided), Records(*records))
+
+
 @unlocked_kernel
-def run_block(
-    decider: Decider, around: Surroundings, data_queue_mbit: Floats, energy_queue: Floats, ideal: bool, records: Records
-) -> int:
+def run_block(decider: Decider, around: Surroundings, queues: Queues, ideal: bool, records: Records) -> int:
     """Run frames in a row; the queues, shape (devices,), are advanced in place, and `records` filled in.
 
     Returns:
         The number of frames run. It is less than all where a decision is beyond a limit, which is then only recorded.
     """
     frames, devices = around.channel_gain.shape
-    powers, told = np.empty((4, devices)), np.empty(NOTES + records.notes.shape[1])
-    no_shares, unused_power = np.empty(0), np.empty(devices)
+    offload, powers = np.empty(devices, np.bool_), np.empty((4, devices))
+    told, no_shares = np.empty(NOTES + records.notes.shape[1]), np.empty(0)
+    decided = Allocation(offload, powers[0], powers[1], no_shares)
     for t in range(frames):
-        estimate, offload = around.channel_estimate[t], records.offload[t]
-        transmit, frequency = records.transmit_power_w[t], records.cpu_frequency_hz[t]
-        packed = around.numbers, around.each, estimate, data_queue_mbit, energy_queue
+        packed = around.numbers, around.each, around.channel_estimate[t], queues[0], queues[1]
         asked = packed, decider.own, decider.drawn[t], offload, powers, told
         call_at(decider.address, asked)  # type: ignore[call-arg]  # numba itself passes the context
-        for i in range(devices):
-            records.data_queue_mbit[t, i], records.energy_queue[t, i] = data_queue_mbit[i], energy_queue[i]
-            transmit[i], frequency[i], records.time_share[t, i] = powers[0, i], powers[1, i], offload[i]
         for note in range(told.size - NOTES):
             records.notes[t, note] = told[NOTES + note]
-        records.objective[t], records.upper_bound[t], records.status[t] = (
-            told[OBJECTIVE],
-            told[UPPER_BOUND],
-            told[STATUS],
-        )
-        frame = unpacked_frame(*packed)
-        cell = frame.cell
-        if not is_within_limits(
-            cell.max_transmit_power_w, cell.max_frequency_hz, offload, transmit, frequency, no_shares
-        ):
+        records.objective[t], records.upper_bound[t] = told[OBJECTIVE], told[UPPER_BOUND]
+        records.status[t] = told[STATUS]
+        if not carry_out(t, around, queues, ideal, decided, records):
             return int(t)
-        allocation = Allocation(offload, transmit, frequency, no_shares)
-        order = decoding_order(estimate)
-        if not ideal:
-            promised, rate = Reception(order, estimate, 0.0), records.promised_rate_mbps[t]
-            records.promised_objective[t] = fill_outcome(frame, promised, allocation, rate, unused_power)
-        reception = Reception(order, around.channel_gain[t], around.residual_sic_share)
-        arrived, rate, power = around.arrival_mbit[t], records.rate_mbps[t], records.power_w[t]
-        records.objective[t] = step(frame, reception, allocation, arrived, rate, power)
     return int(frames)

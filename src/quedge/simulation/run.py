@@ -11,13 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from quedge.model.cell import Cell, cell_of
-from quedge.model.frame import NO_TIME_SHARES, Allocation, Decision, Frame, Status, packed_frame
+from quedge.model.frame import NO_TIME_SHARES, Allocation, Frame, Status, packed_frame
 from quedge.model.kernels import Floats
 from quedge.model.scenario import Scenario
-from quedge.model.uplink import predicted_outcome, step_frame
 from quedge.policy.compiled import STATUSES, kernel_address
 from quedge.policy.policy import Learner, Policy, agent_for, check_allocation, check_policy, check_shapes
-from quedge.simulation.block import Decider, Records, Surroundings, new_records, run_block
+from quedge.simulation.block import Decider, Records, Surroundings, new_records, run_block, run_frame
 from quedge.simulation.measures import Summary, first_settled_frame, summarise
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
 from quedge.simulation.trace import RunState, Trace
@@ -121,31 +120,39 @@ class _Course:
     ) -> None:
         frames, devices = world.channel_gain.shape
         self.done, self._first_frame = 0, first_frame
-        self._cell, self._residual, self._world = cell, residual, world
-        self._queues = data_queue, energy_queue
+        self._cell, self._world, self._queues = cell, world, (data_queue, energy_queue)
         self._ideal = world.has_perfect_csi and residual == 0.0
+        numbers, each, *_ = packed_frame(Frame(cell, world.channel_gain[0], data_queue, energy_queue))
+        drawn = world.channel_gain, world.estimated_gain, world.arrival_mbit
+        self._around = Surroundings(numbers, each, residual, *drawn)
         self._records = new_records(frames, devices, self._ideal)
+        self._packed = (*self._around,), (*self._records,)
         self._decision_us = np.full(frames, np.nan)
         self._notes: dict[str, Floats] = {}
 
     def ask(self, agent: Policy, rng: np.random.Generator) -> float:
-        """Run one frame, with the policy asked by Python; the time of its decision (µs)."""
-        t, world, records, cell = self.done, self._world, self._records, self._cell
-        records.data_queue_mbit[t], records.energy_queue[t] = self._queues
-        estimate = world.estimated_gain[t]
-        copies = (values.copy() for values in (estimate, *self._queues))  # policies cannot change the world
-        seen = Frame(cell, *copies)
+        """Run one frame, with the policy asked by Python; the time of its decision (µs).
+
+        Raises:
+            ValueError: its decision is of a wrong shape or beyond a limit.
+        """
+        t, (around, records) = self.done, self._packed
+        copies = (values.copy() for values in (self._world.estimated_gain[t], *self._queues))
+        seen = Frame(self._cell, *copies)  # policies cannot change the world
         asked = time.perf_counter_ns()
         decision = agent.decide(seen, rng)
         self._decision_us[t] = took_us = (time.perf_counter_ns() - asked) * 1e-3
         with _naming_frame(self._first_frame + t):
-            allocation = self._record(t, decision)
-        frame = Frame(cell, estimate, *self._queues)
-        if not self._ideal:
-            records.promised_rate_mbps[t], _, records.promised_objective[t] = predicted_outcome(frame, allocation)
-        rate, power = records.rate_mbps[t], records.power_w[t]
-        gain, arrived = world.channel_gain[t], world.arrival_mbit[t]
-        records.objective[t] = step_frame(frame, allocation, gain, self._residual, arrived, rate, power)
+            check_shapes(decision, self._cell.devices)
+            self._records.status[t] = STATUSES.index(Status(decision.status))
+            offload, transmit, frequency, share = decision.allocation
+            decided = Allocation(_array(offload, np.bool_), _array(transmit), _array(frequency), _array(share))
+            if not run_frame(t, around, self._queues, self._ideal, (*decided,), records):
+                check_allocation(self._cell, decided)
+        if decision.upper_bound is not None:
+            self._records.upper_bound[t] = decision.upper_bound
+        for name, number in decision.notes.items():
+            self._note(name)[t] = number
         self.done += 1
         return took_us
 
@@ -155,17 +162,17 @@ class _Course:
         Raises:
             ValueError: a decision is beyond a limit.
         """
-        part = slice(self.done, self.done + frames)
-        devices = self._cell.devices
-        world, (data_queue, energy_queue) = self._world, self._queues
-        numbers, each, *_ = packed_frame(Frame(self._cell, world.channel_gain[0], data_queue, energy_queue))
-        gain, estimate, arrived = world.channel_gain[part], world.estimated_gain[part], world.arrival_mbit[part]
-        around = Surroundings(numbers, each, self._residual, gain, estimate, arrived)
+        part, devices = slice(self.done, self.done + frames), self._cell.devices
+        around = self._around._replace(
+            channel_gain=self._around.channel_gain[part],
+            channel_estimate=self._around.channel_estimate[part],
+            arrival_mbit=self._around.arrival_mbit[part],
+        )
         decider = Decider(address, agent.own_numbers(devices), rng.random((frames, agent.random_numbers(devices))))
         notes = np.empty((frames, len(agent.note_names)))
         parts: Any = (values[part] for values in self._records)
         records = Records(*parts)._replace(notes=notes)
-        run = run_block(decider, around, data_queue, energy_queue, self._ideal, records)
+        run = run_block(decider, around, self._queues, self._ideal, records)
         if run < frames:
             decided = (records.offload[run], records.transmit_power_w[run], records.cpu_frequency_hz[run])
             with _naming_frame(self._first_frame + self.done + run):
@@ -181,33 +188,16 @@ class _Course:
         recorded = self._records._asdict() | {"notes": self._notes, "decision_us": self._decision_us}
         return recorded | {"status": tuple(STATUSES[place] for place in self._records.status)}
 
-    def _record(self, t: int, decision: Decision) -> Allocation:
-        """Check and record the decision of frame t; returns its allocation, in the trace's own arrays.
-
-        Raises:
-            ValueError: a wrong shape, or a value beyond a limit.
-        """
-        records = self._records
-        check_shapes(decision, self._cell.devices)
-        records.offload[t] = decision.offload
-        records.transmit_power_w[t] = decision.transmit_power_w
-        records.cpu_frequency_hz[t] = decision.cpu_frequency_hz
-        share = NO_TIME_SHARES if decision.time_share is None else np.asarray(decision.time_share, dtype=np.float64)
-        records.time_share[t] = records.offload[t] if decision.time_share is None else share
-        allocation = Allocation(records.offload[t], records.transmit_power_w[t], records.cpu_frequency_hz[t], share)
-        check_allocation(self._cell, allocation)
-        if decision.upper_bound is not None:
-            records.upper_bound[t] = decision.upper_bound
-        records.status[t] = STATUSES.index(Status(decision.status))
-        for name, number in decision.notes.items():
-            self._note(name)[t] = number
-        return allocation
-
     def _note(self, name: str) -> Floats:
         """The notes of a name, shape (frames,)."""
         if name not in self._notes:
             self._notes[name] = np.full(self._decision_us.size, np.nan)
         return self._notes[name]
+
+
+def _array(values: Any, kind: Any = np.float64) -> Any:
+    """Values that a policy decided, as kernels take them."""
+    return np.ascontiguousarray(values, dtype=kind)
 
 
 @contextmanager
