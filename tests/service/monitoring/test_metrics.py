@@ -58,11 +58,13 @@ def test_gauges_tell_the_last_frame(statistics: Statistics) -> None:
     answer = (served := cell.served(arrived_mbit=60.0)).answer
     statistics.served("roof", served, 1e-3)
     found = scraped(statistics)
-    assert found["quedge_data_queue_mean_mbit", "roof"] == pytest.approx(mean(answer.data_queue_mbit))
-    assert found["quedge_data_queue_max_mbit", "roof"] == pytest.approx(float(answer.data_queue_mbit.max()))
+    assert found["quedge_data_queue_mean_bytes", "roof"] == pytest.approx(125_000.0 * mean(answer.data_queue_mbit))
+    assert found["quedge_data_queue_max_bytes", "roof"] == pytest.approx(
+        125_000.0 * float(answer.data_queue_mbit.max())
+    )
     assert found["quedge_energy_queue_mean", "roof"] == pytest.approx(mean(answer.energy_queue))
-    assert found["quedge_power_mean_w", "roof"] == pytest.approx(mean(answer.power_w))
-    assert found["quedge_power_budget_w", "roof"] == 0.08
+    assert found["quedge_power_mean_watts", "roof"] == pytest.approx(mean(answer.power_w))
+    assert found["quedge_power_budget_watts", "roof"] == 0.08
     assert found["quedge_offloading_ratio", "roof"] == mean(answer.offload) > 0.0
     assert mean(answer.data_queue_mbit) > 0.0
 
@@ -74,8 +76,8 @@ def test_sums_give_means_over_any_time(statistics: Statistics) -> None:
     for arrived in (5.0, 50.0):
         statistics.served("roof", cell.served(arrived_mbit=arrived), 1e-3)
     found = scraped(statistics)
-    assert found["quedge_device_power_w_count", "roof"] == 2 * DEVICES
-    assert found["quedge_device_power_w_sum", "roof"] == pytest.approx(sum(each.power_w.sum() for each in answers))
+    assert found["quedge_device_power_watts_count", "roof"] == 2 * DEVICES
+    assert found["quedge_device_power_watts_sum", "roof"] == pytest.approx(sum(each.power_w.sum() for each in answers))
     assert found["quedge_offloaded_total", "roof"] == sum(each.offload.sum() for each in answers)
 
 
@@ -85,9 +87,9 @@ def test_a_silent_device_keeps_its_queues_in_the_means(statistics: Statistics) -
     statistics.served("roof", (part := cell.served(devices=(1, 2), arrived_mbit=0.0)), 1e-3)
     found = scraped(statistics)
     queues = cell.controller.queues
-    assert found["quedge_data_queue_mean_mbit", "roof"] == pytest.approx(mean(queues.data_queue_mbit))
+    assert found["quedge_data_queue_mean_bytes", "roof"] == pytest.approx(125_000.0 * mean(queues.data_queue_mbit))
     assert found["quedge_energy_queue_mean", "roof"] == pytest.approx(mean(queues.energy_queue))
-    assert found["quedge_power_mean_w", "roof"] == pytest.approx(mean(part.answer.power_w))
+    assert found["quedge_power_mean_watts", "roof"] == pytest.approx(mean(part.answer.power_w))
 
 
 def test_a_repeated_report_is_counted_and_changes_nothing_else(statistics: Statistics) -> None:
@@ -164,10 +166,10 @@ def test_a_restored_cell_is_seen_before_its_first_frame(statistics: Statistics) 
     statistics.restored("roof", QueueState(17, np.array([1.0, 2.0, 3.0, 6.0]), np.full(DEVICES, 5.0)))
     found = scraped(statistics)
     assert found["quedge_next_frame", "roof"] == 17
-    assert found["quedge_data_queue_mean_mbit", "roof"] == 3.0
-    assert found["quedge_data_queue_max_mbit", "roof"] == 6.0
+    assert found["quedge_data_queue_mean_bytes", "roof"] == 375_000.0
+    assert found["quedge_data_queue_max_bytes", "roof"] == 750_000.0
     assert found["quedge_frames_total", "roof", "policy"] == 0
-    assert ("quedge_power_mean_w", "roof") not in found
+    assert ("quedge_power_mean_watts", "roof") not in found
 
 
 def test_the_service_says_what_it_is(statistics: Statistics) -> None:

@@ -80,7 +80,7 @@ def test_metrics_can_be_scraped(site: Site) -> None:
     assert reply.status == 200
     assert reply.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     names = {family.name for family in text_string_to_metric_families(text)}
-    assert {"quedge_decision_seconds", "quedge_frames", "quedge_data_queue_mean_mbit"} <= names
+    assert {"quedge_decision_seconds", "quedge_frames", "quedge_data_queue_mean_bytes"} <= names
 
 
 def test_live_data_are_json(site: Site) -> None:

@@ -8,7 +8,10 @@ from typing import Any
 
 from quedge import __version__
 from quedge.controller.answer import ServedBy
+from quedge.model.cell import BITS_PER_MBIT
 from quedge.service.monitoring.statistics import BUCKETS_S, CellStatistics, Statistics, Times, certified_gap
+
+_BYTES_PER_MBIT = BITS_PER_MBIT / 8.0
 
 
 class Metrics:
@@ -87,13 +90,13 @@ class _CellFamilies:
         self.repeated = counter("repeated", "Reports that had been served before, and answered once more.")
         self.offloaded = counter("offloaded", "Device-frames in which the device offloaded.")
         self.power = SummaryMetricFamily(
-            "quedge_device_power_w", "Mean power of a device in a frame (W), over all device-frames.", labels=of_cell
+            "quedge_device_power_watts", "Mean power of a device in a frame, over all device-frames.", labels=of_cell
         )
-        self.queue_mean = gauge("data_queue_mean_mbit", "Mean data queue of the devices (Mbit).")
-        self.queue_max = gauge("data_queue_max_mbit", "Largest data queue of a device (Mbit).")
+        self.queue_mean = gauge("data_queue_mean_bytes", "Mean data queue of the devices.")
+        self.queue_max = gauge("data_queue_max_bytes", "Largest data queue of a device.")
         self.energy_mean = gauge("energy_queue_mean", "Mean virtual energy queue of the devices.")
-        self.power_mean = gauge("power_mean_w", "Mean power of the devices in the last frame (W).")
-        self.budget = gauge("power_budget_w", "Budget of the mean power, mean of the devices (W).")
+        self.power_mean = gauge("power_mean_watts", "Mean power of the devices in the last frame.")
+        self.budget = gauge("power_budget_watts", "Budget of the mean power, mean of the devices.")
         self.ratio = gauge("offloading_ratio", "Share of the devices that offload in the last frame.")
         self.next_frame = gauge("next_frame", "Number of the frame that is due.")
         self.gap = gauge("certified_gap", "Proven gap of the last frame, relative to its objective.")
@@ -109,8 +112,8 @@ class _CellFamilies:
         self.repeated.add_metric(of_cell, counts["repeated"])
         self.offloaded.add_metric(of_cell, counts["offloaded"])
         self.power.add_metric(of_cell, int(counts["device_frames"]), counts["power_w"])
-        self.queue_mean.add_metric(of_cell, float(queues.data_queue_mbit.mean()))
-        self.queue_max.add_metric(of_cell, float(queues.data_queue_mbit.max()))
+        self.queue_mean.add_metric(of_cell, _BYTES_PER_MBIT * float(queues.data_queue_mbit.mean()))
+        self.queue_max.add_metric(of_cell, _BYTES_PER_MBIT * float(queues.data_queue_mbit.max()))
         self.energy_mean.add_metric(of_cell, float(queues.energy_queue.mean()))
         self.budget.add_metric(of_cell, power_budget_w)
         self.next_frame.add_metric(of_cell, queues.next_frame)
