@@ -119,7 +119,7 @@ def workers_for(workers: int | None, ray: str | None) -> Workers:
         MissingExtraError: Ray is asked for and not installed.
     """
     if ray is None:
-        return ProcessPool(workers)
+        return ProcessPool(workers, from_server=True)
     if ray != LOCAL and workers is not None:
         raise UsageError(f"--workers: {workers} is not allowed with --ray {ray}: the cluster has its own number")
     return RayCluster(None if ray == LOCAL else ray, workers)

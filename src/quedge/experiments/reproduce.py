@@ -13,6 +13,7 @@ from quedge.experiments.engine.execution import Progress, run_missing
 from quedge.experiments.engine.store import Store
 from quedge.experiments.engine.workers import Workers
 from quedge.experiments.experiment import Experiment, Size, points_of
+from quedge.experiments.figures import load_matplotlib
 from quedge.experiments.fingerprint import determinants
 from quedge.experiments.job import Job
 from quedge.experiments.publication import publish
@@ -83,7 +84,8 @@ def reproduce(
     check_shown("reproduce")
     remove_leftovers(folder)
     store = Store(folder / CELLS)
-    ran = run_missing(jobs_of(experiments, size), store, workers, progress)
+    draws = any(experiment.figure is not None for experiment in experiments)
+    ran = run_missing(jobs_of(experiments, size), store, workers, progress, load_matplotlib if draws else lambda: None)
     known = list(EXPERIMENTS)
     written: list[str] = []
     failed: dict[str, str] = {}

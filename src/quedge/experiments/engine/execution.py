@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
@@ -62,14 +63,19 @@ class Execution:
         else:
             self._workers.abandon(self._executor)
 
+    def start(self) -> None:
+        """Start the workers, unless they have been started; a WorkersError where none can be."""
+        if self._executor is None:
+            self._executor = self._workers.start()
+
     def run(self, jobs: Mapping[str, Job], keep: Keep, began: Callable[[str], None] = lambda name: None) -> None:
-        """Run jobs, by name, to the end; `began` is told of each that is submitted, `keep` of each result.
+        """Run jobs, by name, to the end; `began` is told of each that a worker can turn to, `keep` of each result.
 
         Raises:
             WorkersError: no workers can be started.
         """
-        if jobs and self._executor is None:
-            self._executor = self._workers.start()
+        if jobs:
+            self.start()
         queue = _Queue(jobs, self._workers, keep, began)
         while queue.waiting or queue.running:
             assert self._executor is not None
@@ -80,7 +86,10 @@ class Execution:
 
 
 class _Queue:
-    """The jobs that wait, and those that run."""
+    """The jobs that wait, and those that workers have: as many as they have slots run, as many more come next.
+
+    So no worker idles while findings are kept, and each job still stands for itself, however short it is.
+    """
 
     def __init__(self, jobs: Mapping[str, Job], workers: Workers, keep: Keep, began: Callable[[str], None]) -> None:
         self._jobs = jobs
@@ -89,21 +98,20 @@ class _Queue:
         self._began = began
         self._alone = {name for name, job in jobs.items() if job.probe.exclusive}
         self.waiting = deque(submission_order(jobs))
-        self.running: dict[Future[JobResult], str] = {}
-        self._lost: list[str] = []
+        self.running: dict[Future[JobResult], str] = {}  # in the order of submission
+        self._begun: set[str] = set()
         self._deaths: Counter[str] = Counter()
 
     def submit(self, executor: Executor) -> bool:
-        """Submit as many jobs as may run at a time; exclusive ones run alone.
+        """Submit what runs and what comes next; exclusive jobs run alone.
 
         Returns:
             False where the workers are gone and nothing runs.
         """
-        while self.waiting and len(self.running) < self._workers.slots:
+        while self.waiting and len(self.running) < 2 * self._workers.slots:
             name = self.waiting[0]
             if self.running and (name in self._alone or not self._alone.isdisjoint(self.running.values())):
                 break
-            self._began(name)
             try:
                 self.running[executor.submit(run_job, self._jobs[name])] = name
             except BrokenExecutor:
@@ -112,40 +120,56 @@ class _Queue:
                     raise WorkersError("the workers die before they have been given anything to do") from None
                 break  # collect() will find out
             self.waiting.popleft()
+        self._note_begun()
         return bool(self.running)
 
     def collect(self) -> bool:
         """Wait for results and keep them; whether a worker has died."""
         ended, _ = wait(self.running, return_when=FIRST_COMPLETED)
-        for future in [future for future in self.running if future in ended]:  # in the order of submission
-            self._take(self.running.pop(future), future)
-        return bool(self._lost)
+        taken = [self._take(future) for future in list(self.running) if future in ended]
+        return not all(taken)
 
-    def _take(self, name: str, future: Future[JobResult]) -> None:
+    def _take(self, future: Future[JobResult]) -> bool:
+        """Keep a result; False where a worker has died, so that the job still stands among those that run."""
+        name = self.running[future]
         try:
             result = future.result()
             if result.code != code_version(self._jobs[name]):
                 result = _failed("the worker has another version of quedge, or of a file of your own")
         except BrokenExecutor:
-            self._lost.append(name)
-            return
+            return False
         except Exception as error:  # the job or its result could not be sent, or the cluster failed
             result = _failed(" ".join(f"{type(error).__name__}: {error}".split()))
+        self._begin(name)
+        del self.running[future]
         self._keep(name, result)
+        self._note_begun()
+        return True
+
+    def _note_begun(self) -> None:
+        """Workers take jobs in the order of submission, so the first ones run."""
+        for name in itertools.islice(self.running.values(), self._workers.slots):
+            self._begin(name)
+
+    def _begin(self, name: str) -> None:
+        if name not in self._begun:
+            self._begun.add(name)
+            self._began(name)
 
     def retry(self) -> None:
-        """A worker died with all that ran beside it: run the suspects again, each alone.
+        """A worker died with all that ran beside it: run the suspects again, each alone, before all others.
 
         A job that was alone when its worker died, twice, has failed.
         """
-        for name in [*self._lost, *self.running.values()]:
+        for name in reversed(self.running.values()):
             self._deaths[name] += name in self._alone
             if self._deaths[name] >= _MAX_DEATHS:
                 self._keep(name, _failed("its worker died: killed, out of memory, or crashed"))
-            else:
+                continue
+            if name in self._begun:
+                self._begun.remove(name)
                 self._alone.add(name)
-                self.waiting.appendleft(name)
-        self._lost.clear()
+            self.waiting.appendleft(name)
         self.running.clear()
 
 
@@ -189,12 +213,16 @@ class Ran(NamedTuple):
 
 
 def run_missing(
-    jobs: Iterable[Job], store: Store, workers: Workers, progress: Callable[[Progress], None] | None = None
+    jobs: Iterable[Job],
+    store: Store,
+    workers: Workers,
+    progress: Callable[[Progress], None] | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Ran:
     """Run the jobs whose findings are not in the store, and keep each there as soon as it has run.
 
     Jobs of the same name run once. A job that fails or kills its worker does not stop the others. After an interruption
-    the next call goes on from there. `progress` is called after every job.
+    the next call goes on from there. `progress` is called after every job, `meanwhile` once, while workers start.
 
     Raises:
         ValueError: see `fingerprint.determinants`; before anything has run.
@@ -230,5 +258,8 @@ def run_missing(
             progress(Progress(done, len(missing), time_left.seconds(workers.slots)))
 
     with Execution(workers) as execution:
+        if missing:
+            execution.start()
+            meanwhile()
         execution.run(missing, keep, time_left.began)
     return Ran(findings, failures, reused, tuple(damaged))

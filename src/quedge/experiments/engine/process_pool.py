@@ -5,10 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing import forkserver
+from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import Any, ParamSpec, TypeVar
 
@@ -18,12 +21,23 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class ProcessPool:
-    """Spawned processes with one compute thread each; they end with the process that started them."""
+_PRELOADED = ["quedge.experiments.engine.workers", "quedge.experiments.probes.simulation"]
 
-    def __init__(self, workers: int | None = None) -> None:
-        """A pool of so many processes; by default one per processor that this process may use."""
+
+class ProcessPool:
+    """Processes with one compute thread each; they end with the process that started them."""
+
+    def __init__(self, workers: int | None = None, *, from_server: bool = False) -> None:
+        """A pool of so many processes; by default one per processor that this process may use.
+
+        Args:
+            workers: number of processes.
+            from_server: whether Python's fork server starts them, where the system is Linux: sooner, since they share
+                what it has loaded. It stays, with its environment, for all that this process does with fork servers,
+                so this is for programs that do nothing else with one.
+        """
         self._slots = workers or usable_processors()
+        self._from_server = from_server and sys.platform == "linux"  # elsewhere a fork may break system libraries
 
     @property
     def slots(self) -> int:
@@ -32,7 +46,13 @@ class ProcessPool:
 
     def start(self) -> Executor:
         """See `Workers.start`."""
-        return _QuietPool(self._slots)
+        if not self._from_server:
+            return _QuietPool(self._slots, multiprocessing.get_context("spawn"))
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(_PRELOADED)
+        with _environment(ONE_THREAD), _sigint_blocked():
+            forkserver.ensure_running()
+        return _QuietPool(self._slots, context)
 
     def abandon(self, executor: Executor) -> None:
         """See `Workers.abandon`."""
@@ -44,8 +64,8 @@ class ProcessPool:
 class _QuietPool(ProcessPoolExecutor):
     """A process pool whose processes ignore Ctrl-C: this process ends them."""
 
-    def __init__(self, workers: int) -> None:
-        super().__init__(workers, multiprocessing.get_context("spawn"), _end_with_parent)
+    def __init__(self, workers: int, context: BaseContext) -> None:
+        super().__init__(workers, context, _end_with_parent)
         self._started: set[BaseProcess] = set()
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:

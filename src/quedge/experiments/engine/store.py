@@ -80,25 +80,24 @@ class Store:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        measures: list[str] = []
-        at: list[float | None] = []
-        values: list[float] = []
-        for measure, found in findings.items():
-            series = found if isinstance(found, Series) else Series(np.array([np.nan]), np.array([found]))
-            measures += [measure] * series.value.size
-            at += [None if np.isnan(place) else float(place) for place in series.at]
-            values += series.value.tolist()
+        several = {
+            measure: found if isinstance(found, Series) else Series(np.array([np.nan]), np.array([found]))
+            for measure, found in findings.items()
+        }
+        measures = [measure for measure, series in several.items() for _ in range(series.value.size)]
+        at = np.concatenate([np.empty(0), *(series.at for series in several.values())])
+        value = np.concatenate([np.empty(0), *(series.value for series in several.values())])
         about = {
             "determined_by": determinants(job),
-            "content": _content(measures, np.array(at, dtype=np.float64), np.array(values, dtype=np.float64)),
+            "content": _content(measures, at, value),
             "elapsed_s": round(elapsed_s, 3),
             "versions": dict(ran_with),
         }
         table = pa.table(
             {
                 "measure": pa.array(measures, pa.string()).dictionary_encode(),
-                "at": pa.array(at, pa.float64()),
-                "value": pa.array(values, pa.float64()),
+                "at": pa.array(at, pa.float64(), mask=np.isnan(at)),
+                "value": pa.array(value, pa.float64()),
             }
         ).replace_schema_metadata({_METADATA: json.dumps(about, sort_keys=True).encode()})
         self.folder.mkdir(parents=True, exist_ok=True)

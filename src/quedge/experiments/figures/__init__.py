@@ -14,6 +14,13 @@ from quedge.experiments.presentation import Figure, Ranking, Sweep, SweepsBeside
 from quedge.experiments.rows import Row
 
 
+def load_matplotlib() -> None:
+    """Load what takes long of Matplotlib, which the first figure would wait for."""
+    import matplotlib.backends.backend_agg
+    import matplotlib.backends.backend_pdf
+    import matplotlib.figure  # noqa: F401
+
+
 def draw_figure(figure: Figure, rows: Sequence[Row]) -> Any:
     """Draw a figure from its numbers, which `figure_rows` gives; Matplotlib's figure."""
     if isinstance(figure, Sweep):
