@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from quedge.errors import WorkersError
-from quedge.experiments.engine.execution import Progress, run_missing
+from quedge.experiments.engine.execution import Execution, Progress, run_missing
 from quedge.experiments.engine.process_pool import ProcessPool
 from quedge.experiments.engine.store import Store
 from quedge.experiments.fingerprint import name_of
@@ -114,6 +114,24 @@ def test_a_job_whose_worker_died_once_is_not_blamed_for_it(tmp_path: Path, exclu
     assert len(ran.findings) == 3
 
 
+def test_jobs_that_only_waited_at_a_worker_that_died_are_no_suspects(tmp_path: Path) -> None:
+    jobs = {"dies": job(0, DiesOnce(str(tmp_path / "mark"))), **{str(seed): job(seed, Told()) for seed in range(3)}}
+    begun, kept = [], []
+    with Execution(ProcessPool(1)) as execution:
+        execution.run(jobs, lambda name, result: kept.append((name, result.reason)), begun.append)
+    assert begun == ["dies", "dies", "0", "1", "2"]
+    assert kept == [("dies", ""), ("0", ""), ("1", ""), ("2", "")]
+
+
+def test_other_work_is_done_once_while_workers_start_and_not_without_them(tmp_path: Path) -> None:
+    workers, done = InProcess(), []
+    for _ in range(2):
+        run_missing(
+            told(2), Store(tmp_path), workers, meanwhile=lambda: done.append((workers.started, workers.jobs[:]))
+        )
+    assert done == [(1, [])]
+
+
 class NoWorkers(InProcess):
     """Workers that die before they have been given anything."""
 
@@ -180,14 +198,17 @@ def test_processes_find_what_this_process_finds(tmp_path: Path) -> None:
                 assert str(there[name][measure]) == str(value), measure
 
 
-def test_a_worker_has_one_compute_thread(tmp_path: Path) -> None:
-    (found,) = run_missing([job(0, Threads())], Store(tmp_path), ProcessPool(1)).findings.values()
+@pytest.mark.parametrize("from_server", [False, True])
+def test_a_worker_has_one_compute_thread(tmp_path: Path, from_server: bool) -> None:
+    pool = ProcessPool(1, from_server=from_server)
+    (found,) = run_missing([job(0, Threads())], Store(tmp_path), pool).findings.values()
     assert found == {"numba": 1.0, "openblas": 1.0}
 
 
-def test_a_job_that_kills_its_worker_takes_no_other_down(tmp_path: Path) -> None:
+@pytest.mark.parametrize("from_server", [False, True])
+def test_a_job_that_kills_its_worker_takes_no_other_down(tmp_path: Path, from_server: bool) -> None:
     jobs = told(5, dying=2)
-    ran = run_missing(jobs, Store(tmp_path), ProcessPool(2))
+    ran = run_missing(jobs, Store(tmp_path), ProcessPool(2, from_server=from_server))
     assert ran.failures == {name_of(jobs[2]): "its worker died: killed, out of memory, or crashed"}
     assert sorted(found["seed"] for found in ran.findings.values()) == [0.0, 1.0, 3.0, 4.0]
 

@@ -66,9 +66,12 @@ class _QuietPool(ProcessPoolExecutor):
 
     def __init__(self, workers: int, context: BaseContext) -> None:
         super().__init__(workers, context, _end_with_parent)
+        self._workers = workers
         self._started: set[BaseProcess] = set()
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        if len(self._started) == self._workers:  # none starts any more
+            return super().submit(fn, *args, **kwargs)
         before = set(multiprocessing.active_children())
         try:
             with _environment(ONE_THREAD), _sigint_blocked():

@@ -87,8 +87,9 @@ class Store:
         measures = [measure for measure, series in several.items() for _ in range(series.value.size)]
         at = np.concatenate([np.empty(0), *(series.at for series in several.values())])
         value = np.concatenate([np.empty(0), *(series.value for series in several.values())])
+        determined_by = determinants(job)
         about = {
-            "determined_by": determinants(job),
+            "determined_by": determined_by,
             "content": _content(measures, at, value),
             "elapsed_s": round(elapsed_s, 3),
             "versions": dict(ran_with),
@@ -101,7 +102,7 @@ class Store:
             }
         ).replace_schema_metadata({_METADATA: json.dumps(about, sort_keys=True).encode()})
         self.folder.mkdir(parents=True, exist_ok=True)
-        with whole_file(self.path(job)) as file:
+        with whole_file(self.folder / f"{digest_of(determined_by)}.parquet") as file:
             pq.write_table(table, file, compression="zstd")
 
 
