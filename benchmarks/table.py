@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from quedge import Scenario
 from quedge.allocation.greedy import greedy_objectives
 from quedge.model.cell import cell_of
 from quedge.model.terms import frame_terms
-from quedge.policy.exact.exact import solve_chain, solve_frames
+from quedge.policy.exact.exact import solve_chain, solve_frames, solve_terms
 
 SAMPLE = 2_000  # frames whose solution is timed one by one
 REPEATS = 10  # of each frame within one compiled call, so that the call itself does not count
@@ -55,20 +56,41 @@ def exact_rows() -> Iterator[Row]:
 
 
 def scaling_rows() -> Iterator[Row]:
-    per_device = {}
-    for devices in (10, 30, 100, 300, 1000):
-        frames = 400 if devices <= 100 else 100
-        trace = settled_run(Scenario(devices=devices), frames)
-        cell = cell_of(trace.scenario)
-        chains = [
-            frame_terms(cell, trace.channel_gain[t], trace.data_queue_mbit[t], trace.energy_queue[t])
-            for t in range(frames // 2, frames)
-        ]
-        solve = microseconds(lambda i, chains=chains: solve_chain(chains[i], 1e-3), len(chains))
-        per_device[devices] = float(np.median(solve)) / devices
-    growth = per_device[1000] / per_device[10]
-    listed = ", ".join(f"{devices}: {cost:.2f}" for devices, cost in per_device.items())
-    yield "exact, cost a device (us) by N; growth from 10 to 1,000", "<= 1.3", f"{listed}; growth {growth:.2f}"
+    fixed = [scaled(Scenario(devices=devices)) for devices in (10, 30, 100, 300, 1000)]
+    yield "exact, cost a device (us) by N; growth from 10 to 1,000", "<= 1.3", growth(fixed, 10)
+    in_proportion = [
+        scaled(Scenario(devices=devices, bandwidth_hz=2e5 * devices)) for devices in (100, 300, 1000, 3000, 10000)
+    ]
+    what = "the same, bandwidth in proportion to N; growth from 100 to 10,000"
+    yield what, "<= 2, every gap closed", growth(in_proportion, 100)
+
+
+class Scaled(NamedTuple):
+    """What deciding the frames of a run costs and finds: median cost a device (us), offloading ratio, worst gap."""
+
+    devices: int
+    cost: float
+    offloading: float
+    worst_gap: float
+
+
+def scaled(scenario: Scenario) -> Scaled:
+    devices = scenario.devices
+    frames = 400 if devices <= 100 else 100 if devices <= 1000 else 20
+    trace = settled_run(scenario, frames)
+    cell, half = cell_of(scenario), range(frames // 2, frames)
+    chains = [frame_terms(cell, trace.channel_gain[t], trace.data_queue_mbit[t], trace.energy_queue[t]) for t in half]
+    solve = microseconds(lambda i: solve_terms(chains[i], 1e-3), len(chains))
+    gaps = [(trace.upper_bound[t] - trace.objective[t]) / trace.objective[t] for t in half]
+    return Scaled(devices, float(np.median(solve)) / devices, float(trace.offload[half].mean()), max(gaps))
+
+
+def growth(found: list[Scaled], first: int) -> str:
+    cost = {each.devices: each.cost for each in found}
+    listed = ", ".join(
+        f"{each.devices}: {each.cost:.2f} ({each.offloading:.1%} offload, gap {each.worst_gap:.1e})" for each in found
+    )
+    return f"{listed}; growth {cost[found[-1].devices] / cost[first]:.2f}"
 
 
 def greedy_rows() -> Iterator[Row]:

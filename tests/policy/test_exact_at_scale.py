@@ -16,7 +16,7 @@ from quedge.model.cell import cell_of, path_gain
 from quedge.model.frame import Frame
 from quedge.model.terms import Terms, frame_terms, highest_level
 from quedge.policy.exact.bound import bound_from_above
-from quedge.policy.exact.exact import solve_chain
+from quedge.policy.exact.exact import solve_chain, solve_terms
 from quedge.policy.exact.lattice import full_lattice
 from quedge.policy.exact.path import polish
 from quedge.policy.policy import check_decision
@@ -114,7 +114,7 @@ def test_levels_never_fall_along_a_chain_of_many_devices(devices: int, states: i
         gain = path_gain(scenario) * rng.exponential(size=devices) * 10.0 ** rng.uniform(-1.0, 1.0)
         data_queue = rng.exponential(10.0 ** rng.uniform(-1.0, 1.2), devices)
         frame = Frame(cell, gain, data_queue, rng.exponential(10.0 ** rng.uniform(-1.0, 1.5), devices))
-        offload, level, objective, upper_bound = solve_chain(frame_terms(*frame), 1e-3)
+        offload, level, objective, upper_bound = solve_terms(frame_terms(*frame), 1e-3)
         assert (np.diff(level, prepend=1.0) >= 0.0).all()
         assert (np.diff(level, prepend=1.0)[~offload] == 0.0).all()
         assert 0.0 < objective <= upper_bound

@@ -40,6 +40,11 @@ class Compiled:
     kernel: ClassVar[Callable[..., None]]
     note_names: ClassVar[tuple[str, ...]] = ()
 
+    @classmethod
+    def kernel_for(cls, devices: int) -> Callable[..., None]:
+        """The kernel that decides frames of so many devices."""
+        return cls.kernel
+
     def own_numbers(self, devices: int) -> Floats:
         """What the kernel is to know besides the frame: settings, or what it remembers and changes."""
         return NO_NUMBERS
@@ -55,7 +60,7 @@ class Compiled:
         drawn = rng.random(count) if count else NO_NUMBERS
         offload, powers = np.empty(devices, np.bool_), np.empty((4, devices))
         told = np.empty(NOTES + len(self.note_names))
-        type(self).kernel(packed_frame(frame), self.own_numbers(devices), drawn, offload, powers, told)
+        self.kernel_for(devices)(packed_frame(frame), self.own_numbers(devices), drawn, offload, powers, told)
         objective, bound, status, *notes = told.tolist()
         transmit, frequency, rate, power = powers
         upper_bound = bound if bound == bound else None
@@ -63,11 +68,11 @@ class Compiled:
         return decision._replace(notes=dict(zip(self.note_names, notes, strict=True))) if notes else decision
 
 
-def kernel_address(policy: Any) -> int:
-    """Where a policy's kernel lies, for `call_at`; 0 where Python must ask the policy itself."""
+def kernel_address(policy: Any, devices: int = 1) -> int:
+    """Where a policy's kernel for so many devices lies, for `call_at`; 0 where Python must ask the policy itself."""
     if getattr(type(policy), "decide", None) is not Compiled.decide:
         return 0
-    return address_of(type(policy).kernel, _SIGNATURE)
+    return address_of(policy.kernel_for(devices), _SIGNATURE)
 
 
 @functools.cache

@@ -95,7 +95,7 @@ def run_in_world(
         data_queue[:], energy_queue[:] = start.data_queue_mbit, start.energy_queue
     course = _Course(cell, scenario.residual_sic_share, world, data_queue, energy_queue, first_frame)
     agent = agent_for(policy, devices, rng)
-    address = kernel_address(agent)
+    address = kernel_address(agent, devices)
     every = min(max(frames // _LEAST_MEASURED, 1), _MOST_UNMEASURED) if address else 1
     report_every, reported = max(frames // 200, 1), 0
     while course.done < frames:

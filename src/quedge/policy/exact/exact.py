@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,10 +13,11 @@ from numpy.typing import NDArray
 from quedge.errors import not_allowed
 from quedge.model.cell import Cell
 from quedge.model.frame import PackedFrame, unpacked_frame
-from quedge.model.kernels import Bools, Floats, kernel, unlocked_kernel, without_refcount
+from quedge.model.kernels import Bools, Floats, inner_kernel, kernel, unlocked_kernel, without_refcount
 from quedge.model.terms import Terms, chain_objective, frame_terms, highest_level, powers_of_levels, stationary_level
 from quedge.policy.compiled import GAP_OPEN, STATUS, UPPER_BOUND, Compiled, own_settings, tell
 from quedge.policy.exact.bound import bound_from_above
+from quedge.policy.exact.convex import FEWEST_STEPS, has_small_steps, solve_small_steps
 from quedge.policy.exact.lattice import full_lattice, refined_lattice
 from quedge.policy.exact.path import follow_bound, polish
 from quedge.policy.exact.prune import living_cells
@@ -109,7 +111,51 @@ def solve_frame(
     return powers_of_levels(terms, frame, offload, level), objective, upper
 
 
+@kernel
+def solve_terms(terms: Terms, tolerance: float) -> tuple[Bools, Floats, float, float]:
+    """As `solve_chain`, by the convex bound where many devices each move the level by little."""
+    highest = highest_useful_level(terms)
+    if not has_small_steps(terms, highest):
+        return solve_chain(terms, tolerance)
+    offload, level, objective, upper = solve_small_steps(terms, highest, tolerance)
+    if upper - objective > tolerance * objective:
+        other_offload, other_level, other_objective, other_upper = solve_chain(terms, tolerance)
+        upper = min(upper, other_upper)
+        if other_objective > objective:
+            offload, level, objective = other_offload, other_level, other_objective
+    return offload, level, objective, upper
+
+
 @unlocked_kernel
+def _solve_frames_of_few(
+    cell: Cell,
+    channel_gain: Floats,
+    data_queue_mbit: Floats,
+    energy_queue: Floats,
+    tolerance: float,
+    objective: Floats,
+    upper_bound: Floats,
+) -> None:
+    for t in range(channel_gain.shape[0]):
+        terms = frame_terms(cell, channel_gain[t], data_queue_mbit[t], energy_queue[t])
+        _, _, objective[t], upper_bound[t] = solve_chain(terms, tolerance)
+
+
+@unlocked_kernel
+def _solve_frames_of_many(
+    cell: Cell,
+    channel_gain: Floats,
+    data_queue_mbit: Floats,
+    energy_queue: Floats,
+    tolerance: float,
+    objective: Floats,
+    upper_bound: Floats,
+) -> None:
+    for t in range(channel_gain.shape[0]):
+        terms = frame_terms(cell, channel_gain[t], data_queue_mbit[t], energy_queue[t])
+        _, _, objective[t], upper_bound[t] = solve_terms(terms, tolerance)
+
+
 def solve_frames(
     cell: Cell,
     channel_gain: Floats,
@@ -119,10 +165,19 @@ def solve_frames(
     objective: Floats,
     upper_bound: Floats,
 ) -> None:
-    """Objective and upper bound of many frames; arrays of shape (frames, devices), results of shape (frames,)."""
-    for t in range(channel_gain.shape[0]):
-        terms = frame_terms(cell, channel_gain[t], data_queue_mbit[t], energy_queue[t])
-        _, _, objective[t], upper_bound[t] = solve_chain(terms, tolerance)
+    """Objective and upper bound of many frames; arrays of shape (frames, devices), results of shape (frames,).
+
+    Where devices are few, nobody waits until the convex bound is compiled.
+    """
+    solve = _solve_frames_of_few if channel_gain.shape[1] < FEWEST_STEPS else _solve_frames_of_many
+    solve(cell, channel_gain, data_queue_mbit, energy_queue, tolerance, objective, upper_bound)
+
+
+@inner_kernel
+def _tell_bound(upper_bound: float, objective: float, tolerance: float, told: Floats) -> None:
+    told[UPPER_BOUND] = upper_bound
+    if not upper_bound - objective <= tolerance * objective:
+        told[STATUS] = GAP_OPEN
 
 
 @kernel
@@ -130,9 +185,17 @@ def _decide(packed: PackedFrame, own: Floats, drawn: Floats, offload: Bools, pow
     tolerance = own[0]
     decided, objective, upper_bound = solve_frame(packed, tolerance)
     tell(decided, objective, offload, powers, told)
-    told[UPPER_BOUND] = upper_bound
-    if not upper_bound - objective <= tolerance * objective:
-        told[STATUS] = GAP_OPEN
+    _tell_bound(upper_bound, objective, tolerance, told)
+
+
+@kernel
+def _decide_many(packed: PackedFrame, own: Floats, drawn: Floats, offload: Bools, powers: Floats, told: Floats) -> None:
+    tolerance = own[0]
+    frame = unpacked_frame(*packed)
+    terms = frame_terms(*frame)
+    decided, level, objective, upper_bound = solve_terms(terms, tolerance)
+    tell(powers_of_levels(terms, frame, decided, level), objective, offload, powers, told)
+    _tell_bound(upper_bound, objective, tolerance, told)
 
 
 @dataclass(frozen=True)
@@ -158,6 +221,11 @@ class Exact(Compiled):
     def __post_init__(self) -> None:
         if not 1e-9 <= self.tolerance < 1.0:
             raise not_allowed("tolerance", self.tolerance, "at least 1e-9 and below 1")
+
+    @classmethod
+    def kernel_for(cls, devices: int) -> Callable[..., None]:
+        """See `Compiled.kernel_for`."""
+        return _decide if devices < FEWEST_STEPS else _decide_many
 
     def own_numbers(self, devices: int) -> Floats:
         """See `Compiled.own_numbers`."""

@@ -190,13 +190,20 @@ def move_one(terms: Terms, offloaders: Offloaders, m: int) -> bool:
 @kernel
 def polish(terms: Terms, offload: Bools, level: Floats) -> None:
     """Improve the levels of a decision in place, one offloader after the other; the objective never falls."""
-    place = np.flatnonzero(offload)
-    count = place.size
-    alpha, beta = terms.rate_value[place], terms.level_price[place]
-    alpha[:-1] -= terms.rate_value[place[1:]]
-    beta[:-1] -= terms.level_price[place[1:]]
-    own = np.ones(count + 1)
-    own[1:] = level[place]
+    count = 0
+    for k in range(offload.size):
+        count += offload[k]
+    place, own = np.empty(count, np.int64), np.ones(count + 1)
+    alpha, beta = np.empty(count), np.empty(count)
+    m = 0
+    for k in range(offload.size):
+        if offload[k]:
+            place[m], own[m + 1] = k, level[k]
+            alpha[m], beta[m] = terms.rate_value[k], terms.level_price[k]
+            if m > 0:
+                alpha[m - 1] -= alpha[m]
+                beta[m - 1] -= beta[m]
+            m += 1
     offloaders = Offloaders(place, alpha, beta, own)
     moved = count > 0
     sweep = 0
