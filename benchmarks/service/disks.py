@@ -99,6 +99,17 @@ class FaultyJournal:
         self._disk.end(fault)
         return last
 
+    def last(self) -> Entry | None:
+        """See `Journal.last`."""
+        fault = self._disk.begin()
+        last = self._journal.last()
+        self._disk.end(fault)
+        return last
+
+    def serve_again(self, controller: Controller, entry: Entry) -> None:
+        """See `Journal.serve_again`."""
+        self._journal.serve_again(controller, entry)
+
     def close(self) -> None:
         """See `Journal.close`."""
         self._journal.close()

@@ -16,7 +16,7 @@ from quedge.model.frame import Decision, Frame, Status
 from quedge.policy.baselines import AllLocal, BestSingle, Random
 from quedge.policy.exact import Exact
 from quedge.policy.policy import Learner, Policy
-from tests.controller.reports import LEARNING, SMALL, Sometimes, drawn_reports, fresh, queues_as_bytes, served
+from tests.controller.reports import EXACT, LEARNING, SMALL, Sometimes, drawn_reports, fresh, queues_as_bytes, served
 
 
 class Panic(BaseException):
@@ -203,3 +203,40 @@ def test_what_makes_a_simulated_channel_imperfect_changes_no_answer() -> None:
     reports = drawn_reports(40)
     imperfect = fresh(scenario=dataclasses.replace(SMALL, **keys))
     assert served(imperfect, reports) == served(fresh(), reports)
+
+
+UNDONE = {
+    "exact": EXACT,
+    "random": Random(),
+    "learning": LEARNING,
+    "learning, of few frames": dataclasses.replace(LEARNING, adapt_every=3),
+    "failing": Sometimes(frozenset(range(10_000)), raising(RuntimeError("a bad day"))),
+}
+
+
+@pytest.mark.parametrize("policy", UNDONE.values(), ids=UNDONE)
+@pytest.mark.parametrize("decided_by", [ServedBy.POLICY, ServedBy.LATE])
+def test_a_frame_that_is_undone_leaves_nothing_behind(policy: Policy | Learner, decided_by: ServedBy) -> None:
+    reports, other = drawn_reports(50), drawn_reports(50, seed=7)
+    tried, straight = fresh(policy), fresh(policy)
+    for report, foreign in zip(reports, other, strict=True):
+        for _ in range(2):
+            tried.serve(foreign, decided_by)
+            tried.undo()
+        assert queues_as_bytes(tried) == queues_as_bytes(straight)
+        assert tried.serve(report).packed() == straight.serve(report).packed()
+    assert tried.snapshot().packed() == straight.snapshot().packed()
+
+
+def test_only_the_last_frame_can_be_undone_and_only_before_it_teaches() -> None:
+    controller, reports = fresh(LEARNING), drawn_reports(2)
+    with pytest.raises(RuntimeError, match="no frame to undo"):
+        controller.undo()
+    controller.serve(reports[0])
+    controller.learn()
+    with pytest.raises(RuntimeError, match="no frame to undo"):
+        controller.undo()
+    controller.serve(reports[1])
+    controller.undo()
+    with pytest.raises(RuntimeError, match="no frame to undo"):
+        controller.undo()

@@ -290,6 +290,26 @@ def test_a_frame_that_cannot_be_written_is_refused_and_served_when_it_can(
     assert answers == served(fresh(policy), reports)
 
 
+@policies
+def test_a_frame_that_cannot_be_written_serves_nothing_again(
+    begun: Begun, tmp_path: Path, policy: Policy | Learner
+) -> None:
+    controllers: list[Counting] = []
+
+    def counting() -> Counting:
+        controllers.append(Counting(SMALL, policy))
+        return controllers[-1]
+
+    service, reports = begun(tmp_path / "j", fresh_one=counting), drawn_reports(40)
+    answers = [service.answer(report) for report in reports[:30]]
+    for _ in range(5):
+        service.disk.arm(Fault.REFUSED, 1 if _ else 0)
+        assert service.refusal(reports[30]) is Reason.NOT_DURABLE
+    answers += [service.answer(report) for report in reports[30:]]
+    assert answers == served(fresh(policy), reports)
+    assert [controller.count for controller in controllers] == [40 + 5]
+
+
 def test_while_the_state_can_be_neither_written_nor_read_reports_are_refused(begun: Begun, tmp_path: Path) -> None:
     service, reports = begun(tmp_path / "j"), drawn_reports(6)
     service.answer(reports[0])

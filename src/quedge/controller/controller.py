@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,10 @@ class LearningPolicy(Protocol):
         """Decide a frame as `Policy.decide` does, and leave the learning to `learn`."""
         ...
 
+    def undo_choice(self) -> None:
+        """Stand where it stood before the last `choose`, from which nothing has been learned yet."""
+        ...
+
     @property
     def has_to_learn(self) -> bool:
         """Whether `learn` has something to do."""
@@ -49,6 +54,14 @@ class LearningPolicy(Protocol):
     def state(self) -> AgentState:
         """Where it stands."""
         ...
+
+
+class _Before(NamedTuple):
+    """Where a controller stood before a frame, but for its agent, and whether the policy was asked in it."""
+
+    queues: QueueState
+    random_state: Mapping[str, Any]
+    policy_was_asked: bool
 
 
 class Controller:
@@ -77,6 +90,7 @@ class Controller:
         self._adopt(agent_for(policy, scenario.devices, self._rng))
         self._queues = QueueState.empty(scenario.devices)
         self._decision_info = NO_INFO
+        self._before: _Before | None = None
 
     @property
     def devices(self) -> int:
@@ -107,6 +121,7 @@ class Controller:
 
     def learn(self) -> None:
         """Learn from the last frame, if the policy does; it is done before the next frame at the latest."""
+        self._before = None
         if self._learning is not None:
             self._learning.learn(self._rng)
 
@@ -124,10 +139,20 @@ class Controller:
         self.check_turn(report.frame)
         self.learn()
         frame = self._queues.frame(self._cell, report)
+        self._before = _Before(self._queues, self._rng.bit_generator.state, decided_by is not ServedBy.LATE)
         served_by, decision, self._decision_info = self._decided(frame, decided_by)
         answer = answer_of(report, frame, decision, served_by)
         self._queues = self._queues.after(answer)
         return answer
+
+    def undo(self) -> None:
+        """Stand where it stood before the last frame that was served, from which nothing has been learned yet."""
+        if self._before is None:
+            raise RuntimeError("there is no frame to undo")
+        self._queues, self._rng.bit_generator.state, policy_was_asked = self._before
+        self._before = None
+        if self._learning is not None and policy_was_asked:
+            self._learning.undo_choice()
 
     def snapshot(self) -> Snapshot:
         """All that its next answers depend on, after all that was to be learned; `restore` goes on from there."""
@@ -146,7 +171,7 @@ class Controller:
             raise not_allowed("devices", devices, str(self.devices))
         if (snapshot.agent is not None) != isinstance(self._settings, Resumable):
             raise ValueError("policy: is not allowed; one of the two learns and the other does not")
-        self._queues = snapshot.queues
+        self._queues, self._before = snapshot.queues, None
         self._rng.bit_generator.state = snapshot.random_state
         if snapshot.agent is not None and isinstance(self._settings, Resumable):
             self._adopt(self._settings.resume(snapshot.agent))

@@ -103,7 +103,8 @@ class Engine:
         self._fresh, self._journal, self._pace, self._clock = fresh, journal, pace, clock
         self._controller, self._last = self._from_journal()
         self._queues = self._controller.queues
-        self._diverged = False
+        self._diverged = False  # from the journal, in a way that only a replay mends
+        self._in_doubt = False  # whether the journal holds a frame that it refused
         self._unkept = self._pace.checkpoint_frames if self._last is not None else 0  # a restart is not served twice
         self._policy_took_s = math.inf
         self._jobs: queue.SimpleQueue[_Job | _Lesson | Kept | None] = queue.SimpleQueue()
@@ -187,8 +188,7 @@ class Engine:
 
     def _result(self, job: _Job) -> Served | ReportRejected:
         try:
-            if self._diverged:
-                self._restore()
+            self._agree()
             return self._served(job)
         except ReportRejected as refused:
             return refused
@@ -211,7 +211,7 @@ class Engine:
         decided = self._clock()
         entry = Entry(report, answer)
         if self._journal is not None:
-            self._journal.append(entry)
+            self._append(self._journal, entry)
         self._diverged, self._last, self._queues = False, entry, self._controller.queues
         failed = answer.served_by is ServedBy.POLICY_FAILED  # it may not fail again: such a frame is not served twice
         if answer.served_by is not ServedBy.LATE:
@@ -219,11 +219,27 @@ class Engine:
         self._unkept += self._pace.checkpoint_frames if failed else 1
         return Served(answer, False, decided - began, began - job.arrived, self._controller.decision_info)
 
-    def _restore(self) -> None:
-        """Stand where the journal stands: what was decided since was not kept, or was, and its answer is repeated."""
-        self._controller, self._last = self._from_journal()
+    def _append(self, journal: Journal, entry: Entry) -> None:
+        """Write a frame down; where that fails the controller stands where it stood before it."""
+        try:
+            journal.append(entry)
+        except (OSError, StateError):
+            self._controller.undo()
+            self._diverged, self._in_doubt = False, True
+            raise
+
+    def _agree(self) -> None:
+        """Stand where the journal stands: a frame that it refused may be written all the same, and is repeated then."""
+        if self._diverged:
+            self._controller, self._last = self._from_journal()
+        elif self._in_doubt and self._journal is not None:
+            written = self._journal.last()
+            if written is not None and written.report.frame == self._queues.next_frame:
+                self._diverged = True  # until it is served again
+                self._journal.serve_again(self._controller, written)
+                self._last = written
         self._queues = self._controller.queues
-        self._diverged = False
+        self._diverged = self._in_doubt = False
 
     def _keep_if_due(self) -> None:
         if self._unkept >= self._pace.checkpoint_frames:
@@ -238,8 +254,7 @@ class Engine:
         if self._journal is None:
             return None
         try:
-            if self._diverged:
-                self._restore()
+            self._agree()
             self._journal.keep(self._controller.snapshot())
         except Exception:
             self._unkept = 1  # to be tried when the engine ends, if not before

@@ -85,6 +85,7 @@ CREATE TABLE cell (name TEXT NOT NULL, determined_by TEXT NOT NULL);
 CREATE TABLE checkpoint (place INTEGER PRIMARY KEY, standing BLOB NOT NULL, digest BLOB NOT NULL);
 CREATE TABLE frame (frame INTEGER PRIMARY KEY, report BLOB NOT NULL, answer BLOB NOT NULL, digest BLOB NOT NULL);
 """
+_ENTRIES = "SELECT frame, report, answer, digest FROM frame ORDER BY frame"
 _LATEST = 1  # the one place in the table of checkpoints
 _WAL_PAGES = 4000  # after as many the database takes them over, which waits for the disk
 _PATIENCE_S = 1.0  # with another who uses the file
@@ -182,7 +183,7 @@ class Journal:
         """
         with self._translate_errors():
             kept = self._database.execute("SELECT place, standing, digest FROM checkpoint").fetchall()
-            rows = self._database.execute("SELECT frame, report, answer, digest FROM frame ORDER BY frame").fetchall()
+            rows = self._database.execute(_ENTRIES).fetchall()
         for place, packed, digest in kept:
             if place != _LATEST or not self._is_sound(digest, packed):
                 raise self._damaged("the checkpoint")
@@ -192,19 +193,33 @@ class Journal:
                 raise StateError(f"{self._path}: the checkpoint of {self._cell} cannot be used: {error}") from None
         last = None
         for frame, report, answer, digest in rows:
-            if not self._is_sound(digest, report, answer):
-                raise self._damaged(f"frame {frame}")
             follows = last is None or frame == last.report.frame + 1
-            last = self._entry(frame, report, answer)
+            last = self._entry(frame, report, answer, digest)
             if not follows:
                 raise self._damaged(f"frame {frame - 1}")
             if frame >= controller.queues.next_frame:  # one before the checkpoint is kept for its answer
-                self._serve_again(controller, last)
+                self.serve_again(controller, last)
         if controller.queues.next_frame > 0 and (last is None or last.report.frame + 1 != controller.queues.next_frame):
             raise self._damaged(f"frame {controller.queues.next_frame - 1}")
         if controller.queues.next_frame <= self._acknowledged.frame:
             raise self._damaged(f"frame {self._acknowledged.frame}")
         return last
+
+    def last(self) -> Entry | None:
+        """The last frame that is written; None where there is none. Errors as of `restore`."""
+        with self._translate_errors():
+            rows = self._database.execute(f"{_ENTRIES} DESC LIMIT 1").fetchall()
+        return self._entry(*rows[0]) if rows else None
+
+    def serve_again(self, controller: Controller, entry: Entry) -> None:
+        """Have a controller serve a frame of the journal; a StateError where it answers otherwise than it did."""
+        told = f"{self._path}: frame {entry.report.frame} of {self._cell}"
+        try:
+            again = controller.serve(entry.report, entry.answer.served_by)
+        except Exception as error:
+            raise StateError(f"{told} cannot be served again: {error}") from None
+        if again.packed() != entry.answer.packed():
+            raise StateError(f"{told} is answered otherwise than it was")
 
     def close(self) -> None:
         """Close the files; what was kept stays."""
@@ -257,7 +272,9 @@ class Journal:
                 "serve it so, or choose another folder"
             )
 
-    def _entry(self, frame: Any, report: bytes, answer: bytes) -> Entry:
+    def _entry(self, frame: Any, report: bytes, answer: bytes, digest: bytes) -> Entry:
+        if not self._is_sound(digest, report, answer):
+            raise self._damaged(f"frame {frame}")
         try:
             entry = Entry(Report.unpacked(report), Answer.unpacked(answer))
         except ValueError as error:
@@ -265,15 +282,6 @@ class Journal:
         if not frame == entry.report.frame == entry.answer.frame:
             raise self._damaged(f"frame {frame}")
         return entry
-
-    def _serve_again(self, controller: Controller, entry: Entry) -> None:
-        told = f"{self._path}: frame {entry.report.frame} of {self._cell}"
-        try:
-            again = controller.serve(entry.report, entry.answer.served_by)
-        except Exception as error:
-            raise StateError(f"{told} cannot be served again: {error}") from None
-        if again.packed() != entry.answer.packed():
-            raise StateError(f"{told} is answered otherwise than it was")
 
     def _digest(self, *parts: bytes) -> bytes:
         digest = hashlib.blake2b(digest_size=16)

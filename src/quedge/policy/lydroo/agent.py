@@ -194,6 +194,7 @@ class LydrooAgent:
         self._winners: deque[int] = deque(maxlen=settings.adapt_every)
         self._frames = 0
         self._unlearned: NDArray[np.bool_] | None = None  # the decision in the frame whose features stand there
+        self._before: tuple[NDArray[np.float32], int | None, tuple[int, ...], int] | None = None  # the last choice
 
     def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
         """Decide one frame, then learn from it; see `Policy.decide`."""
@@ -202,6 +203,7 @@ class LydrooAgent:
 
     def choose(self, frame: Frame, rng: np.random.Generator) -> Decision:
         """Decide one frame; `learn` learns from it, and must be called before the next frame if at all."""
+        self._before = self._features, self._candidates, tuple(self._winners), self._frames
         self._features = device_features(frame, self.settings.inputs)
         logits = self._forward(self._features)
         count = self._count(frame.cell.devices)
@@ -213,6 +215,18 @@ class LydrooAgent:
         self._frames += 1
         self._unlearned = decision.offload
         return decision._replace(notes=notes)
+
+    def undo_choice(self) -> None:
+        """Stand where it stood before `choose`, whether that gave a decision or raised, and before `learn`.
+
+        Whoever undoes a choice puts the random stream back.
+        """
+        if self._before is None:
+            raise RuntimeError("there is no choice to undo")
+        self._features, self._candidates, winners, self._frames = self._before
+        self._winners.clear()
+        self._winners.extend(winners)
+        self._unlearned = self._before = None
 
     @property
     def note_names(self) -> tuple[str, ...]:
@@ -232,7 +246,7 @@ class LydrooAgent:
         """
         if self._trainer is None or self._unlearned is None:
             return {}
-        settings = self.settings
+        settings, self._before = self.settings, None
         self._replay.add(self._features, self._unlearned)
         self._unlearned = None
         if len(self._replay) < settings.batch or self._frames % settings.update_every:
