@@ -10,7 +10,7 @@ import pytest
 
 import quedge
 
-CLIENTS = {"Client", "AsyncClient", "ReportRefused", "ServiceUnavailable"}
+CLIENTS = {"Client", "AsyncClient", "FreshStart", "ReportRefused", "ServiceUnavailable"}
 """Of the service; they are no part of `__all__`."""
 
 

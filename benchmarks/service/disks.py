@@ -5,7 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 
 from quedge.controller.controller import Controller
-from quedge.controller.journal import Entry, Journal
+from quedge.controller.journal import Journal
+from quedge.controller.records import Entry
 from quedge.controller.state import Snapshot
 
 
@@ -78,6 +79,19 @@ class FaultyJournal:
 
     def __init__(self, journal: Journal, disk: Disk) -> None:
         self._journal, self._disk = journal, disk
+
+    @property
+    def incarnation(self) -> str:
+        """See `Journal.incarnation`."""
+        return self._journal.incarnation
+
+    @property
+    def lost_frames(self) -> int:
+        """See `Journal.lost_frames`."""
+        return self._journal.lost_frames
+
+    def check_files(self) -> None:
+        """See `Journal.check_files`."""
 
     def append(self, entry: Entry) -> None:
         """See `Journal.append`."""

@@ -37,7 +37,8 @@ from quedge.controller.answer import ServedBy
 from quedge.controller.assembly import Assembly
 from quedge.controller.controller import Controller
 from quedge.controller.engine import Engine, Pace, Served
-from quedge.controller.journal import Entry, Journal
+from quedge.controller.journal import Journal
+from quedge.controller.records import Entry
 from quedge.controller.report import MAX_FRAME, NEXT_FRAME, Reason, Report, ReportRejected
 from quedge.model.cell import cell_of
 from quedge.model.frame import Frame

@@ -125,7 +125,7 @@ def in_process(messages: int, seed: int = 0) -> Counter[str]:
             except ReportRejected as refused:
                 outcome = refused
             if isinstance(outcome, ReportRejected):
-                translate.refusal_of(outcome, 0, 0).SerializeToString()
+                translate.refusal_of(outcome, 0, engine).SerializeToString()
                 counts[f"refused: {outcome.reason}"] += 1
             else:
                 _check_answer(outcome)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from quedge.controller.journal import Entry
+from quedge.controller.records import Entry
 from quedge.model.cell import Cell
 from quedge.model.frame import Frame
 from tests import oracle

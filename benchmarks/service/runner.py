@@ -15,7 +15,8 @@ from quedge import EQUIVARIANT, Exact, Learner, Policy, Scenario
 from quedge.controller.controller import Controller
 from quedge.controller.engine import Pace
 from quedge.controller.journal import Durability
-from quedge.service.cells import CellRegistry, StateFolder
+from quedge.controller.state_folder import StateFolder
+from quedge.service.cells import CellRegistry
 from quedge.service.server import serve, warm_up
 from quedge.service.servicer import Servicer
 from quedge.service.settings import Address

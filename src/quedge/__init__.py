@@ -29,6 +29,7 @@ if _typing.TYPE_CHECKING:  # what is asked for is loaded when it is: see _loaded
     from quedge.region.sampling import Precision
     from quedge.service.client.async_client import AsyncClient as AsyncClient
     from quedge.service.client.client import Client as Client
+    from quedge.service.client.conversation import FreshStart as FreshStart
     from quedge.service.client.conversation import ReportRefused as ReportRefused
     from quedge.service.client.conversation import ServiceUnavailable as ServiceUnavailable
     from quedge.simulation.processes import ArrivalProcess, ChannelProcess, ExponentialArrivals, Recorded, RicianFading
@@ -141,6 +142,7 @@ _PLACES = {
     "Trace": "simulation.trace",
     "AsyncClient": "service.client.async_client",
     "Client": "service.client.client",
+    "FreshStart": "service.client.conversation",
     "ReportRefused": "service.client.conversation",
     "ServiceUnavailable": "service.client.conversation",
 }

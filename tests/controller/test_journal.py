@@ -5,18 +5,24 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import zipfile
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quedge.controller import journal
+from quedge.controller import acknowledged
+from quedge.controller import journal as journal_module
+from quedge.controller.acknowledged import read_acknowledged
 from quedge.controller.controller import Controller
-from quedge.controller.journal import Durability, Entry, Journal, LastAcknowledged, StateError
+from quedge.controller.journal import Durability, Journal
+from quedge.controller.records import Entry
+from quedge.controller.state import StateError
+from quedge.controller.state_folder import StateFolder
 from quedge.policy.policy import Learner, Policy
-from quedge.service.cells import CellRegistry, StateFolder
-from tests.controller.reports import EXACT, LEARNING, as_killed, drawn_reports, fresh, queues_as_bytes
+from quedge.service.cells import CellRegistry
+from tests.controller.reports import EXACT, LEARNING, as_killed, drawn_reports, fresh, queues_as_bytes, served
 
 UNDER = "scenario, policy, seed"
 durabilities = pytest.mark.parametrize("durability", list(Durability))
@@ -113,8 +119,9 @@ def test_a_folder_in_its_place_is_refused(tmp_path: Path) -> None:
 def test_another_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "north.journal"
     filled(path, 3)
-    sqlite3.connect(path).execute("PRAGMA user_version = 2").connection.close()
-    with pytest.raises(StateError, match="is of version 2, and this quedge reads version 1"):
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA user_version = 3")
+    with pytest.raises(StateError, match="is of version 3; this quedge reads versions 1 and 2"):
         Journal(path, "north", UNDER)
 
 
@@ -195,33 +202,174 @@ def test_a_damaged_byte_after_a_kill_is_refused_or_was_unused(
 def test_a_database_without_its_write_ahead_log_is_refused(killed: tuple[Path, bytes, Path]) -> None:
     alone = as_killed(killed[0], killed[2] / "alone.journal")
     alone.with_name("alone.journal-wal").unlink()
-    with pytest.raises(StateError, match="frame 11 of north is damaged or missing"):
+    with pytest.raises(StateError, match=r"alone.journal-wal, which has its last frames, is missing; .*--new"):
         restored(alone)
 
 
 def test_a_journal_that_is_gone_is_not_silently_begun_anew(tmp_path: Path) -> None:
     filled(tmp_path / "north.journal", 5)
     (tmp_path / "north.journal").unlink()
-    with pytest.raises(StateError, match="frame 4 of north is damaged or missing"):
+    with pytest.raises(StateError, match=r"is gone, but north.journal-last tells of 5 frames; .*--new"):
         restored(tmp_path / "north.journal")
 
 
-@pytest.mark.parametrize(("durability", "known"), [(Durability.PROCESS, -1), (Durability.POWER, 7)])
-def test_after_a_loss_of_power_only_frames_that_were_on_the_disk_must_be_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durability: Durability, known: int
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_database_alone_is_refused_and_left_as_it_is(tmp_path: Path, closed: bool) -> None:
+    journal, controller = Journal(tmp_path / "north.journal", "north", UNDER), fresh()
+    for report in drawn_reports(5):
+        journal.append(Entry(report, controller.serve(report)))
+    if closed:
+        journal.close()
+    alone = tmp_path / "elsewhere" / "north.journal"
+    alone.parent.mkdir()
+    alone.write_bytes((tmp_path / "north.journal").read_bytes())
+    with pytest.raises(StateError, match=r"north.journal-last, which belongs to it, is missing; .*--new"):
+        restored(alone)
+    if not closed:
+        journal.close()
+
+
+def test_a_file_of_another_state_of_the_same_name_is_refused(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        filled(tmp_path / folder / "north.journal", 5)
+    (tmp_path / "one/north.journal-last").replace(tmp_path / "two/north.journal-last")
+    with pytest.raises(StateError, match=r"north.journal-last belongs to another state"):
+        restored(tmp_path / "two/north.journal")
+
+
+def test_what_a_crash_left_before_the_first_frame_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "north.journal"
+    Journal(path, "north", UNDER).close()
+    path.unlink()
+    filled(path, 3)
+    assert restored(path)[0].queues.next_frame == 3
+
+
+def incarnation(path: Path) -> str:
+    journal = Journal(path, "north", UNDER)
+    journal.close()
+    return journal.incarnation
+
+
+def test_a_state_keeps_its_incarnation_and_another_one_has_another(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        filled(tmp_path / name, 3)
+    first, other = incarnation(tmp_path / "a"), incarnation(tmp_path / "b")
+    filled(tmp_path / "c", 3)
+    assert first == incarnation(tmp_path / "a") != other
+    assert len(first) == 16
+
+
+@pytest.mark.parametrize("ending", ["", "-wal", "-last"])
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_is_removed_or_replaced_while_in_use_is_noticed(
+    tmp_path: Path, ending: str, replaced: bool
 ) -> None:
-    survives_power = durability is Durability.POWER
-    before = LastAcknowledged(tmp_path / "w", survives_power)
-    before.write(7)
-    before.close()
-    again = LastAcknowledged(tmp_path / "w", survives_power)
-    assert again.frame == 7
-    again.close()
+    path, controller, reports = tmp_path / "north.journal", fresh(), drawn_reports(4)
+    journal = Journal(path, "north", UNDER)
+    journal.append(Entry(reports[0], controller.serve(reports[0])))
+    journal.check_files()
+    file, moved = path.with_name(path.name + ending), tmp_path / "moved"
+    file.rename(moved)
+    if replaced:
+        file.write_bytes(moved.read_bytes())
+    entry = Entry(reports[1], controller.serve(reports[1]))
+    for attempt in (journal.check_files, lambda: journal.append(entry), lambda: journal.keep(controller.snapshot())):
+        with pytest.raises(OSError, match="was replaced" if replaced else "was removed"):
+            attempt()
+    moved.replace(file)
+    journal.append(entry)
+    journal.close()
+    assert restored(path)[0].queues.next_frame == 2
+
+
+def test_its_files_are_its_owner_s_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    cells = CellRegistry(fresh, StateFolder(folder, UNDER, Durability.PROCESS))
+    cells.engine("north").checkpoint(lambda kept: None)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+    cells.close()
+
+
+VERSION_1 = Path(__file__).parent / "state-version-1.zip"
+
+
+@pytest.mark.parametrize("name", ["closed", "killed"])
+def test_a_state_of_version_1_goes_on_and_has_an_incarnation_from_then_on(tmp_path: Path, name: str) -> None:
+    with zipfile.ZipFile(VERSION_1) as files:
+        files.extractall(tmp_path)
+    reports, path = [*drawn_reports(5), *drawn_reports(8, seed=2)[5:]], tmp_path / f"{name}.journal"
+    expected = fresh()
+    served(expected, reports[:5])
+    seen = []
+    for due in (5, 6, 7):
+        journal, controller = Journal(path, name, UNDER), fresh()
+        last = journal.restore(controller)
+        assert last is not None
+        assert last.report.packed() == reports[due - 1].packed()
+        assert queues_as_bytes(controller) == queues_as_bytes(expected)
+        answer = controller.serve(reports[due])
+        assert answer.packed() == expected.serve(reports[due]).packed()
+        journal.append(Entry(reports[due], answer))
+        journal.close()
+        seen.append(journal.incarnation)
+    assert len({*seen}) == 1
+    assert len(seen[0]) == 16
+
+
+def test_an_upgrade_that_is_cut_short_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with zipfile.ZipFile(VERSION_1) as files:
+        files.extractall(tmp_path)
+    path = tmp_path / "killed.journal"
+    with monkeypatch.context() as cut:
+        cut.setattr(journal_module, "_transaction", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            Journal(path, "killed", UNDER)
+    begun = read_acknowledged(path.with_name("killed.journal-last"))
+    journal = Journal(path, "killed", UNDER)
+    assert begun is not None
+    assert journal.incarnation == begun.incarnation != ""
+    journal.restore(fresh())
+    journal.close()
+
+
+def interrupted(database: sqlite3.Connection) -> None:
+    raise KeyboardInterrupt
+
+
+@durabilities
+def test_only_a_loss_of_power_may_take_frames_and_the_state_has_another_incarnation_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durability: Durability
+) -> None:
+    path, controller, reports = tmp_path / "north.journal", fresh(), drawn_reports(8)
+    journal = Journal(path, "north", UNDER, durability)
+    for report in reports[:6]:
+        journal.append(Entry(report, controller.serve(report)))
+    log = path.with_name("north.journal-wal").read_bytes()
+    for report in reports[6:]:
+        journal.append(Entry(report, controller.serve(report)))
+    after = as_killed(path, tmp_path / "after.journal")
+    journal.close()
+    after.with_name("after.journal-wal").write_bytes(log)
+    with pytest.raises(StateError, match="frame 7 of north is damaged or missing"):
+        restored(after)
     (tmp_path / "boot").write_text("another boot")
-    monkeypatch.setattr(journal, "_BOOT", tmp_path / "boot")
-    after = LastAcknowledged(tmp_path / "w", survives_power)
-    assert after.frame == known
-    after.close()
+    monkeypatch.setattr(acknowledged, "_BOOT", tmp_path / "boot")
+    if durability is Durability.POWER:
+        with pytest.raises(StateError, match="frame 7 of north is damaged or missing"):
+            restored(after)
+        return
+    found, begins = Journal(after, "north", UNDER), fresh()
+    found.restore(begins)
+    assert (begins.queues.next_frame, found.lost_frames) == (6, 2)
+    assert found.incarnation != journal.incarnation
+    found.close()
+    again = Journal(after, "north", UNDER)
+    again.restore(fresh())
+    assert (again.incarnation, again.lost_frames) == (found.incarnation, 0)
+    again.close()
 
 
 def test_what_a_crash_left_of_a_journal_in_the_making_is_in_nobody_s_way(tmp_path: Path) -> None:
@@ -235,6 +383,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes, Path]
     """A journal's bytes, where its controller stands, and a path for damaged copies."""
     folder = tmp_path_factory.mktemp("journal")
     controller = filled(folder / "north.journal", 12, kept_after=6)
+    last = folder / "north.journal-last"
+    last.with_name("damaged.journal-last").write_bytes(last.read_bytes())
     return (folder / "north.journal").read_bytes(), queues_as_bytes(controller), folder / "damaged.journal"
 
 
@@ -340,7 +490,8 @@ def test_a_damaged_journal_leaves_its_folder_free_and_other_cells_as_they_were(t
     for _ in range(2):
         with pytest.raises(StateError, match=r"north.journal: is no journal"):
             CellRegistry(fresh, StateFolder(tmp_path, UNDER, Durability.PROCESS))
-    (tmp_path / "north.journal").unlink()
+    for file in tmp_path.glob("north.journal*"):
+        file.unlink()
     cells = CellRegistry(fresh, StateFolder(tmp_path, UNDER, Durability.PROCESS))
     assert cells.names() == ["east"]
     cells.close()

@@ -12,11 +12,12 @@ from typing import Any
 from quedge.controller.controller import Controller
 from quedge.controller.engine import Pace
 from quedge.controller.journal import Durability
+from quedge.controller.state_folder import StateFolder
 from quedge.model.scenario import Scenario
 from quedge.policy.exact import Exact
 from quedge.policy.policy import Learner, Policy
 from quedge.service import server
-from quedge.service.cells import CellRegistry, StateFolder
+from quedge.service.cells import CellRegistry
 from quedge.service.monitoring.observers import Observer
 from quedge.service.servicer import Servicer
 from quedge.service.settings import Address

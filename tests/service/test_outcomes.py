@@ -8,7 +8,8 @@ from typing import Any
 import grpc
 import pytest
 
-from quedge.controller.journal import Entry, Journal
+from quedge.controller.journal import Journal
+from quedge.controller.records import Entry
 from quedge.policy.policy import Policy
 from quedge.service import methods
 from quedge.service import quedge_pb2 as pb

@@ -10,8 +10,8 @@ pytest.importorskip("grpc")
 from quedge.controller.controller import Controller
 from quedge.controller.engine import Pace
 from quedge.controller.journal import Durability
+from quedge.controller.state_folder import StateFolder
 from quedge.policy.exact import Exact
-from quedge.service.cells import StateFolder
 from quedge.service.server import Service, run
 from quedge.service.settings import Address, Rendering
 from tests.service.service_under_test import SCENARIO
@@ -35,6 +35,7 @@ def service(state: Path, listen: int = 0, metrics: int = 0) -> Service:
         deadline_s=0.02,
         pace=Pace(),
         state=state,
+        begins_anew=False,
         durability=Durability.PROCESS,
         tls=None,
         metrics=Address("127.0.0.1", metrics),

@@ -50,6 +50,8 @@ _COMMANDS = (
           "within the power budget."),
     Place("serve", "quedge.cli.serve", "serve",
           "Serve decisions over gRPC: a base station or its devices report each frame and receive the decision."),
+    Place("state", "quedge.cli.state", "state",
+          "The state folder of `quedge serve`: inspect, verify, back up, restore, export, forget."),
     Place("emulate", "quedge.cli.emulate", "emulate_devices",
           "Play a scenario's world against the controller service and check every answer."),
     Place("tls-init", "quedge.cli.tls_init", "tls_init",

@@ -19,8 +19,8 @@ from quedge.cli.progress import explained_pause
 from quedge.cli.usage import UsageError, refusing
 from quedge.controller.controller import Controller
 from quedge.controller.engine import Pace
-from quedge.controller.journal import Durability, StateError
-from quedge.controller.state import QueueState, Snapshot
+from quedge.controller.journal import Durability
+from quedge.controller.state import QueueState, Snapshot, StateError
 from quedge.errors import check_installed
 from quedge.files.agent import read_agent
 from quedge.files.exported import SUFFIX
@@ -74,6 +74,10 @@ def serve(
     state: Annotated[
         Path | None, value_option(parse_path, "DIR", "Folder for the state; without it, none survives.")
     ] = None,
+    new: Annotated[
+        bool,
+        typer.Option("--new", help="Begin cells anew whose state is incomplete, foreign or damaged; it is set aside."),
+    ] = False,
     durability: Annotated[
         Durability, typer.Option(help="What an acknowledged frame survives: a killed process, or a power failure.")
     ] = Durability.PROCESS,
@@ -124,6 +128,8 @@ def serve(
         name, chosen, start = _policy_of(policy, learner or (), agent, learn)
         check_devices({name: chosen}, given.devices)
         determined_by = _determined_by(given, chosen, start, seed)
+        if new and state is None:
+            raise ValueError("--new: is not allowed without --state, the folder in which cells are begun anew")
         access = AccessPolicy(hybrid_only=tls_require_hybrid, bind_names=bind_names)
         secured = _secured(listen or _ADDRESS, tls_cert, tls_key, client_ca, access)
         awake = cpu_latency_lock() if keep_awake else contextlib.nullcontext()
@@ -138,6 +144,7 @@ def serve(
         deadline_s=deadline_ms or default_deadline_s(given.frame_s),
         pace=Pace(late_s=late_ms or 0.5 * given.frame_s),
         state=state,
+        begins_anew=new,
         durability=durability,
         tls=secured,
         metrics=metrics,

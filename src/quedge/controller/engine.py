@@ -18,9 +18,10 @@ from typing import NamedTuple, TypeVar
 
 from quedge.controller.answer import NO_INFO, Answer, DecisionInfo, ServedBy
 from quedge.controller.controller import Controller
-from quedge.controller.journal import Entry, Journal, StateError
+from quedge.controller.journal import Journal, new_incarnation
+from quedge.controller.records import Entry
 from quedge.controller.report import NEXT_FRAME, Reason, Report, ReportRejected
-from quedge.controller.state import QueueState
+from quedge.controller.state import QueueState, StateError, reason_of
 
 T = TypeVar("T")
 
@@ -46,6 +47,7 @@ class Served(NamedTuple):
         decision_s: time in which it was decided (s); 0 where it was repeated.
         waited_s: time from its arrival to the beginning of that (s).
         info: what is said of the decision beside the answer; nothing where the answer is repeated.
+        incarnation: identity of the state in which it was served.
     """
 
     answer: Answer
@@ -53,6 +55,7 @@ class Served(NamedTuple):
     decision_s: float
     waited_s: float
     info: DecisionInfo = NO_INFO
+    incarnation: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,12 @@ class Engine:
         pace: how it works.
         clock: what time it is (s); `time.monotonic`, whatever happens to the clock on the wall.
 
+    Attributes:
+        incarnation: identity of the state, which the journal keeps; without one, of this engine.
+
     Raises:
         StateError: the journal cannot be used.
+        OSError: it cannot be read.
     """
 
     def __init__(
@@ -103,6 +110,8 @@ class Engine:
         self._fresh, self._journal, self._pace, self._clock = fresh, journal, pace, clock
         self._controller, self._last = self._from_journal()
         self._queues = self._controller.queues
+        self.incarnation = new_incarnation() if journal is None else journal.incarnation
+        self._write_error: str | None = None  # why the last attempt to write failed
         self._diverged = False  # from the journal, in a way that only a replay mends
         self._in_doubt = False  # whether the journal holds a frame that it refused
         self._unkept = self._pace.checkpoint_frames if self._last is not None else 0  # a restart is not served twice
@@ -110,18 +119,36 @@ class Engine:
         self._jobs: queue.SimpleQueue[_Job | _Lesson | Kept | None] = queue.SimpleQueue()
         self._gate, self._open = threading.Lock(), True
         self._in_hand = 0  # of the thread's jobs, those that are not done; it rests at 0
+        self._keep_if_due()
         self._thread = threading.Thread(target=self._work, name="quedge-cell", daemon=True)
         self._thread.start()
 
-    @property
-    def is_alive(self) -> bool:
-        """Whether its thread takes reports."""
-        return self._thread.is_alive()
+    def health_error(self) -> str | None:
+        """Why reports are not served, or would not be durable; None where all is well. Any thread may ask."""
+        if not self._thread.is_alive():
+            return "its engine has ended"
+        if self._journal is not None:
+            try:
+                self._journal.check_files()
+            except OSError as error:
+                return reason_of(error)
+        return self._write_error
 
     @property
     def queues(self) -> QueueState:
         """The cell's queues after the last frame that was served; their arrays must not be changed."""
         return self._queues
+
+    @property
+    def lost_frames(self) -> int:
+        """Acknowledged frames that a loss of power took before the engine began."""
+        return 0 if self._journal is None else self._journal.lost_frames
+
+    def retry(self) -> None:
+        """Keep a checkpoint if the last attempt to write failed, and nothing waits that will be written anyway."""
+        with self._gate:
+            if self._open and self._write_error is not None and self._in_hand == 0:
+                self._hand_over(lambda kept: None)
 
     def submit(self, report: Report, done: Done) -> None:
         """Have a report served; `done` is told what became of it."""
@@ -161,7 +188,6 @@ class Engine:
         return controller, None if self._journal is None else self._journal.restore(controller)
 
     def _work(self) -> None:
-        self._keep_if_due()
         while (job := self._jobs.get()) is not None:
             if isinstance(job, _Job):
                 _notify(job.done, self._result(job))
@@ -192,7 +218,8 @@ class Engine:
             return self._served(job)
         except ReportRejected as refused:
             return refused
-        except (OSError, StateError):
+        except (OSError, StateError) as error:
+            self._write_error = reason_of(error)
             return ReportRejected(Reason.NOT_DURABLE, "frame", "its record could not be written")
         except Exception as error:  # a mistake of ours: the next report has its turn
             return ReportRejected(Reason.FAILED, "frame", f"it could not be served: {type(error).__name__}")
@@ -202,7 +229,7 @@ class Engine:
         if report.frame == NEXT_FRAME:
             report = report._replace(frame=self._queues.next_frame)
         if last is not None and report.frame == last.report.frame and report.packed() == last.report.packed():
-            return Served(last.answer, True, 0.0, 0.0)
+            return Served(last.answer, True, 0.0, 0.0, incarnation=self.incarnation)
         self._controller.check_turn(report.frame)
         self._diverged = self._journal is not None  # until the frame is kept
         began = self._clock()
@@ -213,11 +240,13 @@ class Engine:
         if self._journal is not None:
             self._append(self._journal, entry)
         self._diverged, self._last, self._queues = False, entry, self._controller.queues
+        self._write_error = None
         failed = answer.served_by is ServedBy.POLICY_FAILED  # it may not fail again: such a frame is not served twice
         if answer.served_by is not ServedBy.LATE:
             self._policy_took_s = decided - began
         self._unkept += self._pace.checkpoint_frames if failed else 1
-        return Served(answer, False, decided - began, began - job.arrived, self._controller.decision_info)
+        waited_s, info = began - job.arrived, self._controller.decision_info
+        return Served(answer, False, decided - began, waited_s, info, self.incarnation)
 
     def _append(self, journal: Journal, entry: Entry) -> None:
         """Write a frame down; where that fails the controller stands where it stood before it."""
@@ -256,9 +285,11 @@ class Engine:
         try:
             self._agree()
             self._journal.keep(self._controller.snapshot())
-        except Exception:
+        except Exception as error:
             self._unkept = 1  # to be tried when the engine ends, if not before
+            self._write_error = reason_of(error)
             return None
+        self._write_error = None
         return self._controller.queues.next_frame
 
 

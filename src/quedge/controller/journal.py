@@ -2,98 +2,39 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import os
+import secrets
 import sqlite3
-import struct
-import uuid
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, NamedTuple
+from urllib.parse import quote
 
-from quedge.controller.answer import Answer
+from quedge.controller.acknowledged import Acknowledged, LastAcknowledged, read_acknowledged, write_acknowledged
 from quedge.controller.controller import Controller
-from quedge.controller.report import Report
-from quedge.controller.state import Snapshot
+from quedge.controller.records import (
+    APPLICATION_ID,
+    LATEST,
+    SCHEMA,
+    VERSION,
+    VERSION_1,
+    Entry,
+    Records,
+    translated_errors,
+    unwritable,
+    upgrade,
+)
+from quedge.controller.state import Snapshot, StateError
 
-_RECORD = struct.Struct("<q?16s")
-_DIGEST_BYTES = 16
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
-
-
-class LastAcknowledged:
-    """The number of one cell's last acknowledged frame, in a file.
-
-    It survives the end of the process. After a loss of power it holds only if each frame was on the disk by then;
-    otherwise it is forgotten, as the frames may be.
-
-    Args:
-        path: the file; made where it does not exist.
-        survives_power: whether acknowledged frames are on the disk.
-
-    Raises:
-        OSError: it cannot be opened.
-    """
-
-    def __init__(self, path: Path, survives_power: bool) -> None:
-        self._survives_power, self._boot = survives_power, _boot()
-        self._file = io.FileIO(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), "r+")
-        self._frame = self._read()
-
-    @property
-    def frame(self) -> int:
-        """The last frame that was acknowledged; -1 where none is known to have been."""
-        return self._frame
-
-    def write(self, frame: int) -> None:
-        """A frame is about to be acknowledged; an OSError where it could not be written."""
-        record = _RECORD.pack(frame, self._survives_power, self._boot)
-        os.pwrite(self._file.fileno(), record + _digest(record), 0)
-        self._frame = frame
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-    def _read(self) -> int:
-        held = os.pread(self._file.fileno(), _RECORD.size + _DIGEST_BYTES, 0)
-        record, digest = held[: _RECORD.size], held[_RECORD.size :]
-        if len(record) < _RECORD.size or digest != _digest(record):
-            return -1
-        frame, survived_power, boot = _RECORD.unpack(record)
-        return int(frame) if survived_power or boot == self._boot else -1
-
-
-def _boot() -> bytes:
-    """What tells this boot of the machine from others; of a system that does not say, each time another."""
-    name = _BOOT.read_bytes() if _BOOT.exists() else uuid.uuid4().bytes
-    return hashlib.blake2b(name, digest_size=16).digest()
-
-
-def _digest(record: bytes) -> bytes:
-    return hashlib.blake2b(record, digest_size=_DIGEST_BYTES).digest()
-
-
-APPLICATION_ID = 0x71656467  # "qedg": by it a file is known as ours
-VERSION = 1
-
-_SCHEMA = """
-CREATE TABLE cell (name TEXT NOT NULL, determined_by TEXT NOT NULL);
-CREATE TABLE checkpoint (place INTEGER PRIMARY KEY, standing BLOB NOT NULL, digest BLOB NOT NULL);
-CREATE TABLE frame (frame INTEGER PRIMARY KEY, report BLOB NOT NULL, answer BLOB NOT NULL, digest BLOB NOT NULL);
-"""
-_ENTRIES = "SELECT frame, report, answer, digest FROM frame ORDER BY frame"
-_LATEST = 1  # the one place in the table of checkpoints
+LOG, SHARED, LAST = "-wal", "-shm", "-last"
+"""What the names of the files beside the database end in: SQLite's two, and the last acknowledged frame's."""
 _WAL_PAGES = 4000  # after as many the database takes them over, which waits for the disk
 _PATIENCE_S = 1.0  # with another who uses the file
-
-_UNAVAILABLE = (
-    sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
-)  # fmt: skip
+_REMEDY = (
+    "bring all files of the cell here, restore a backup with `quedge state restore`, or begin it anew at frame 0 "
+    "with --new, which sets them aside"
+)
 
 
 class Durability(StrEnum):
@@ -105,15 +46,14 @@ class Durability(StrEnum):
     """A loss of power, too: the disk has it. Each acknowledgement waits for the disk."""
 
 
-class StateError(Exception):
-    """The state on disk is damaged, foreign or not this controller's; it is left as it is."""
+def new_incarnation() -> str:
+    """The identity of a state that begins: 16 random hexadecimal digits."""
+    return secrets.token_hex(8)
 
 
-class Entry(NamedTuple):
-    """A served frame, as the journal keeps it."""
-
-    report: Report
-    answer: Answer
+def beside(path: Path, ending: str) -> Path:
+    """A file beside a journal's database."""
+    return path.with_name(path.name + ending)
 
 
 class Journal:
@@ -125,35 +65,50 @@ class Journal:
         determined_by: what the answers depend on besides the reports: scenario, policy, seed and code, as text.
         durability: what an acknowledged frame survives.
 
+    Attributes:
+        lost_frames: acknowledged frames that a loss of power took; the state has another incarnation since.
+
     Raises:
-        StateError: the file is no journal, is damaged, or was written under something else.
+        StateError: the file is no journal, is damaged, lacks a file beside it, or was written under something else.
         OSError: it cannot be opened.
     """
 
     def __init__(self, path: Path, cell: str, determined_by: str, durability: Durability = Durability.PROCESS) -> None:
-        self._path, self._cell = path, cell
-        with self._translate_errors():
-            if not path.exists():
-                self._create(determined_by)
+        self._path, self._cell, self.lost_frames = path, cell, 0
+        self._log_is_named = False  # whether the write-ahead log's name, too, survives a loss of power
+        if not path.exists():
+            self._create(determined_by)
+        with opened(path) as (database, had_log):
+            self._check_ours(Records(path, database), determined_by, had_log)
+        with translated_errors(path):
             self._database = _connected(path)
         try:
-            with self._translate_errors():
-                self._check_ours(determined_by)
+            self._records = Records(path, self._database)
+            with translated_errors(path):
                 self._begin(durability)
-            beside = path.with_name(f"{path.name}-last")
-            self._acknowledged = LastAcknowledged(beside, survives_power=durability is Durability.POWER)
+                self._upgrade()
+            survives_power = durability is Durability.POWER
+            self._acknowledged = LastAcknowledged(beside(path, LAST), self._records.incarnation, survives_power)
+            self._files = {str(file): _identity(file) for file in (path, beside(path, LAST))}
         except BaseException:
             self._database.close()
             raise
 
+    @property
+    def incarnation(self) -> str:
+        """The state's identity."""
+        return self._records.incarnation
+
     def append(self, entry: Entry) -> None:
         """Keep a served frame; an OSError where it could not be written."""
+        self.check_files()
         frame, report, answer = entry.report.frame, entry.report.packed(), entry.answer.packed()
-        row = (frame, report, answer, self._digest(report, answer))
+        row = (frame, report, answer, self._records.digest(report, answer))
         try:
             self._database.execute("INSERT INTO frame VALUES (?, ?, ?, ?)", row)
         except sqlite3.Error as error:
-            raise self._unwritable(error) from None
+            raise unwritable(self._path, error) from None
+        self._name_log()
         self._acknowledged.write(frame)
 
     def keep(self, snapshot: Snapshot) -> None:
@@ -162,14 +117,25 @@ class Journal:
         Raises:
             OSError: it could not be written; what was there still is.
         """
+        self.check_files()
         packed = snapshot.packed()
-        row = (_LATEST, packed, self._digest(packed))
+        row = (LATEST, packed, self._records.digest(packed))
         try:
             with _transaction(self._database):
                 self._database.execute("INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?)", row)
                 self._database.execute("DELETE FROM frame WHERE frame < ?", (snapshot.queues.next_frame - 1,))
         except sqlite3.Error as error:
-            raise self._unwritable(error) from None
+            raise unwritable(self._path, error) from None
+
+    def check_files(self) -> None:
+        """Raise an OSError where a file of the journal is gone, or another has its name; any thread may ask."""
+        for name, identity in list(self._files.items()):
+            try:
+                found = os.stat(name)
+            except OSError:
+                raise OSError(None, "was removed while in use", name) from None
+            if (found.st_dev, found.st_ino) != identity:
+                raise OSError(None, "was replaced while in use", name)
 
     def restore(self, controller: Controller) -> Entry | None:
         """Bring a fresh controller to where the last acknowledged frame left it.
@@ -181,35 +147,27 @@ class Journal:
             StateError: the journal is damaged, or the controller answers otherwise than it did.
             OSError: it cannot be read.
         """
-        with self._translate_errors():
-            kept = self._database.execute("SELECT place, standing, digest FROM checkpoint").fetchall()
-            rows = self._database.execute(_ENTRIES).fetchall()
-        for place, packed, digest in kept:
-            if place != _LATEST or not self._is_sound(digest, packed):
-                raise self._damaged("the checkpoint")
+        snapshot, entries = self._records.checkpoint(), self._records.entries()
+        if snapshot is not None:
             try:
-                controller.restore(Snapshot.unpacked(packed))
+                controller.restore(snapshot)
             except Exception as error:  # whatever is wrong with it, it is not silently replaced
                 raise StateError(f"{self._path}: the checkpoint of {self._cell} cannot be used: {error}") from None
-        last = None
-        for frame, report, answer, digest in rows:
-            follows = last is None or frame == last.report.frame + 1
-            last = self._entry(frame, report, answer, digest)
-            if not follows:
-                raise self._damaged(f"frame {frame - 1}")
-            if frame >= controller.queues.next_frame:  # one before the checkpoint is kept for its answer
-                self.serve_again(controller, last)
-        if controller.queues.next_frame > 0 and (last is None or last.report.frame + 1 != controller.queues.next_frame):
-            raise self._damaged(f"frame {controller.queues.next_frame - 1}")
-        if controller.queues.next_frame <= self._acknowledged.frame:
-            raise self._damaged(f"frame {self._acknowledged.frame}")
+        for entry in entries:
+            if entry.report.frame >= controller.queues.next_frame:  # one before the checkpoint is kept for its answer
+                self.serve_again(controller, entry)
+        last, due = entries[-1] if entries else None, controller.queues.next_frame
+        if due > 0 and (last is None or last.report.frame + 1 != due):
+            raise self._records.damaged(f"frame {due - 1}")
+        if due <= self._acknowledged.frame:
+            if self._acknowledged.must_be_there:
+                raise self._records.damaged(f"frame {self._acknowledged.frame}")
+            self._begin_after_loss(due)
         return last
 
     def last(self) -> Entry | None:
         """The last frame that is written; None where there is none. Errors as of `restore`."""
-        with self._translate_errors():
-            rows = self._database.execute(f"{_ENTRIES} DESC LIMIT 1").fetchall()
-        return self._entry(*rows[0]) if rows else None
+        return self._records.last()
 
     def serve_again(self, controller: Controller, entry: Entry) -> None:
         """Have a controller serve a frame of the journal; a StateError where it answers otherwise than it did."""
@@ -224,96 +182,129 @@ class Journal:
     def close(self) -> None:
         """Close the files; what was kept stays."""
         self._database.close()
+        with suppress(OSError, ValueError):  # closed before, or on a full disk: the write-ahead log is there, then
+            if not beside(self._path, LOG).exists():
+                self._acknowledged.write_closed()
         self._acknowledged.close()
 
     def _create(self, determined_by: str) -> None:
         """Make the database under another name: one that has its name is whole."""
-        left = self._path.with_name(f"{self._path.name}-wal")
-        if left.exists():
-            raise StateError(f"{self._path}: is gone, but {left} is there, which belongs to it")
-        making = self._path.with_name(f"{self._path.name}-new")
+        last, made = beside(self._path, LAST), new_incarnation()
+        log = beside(self._path, LOG)
+        if log.exists():
+            raise StateError(f"{self._path}: is gone, but {log.name} is there, which belongs to it; {_REMEDY}")
+        told = read_acknowledged(last)
+        if told is not None and told.frame >= 0:
+            raise StateError(f"{self._path}: is gone, but {last.name} tells of {told.frame + 1} frames; {_REMEDY}")
+        making = beside(self._path, "-new")
         making.unlink(missing_ok=True)
-        with closing(_connected(making)) as database, _transaction(database):
+        os.close(os.open(making, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # SQLite's other files take it over
+        with translated_errors(self._path), closing(_connected(making)) as database, _transaction(database):
             database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             database.execute(f"PRAGMA user_version = {VERSION}")
-            for table in _SCHEMA.strip().splitlines():
+            for table in SCHEMA:
                 database.execute(table)
-            database.execute("INSERT INTO cell VALUES (?, ?)", (self._cell, determined_by))
+            database.execute("INSERT INTO cell (name, determined_by, incarnation) VALUES (?, ?, ?)",
+                             (self._cell, determined_by, made))  # fmt: skip
+        write_acknowledged(last, Acknowledged(incarnation=made))
         os.replace(making, self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # the name, too, survives a loss of power
-        finally:
-            os.close(folder)
+        sync_folder(self._path.parent)
+
+    def _check_ours(self, records: Records, determined_by: str, had_log: bool) -> None:
+        """Refuse what is incomplete, another cell's, or was served under something else."""
+        if records.cell != self._cell:
+            raise StateError(f"{self._path}: is not the journal of {self._cell}")
+        if records.determined_by != determined_by:
+            raise StateError(
+                f"{self._path}: {self._cell} was served under another scenario, policy, seed or version of quedge; "
+                "serve it so, or choose another folder"
+            )
+        check_complete(self._path, records, had_log)
 
     def _begin(self, durability: Durability) -> None:
-        self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
         self._database.execute("PRAGMA journal_mode = WAL")
         synchronous = "FULL" if durability is Durability.POWER else "NORMAL"
         self._database.execute(f"PRAGMA synchronous = {synchronous}")
         self._database.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
 
-    def _check_ours(self, determined_by: str) -> None:
-        (application,) = self._database.execute("PRAGMA application_id").fetchone()
-        (version,) = self._database.execute("PRAGMA user_version").fetchone()
-        if application != APPLICATION_ID:
-            raise StateError(f"{self._path}: is a database of something else")
-        if version != VERSION:
-            raise StateError(f"{self._path}: is of version {version}, and this quedge reads version {VERSION}")
-        (found,) = self._database.execute("PRAGMA integrity_check(1)").fetchone()
-        if found != "ok":
-            raise StateError(f"{self._path}: is damaged: {found}")
-        rows = self._database.execute("SELECT name, determined_by FROM cell").fetchall()
-        if [row[0] for row in rows] != [self._cell]:
-            raise StateError(f"{self._path}: is not the journal of {self._cell}")
-        if rows[0][1] != determined_by:
-            raise StateError(
-                f"{self._path}: {self._cell} was served under another scenario, policy, seed or version of quedge; "
-                "serve it so, or choose another folder"
-            )
+    def _upgrade(self) -> None:
+        """Give a state of version 1 an incarnation; both files have the same, wherever this is cut short."""
+        if self._records.version != VERSION_1:
+            return
+        last = beside(self._path, LAST)
+        told = read_acknowledged(last) or Acknowledged()
+        incarnation = told.incarnation or new_incarnation()
+        for file in (self._path, beside(self._path, LOG), beside(self._path, SHARED)):
+            with suppress(FileNotFoundError):
+                file.chmod(0o600)
+        write_acknowledged(last, told._replace(incarnation=incarnation))
+        with _transaction(self._database):
+            upgrade(self._database, VERSION_1, incarnation)
+        self._records = Records(self._path, self._database)
 
-    def _entry(self, frame: Any, report: bytes, answer: bytes, digest: bytes) -> Entry:
-        if not self._is_sound(digest, report, answer):
-            raise self._damaged(f"frame {frame}")
-        try:
-            entry = Entry(Report.unpacked(report), Answer.unpacked(answer))
-        except ValueError as error:
-            raise StateError(f"{self._path}: a frame of {self._cell} cannot be read: {error}") from None
-        if not frame == entry.report.frame == entry.answer.frame:
-            raise self._damaged(f"frame {frame}")
-        return entry
+    def _begin_after_loss(self, due: int) -> None:
+        """Go on without the frames that a loss of power took, under another incarnation: what follows is told apart."""
+        with translated_errors(self._path), _transaction(self._database):
+            self._database.execute("UPDATE cell SET incarnation = ?, replaced = incarnation", (new_incarnation(),))
+        self._records = Records(self._path, self._database)
+        self.lost_frames = self._acknowledged.frame + 1 - due
+        self._acknowledged.write_renewed(self._records.incarnation, due - 1)
 
-    def _digest(self, *parts: bytes) -> bytes:
-        digest = hashlib.blake2b(digest_size=16)
-        for part in (self._cell.encode(), *parts):
-            digest.update(len(part).to_bytes(8, "big"))
-            digest.update(part)
-        return digest.digest()
+    def _name_log(self) -> None:
+        """Have the write-ahead log's name survive, so that its absence is a sign, and know the file again."""
+        if not self._log_is_named:
+            sync_folder(self._path.parent)
+            made = (beside(self._path, LOG), beside(self._path, SHARED))
+            self._files = {**self._files, **{str(file): _identity(file) for file in made}}
+            self._log_is_named = True
 
-    def _is_sound(self, digest: Any, *parts: Any) -> bool:
-        return all(isinstance(part, bytes) for part in parts) and digest == self._digest(*parts)
 
-    def _damaged(self, what: str) -> StateError:
-        return StateError(f"{self._path}: {what} of {self._cell} is damaged or missing")
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[sqlite3.Connection, bool]]:
+    """A journal's database to be read and left as it is, and whether its write-ahead log is there.
 
-    def _unwritable(self, error: sqlite3.Error) -> OSError:
-        return OSError(None, str(error), str(self._path))
+    Raises:
+        StateError: there is none.
+        OSError: it cannot be opened.
+    """
+    if not path.exists():
+        raise StateError(f"{path}: is missing; {_REMEDY}")
+    had_log = beside(path, LOG).exists()
+    how = "mode=ro" if had_log else "immutable=1"  # without the log nobody writes, and none shall be made
+    with translated_errors(path):
+        address = f"file:{quote(str(path.absolute()))}?{how}"
+        database = sqlite3.connect(address, _PATIENCE_S, isolation_level=None, uri=True)
+    with closing(database):
+        yield database, had_log
 
-    @contextmanager
-    def _translate_errors(self) -> Iterator[None]:
-        """Tell a file that cannot be used now from one that is damaged."""
-        try:
-            yield
-        except UnicodeDecodeError:  # a name in the file, in SQLite's own complaint about it
-            raise StateError(f"{self._path}: is damaged") from None
-        except sqlite3.Error as error:
-            code = getattr(error, "sqlite_errorcode", 0)
-            unavailable = code & 0xFF in _UNAVAILABLE and code != sqlite3.SQLITE_IOERR_SHORT_READ
-            if code & 0xFF == sqlite3.SQLITE_READONLY and os.access(self._path, os.W_OK):
-                unavailable = False  # the file itself says so
-            if unavailable:
-                raise self._unwritable(error) from None
-            raise StateError(f"{self._path}: is no journal of quedge, or is damaged: {error}") from None
+
+def check_complete(path: Path, records: Records, had_log: bool) -> None:
+    """Refuse by a StateError a journal that lacks a file beside it, or has another one's.
+
+    `had_log` says whether its write-ahead log was there before the database was opened.
+    """
+    last, log = beside(path, LAST).name, beside(path, LOG).name
+    told = read_acknowledged(beside(path, LAST))
+    if told is None:
+        raise StateError(f"{path}: {last}, which belongs to it, is missing; {_REMEDY}")
+    if not told.is_closed and not had_log:
+        raise StateError(f"{path}: {log}, which has its last frames, is missing; {_REMEDY}")
+    if records.version != VERSION_1 and told.incarnation not in (records.incarnation, records.replaced):
+        raise StateError(f"{path}: {last} belongs to another state; {_REMEDY}")
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder survive a loss of power."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _identity(file: Path) -> tuple[int, int]:
+    found = file.stat()
+    return found.st_dev, found.st_ino
 
 
 def _connected(path: Path) -> sqlite3.Connection:

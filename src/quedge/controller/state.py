@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,22 @@ from quedge.policy.lydroo import AgentState
 from quedge.policy.lydroo.archive import archive_of, parts_of
 
 _HIGHEST_DATA_QUEUE_MBIT = DATA_QUEUE_MBIT.highest
+
+
+class StateError(Exception):
+    """The state on disk is damaged, incomplete, foreign or not this controller's; it is left as it is."""
+
+
+def reason_of(error: Exception) -> str:
+    """Why the state cannot be used, for others to read: a file's name without the folders that it is in."""
+    if isinstance(error, OSError) and error.strerror:
+        if not error.filename:
+            return str(error.strerror)
+        return f"{Path(error.filename).name}: {error.strerror}"
+    if isinstance(error, StateError):
+        file, _, what = str(error).partition(": ")
+        return f"{Path(file).name}: {what}"
+    return type(error).__name__
 
 
 class QueueState(NamedTuple):

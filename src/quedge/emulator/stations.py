@@ -157,6 +157,7 @@ def joined(frame: int, heard: Mapping[int, DeviceDecided]) -> Decided:
         status=parts[0].status,
         repeated=False,
         next_frame=frame + 1,
+        incarnation=parts[0].incarnation,
     )
 
 

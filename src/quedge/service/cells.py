@@ -2,60 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
-import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import IO
 
 from quedge.controller.controller import Controller
 from quedge.controller.engine import Engine, Pace
-from quedge.controller.journal import Durability, Journal, StateError
-
-NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
-"""What a base station may be called."""
+from quedge.controller.state import StateError, reason_of
+from quedge.controller.state_folder import NAME, StateFolder
 
 
 class BadNameError(ValueError):
     """A base station's name that is not allowed, or one more base station than are served."""
-
-
-class StateFolder:
-    """A folder with a journal a base station; no two services use one at the same time.
-
-    It is made where it does not exist; for the other arguments see `Journal`.
-
-    Raises:
-        StateError: another service uses it.
-        OSError: it cannot be made or written to.
-    """
-
-    def __init__(self, folder: Path, determined_by: str, durability: Durability) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder, self._determined_by, self._durability = folder, determined_by, durability
-        self._lock: IO[bytes] = open(folder / "lock", "ab")  # noqa: SIM115  (held as long as the service runs)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._lock.close()
-            raise StateError(f"{folder}: another service uses it; stop that one or choose another folder") from None
-
-    @property
-    def durability(self) -> Durability:
-        """What an acknowledged frame survives."""
-        return self._durability
-
-    def journal(self, name: str) -> Journal:
-        """The journal of a base station; errors as of `Journal`."""
-        return Journal(self._folder / f"{name}.journal", name, self._determined_by, self._durability)
-
-    def names(self) -> list[str]:
-        """The base stations that have a journal."""
-        return sorted(path.name.removesuffix(".journal") for path in self._folder.glob("*.journal"))
-
-    def close(self) -> None:
-        """Let others use the folder."""
-        self._lock.close()
 
 
 class CellRegistry:
@@ -66,22 +24,37 @@ class CellRegistry:
         state: where journals are; None where nothing survives.
         pace: how engines work; as `Pace` has it without.
         max_cells: largest number of base stations.
+        begins_anew: whether a cell whose journal cannot be used, since it is incomplete, foreign or damaged, is begun
+            anew, the files set aside.
+
+    Attributes:
+        on_start: who is told of an engine that begins later than the registry itself.
+        set_aside: where the files of cells that were begun anew are, by the base station's name.
 
     Raises:
         StateError: a journal cannot be used; the folder is free again.
-        OSError: one cannot be read.
     """
 
     def __init__(
-        self, fresh: Callable[[], Controller], state: StateFolder | None, pace: Pace | None = None, max_cells: int = 16
+        self,
+        fresh: Callable[[], Controller],
+        state: StateFolder | None,
+        pace: Pace | None = None,
+        max_cells: int = 16,
+        begins_anew: bool = False,
     ) -> None:
         self._fresh, self._state, self._max_cells = fresh, state, max_cells
         self._pace = Pace() if pace is None else pace
         self._engines: dict[str, Engine] = {}
+        self._unavailable: dict[str, str] = {}  # why the journal of a cell cannot be opened now, a full disk, say
+        self._folder_error: str | None = None
+        self.on_start: Callable[[str, Engine], None] = lambda name, engine: None
+        self.set_aside: dict[str, Path] = {}
         try:
             self.devices = fresh().devices
             for name in [] if state is None else state.names():
-                self._engines[name] = self._start(name)
+                self._restart(name, begins_anew)
+            self._check_folder()
         except BaseException:
             self.close()
             raise
@@ -100,28 +73,60 @@ class CellRegistry:
 
         Raises:
             BadNameError: the name is not allowed, or there are too many.
-            StateError, OSError: its journal cannot be made.
+            StateError, OSError: its journal cannot be opened or made.
         """
         if name not in self._engines:
             if not NAME.fullmatch(name):
                 raise BadNameError(f"{name[:80]!r} is not allowed; it must be 1 to 64 letters, digits, '.', '_' or '-'")
-            if len(self._engines) >= self._max_cells:
+            if name not in self._unavailable and len(self._engines) + len(self._unavailable) >= self._max_cells:
                 raise BadNameError(
                     f"{name!r} is not allowed; {self._max_cells} base stations are served already, no more"
                 )
-            self._engines[name] = self._start(name)
+            try:
+                self._engines[name] = self._start(name)
+            except (OSError, StateError) as error:
+                if self._state is not None and name in self._state.names():
+                    self._unavailable[name] = reason_of(error)
+                else:
+                    self._folder_error = f"{name}: {reason_of(error)}"
+                raise
+            self._unavailable.pop(name, None)
+            self._folder_error = None
+            self.on_start(name, self._engines[name])
         return self._engines[name]
 
     def known(self, name: str) -> Engine:
-        """The engine of a base station that has reported before; a BadNameError where it has not."""
+        """The engine of a base station that has reported before.
+
+        Raises:
+            BadNameError: it has not.
+            OSError: it has, and its journal cannot be opened now.
+        """
+        if name in self._unavailable:
+            raise OSError(None, self._unavailable[name])
         if name not in self._engines:
             raise BadNameError(f"{name[:80]!r} is not allowed; it has not reported anything")
         return self._engines[name]
 
     def health_error(self) -> str | None:
-        """Which engine has failed, in words; None where all are well."""
-        ended = [name for name, engine in self._engines.items() if not engine.is_alive]
-        return f"the engine of {ended[0]} has ended" if ended else None
+        """What is wrong, in words: with which cell, or with the state as a whole; None where all are well."""
+        for name, engine in list(self._engines.items()):
+            error = engine.health_error()
+            if error is not None:
+                return f"{name}: {error}"
+        for name, error in list(self._unavailable.items()):
+            return f"{name}: {error}"
+        return self._folder_error
+
+    def retry(self) -> None:
+        """Try again to write where that failed: whether all is well again shows without a report."""
+        for engine in self._engines.values():
+            engine.retry()
+        for name in list(self._unavailable):
+            with suppress(OSError, StateError):
+                self.engine(name)
+        if self._folder_error is not None:
+            self._check_folder()
 
     def close(self) -> None:
         """End all engines, each with a checkpoint."""
@@ -129,6 +134,26 @@ class CellRegistry:
             engine.close()
         if self._state is not None:
             self._state.close()
+
+    def _restart(self, name: str, begins_anew: bool) -> None:
+        """Have a cell stand where its journal stands, now or once that can be opened."""
+        try:
+            self._engines[name] = self._start(name)
+        except OSError as error:
+            self._unavailable[name] = reason_of(error)
+        except StateError:
+            if not begins_anew or self._state is None:
+                raise
+            self.set_aside[name] = self._state.set_aside(name)
+            self._engines[name] = self._start(name)
+
+    def _check_folder(self) -> None:
+        self._folder_error = None
+        if self._state is not None:
+            try:
+                self._state.check_writable()
+            except OSError as error:
+                self._folder_error = f"the state folder: {error.strerror}"
 
     def _start(self, name: str) -> Engine:
         if self._state is None:

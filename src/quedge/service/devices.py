@@ -22,19 +22,20 @@ _Answers = dict[int, asyncio.Future[pb.DeviceAnswer]]
 class DeviceStreams:
     """The devices of one cell, whose frames close at a deadline; it lives in the event loop.
 
-    `submit` has the report of the frame that is due served, and gives what becomes of it; `on_refused` is told of each
-    device's report that was refused.
+    `incarnation` is its state's; `submit` has the report of the frame that is due served, and gives what becomes of it;
+    `on_refused` is told of each device's report that was refused.
     """
 
     def __init__(
         self,
         devices: int,
         deadline_s: float,
+        incarnation: str,
         submit: Callable[[Report], asyncio.Future[Served | ReportRejected]],
         on_refused: Callable[[Reason], None],
     ) -> None:
         self._assembly = Assembly(devices, deadline_s)
-        self._submit, self._on_refused = submit, on_refused
+        self._incarnation, self._submit, self._on_refused = incarnation, submit, on_refused
         self._waiting: _Answers = {}  # for the frame that is open
         self._timer: asyncio.TimerHandle | None = None
 
@@ -106,7 +107,7 @@ class DeviceStreams:
         def message(device: int) -> pb.DeviceAnswer:
             if isinstance(outcome, ReportRejected):
                 return self._refusal(outcome)
-            return translate.device_answer_of(outcome.answer, device)
+            return translate.device_answer_of(outcome, device)
 
         for device, answer in waiting.items():
             resolve(answer, partial(message, device))
@@ -114,7 +115,7 @@ class DeviceStreams:
     def _refusal(self, refused: ReportRejected) -> pb.DeviceAnswer:
         """The answer to a device's report that was refused, of which the observer is told."""
         self._on_refused(refused.reason)
-        return translate.device_refusal_of(refused)
+        return translate.device_refusal_of(refused, self._incarnation)
 
 
 def _check_same_device(request: pb.DeviceReport, first: pb.DeviceReport) -> None:

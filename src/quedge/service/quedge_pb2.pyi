@@ -81,7 +81,7 @@ class FrameReport(_message.Message):
     def __init__(self, base_station: _Optional[str] = ..., frame: _Optional[int] = ..., devices: _Optional[_Iterable[int]] = ..., channel_gain: _Optional[_Iterable[float]] = ..., arrived_mbit: _Optional[_Iterable[float]] = ..., data_queue_mbit: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class FrameAnswer(_message.Message):
-    __slots__ = ("frame", "outcome", "field", "message", "served_by", "status", "devices", "offload", "transmit_power_w", "cpu_frequency_hz", "time_share", "rate_mbps", "power_w", "data_queue_mbit", "energy_queue", "objective", "upper_bound", "next_frame")
+    __slots__ = ("frame", "outcome", "field", "message", "served_by", "status", "devices", "offload", "transmit_power_w", "cpu_frequency_hz", "time_share", "rate_mbps", "power_w", "data_queue_mbit", "energy_queue", "objective", "upper_bound", "next_frame", "incarnation")
     FRAME_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     FIELD_FIELD_NUMBER: _ClassVar[int]
@@ -100,6 +100,7 @@ class FrameAnswer(_message.Message):
     OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
     UPPER_BOUND_FIELD_NUMBER: _ClassVar[int]
     NEXT_FRAME_FIELD_NUMBER: _ClassVar[int]
+    INCARNATION_FIELD_NUMBER: _ClassVar[int]
     frame: int
     outcome: Outcome
     field: str
@@ -118,7 +119,8 @@ class FrameAnswer(_message.Message):
     objective: float
     upper_bound: float
     next_frame: int
-    def __init__(self, frame: _Optional[int] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., field: _Optional[str] = ..., message: _Optional[str] = ..., served_by: _Optional[_Union[ServedBy, str]] = ..., status: _Optional[_Union[DecisionStatus, str]] = ..., devices: _Optional[_Iterable[int]] = ..., offload: _Optional[_Iterable[bool]] = ..., transmit_power_w: _Optional[_Iterable[float]] = ..., cpu_frequency_hz: _Optional[_Iterable[float]] = ..., time_share: _Optional[_Iterable[float]] = ..., rate_mbps: _Optional[_Iterable[float]] = ..., power_w: _Optional[_Iterable[float]] = ..., data_queue_mbit: _Optional[_Iterable[float]] = ..., energy_queue: _Optional[_Iterable[float]] = ..., objective: _Optional[float] = ..., upper_bound: _Optional[float] = ..., next_frame: _Optional[int] = ...) -> None: ...
+    incarnation: str
+    def __init__(self, frame: _Optional[int] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., field: _Optional[str] = ..., message: _Optional[str] = ..., served_by: _Optional[_Union[ServedBy, str]] = ..., status: _Optional[_Union[DecisionStatus, str]] = ..., devices: _Optional[_Iterable[int]] = ..., offload: _Optional[_Iterable[bool]] = ..., transmit_power_w: _Optional[_Iterable[float]] = ..., cpu_frequency_hz: _Optional[_Iterable[float]] = ..., time_share: _Optional[_Iterable[float]] = ..., rate_mbps: _Optional[_Iterable[float]] = ..., power_w: _Optional[_Iterable[float]] = ..., data_queue_mbit: _Optional[_Iterable[float]] = ..., energy_queue: _Optional[_Iterable[float]] = ..., objective: _Optional[float] = ..., upper_bound: _Optional[float] = ..., next_frame: _Optional[int] = ..., incarnation: _Optional[str] = ...) -> None: ...
 
 class DeviceReport(_message.Message):
     __slots__ = ("base_station", "device", "channel_gain", "arrived_mbit", "data_queue_mbit")
@@ -135,7 +137,7 @@ class DeviceReport(_message.Message):
     def __init__(self, base_station: _Optional[str] = ..., device: _Optional[int] = ..., channel_gain: _Optional[float] = ..., arrived_mbit: _Optional[float] = ..., data_queue_mbit: _Optional[float] = ...) -> None: ...
 
 class DeviceAnswer(_message.Message):
-    __slots__ = ("frame", "outcome", "field", "message", "served_by", "status", "offload", "transmit_power_w", "cpu_frequency_hz", "time_share", "rate_mbps", "power_w", "data_queue_mbit", "energy_queue")
+    __slots__ = ("frame", "outcome", "field", "message", "served_by", "status", "offload", "transmit_power_w", "cpu_frequency_hz", "time_share", "rate_mbps", "power_w", "data_queue_mbit", "energy_queue", "incarnation")
     FRAME_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     FIELD_FIELD_NUMBER: _ClassVar[int]
@@ -150,6 +152,7 @@ class DeviceAnswer(_message.Message):
     POWER_W_FIELD_NUMBER: _ClassVar[int]
     DATA_QUEUE_MBIT_FIELD_NUMBER: _ClassVar[int]
     ENERGY_QUEUE_FIELD_NUMBER: _ClassVar[int]
+    INCARNATION_FIELD_NUMBER: _ClassVar[int]
     frame: int
     outcome: Outcome
     field: str
@@ -164,7 +167,8 @@ class DeviceAnswer(_message.Message):
     power_w: float
     data_queue_mbit: float
     energy_queue: float
-    def __init__(self, frame: _Optional[int] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., field: _Optional[str] = ..., message: _Optional[str] = ..., served_by: _Optional[_Union[ServedBy, str]] = ..., status: _Optional[_Union[DecisionStatus, str]] = ..., offload: _Optional[bool] = ..., transmit_power_w: _Optional[float] = ..., cpu_frequency_hz: _Optional[float] = ..., time_share: _Optional[float] = ..., rate_mbps: _Optional[float] = ..., power_w: _Optional[float] = ..., data_queue_mbit: _Optional[float] = ..., energy_queue: _Optional[float] = ...) -> None: ...
+    incarnation: str
+    def __init__(self, frame: _Optional[int] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., field: _Optional[str] = ..., message: _Optional[str] = ..., served_by: _Optional[_Union[ServedBy, str]] = ..., status: _Optional[_Union[DecisionStatus, str]] = ..., offload: _Optional[bool] = ..., transmit_power_w: _Optional[float] = ..., cpu_frequency_hz: _Optional[float] = ..., time_share: _Optional[float] = ..., rate_mbps: _Optional[float] = ..., power_w: _Optional[float] = ..., data_queue_mbit: _Optional[float] = ..., energy_queue: _Optional[float] = ..., incarnation: _Optional[str] = ...) -> None: ...
 
 class StateRequest(_message.Message):
     __slots__ = ("base_station",)
@@ -173,7 +177,7 @@ class StateRequest(_message.Message):
     def __init__(self, base_station: _Optional[str] = ...) -> None: ...
 
 class StateReply(_message.Message):
-    __slots__ = ("outcome", "message", "next_frame", "data_queue_mbit", "energy_queue", "policy", "durability")
+    __slots__ = ("outcome", "message", "next_frame", "data_queue_mbit", "energy_queue", "policy", "durability", "incarnation")
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     NEXT_FRAME_FIELD_NUMBER: _ClassVar[int]
@@ -181,6 +185,7 @@ class StateReply(_message.Message):
     ENERGY_QUEUE_FIELD_NUMBER: _ClassVar[int]
     POLICY_FIELD_NUMBER: _ClassVar[int]
     DURABILITY_FIELD_NUMBER: _ClassVar[int]
+    INCARNATION_FIELD_NUMBER: _ClassVar[int]
     outcome: Outcome
     message: str
     next_frame: int
@@ -188,7 +193,8 @@ class StateReply(_message.Message):
     energy_queue: _containers.RepeatedScalarFieldContainer[float]
     policy: str
     durability: str
-    def __init__(self, outcome: _Optional[_Union[Outcome, str]] = ..., message: _Optional[str] = ..., next_frame: _Optional[int] = ..., data_queue_mbit: _Optional[_Iterable[float]] = ..., energy_queue: _Optional[_Iterable[float]] = ..., policy: _Optional[str] = ..., durability: _Optional[str] = ...) -> None: ...
+    incarnation: str
+    def __init__(self, outcome: _Optional[_Union[Outcome, str]] = ..., message: _Optional[str] = ..., next_frame: _Optional[int] = ..., data_queue_mbit: _Optional[_Iterable[float]] = ..., energy_queue: _Optional[_Iterable[float]] = ..., policy: _Optional[str] = ..., durability: _Optional[str] = ..., incarnation: _Optional[str] = ...) -> None: ...
 
 class CheckpointRequest(_message.Message):
     __slots__ = ("base_station",)
@@ -197,11 +203,13 @@ class CheckpointRequest(_message.Message):
     def __init__(self, base_station: _Optional[str] = ...) -> None: ...
 
 class CheckpointReply(_message.Message):
-    __slots__ = ("outcome", "message", "next_frame")
+    __slots__ = ("outcome", "message", "next_frame", "incarnation")
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     NEXT_FRAME_FIELD_NUMBER: _ClassVar[int]
+    INCARNATION_FIELD_NUMBER: _ClassVar[int]
     outcome: Outcome
     message: str
     next_frame: int
-    def __init__(self, outcome: _Optional[_Union[Outcome, str]] = ..., message: _Optional[str] = ..., next_frame: _Optional[int] = ...) -> None: ...
+    incarnation: str
+    def __init__(self, outcome: _Optional[_Union[Outcome, str]] = ..., message: _Optional[str] = ..., next_frame: _Optional[int] = ..., incarnation: _Optional[str] = ...) -> None: ...

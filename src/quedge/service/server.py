@@ -7,6 +7,7 @@ import contextlib
 import gc
 import signal
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,10 +17,11 @@ from numpy.typing import NDArray
 
 from quedge.controller.answer import ServedBy
 from quedge.controller.controller import Controller
-from quedge.controller.engine import Pace
+from quedge.controller.engine import Engine, Pace
 from quedge.controller.journal import Durability
 from quedge.controller.report import Report
-from quedge.service.cells import CellRegistry, StateFolder
+from quedge.controller.state_folder import StateFolder
+from quedge.service.cells import CellRegistry
 from quedge.service.monitoring.endpoints import endpoints_of
 from quedge.service.monitoring.logs import Logs
 from quedge.service.monitoring.observers import Observers, Started
@@ -32,6 +34,7 @@ from quedge.service.tls.access import ANY_CLIENT
 _MAX_MESSAGE_BYTES = 4 << 20
 _GRACE_S = 2.0  # for clients that do not read their last answers
 _KEEPALIVE_MS = 5_000  # a base station that is gone without a word gives its name free after twice that
+_WATCH_S = 0.5
 _WARM_UP_FRAMES = 80  # a learning agent takes its first steps among them
 
 
@@ -109,6 +112,7 @@ class Service(NamedTuple):
         deadline_s: time after which a frame of self-reporting devices closes (s).
         pace: how engines work.
         state: folder for what survives; None for nothing.
+        begins_anew: whether cells whose state cannot be used begin anew.
         durability: what an acknowledged frame survives.
         tls: how streams are secured; None for plain text.
         metrics: where the service is seen from; None for nowhere.
@@ -123,6 +127,7 @@ class Service(NamedTuple):
     deadline_s: float
     pace: Pace
     state: Path | None
+    begins_anew: bool
     durability: Durability
     tls: Tls | None
     metrics: Address | None
@@ -146,7 +151,7 @@ def run(service: Service, ready: Callable[[Running], None]) -> None:
     """
     logs = Logs(service.rendering)
     folder = None if service.state is None else StateFolder(service.state, service.determined_by, service.durability)
-    cells = CellRegistry(service.fresh, folder, service.pace)
+    cells = CellRegistry(service.fresh, folder, service.pace, begins_anew=service.begins_anew)
     asyncio.run(_run(service, cells, logs, ready))
 
 
@@ -157,7 +162,8 @@ async def _run(service: Service, cells: CellRegistry, logs: Logs, ready: Callabl
     try:
         with _web(service.metrics, statistics, cells.health_error) as seen_at:
             for name in cells.names():
-                observers.restored(name, cells.known(name).queues)
+                _tell_of(observers, name, cells.known(name), str(cells.set_aside.get(name, "")))
+            cells.on_start = partial(_tell_of, observers)
             tls, host = service.tls, service.listen.host
             credentials, access = None, ANY_CLIENT
             if tls is not None:
@@ -171,10 +177,35 @@ async def _run(service: Service, cells: CellRegistry, logs: Logs, ready: Callabl
                 ready(Running(address, seen_at))
 
             servicer = Servicer(cells, service.policy, service.deadline_s, observers, access)
-            await serve(servicer, service.listen, credentials, listening, observers.stopping)
+            watch = asyncio.create_task(_watch(cells, observers))
+            try:
+                await serve(servicer, service.listen, credentials, listening, observers.stopping)
+            finally:
+                watch.cancel()
     finally:
         await asyncio.get_running_loop().run_in_executor(None, cells.close)  # a second signal does not cut it short
         observers.stopped()
+
+
+def _tell_of(observers: Observers, name: str, engine: Engine, set_aside: str = "") -> None:
+    """Tell observers of a cell that begins, or stands where it stood."""
+    if engine.queues.next_frame > 0 or engine.lost_frames > 0:
+        observers.restored(name, engine.incarnation, engine.queues, engine.lost_frames)
+    else:
+        observers.begun(name, engine.incarnation, engine.queues, set_aside)
+
+
+async def _watch(cells: CellRegistry, observers: Observers) -> None:
+    """Tell observers whenever what is wrong changes, and have what failed tried again."""
+    told = None
+    while True:
+        error = cells.health_error()
+        if error != told:
+            observers.health_changed(error)
+            told = error
+        if error is not None:
+            cells.retry()
+        await asyncio.sleep(_WATCH_S)
 
 
 @contextlib.contextmanager

@@ -11,17 +11,19 @@ from typing import Any, TypeVar
 import grpc
 
 from quedge.controller.engine import Engine, Served
-from quedge.controller.journal import StateError
 from quedge.controller.report import Report, ReportRejected
+from quedge.controller.state import StateError
 from quedge.service import methods, translate
 from quedge.service import quedge_pb2 as pb
-from quedge.service.calls import Calls, completed, resolve, serve_in_order
+from quedge.service.calls import Calls, EndedError, completed, resolve, serve_in_order
 from quedge.service.cells import BadNameError, CellRegistry
 from quedge.service.devices import DeviceStreams
 from quedge.service.monitoring.observers import Observer
 from quedge.service.tls.access import ANY_CLIENT, UNKNOWN, AccessPolicy, Peer
 
 T = TypeVar("T")
+
+_UNUSABLE = "the cell's state cannot be used now"
 
 
 class _NotServedError(Exception):
@@ -127,9 +129,10 @@ class Servicer:
         """Where a cell stands; see the contract."""
         peer = await self._access.peer(context)
         try:
-            queues = self._known(peer, request.base_station).queues
+            engine = self._known(peer, request.base_station)
         except BadNameError as error:
             return pb.StateReply(outcome=pb.BAD_NAME, message=str(error))
+        queues = engine.queues
         return pb.StateReply(
             outcome=pb.SERVED,
             next_frame=queues.next_frame,
@@ -137,6 +140,7 @@ class Servicer:
             energy_queue=queues.energy_queue.tolist(),
             policy=self._policy,
             durability=self._cells.durability,
+            incarnation=engine.incarnation,
         )
 
     async def checkpoint(self, request: pb.CheckpointRequest, context: Any) -> pb.CheckpointReply:
@@ -152,7 +156,7 @@ class Servicer:
         frame = await kept
         if frame is None:
             return pb.CheckpointReply(outcome=pb.NOT_DURABLE, message="it could not be written")
-        return pb.CheckpointReply(outcome=pb.SERVED, next_frame=frame)
+        return pb.CheckpointReply(outcome=pb.SERVED, next_frame=frame, incarnation=engine.incarnation)
 
     async def _stream_peer(self, context: Any) -> Peer:
         """Who begins a stream; the observer is told what was negotiated where gRPC tells it."""
@@ -177,23 +181,28 @@ class Servicer:
             return self._cells.engine(name)
         except BadNameError as error:
             raise _NotServedError(pb.BAD_NAME, str(error)) from None
-        except (StateError, OSError) as error:  # its journal cannot be made
-            raise _NotServedError(pb.NOT_DURABLE, str(error)) from None
+        except (StateError, OSError):  # why is for the health and the log: it names the service's own files
+            raise _NotServedError(pb.NOT_DURABLE, _UNUSABLE) from None
 
     def _known(self, peer: Peer, name: str) -> Engine:
         """The engine of a base station that has reported before, for a question about it.
 
         Raises:
             BadNameError: it has not, or the peer may not ask.
+            EndedError: its state cannot be read now.
         """
         self._check_peer(peer, name)
-        return self._cells.known(name)
+        try:
+            return self._cells.known(name)
+        except OSError:
+            raise EndedError(grpc.StatusCode.UNAVAILABLE, _UNUSABLE) from None
 
     def _new_streams(self, name: str, engine: Engine) -> DeviceStreams:
         """Streams of a base station's devices, of which none is there yet."""
         return DeviceStreams(
             self._cells.devices,
             self._deadline_s,
+            engine.incarnation,
             lambda report: self._submitted(name, engine, report, lambda outcome: outcome),
             lambda reason: self._observer.refused(name, translate.OUTCOMES[reason]),
         )
@@ -205,7 +214,7 @@ class Servicer:
             if isinstance(outcome, Served):
                 return translate.answer_of(outcome)
             self._observer.refused(request.base_station, translate.OUTCOMES[outcome.reason])
-            return translate.refusal_of(outcome, request.frame, engine.queues.next_frame)
+            return translate.refusal_of(outcome, request.frame, engine)
 
         try:
             report = translate.report_of(request, self._cells.devices)

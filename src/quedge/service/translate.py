@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from quedge.controller.answer import Answer
-from quedge.controller.engine import Served
+from quedge.controller.engine import Engine, Served
 from quedge.controller.report import Reason, Report, ReportRejected, checked_report
 from quedge.service import quedge_pb2 as pb
 from quedge.service.methods import DEVICE_VALUES, SERVED_BY, STATUSES
@@ -38,18 +37,25 @@ def answer_of(served: Served) -> pb.FrameAnswer:
         objective=answer.objective,
         upper_bound=None if math.isnan(answer.upper_bound) else answer.upper_bound,
         next_frame=answer.frame + 1,
+        incarnation=served.incarnation,
     )
 
 
-def refusal_of(refused: ReportRejected, frame: int, next_frame: int) -> pb.FrameAnswer:
-    """The answer to a report that was refused."""
+def refusal_of(refused: ReportRejected, frame: int, engine: Engine) -> pb.FrameAnswer:
+    """The answer to a report that was refused, by the engine of its cell."""
     return pb.FrameAnswer(
-        frame=frame, outcome=OUTCOMES[refused.reason], field=refused.field, message=str(refused), next_frame=next_frame
+        frame=frame,
+        outcome=OUTCOMES[refused.reason],
+        field=refused.field,
+        message=str(refused),
+        next_frame=engine.queues.next_frame,
+        incarnation=engine.incarnation,
     )
 
 
-def device_answer_of(answer: Answer, device: int) -> pb.DeviceAnswer:
+def device_answer_of(served: Served, device: int) -> pb.DeviceAnswer:
     """The part of a frame's answer that is one device's."""
+    answer = served.answer
     (place,) = np.flatnonzero(answer.devices == device)
     values: dict[str, Any] = {name: float(getattr(answer, name)[place]) for name in DEVICE_VALUES}
     return pb.DeviceAnswer(
@@ -59,10 +65,13 @@ def device_answer_of(answer: Answer, device: int) -> pb.DeviceAnswer:
         status=STATUSES[answer.status],
         offload=bool(answer.offload[place]),
         time_share=float(answer.time_share[place]) if answer.is_tdma else None,
+        incarnation=served.incarnation,
         **values,
     )
 
 
-def device_refusal_of(refused: ReportRejected) -> pb.DeviceAnswer:
+def device_refusal_of(refused: ReportRejected, incarnation: str) -> pb.DeviceAnswer:
     """The answer to a device's report that was refused; it is in no frame."""
-    return pb.DeviceAnswer(outcome=OUTCOMES[refused.reason], field=refused.field, message=str(refused))
+    return pb.DeviceAnswer(
+        outcome=OUTCOMES[refused.reason], field=refused.field, message=str(refused), incarnation=incarnation
+    )

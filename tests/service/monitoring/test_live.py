@@ -142,7 +142,7 @@ def test_a_repeated_report_is_no_frame(statistics: Statistics, clock: Clock) -> 
 
 
 def test_a_restored_cell_is_told_before_its_first_frame(statistics: Statistics) -> None:
-    statistics.restored("roof", QueueState(17, np.zeros(DEVICES), np.zeros(DEVICES)))
+    statistics.restored("roof", "0123", QueueState(17, np.zeros(DEVICES), np.zeros(DEVICES)), 0)
     statistics.started(STARTED)
     told = shown(statistics)
     (station,) = told["base_stations"]

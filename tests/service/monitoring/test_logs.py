@@ -50,7 +50,7 @@ def log() -> Iterator[Log]:
 
 
 def test_a_life_is_told_line_by_line(log: Log) -> None:
-    log.logs.restored("roof", QueueState.empty(DEVICES)._replace(next_frame=17))
+    log.logs.restored("roof", "0123", QueueState.empty(DEVICES)._replace(next_frame=17), 0)
     log.logs.started(STARTED)
     log.logs.stopping()
     restored, started, stopping, stopped = log.lines()

@@ -163,7 +163,8 @@ def test_candidates_are_there_where_the_policy_tells_them(statistics: Statistics
 
 
 def test_a_restored_cell_is_seen_before_its_first_frame(statistics: Statistics) -> None:
-    statistics.restored("roof", QueueState(17, np.array([1.0, 2.0, 3.0, 6.0]), np.full(DEVICES, 5.0)))
+    queues = QueueState(17, np.array([1.0, 2.0, 3.0, 6.0]), np.full(DEVICES, 5.0))
+    statistics.restored("roof", "0123", queues, 0)
     found = scraped(statistics)
     assert found["quedge_next_frame", "roof"] == 17
     assert found["quedge_data_queue_mean_bytes", "roof"] == 375_000.0

@@ -41,7 +41,8 @@ def tell_everything(observers: Observers) -> list[tuple[Any, ...]]:
     cell = Cell()
     served = cell.served()
     told = [
-        ("started", STARTED), ("restored", "roof", cell.controller.queues), ("served", "roof", served, 1e-3),
+        ("started", STARTED), ("restored", "roof", "0123", cell.controller.queues, 0), ("served", "roof", served, 1e-3),
+        ("begun", "cellar", "4567", cell.controller.queues, ""), ("health_changed", "a full disk"),
         ("refused", "roof", pb.OLD_FRAME), ("connected", "TLSv1.3", "X25519MLKEM768"),
         ("certificate_used", EXPIRES), ("renewal_refused", "as the test has it"), ("stopping",), ("stopped",),
     ]  # fmt: skip

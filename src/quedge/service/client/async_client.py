@@ -12,7 +12,7 @@ from quedge.service import quedge_pb2 as pb
 from quedge.service.client import messages
 from quedge.service.client.connection import Connection
 from quedge.service.client.conversation import AsyncConversation, in_time
-from quedge.service.client.messages import CellState, Decided, DeviceDecided, Devices, Numbers
+from quedge.service.client.messages import CellState, Decided, DeviceDecided, Devices, KnownState, Numbers
 
 
 class _AsyncClosing(ABC):
@@ -33,6 +33,7 @@ class _AsyncFrames(_AsyncClosing):
 
     _base_station: str
     _target: str
+    _known: KnownState
 
     async def decide(
         self, frame: int, channel_gain: Numbers, arrived_mbit: Numbers, data_queue_mbit: Numbers | None = None,
@@ -40,7 +41,9 @@ class _AsyncFrames(_AsyncClosing):
     ) -> Decided:  # fmt: skip
         """See `Client.decide`."""
         report = messages.frame_report(self._base_station, frame, channel_gain, arrived_mbit, data_queue_mbit, devices)
-        return messages.decided_of(await self._answer(report), self._target)
+        decided = messages.decided_of(await self._answer(report), self._target)
+        self._known.meet(decided.incarnation)
+        return decided
 
     @abstractmethod
     async def _answer(self, report: pb.FrameReport) -> pb.FrameAnswer: ...
@@ -56,11 +59,11 @@ class AsyncClient(Connection, _AsyncFrames):
 
     def stream(self) -> AsyncFrameStream:
         """See `Client.stream`; `async with` ends it."""
-        return AsyncFrameStream(self._base_station, self._conversation(methods.SERVE_FRAMES))
+        return AsyncFrameStream(self._base_station, self._conversation(methods.SERVE_FRAMES), self._known)
 
     def device(self, number: int) -> AsyncDeviceStream:
         """See `Client.device`; `async with` ends it."""
-        return AsyncDeviceStream(self._base_station, number, self._conversation(methods.SERVE_DEVICE))
+        return AsyncDeviceStream(self._base_station, number, self._conversation(methods.SERVE_DEVICE), self._known)
 
     async def state(self) -> CellState | None:
         """See `Client.state`."""
@@ -68,7 +71,9 @@ class AsyncClient(Connection, _AsyncFrames):
 
     async def next_frame(self) -> int:
         """See `Client.next_frame`."""
-        return messages.next_frame_of(await self.state())
+        state = await self.state()
+        self._known.check(state)
+        return messages.next_frame_of(state)
 
     async def checkpoint(self) -> int:
         """See `Client.checkpoint`."""
@@ -94,8 +99,9 @@ class AsyncClient(Connection, _AsyncFrames):
 class AsyncFrameStream(_AsyncFrames):
     """Frames over one stream; see `FrameStream`."""
 
-    def __init__(self, base_station: str, conversation: AsyncConversation) -> None:
+    def __init__(self, base_station: str, conversation: AsyncConversation, known: KnownState) -> None:
         self._base_station, self._target, self._conversation = base_station, conversation.target, conversation
+        self._known = known
 
     async def close(self) -> None:
         """See `FrameStream.close`."""
@@ -109,15 +115,16 @@ class AsyncFrameStream(_AsyncFrames):
 class AsyncDeviceStream(_AsyncClosing):
     """The reports of one device; see `DeviceStream`."""
 
-    def __init__(self, base_station: str, number: int, conversation: AsyncConversation) -> None:
+    def __init__(self, base_station: str, number: int, conversation: AsyncConversation, known: KnownState) -> None:
         self._base_station, self._number, self._conversation = base_station, number, conversation
+        self._known = known
 
     async def decide(
         self, channel_gain: float, arrived_mbit: float, data_queue_mbit: float | None = None
     ) -> DeviceDecided:
         """See `DeviceStream.decide`."""
         report = messages.device_report(self._base_station, self._number, channel_gain, arrived_mbit, data_queue_mbit)
-        return messages.device_decided_of(await self._conversation.request(report), self._conversation.target)
+        return self._decided(await self._conversation.request(report))
 
     async def report(self, channel_gain: float, arrived_mbit: float, data_queue_mbit: float | None = None) -> None:
         """See `DeviceStream.report`."""
@@ -126,8 +133,13 @@ class AsyncDeviceStream(_AsyncClosing):
 
     async def answer(self) -> DeviceDecided:
         """See `DeviceStream.answer`."""
-        return messages.device_decided_of(await self._conversation.receive(), self._conversation.target)
+        return self._decided(await self._conversation.receive())
 
     async def close(self) -> None:
         """See `DeviceStream.close`."""
         await self._conversation.close()
+
+    def _decided(self, answer: pb.DeviceAnswer) -> DeviceDecided:
+        decided = messages.device_decided_of(answer, self._conversation.target)
+        self._known.meet(decided.incarnation)
+        return decided

@@ -11,8 +11,8 @@ from quedge.service import methods
 from quedge.service import quedge_pb2 as pb
 from quedge.service.client import messages
 from quedge.service.client.connection import Connection
-from quedge.service.client.conversation import Conversation, ReportRefused, ServiceUnavailable, unavailable
-from quedge.service.client.messages import CellState, Decided, DeviceDecided, Devices, Numbers
+from quedge.service.client.conversation import Conversation, FreshStart, ReportRefused, ServiceUnavailable, unavailable
+from quedge.service.client.messages import CellState, Decided, DeviceDecided, Devices, KnownState, Numbers
 
 __all__ = [
     "CellState",
@@ -21,6 +21,7 @@ __all__ = [
     "DeviceDecided",
     "DeviceStream",
     "FrameStream",
+    "FreshStart",
     "ReportRefused",
     "ServiceUnavailable",
 ]
@@ -44,6 +45,7 @@ class _Frames(_Closing):
 
     _base_station: str
     _target: str
+    _known: KnownState
 
     def decide(
         self, frame: int, channel_gain: Numbers, arrived_mbit: Numbers, data_queue_mbit: Numbers | None = None,
@@ -65,7 +67,9 @@ class _Frames(_Closing):
             ValueError: an argument that is no list of numbers.
         """
         report = messages.frame_report(self._base_station, frame, channel_gain, arrived_mbit, data_queue_mbit, devices)
-        return messages.decided_of(self._answer(report), self._target)
+        decided = messages.decided_of(self._answer(report), self._target)
+        self._known.meet(decided.incarnation)
+        return decided
 
     @abstractmethod
     def _answer(self, report: pb.FrameReport) -> pb.FrameAnswer: ...
@@ -78,11 +82,11 @@ class Client(Connection, _Frames):
 
     def stream(self) -> FrameStream:
         """A stream of frames, for the lowest latency; meanwhile the base station's name is its own."""
-        return FrameStream(self._base_station, self._conversation(methods.SERVE_FRAMES))
+        return FrameStream(self._base_station, self._conversation(methods.SERVE_FRAMES), self._known)
 
     def device(self, number: int) -> DeviceStream:
         """A stream of a device that reports for itself; meanwhile the base station has only such streams."""
-        return DeviceStream(self._base_station, number, self._conversation(methods.SERVE_DEVICE))
+        return DeviceStream(self._base_station, number, self._conversation(methods.SERVE_DEVICE), self._known)
 
     def state(self) -> CellState | None:
         """Where the cell stands; None before its first report.
@@ -96,9 +100,12 @@ class Client(Connection, _Frames):
         """The frame that is due, as after a reconnect.
 
         Raises:
+            FreshStart: the cell's state is not the one that this client has met before.
             ServiceUnavailable: no answer came.
         """
-        return messages.next_frame_of(self.state())
+        state = self.state()
+        self._known.check(state)
+        return messages.next_frame_of(state)
 
     def checkpoint(self) -> int:
         """Have the service keep where the cell stands, so that a restart serves nothing again.
@@ -139,8 +146,9 @@ class FrameStream(_Frames):
     It may be used from several threads, one after the other.
     """
 
-    def __init__(self, base_station: str, conversation: Conversation) -> None:
+    def __init__(self, base_station: str, conversation: Conversation, known: KnownState) -> None:
         self._base_station, self._target, self._conversation = base_station, conversation.target, conversation
+        self._known = known
 
     def close(self) -> None:
         """End the stream; the base station's name is free again."""
@@ -154,8 +162,9 @@ class FrameStream(_Frames):
 class DeviceStream(_Closing):
     """The reports of one device, each answered when its frame is decided; made by `Client.device`. `with` ends it."""
 
-    def __init__(self, base_station: str, number: int, conversation: Conversation) -> None:
+    def __init__(self, base_station: str, number: int, conversation: Conversation, known: KnownState) -> None:
         self._base_station, self._number, self._conversation = base_station, number, conversation
+        self._known = known
 
     def decide(self, channel_gain: float, arrived_mbit: float, data_queue_mbit: float | None = None) -> DeviceDecided:
         """Report and wait for the decision; answers to earlier reports that nobody asked for go by.
@@ -169,7 +178,7 @@ class DeviceStream(_Closing):
             ReportRefused, ServiceUnavailable, ValueError: see `Client.decide`.
         """
         report = messages.device_report(self._base_station, self._number, channel_gain, arrived_mbit, data_queue_mbit)
-        return messages.device_decided_of(self._conversation.request(report), self._conversation.target)
+        return self._decided(self._conversation.request(report))
 
     def report(self, channel_gain: float, arrived_mbit: float, data_queue_mbit: float | None = None) -> None:
         """Report and wait for nothing, `answer` gives the decision; a second report in the frame is refused.
@@ -185,8 +194,13 @@ class DeviceStream(_Closing):
         Raises:
             ReportRefused, ServiceUnavailable: see `Client.decide`.
         """
-        return messages.device_decided_of(self._conversation.receive(), self._conversation.target)
+        return self._decided(self._conversation.receive())
 
     def close(self) -> None:
         """End the stream; frames no longer wait for this device."""
         self._conversation.close()
+
+    def _decided(self, answer: pb.DeviceAnswer) -> DeviceDecided:
+        decided = messages.device_decided_of(answer, self._conversation.target)
+        self._known.meet(decided.incarnation)
+        return decided

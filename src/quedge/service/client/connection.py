@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from quedge.errors import check_installed
+from quedge.service.client.messages import KnownState
 from quedge.service.methods import Method
 
 BASE_STATION = "base-station"
@@ -58,6 +59,7 @@ class Connection:
         self._target, self._base_station, self._timeout_s = target, base_station, timeout_s
         self._credentials = credentials_of(credentials, ca, certificate, key)
         self._channel: Any = None
+        self._known = KnownState()
         self._opening = threading.Lock()
 
     def _call(self, method: Method) -> Callable[..., Any]:

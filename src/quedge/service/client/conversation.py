@@ -53,6 +53,25 @@ class ReportRefused(Exception):  # noqa: N818  (the contract's own word)
         self.next_frame = next_frame
 
 
+class FreshStart(Exception):  # noqa: N818  (it tells a state of the service)
+    """The cell's state is another one than this client has met: begun anew, or restored from a backup.
+
+    Its queues are not those that earlier answers told, and its frames are numbered by its own count. It is raised once;
+    the client goes on with the new state.
+
+    Attributes:
+        known: incarnation of the state that the client had met.
+        incarnation: incarnation of the one that is there now; empty where the base station has not reported to it yet.
+        next_frame: the frame that is due there.
+    """
+
+    def __init__(self, known: str, incarnation: str, next_frame: int) -> None:
+        super().__init__(f"the cell's state {known} is gone; frame {next_frame} of another one is due")
+        self.known = known
+        self.incarnation = incarnation
+        self.next_frame = next_frame
+
+
 def unavailable(target: str, error: Any, timeout_s: float) -> ServiceUnavailable:
     """What is raised for a `grpc.RpcError`, in plain words."""
     code, details = error.code(), str(error.details() or "")

@@ -14,7 +14,7 @@ from quedge.controller.answer import ServedBy
 from quedge.errors import not_allowed
 from quedge.model.frame import Status
 from quedge.service import quedge_pb2 as pb
-from quedge.service.client.conversation import ReportRefused, ServiceUnavailable
+from quedge.service.client.conversation import FreshStart, ReportRefused, ServiceUnavailable
 from quedge.service.methods import DEVICE_VALUES, SERVED_BY, STATUSES
 
 Numbers = Sequence[float] | NDArray[np.float64]
@@ -125,6 +125,8 @@ class Decided:
         status: how the decision came about.
         repeated: whether this very report had been served before, and its answer is given once more.
         next_frame: the frame that is due now.
+        incarnation: identity of the cell's state, which is another one where a state begins anew; empty where the
+            service does not tell.
     """
 
     frame: int
@@ -143,6 +145,7 @@ class Decided:
     status: Status
     repeated: bool
     next_frame: int
+    incarnation: str
 
 
 @dataclass(frozen=True)
@@ -160,6 +163,7 @@ class DeviceDecided:
     energy_queue: float
     served_by: ServedBy
     status: Status
+    incarnation: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,6 +176,7 @@ class CellState:
         energy_queue: virtual energy queues of all devices, shape (devices,).
         policy: name of the service's policy.
         durability: what an acknowledged frame survives: "process", "power" or "none".
+        incarnation: as of `Decided`.
     """
 
     next_frame: int
@@ -179,6 +184,7 @@ class CellState:
     energy_queue: NDArray[np.float64]
     policy: str
     durability: str
+    incarnation: str
 
 
 def decided_of(answer: pb.FrameAnswer, target: str) -> Decided:
@@ -202,6 +208,7 @@ def decided_of(answer: pb.FrameAnswer, target: str) -> Decided:
         status=status,
         repeated=answer.outcome == pb.REPEATED,
         next_frame=answer.next_frame,
+        incarnation=answer.incarnation,
     )
 
 
@@ -216,6 +223,7 @@ def device_decided_of(answer: pb.DeviceAnswer, target: str) -> DeviceDecided:
         **{name: getattr(answer, name) for name in DEVICE_VALUES},
         served_by=served_by,
         status=status,
+        incarnation=answer.incarnation,
     )
 
 
@@ -229,7 +237,25 @@ def state_of(reply: pb.StateReply) -> CellState | None:
         energy_queue=np.array(reply.energy_queue),
         policy=reply.policy,
         durability=reply.durability,
+        incarnation=reply.incarnation,
     )
+
+
+class KnownState:
+    """Which state of its cell a client has met, by its incarnation."""
+
+    def __init__(self) -> None:
+        self._incarnation = ""
+
+    def meet(self, incarnation: str) -> None:
+        """An answer came from a state; the first one is remembered."""
+        self._incarnation = self._incarnation or incarnation
+
+    def check(self, state: CellState | None) -> None:
+        """Know the state that is there now; a FreshStart where another one was known."""
+        known, self._incarnation = self._incarnation, "" if state is None else state.incarnation
+        if known and known != self._incarnation:
+            raise FreshStart(known, self._incarnation, next_frame_of(state))
 
 
 def next_frame_of(state: CellState | None) -> int:

@@ -54,10 +54,14 @@ def endpoints_of(statistics: Statistics, health_error: Callable[[], str | None])
 
     def health() -> Reply:
         error = health_error()
-        return _said(200, "well") if error is None else _said(503, error)
+        if error is not None:
+            return _said(503, error)
+        cells = [f"{name}: incarnation {cell.incarnation}" for name, cell in statistics.cells()]
+        return _said(200, "\n".join(["well", *cells]))
 
     def readiness() -> Reply:
-        return _said(200 if statistics.state == "ready" else 503, statistics.state)
+        error = health_error() if statistics.state == "ready" else statistics.state
+        return _said(200, "ready") if error is None else _said(503, error)
 
     return {
         "/": lambda: page,

@@ -15,8 +15,8 @@ from typing import Any, Protocol, TextIO
 from quedge.controller.answer import ServedBy
 from quedge.controller.engine import Served
 from quedge.controller.state import QueueState
+from quedge.controller.state_folder import NAME
 from quedge.service import quedge_pb2 as pb
-from quedge.service.cells import NAME
 from quedge.service.monitoring.observers import Observer, Started, outcome_name
 from quedge.service.settings import Rendering
 
@@ -75,9 +75,27 @@ class Logs(Observer):
         """Another observer raised: a mistake of ours."""
         self._count("error", "observer_failed", observer, observer=observer, error=type(error).__name__)
 
-    def restored(self, base_station: str, queues: QueueState) -> None:
+    def restored(self, base_station: str, incarnation: str, queues: QueueState, lost_frames: int) -> None:
         """See `Observer.restored`."""
-        self._log.info("restored", base_station=base_station, next_frame=queues.next_frame)
+        of = {"base_station": base_station, "incarnation": incarnation, "next_frame": queues.next_frame}
+        self._log.info("restored", **of)
+        if lost_frames:
+            self._log.error("frames_lost", **of, frames=lost_frames)
+
+    def begun(self, base_station: str, incarnation: str, queues: QueueState, set_aside: str = "") -> None:
+        """See `Observer.begun`."""
+        of = {"base_station": base_station, "incarnation": incarnation}
+        if set_aside:
+            self._log.warning("begun_anew", **of, set_aside=set_aside)
+        else:
+            self._log.info("begun", **of)
+
+    def health_changed(self, error: str | None) -> None:
+        """See `Observer.health_changed`."""
+        if error is None:
+            self._log.info("well")
+        else:
+            self._log.error("unwell", reason=error)
 
     def connected(self, tls_version: str, group: str) -> None:
         """See `Observer.connected`; counted by what was negotiated."""

@@ -44,6 +44,7 @@ def _service_families(statistics: Statistics) -> Iterator[Any]:
     """What belongs to no base station."""
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 
+    yield GaugeMetricFamily("quedge_healthy", "Whether all is well: 1, or 0.", float(statistics.health_error is None))
     refused = CounterMetricFamily("quedge_refused", "Reports refused.", labels=["outcome"])
     for outcome, count in list(statistics.refusals.items()):
         refused.add_metric([outcome], count)
@@ -70,6 +71,7 @@ class _CellFamilies:
             CounterMetricFamily,
             GaugeMetricFamily,
             HistogramMetricFamily,
+            InfoMetricFamily,
             SummaryMetricFamily,
         )
 
@@ -99,6 +101,7 @@ class _CellFamilies:
         self.budget = gauge("power_budget_watts", "Budget of the mean power, mean of the devices.")
         self.ratio = gauge("offloading_ratio", "Share of the devices that offload in the last frame.")
         self.next_frame = gauge("next_frame", "Number of the frame that is due.")
+        self.state = InfoMetricFamily("quedge_state", "The cell's state, by its identity.", labels=of_cell)
         self.gap = gauge("certified_gap", "Proven gap of the last frame, relative to its objective.")
         self.candidates = gauge("candidates", "K, candidates that the policy tried in the last frame.")
 
@@ -117,6 +120,7 @@ class _CellFamilies:
         self.energy_mean.add_metric(of_cell, float(queues.energy_queue.mean()))
         self.budget.add_metric(of_cell, power_budget_w)
         self.next_frame.add_metric(of_cell, queues.next_frame)
+        self.state.add_metric(of_cell, {"incarnation": cell.incarnation})
         if cell.last is None:
             return
         answer, candidates = cell.last.answer, cell.last.info.candidates

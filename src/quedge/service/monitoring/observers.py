@@ -59,8 +59,14 @@ class Observer:
     def connected(self, tls_version: str, group: str) -> None:
         """A stream began over TLS, with this key exchange; the version and the group as the IANA names them."""
 
-    def restored(self, base_station: str, queues: QueueState) -> None:
-        """A base station's cell stands where it stood before the service began."""
+    def restored(self, base_station: str, incarnation: str, queues: QueueState, lost_frames: int) -> None:
+        """A base station's cell stands where it stood before the service began, but for what a loss of power took."""
+
+    def begun(self, base_station: str, incarnation: str, queues: QueueState, set_aside: str = "") -> None:
+        """A base station's cell begins, or begins anew; then `set_aside` is the folder of the files of before."""
+
+    def health_changed(self, error: str | None) -> None:
+        """What is wrong with the service from now on; None where all is well again."""
 
     def certificate_used(self, expires: datetime.datetime) -> None:
         """The service's certificate, at the start or renewed, is used from now on."""
@@ -106,6 +112,7 @@ class Observers(Observer):
         self.observers, self.on_observer_error = tuple(observers), on_observer_error
 
     served, refused, connected = _to_all("served"), _to_all("refused"), _to_all("connected")
-    restored, started = _to_all("restored"), _to_all("started")
+    restored, begun, started = _to_all("restored"), _to_all("begun"), _to_all("started")
+    health_changed = _to_all("health_changed")
     certificate_used, renewal_refused = _to_all("certificate_used"), _to_all("renewal_refused")
     stopping, stopped = _to_all("stopping"), _to_all("stopped")

@@ -63,6 +63,7 @@ class Statistics(Observer):
         running: what the service said of itself when it took reports; None before.
         refusals: reports that were refused, by the outcome's name.
         certificate_expiry: when the certificate in use expires, in seconds since 1970; None in plain text.
+        health_error: what is wrong with the service; None where all is well.
         renewals_refused: how often changed certificates could not be used.
     """
 
@@ -73,6 +74,7 @@ class Statistics(Observer):
         self.refusals = Counter(dict.fromkeys(REFUSALS, 0))
         self.certificate_expiry: float | None = None
         self.renewals_refused = 0
+        self.health_error: str | None = None
         self._clock, self._clock_began = clock, clock()
         self._lock = threading.Lock()
         self._cells: dict[str, CellStatistics] = {}
@@ -108,10 +110,19 @@ class Statistics(Observer):
                 cell.close_second(self.second)
                 cell.counts["refused"] += 1
 
-    def restored(self, base_station: str, queues: QueueState) -> None:
+    def restored(self, base_station: str, incarnation: str, queues: QueueState, lost_frames: int) -> None:
         """See `Observer.restored`."""
+        self.begun(base_station, incarnation, queues)
+
+    def begun(self, base_station: str, incarnation: str, queues: QueueState, set_aside: str = "") -> None:
+        """See `Observer.begun`."""
         with self._lock:
             self._cells[base_station] = CellStatistics(queues, self.second)
+            self._cells[base_station].incarnation = incarnation
+
+    def health_changed(self, error: str | None) -> None:
+        """See `Observer.health_changed`."""
+        self.health_error = error
 
     def certificate_used(self, expires: datetime.datetime) -> None:
         """See `Observer.certificate_used`."""
@@ -139,6 +150,7 @@ class CellStatistics:
     """What is counted of a base station's cell.
 
     Attributes:
+        incarnation: identity of the cell's state.
         queues: both queues of every device; one that was not in a frame keeps what was last seen of it.
         last: the last frame; None before the first one.
         counts: frames by who decided; reports `repeated` and `refused`; `device_frames`, those of them in which the
@@ -150,6 +162,7 @@ class CellStatistics:
 
     def __init__(self, queues: QueueState, second: int) -> None:
         self.queues = queues
+        self.incarnation = ""
         self.last: Served | None = None
         self.counts: dict[str, float] = dict.fromkeys(_COUNTED, 0)
         self.decision_times, self.answer_times = Times(), Times()
