@@ -20,8 +20,8 @@ from quedge.controller.answer import ServedBy
 from quedge.controller.engine import Engine
 from quedge.controller.report import Reason, ReportRejected
 from quedge.model.frame import Status
-from quedge.model.scenario import Scenario
-from quedge.policy.baselines import BestSingle
+from quedge.model.scenario import PARAMETERS, Scenario
+from quedge.policy.baselines import AllLocal, BestSingle
 from quedge.policy.exact import Exact
 from quedge.simulation.run import run_in_world
 from quedge.simulation.trace import Trace
@@ -566,3 +566,81 @@ def test_the_pages_example_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
         with Client(running.target) as controller:
             assert controller.next_frame() == 100
     assert capsys.readouterr().out.startswith("0 [")
+
+
+def test_answers_for_as_many_devices_as_a_scenario_may_have_can_be_read() -> None:
+    devices, rng = int(PARAMETERS["devices"].high), np.random.default_rng(0)
+    gain, arrived_mbit = rng.exponential(1e-11, devices), rng.exponential(3.0, devices)
+    everyone = np.arange(devices)[::-1]  # in another order, with all that a report may tell
+    with (
+        Service(Scenario(devices=devices), AllLocal()) as running,
+        Client(running.target, "large", timeout_s=PATIENCE_S) as client,
+        client.stream() as frames,
+    ):
+        first = frames.decide(0, gain, arrived_mbit, arrived_mbit, everyone)
+        second = frames.decide(1, gain, arrived_mbit)
+        state = client.state()
+    assert state is not None
+    assert first.devices.size == second.devices.size == devices
+    assert np.array_equal(state.data_queue_mbit, second.data_queue_mbit)
+
+
+def test_a_state_keeps_its_incarnation_over_a_restart_and_every_answer_tells_it(tmp_path: Path) -> None:
+    told = []
+    for frame in range(2):
+        with Service(state=tmp_path) as running, Client(running.target) as client:
+            told.append(client.decide(frame, GAIN, ARRIVED).incarnation)
+            with pytest.raises(ReportRefused):
+                client.decide(7, GAIN, ARRIVED)
+            state = client.state()
+            assert state is not None
+            told.append(state.incarnation)
+            assert client.next_frame() == frame + 1
+    assert len({*told}) == 1
+    assert told[0]
+
+
+def test_a_fresh_start_is_told_to_whom_it_concerns_and_once() -> None:
+    with Service() as running:
+        port = running.port
+        client, stranger = Client(running.target), Client(running.target)
+        with client.stream() as frames:
+            known = frames.decide(0, GAIN, ARRIVED).incarnation
+    with Service(port=port), client, stranger:
+        _reach(client)
+        with pytest.raises(quedge.FreshStart, match=f"state {known} is gone; frame 0 of another one is due") as told:
+            client.next_frame()
+        assert (told.value.known, told.value.incarnation, told.value.next_frame) == (known, "", 0)
+        assert client.next_frame() == 0
+        assert client.decide(0, GAIN, ARRIVED).incarnation not in ("", known)
+        assert client.next_frame() == stranger.next_frame() == 1
+
+
+def test_an_asynchronous_client_is_told_of_a_fresh_start_too() -> None:
+    async def first(target: str) -> str:
+        async with AsyncClient(target) as client, client.device(1) as device:
+            decided = await device.decide(GAIN[0], 1.0)
+            assert await client.next_frame() == 1
+            return decided.incarnation
+
+    async def told(target: str, known: str) -> None:
+        async with AsyncClient(target) as client:
+            client._known.meet(known)
+            with pytest.raises(quedge.FreshStart, match=known):
+                await client.next_frame()
+            assert await client.next_frame() == 0
+
+    with Service() as running:
+        known = asyncio.run(first(running.target))
+    with Service() as running:
+        asyncio.run(told(running.target, known))
+
+
+def _reach(client: Client) -> None:
+    until = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until:
+        try:
+            client.state()
+            return
+        except ServiceUnavailable:
+            time.sleep(0.05)

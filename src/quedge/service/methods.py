@@ -39,6 +39,11 @@ STATE = Method("State", pb.StateRequest, pb.StateReply, False)
 CHECKPOINT = Method("Checkpoint", pb.CheckpointRequest, pb.CheckpointReply, False)
 
 
+MAX_REPORT_BYTES = 4 << 20
+"""Largest request; a report of as many devices as a scenario may have takes 2.7 MB."""
+MAX_ANSWER_BYTES = 8 << 20
+"""Largest answer; that to such a report takes 6 MB, and clients of other makers take 4 MiB unless they are told."""
+
 DEVICE_VALUES = (
     "transmit_power_w", "cpu_frequency_hz", "rate_mbps", "power_w", "data_queue_mbit", "energy_queue",
 )  # fmt: skip

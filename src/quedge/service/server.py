@@ -22,6 +22,7 @@ from quedge.controller.journal import Durability
 from quedge.controller.report import Report
 from quedge.controller.state_folder import StateFolder
 from quedge.service.cells import CellRegistry
+from quedge.service.methods import MAX_REPORT_BYTES
 from quedge.service.monitoring.endpoints import endpoints_of
 from quedge.service.monitoring.logs import Logs
 from quedge.service.monitoring.observers import Observers, Started
@@ -31,7 +32,6 @@ from quedge.service.servicer import Servicer
 from quedge.service.settings import Address, Rendering, Tls
 from quedge.service.tls.access import ANY_CLIENT
 
-_MAX_MESSAGE_BYTES = 4 << 20
 _GRACE_S = 2.0  # for clients that do not read their last answers
 _KEEPALIVE_MS = 5_000  # a base station that is gone without a word gives its name free after twice that
 _WATCH_S = 0.5
@@ -54,7 +54,7 @@ async def serve(
         OSError: the address cannot be listened on.
     """
     options = [
-        ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
+        ("grpc.max_receive_message_length", MAX_REPORT_BYTES),
         ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
         ("grpc.keepalive_timeout_ms", _KEEPALIVE_MS),
         ("grpc.http2.ping_timeout_ms", _KEEPALIVE_MS),  # without it, it would be a minute

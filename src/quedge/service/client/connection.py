@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from quedge.errors import check_installed
 from quedge.service.client.messages import KnownState
-from quedge.service.methods import Method
+from quedge.service.methods import MAX_ANSWER_BYTES, Method
 
 BASE_STATION = "base-station"
 """What a base station is called that gives no name."""
@@ -21,6 +21,7 @@ _OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 3000),  # how long a connection may take to come about
     ("grpc.max_reconnect_backoff_ms", 1000),  # a restarted service is found within a second
+    ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),
 )
 
 
