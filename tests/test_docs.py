@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.glob("*.md"), *DOCS.glob("api/*.md")])
 TEXTS = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *PAGES]
-CLIENTS = {"AsyncClient", "Client", "ReportRefused", "ServiceUnavailable"}
+CLIENTS = {"AsyncClient", "Client", "FreshStart", "ReportRefused", "ServiceUnavailable"}
 
 
 def without_code(text: str) -> str:

@@ -124,7 +124,8 @@ def _wrong(policy: str, answers: dict[int, bytes], reports: list[pb.FrameReport]
     uncut, wrong = fresh_controller(policy, DEVICES), []
     for frame, report in enumerate(reports[: state.next_frame]):
         answer = uncut.serve(translate.report_of(report, DEVICES))
-        told = translate.answer_of(Served(answer, False, 0.0, 0.0)).SerializeToString(deterministic=True)
+        served = Served(answer, False, 0.0, 0.0, incarnation=state.incarnation)
+        told = translate.answer_of(served).SerializeToString(deterministic=True)
         if answers.get(frame, told) != told:
             wrong.append(frame)
     assert max(answers) < state.next_frame

@@ -48,7 +48,7 @@ print([name for name in sys.modules if name.startswith("quedge.")])
     own = ["quedge.cli", "quedge.cli.command", "quedge.cli.group", "quedge.cli.usage", "quedge.errors"]
     assert sorted(eval(ours)) == own
     for place in PLACES:
-        assert place.name in done.stdout or place.module.startswith("quedge.cli.pqc.")
+        assert place.name in done.stdout or place.module.startswith(("quedge.cli.pqc.", "quedge.cli.state."))
 
 
 @pytest.mark.parametrize(
