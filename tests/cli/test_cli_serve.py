@@ -118,6 +118,16 @@ def test_a_folder_of_another_scenario_is_refused_and_left_alone(tmp_path: Path) 
         assert answers(port, range(3, 4))[0].outcome == pb.SERVED
 
 
+def test_only_base_stations_that_are_named_are_served_and_as_many_as_are_allowed(tmp_path: Path) -> None:
+    def outcomes(port: int, *names: str) -> list[int]:
+        return [answers(port, range(1), name)[0].outcome for name in names]
+
+    with serving("--station", "north", "--station", "south", folder=tmp_path) as (_, port):
+        assert outcomes(port, "west", "north", "west", "south") == [pb.BAD_NAME, pb.SERVED, pb.BAD_NAME, pb.SERVED]
+    with serving("--max-stations", "1", folder=tmp_path) as (_, port):
+        assert outcomes(port, "west", "north") == [pb.SERVED, pb.BAD_NAME]
+
+
 def test_two_services_on_one_folder_or_port_are_refused(tmp_path: Path) -> None:
     with serving("--state", "state", folder=tmp_path) as (_, port):
         for arguments, complaint in (
@@ -254,6 +264,12 @@ def settings_of(
         (["--tls-require-hybrid"], "--tls-require-hybrid: is not allowed without TLS"),
         (["--bind-names"], "--bind-names: is not allowed without TLS: --tls-cert, --tls-key and --client-ca"),
         (["--log", "verse"], "verse"),
+        (["--station", "a b"], "--station: 'a b' is not allowed; it must be 1 to 64 letters, digits"),
+        (
+            ["--station", "a", "--station", "b", "--max-stations", "1"],
+            "--max-stations: 1 is not allowed; it must be at",
+        ),
+        (["--max-stations", "0"], "'0' is not allowed; it must be an integer from 1 to 10000"),
         (["--listen", "50051"], "'50051' is not allowed; it must be HOST:PORT"),
         (["--listen", "127.0.0.1:99999"], "is not allowed; it must be HOST:PORT"),
         (["--policy", "lydroo-noma"], "--policy lydroo-noma: must be given --agent FILE, a trained agent, or --learn"),

@@ -310,6 +310,33 @@ def test_a_frame_that_cannot_be_written_serves_nothing_again(
     assert [controller.count for controller in controllers] == [40 + 5]
 
 
+def test_what_could_not_be_written_is_told_until_something_is(begun: Begun, tmp_path: Path) -> None:
+    service, reports = begun(tmp_path / "j", LEARNING), drawn_reports(5)
+    answers = [service.answer(reports[0])]
+    assert service.engine.health_error() is None
+    for report in reports[1:3]:
+        service.disk.arm(Fault.REFUSED, 0)
+        assert service.refusal(report) is Reason.NOT_DURABLE
+        assert service.engine.health_error() == "refused"
+        answers.append(service.answer(report))
+        assert service.engine.health_error() is None
+    service.disk.arm(Fault.REFUSED, 0)
+    assert service.refusal(reports[3]) is Reason.NOT_DURABLE
+    service.engine.retry()  # without a report
+    until = time.monotonic() + PATIENCE_S
+    while service.engine.health_error() is not None:
+        assert time.monotonic() < until
+    answers += [service.answer(report) for report in reports[3:]]
+    assert answers == served(fresh(LEARNING), reports)
+
+
+def test_an_engine_that_has_ended_is_told(begun: Begun) -> None:
+    service = begun(None)
+    assert service.engine.health_error() is None
+    service.engine.close()
+    assert service.engine.health_error() == "its engine has ended"
+
+
 def test_while_the_state_can_be_neither_written_nor_read_reports_are_refused(begun: Begun, tmp_path: Path) -> None:
     service, reports = begun(tmp_path / "j"), drawn_reports(6)
     service.answer(reports[0])

@@ -30,6 +30,8 @@ from tests.service.service_under_test import SCENARIO, Service, mute
 
 grpc = pytest.importorskip("grpc")
 
+from quedge.service import quedge_pb2 as pb  # noqa: E402
+from quedge.service.client import messages  # noqa: E402
 from quedge.service.client.async_client import AsyncClient  # noqa: E402
 from quedge.service.client.client import Client, Decided, ReportRefused, ServiceUnavailable  # noqa: E402
 
@@ -644,3 +646,19 @@ def _reach(client: Client) -> None:
             return
         except ServiceUnavailable:
             time.sleep(0.05)
+
+
+def test_a_service_of_before_which_tells_no_incarnation_is_no_fresh_start() -> None:
+    known = messages.KnownState()
+    reply = pb.StateReply.FromString(pb.StateReply(outcome=pb.SERVED, next_frame=7, policy="exact").SerializeToString())
+    for _ in range(2):
+        known.meet("")
+        known.check(messages.state_of(reply))
+
+
+def test_fields_of_the_contract_keep_their_numbers() -> None:
+    added = {"FrameAnswer": 19, "DeviceAnswer": 15, "StateReply": 8, "CheckpointReply": 4}
+    for message, number in added.items():
+        fields = [field.number for field in pb.DESCRIPTOR.message_types_by_name[message].fields]
+        assert sorted(fields) == list(range(1, number + 1))
+        assert pb.DESCRIPTOR.message_types_by_name[message].fields_by_number[number].name == "incarnation"

@@ -31,6 +31,8 @@ def service(state: Path, listen: int = 0, metrics: int = 0) -> Service:
         policy="exact",
         power_budget_w=SCENARIO.per_device("power_budget_w"),
         determined_by="a test",
+        max_base_stations=16,
+        base_stations=None,
         listen=Address("127.0.0.1", listen),
         deadline_s=0.02,
         pace=Pace(),

@@ -21,7 +21,8 @@ from quedge.controller.controller import Controller
 from quedge.controller.engine import Pace
 from quedge.controller.journal import Durability
 from quedge.controller.state import QueueState, Snapshot, StateError
-from quedge.errors import check_installed
+from quedge.controller.state_folder import NAME
+from quedge.errors import check_installed, not_allowed
 from quedge.files.agent import read_agent
 from quedge.files.exported import SUFFIX
 from quedge.files.fingerprint import plain, scenario_object
@@ -31,6 +32,7 @@ from quedge.model.scenario import Scenario
 from quedge.policy.learners import LEARNERS
 from quedge.policy.lydroo import AgentState, Resumable
 from quedge.policy.policy import Learner, Policy, is_learner
+from quedge.service.cells import MAX_CELLS
 from quedge.service.settings import Address, Rendering, Tls, cpu_latency_lock, poll_directly
 from quedge.service.tls.access import AccessPolicy, check_complete, check_listening
 
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
 _SWITCH_INTERVAL_S = 5e-4  # a thread that computes gives way to the one that answers ten times sooner than usual
 _MAX_DEADLINE_S = 0.02
+_MAX_STATIONS = 10_000
 _positive_ms = positive_to(3.6e6)
 _LIBRARIES = {
     "grpc": "grpcio",
@@ -78,6 +81,15 @@ def serve(
         bool,
         typer.Option("--new", help="Begin cells anew whose state is incomplete, foreign or damaged; it is set aside."),
     ] = False,
+    max_stations: Annotated[
+        int, options.integer_option(1, _MAX_STATIONS, "Largest number of base stations.", "--max-stations")
+    ] = MAX_CELLS,
+    stations: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--station", metavar="NAME", help="A base station that may report; without it, any. Can be given again."
+        ),
+    ] = None,
     durability: Annotated[
         Durability, typer.Option(help="What an acknowledged frame survives: a killed process, or a power failure.")
     ] = Durability.PROCESS,
@@ -128,6 +140,7 @@ def serve(
         name, chosen, start = _policy_of(policy, learner or (), agent, learn)
         check_devices({name: chosen}, given.devices)
         determined_by = _determined_by(given, chosen, start, seed)
+        allowed = _allowed(stations or [], max_stations)
         if new and state is None:
             raise ValueError("--new: is not allowed without --state, the folder in which cells are begun anew")
         access = AccessPolicy(hybrid_only=tls_require_hybrid, bind_names=bind_names)
@@ -140,6 +153,8 @@ def serve(
         policy=name,
         power_budget_w=given.per_device("power_budget_w"),
         determined_by=determined_by,
+        max_base_stations=max_stations,
+        base_stations=allowed,
         listen=listen or _ADDRESS,
         deadline_s=deadline_ms or default_deadline_s(given.frame_s),
         pace=Pace(late_s=late_ms or 0.5 * given.frame_s),
@@ -158,6 +173,22 @@ def serve(
             run(service, lambda running: _print_ready(service, running))
         except (StateError, ValueError) as error:
             raise UsageError(str(error)) from None
+
+
+def _allowed(stations: list[str], most: int) -> frozenset[str] | None:
+    """The base stations that may report; None for all.
+
+    Raises:
+        ValueError: a name that none may have, or more of them than are served.
+    """
+    for name in stations:
+        if not NAME.fullmatch(name):
+            raise not_allowed("--station", name, "1 to 64 letters, digits, '.', '_' or '-'")
+    if len({*stations}) > most:
+        raise not_allowed(
+            "--max-stations", most, f"at least {len({*stations})}, the number of names given by --station"
+        )
+    return frozenset(stations) if stations else None
 
 
 @contextlib.contextmanager

@@ -11,6 +11,9 @@ from quedge.controller.engine import Engine, Pace
 from quedge.controller.state import StateError, reason_of
 from quedge.controller.state_folder import NAME, StateFolder
 
+MAX_CELLS = 16
+"""Largest number of base stations, unless another one is given."""
+
 
 class BadNameError(ValueError):
     """A base station's name that is not allowed, or one more base station than are served."""
@@ -24,6 +27,7 @@ class CellRegistry:
         state: where journals are; None where nothing survives.
         pace: how engines work; as `Pace` has it without.
         max_cells: largest number of base stations.
+        allowed: the base stations that may report; all names where it is None.
         begins_anew: whether a cell whose journal cannot be used, since it is incomplete, foreign or damaged, is begun
             anew, the files set aside.
 
@@ -40,10 +44,11 @@ class CellRegistry:
         fresh: Callable[[], Controller],
         state: StateFolder | None,
         pace: Pace | None = None,
-        max_cells: int = 16,
+        max_cells: int = MAX_CELLS,
         begins_anew: bool = False,
+        allowed: frozenset[str] | None = None,
     ) -> None:
-        self._fresh, self._state, self._max_cells = fresh, state, max_cells
+        self._fresh, self._state, self._max_cells, self._allowed = fresh, state, max_cells, allowed
         self._pace = Pace() if pace is None else pace
         self._engines: dict[str, Engine] = {}
         self._unavailable: dict[str, str] = {}  # why the journal of a cell cannot be opened now, a full disk, say
@@ -75,6 +80,8 @@ class CellRegistry:
             BadNameError: the name is not allowed, or there are too many.
             StateError, OSError: its journal cannot be opened or made.
         """
+        if self._allowed is not None and name not in self._allowed:
+            raise BadNameError(f"{name[:80]!r} is not allowed; it must be one of the service's base stations")
         if name not in self._engines:
             if not NAME.fullmatch(name):
                 raise BadNameError(f"{name[:80]!r} is not allowed; it must be 1 to 64 letters, digits, '.', '_' or '-'")

@@ -108,6 +108,8 @@ class Service(NamedTuple):
         policy: the policy's name.
         power_budget_w: budget of each device's mean power (W), shape (devices,).
         determined_by: what the answers depend on besides the reports.
+        max_base_stations: largest number of base stations.
+        base_stations: those that may report; all names where it is None.
         listen: where reports are taken.
         deadline_s: time after which a frame of self-reporting devices closes (s).
         pace: how engines work.
@@ -123,6 +125,8 @@ class Service(NamedTuple):
     policy: str
     power_budget_w: NDArray[np.float64]
     determined_by: str
+    max_base_stations: int
+    base_stations: frozenset[str] | None
     listen: Address
     deadline_s: float
     pace: Pace
@@ -151,7 +155,9 @@ def run(service: Service, ready: Callable[[Running], None]) -> None:
     """
     logs = Logs(service.rendering)
     folder = None if service.state is None else StateFolder(service.state, service.determined_by, service.durability)
-    cells = CellRegistry(service.fresh, folder, service.pace, begins_anew=service.begins_anew)
+    cells = CellRegistry(
+        service.fresh, folder, service.pace, service.max_base_stations, service.begins_anew, service.base_stations
+    )
     asyncio.run(_run(service, cells, logs, ready))
 
 
