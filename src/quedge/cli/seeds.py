@@ -11,11 +11,10 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from quedge.cli.folder import SUMMARY, trace_file, write_json, write_run
 from quedge.cli.progress import empty_table, output_console, print_note
-from quedge.experiments.statistics import Estimate, estimate, paired_difference
 from quedge.files.atomic import folder_if_filled
 from quedge.files.traces import TraceWriter
 from quedge.model.scenario import Scenario
@@ -24,6 +23,9 @@ from quedge.simulation.measures import Measuring, Summary, first_settled_frame
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
 from quedge.simulation.run import run_in_parts
 from quedge.simulation.world import WorldInParts
+
+if TYPE_CHECKING:
+    from quedge.experiments.statistics import Estimate
 
 Progress = Callable[[str, int], None]
 
@@ -165,6 +167,8 @@ def seed_objects(summaries: Mapping[str, Mapping[int, Summary]]) -> list[dict[st
         An object per policy. It has the policy's name, the seeds, each measure with mean, `low` and `high`, the ends of
         its 95 % interval, and under `differences`, of all policies but the first, the same of the paired differences.
     """
+    from quedge.experiments.statistics import estimate, paired_difference
+
     first, *_ = summaries
     objects = []
     for name, runs in summaries.items():
@@ -221,6 +225,8 @@ _SHOWN = {
 
 def print_seeds(asked: Run, summaries: Mapping[str, Mapping[int, Summary]]) -> None:
     """Print means over the seeds with 95 % intervals, and paired differences to the first policy."""
+    from quedge.experiments.statistics import estimate, paired_difference
+
     console = output_console()
     measures = {name: _measures(runs) for name, runs in summaries.items()}
     table = empty_table(["policy", *_SHOWN.values()], texts=(0,))
