@@ -1,8 +1,10 @@
 """User CPU time of a command from its start to its end, over that of Python's `import numba` in the same rounds.
 
     python -m benchmarks.start --rounds 9
+    python -m benchmarks.start --cold
 
-The machine code of the solvers is kept before the first round.
+The machine code of the solvers is kept before the first round. With --cold none is kept: user and system time of the
+command and of the processes that compile beside it, and its wall time, once each.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
+import time
 
 FRAME = '{"channel_gain": [2e-11, 4e-12], "data_queue_mbit": [5, 9], "energy_queue": [1, 0]}\n'
 REFERENCE = "import numba"
@@ -22,6 +26,11 @@ COMMANDS = {
     "quedge --help": [*QUEDGE, "--help"],
     "quedge decide, one line": [*QUEDGE, "decide", "--set", "devices=2"],
     "quedge run --frames 10": [*QUEDGE, "run", "--frames", "10"],
+}
+COLD_COMMANDS = {
+    "quedge run --policy all-local --frames 10": [*QUEDGE, "run", "--policy", "all-local", "--frames", "10"],
+    "quedge run --policy exact --frames 10": [*QUEDGE, "run", "--policy", "exact", "--frames", "10"],
+    "quedge demo --no-figure": [*QUEDGE, "demo", "--no-figure"],
 }
 
 
@@ -35,10 +44,27 @@ def user_seconds(arguments: list[str]) -> float:
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
 
 
+def cold_seconds(arguments: list[str]) -> tuple[float, float]:
+    """CPU time of a command and its processes, and wall time (s), without kept machine code."""
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        environment = os.environ | {"NUMBA_CACHE_DIR": folder}
+        subprocess.run([sys.executable, *arguments], capture_output=True, env=environment, check=True)
+    after, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - began
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime, wall
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=9)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--cold", action="store_true")
+    asked = parser.parse_args()
+    if asked.cold:
+        for name, arguments in COLD_COMMANDS.items():
+            cpu, wall = cold_seconds(arguments)
+            print(f"{name:<42} {cpu:.1f} s of CPU  {wall:.1f} s")
+        return
+    rounds = asked.rounds
     taken = [[user_seconds(arguments) for arguments in COMMANDS.values()] for _ in range(rounds + 1)][1:]
     medians = dict(zip(COMMANDS, map(statistics.median, zip(*taken, strict=True)), strict=True))
     for name, seconds in medians.items():

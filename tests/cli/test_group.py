@@ -88,5 +88,6 @@ def test_a_command_loads_what_it_needs_only(arguments: list[str], needless: list
     needless += ["quedge.experiments", "quedge.region.capacity", "quedge.service", "quedge.controller", "scipy.linalg"]
     program = f"import sys; from quedge.cli import main; main({arguments!r}); "
     program += f"print([name for name in {needless!r} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    for _ in range(2):  # the first one may compile, for which it needs more
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"

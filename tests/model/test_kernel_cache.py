@@ -15,7 +15,7 @@ import numba
 import pytest
 
 from quedge.model import kernel_cache
-from quedge.model.kernel_cache import keeps_machine_code
+from quedge.model.kernel_cache import machine_code_folder
 
 SRC = Path(kernel_cache.__file__).parent.parent.parent
 NAMES = ("fields", "numbers_", "extension", "inner", "outer")
@@ -237,10 +237,10 @@ def test_code_that_can_neither_be_read_nor_replaced_is_no_reason_to_stop(
 def test_a_folder_that_cannot_be_written_is_told_once_and_is_no_reason_to_stop(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert keeps_machine_code()
+    assert machine_code_folder() == folder / "kept"
     (folder / "file").touch()
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(folder / "file"))
-    assert not keeps_machine_code()
+    assert machine_code_folder() is None
     assert called() == (VALUE, False)
     (warning,) = warnings_of(caplog)
     assert "cannot be kept" in warning

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.allocation.allocator import Choice
+from quedge.model.arrays import ascending_order, copy_into
 from quedge.model.cell import Cell
 from quedge.model.frame import (
     Allocation,
@@ -98,7 +99,7 @@ def frame_bids(cell: Cell, terms: Terms, data_queue_mbit: Floats) -> Bids:
                 best[k] = math.log1p(margin / terms.level_price[k])
             brake[k] = terms.level_price[k] * saved_by_time(best[k])
             worth[k] = brake[k] + max(surplus, 0.0) * best[k]  # α v − β (e^v − 1), without its cancellation
-    return Bids(load, best, worth, brake, np.argsort(-worth, kind="mergesort"))
+    return Bids(load, best, worth, brake, ascending_order(-worth))
 
 
 @kernel
@@ -279,7 +280,8 @@ def allocate_best_tdma(
         objective, price, found = share_frame(terms, bids, decisions[candidate][terms.device], share, efficiency)
         if objective > best_objective:
             best, best_objective, best_price, best_found = candidate, objective, price, found
-            best_share[:], best_efficiency[:] = share, efficiency
+            copy_into(best_share, share)
+            copy_into(best_efficiency, efficiency)
     offload = decisions[best].copy()
     transmit, frequency, time_share = np.zeros(n), np.zeros(n), np.zeros(n)
     for k in range(n):

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from quedge.cli.compiling import explained_pause
 from quedge.cli.options import (
     AsJson,
     ChannelTrace,
@@ -25,7 +26,7 @@ from quedge.cli.options import (
     read_traces,
     value_option,
 )
-from quedge.cli.progress import empty_table, explained_pause, output_console, print_note, progress_bars
+from quedge.cli.progress import empty_table, output_console, print_note, progress_bars
 from quedge.cli.usage import refusing
 from quedge.errors import check_installed, not_allowed, one_of
 from quedge.files.atomic import check_folder_takes_files, whole_file

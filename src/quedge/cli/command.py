@@ -48,6 +48,8 @@ _COMMANDS = (
     Place("tune", "quedge.cli.tune", "tune_scenario",
           "Search for the V and ν of the shortest queue or delay, or of the fewest late bits, "
           "within the power budget."),
+    Place("warm-up", "quedge.cli.warm_up", "warm_up",
+          "Compile the solvers of all policies, or of those that are named, and keep their machine code on disk."),
     Place("serve", "quedge.cli.serve", "serve",
           "Serve decisions over gRPC: a base station or its devices report each frame and receive the decision."),
     Place("state", "quedge.cli.state", "state",

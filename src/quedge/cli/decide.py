@@ -14,8 +14,8 @@ from typing import IO, Annotated, Any
 import numpy as np
 import typer
 
+from quedge.cli.compiling import compile_decisions, explained_pause
 from quedge.cli.options import AgentFile, LearnerSettings, OnePolicy, Settings
-from quedge.cli.progress import compile_decisions
 from quedge.cli.usage import UsageError, refusing
 from quedge.files.policies import policies_by_name
 from quedge.files.scenario import ParsedScenario, read_scenario
@@ -142,7 +142,8 @@ def decide(
         (chosen,) = policies_by_name([] if policy is None else [policy], learner or (), agent).values()
         given = read_scenario(scenario, settings or ())
     with _opened(file) as lines:
-        compile_decisions(chosen)
+        with explained_pause():
+            compile_decisions(chosen)
         all_good = True
         for answer, good in answer_lines(lines, given, chosen):
             print(answer, flush=True)  # whoever asks may wait for this answer before asking again

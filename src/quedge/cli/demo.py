@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import typer
 
+from quedge.cli.compiling import Compiling
 from quedge.cli.folder import check_drawing, summary_object
 from quedge.cli.options import Seed, frames_option, parse_path, value_option
-from quedge.cli.progress import compile_run, print_comparison, progress_bars
+from quedge.cli.progress import print_comparison, print_early, progress_bars
 from quedge.cli.usage import UsageError, refusing
 from quedge.files.atomic import check_folder_takes_files, whole_file
 from quedge.model.scenario import Scenario
@@ -48,22 +50,25 @@ def demo(
     if not no_figure:
         check_drawing("the demo's figure (--no-figure does without)")
         _check_figure(out)
-    compile_run(_POLICIES.values(), frames)
     kept: list[tuple[str, dict[str, Trace]]] = []
     measured: dict[str, dict[str, Summary]] = {}
-    for part in _parts(frames):
-        summaries: dict[str, Summary] = {}
-        traces: dict[str, Trace] = {}
-        with progress_bars(part.frames) as progress:
-            for name, trace, summary in compare(
-                part.scenario, _POLICIES, part.frames, seed, channel=part.channel, warmup=_WARMUP, progress=progress
-            ):
-                summaries[name], traces[name] = summary, trace
+    with progress_bars() as progress, Compiling(_POLICIES.values(), frames, progress) as compiling:
+        for part in _parts(frames):
+            measured[part.key], traces = {}, {}
+            report = functools.partial(progress, of=part.frames)
+            outcomes = compare(
+                part.scenario, _POLICIES, part.frames, seed, channel=part.channel, warmup=_WARMUP, progress=report
+            )
+            for place in range(len(_POLICIES)):
+                compiling.take(place)
+                name, trace, summary = next(outcomes)
+                measured[part.key][name], traces[name] = summary, trace
                 if as_json:
                     line = {"scenario": part.key, **summary_object(name, summary)}
                     print(json.dumps(line, allow_nan=False), flush=True)
-        kept.append((part.title, traces))
-        measured[part.key] = summaries
+                elif compiling.has_started:
+                    print_early(name, summary)
+            kept.append((part.title, traces))
     if not no_figure:
         _draw(kept, out)
     if not as_json:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from quedge.cli import options
+from quedge.cli.compiling import explained_pause
 from quedge.cli.options import (
     complete_suites,
     frames_option,
@@ -22,7 +23,7 @@ from quedge.cli.options import (
     value_option,
 )
 from quedge.cli.pqc.show import suite_named
-from quedge.cli.progress import explained_pause, progress_bars
+from quedge.cli.progress import progress_bars
 from quedge.cli.usage import refusing
 from quedge.errors import check_installed
 from quedge.files.scenario import Preset, read_scenario

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from quedge.cli.progress import explained_pause
+from quedge.cli.compiling import explained_pause
 from quedge.model.scenario import Scenario
 from quedge.policy.policy import Policy
 from quedge.policy.static import PlaceHolder, Static

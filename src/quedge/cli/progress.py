@@ -1,104 +1,18 @@
-"""What commands show while they compile and run, and their tables."""
+"""What commands show while they run, and their tables."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
-import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
-
-from numba.core import event
-
-from quedge.model.kernel_cache import keeps_machine_code
-from quedge.model.scenario import Scenario
-from quedge.policy.baselines import BestSingle
-from quedge.policy.compiled import kernel_address
-from quedge.policy.decide import decide
-from quedge.policy.policy import Learner, Policy
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
     from quedge.simulation.measures import Summary
-
-_PATIENCE_S = 1.0
-_EXPLANATION = "Compiling the solvers: this happens once and takes up to a minute ..."
-_EXPLANATION_UNKEPT = "Compiling the solvers, which takes up to a minute ..."
-
-
-def compile_run(policies: Collection[Policy | Learner], frames: int) -> None:
-    """Compile, or load from disk, all that a run of these policies needs, so that no frame waits for it.
-
-    A summary measures against the optimum, so it needs the exact policy's kernels, whoever decides.
-    """
-    from quedge.simulation.measures import summarise
-    from quedge.simulation.run import BLOCKS_FROM, simulate
-
-    with explained_pause():
-        for policy in policies:
-            enough = min(frames, BLOCKS_FROM if kernel_address(policy) else 2)
-            trace = simulate(Scenario(devices=_devices_for(policy)), _warm_up(policy), enough)
-        summarise(trace)
-
-
-def compile_decisions(policy: Policy | Learner) -> None:
-    """Compile, or load from disk, what this policy's decisions need, and nothing else."""
-    devices = _devices_for(policy)
-    gains = [10.0 ** -(9 + k / devices) for k in range(devices)]
-    with explained_pause():
-        decide(Scenario(devices=devices), gains, [3.0] * devices, [1.0] * devices, _warm_up(policy))
-
-
-def _warm_up(policy: Policy | Learner) -> Policy | Learner:
-    """The policy if it is built in; else one whose kernels it may need, since a user's policy runs in its run only."""
-    return policy if _is_builtin(policy) else BestSingle()
-
-
-def _devices_for(policy: Policy | Learner) -> int:
-    """The number of devices of a policy that serves one number only; else a small one."""
-    return int(getattr(policy, "devices", 2)) if _is_builtin(policy) else 2
-
-
-def _is_builtin(policy: Policy | Learner) -> bool:
-    return type(policy).__module__.partition(".")[0] == "quedge"
-
-
-@contextmanager
-def explained_pause() -> Iterator[None]:
-    """Say on standard error that kernels are compiled, if that takes long; loading them from disk says nothing."""
-    timer = threading.Timer(_PATIENCE_S, _explain)
-    timer.daemon = True
-    with event.install_listener("numba:compile", _Starter(timer)):
-        try:
-            yield
-        finally:
-            timer.cancel()
-
-
-def _explain() -> None:
-    """Say that it happens once only where machine code can be kept on disk."""
-    explanation = _EXPLANATION if keeps_machine_code() else _EXPLANATION_UNKEPT
-    with contextlib.suppress(OSError, ValueError):  # nobody reads
-        print(explanation, file=sys.stderr, flush=True)
-
-
-class _Starter(event.Listener):
-    """Starts a timer with the first kernel that is compiled."""
-
-    def __init__(self, timer: threading.Timer) -> None:
-        self._timer: threading.Timer | None = timer
-
-    def on_start(self, event: object) -> None:
-        """A kernel is about to be compiled."""
-        if self._timer is not None:
-            self._timer.start()
-            self._timer = None
-
-    def on_end(self, event: object) -> None:
-        """It has been compiled."""
 
 
 class _Column(NamedTuple):
@@ -215,6 +129,14 @@ def print_comparison(
     left_out = [column.heading.replace("\n", " ") for column in _COLUMNS if column not in columns]
     if left_out:
         print_note(console, f"Columns left out at this width: {', '.join(left_out)}; --json has them all")
+
+
+def print_early(policy: str, summary: Summary) -> None:
+    """Print what a policy reached on standard error, where the whole comparison is some time away."""
+    figures = f"queue {_number(summary.data_queue_mbit)} Mbit, {summary.power_w:.4f} W"
+    with contextlib.suppress(OSError, ValueError):  # nobody reads
+        share = _share_of_optimum(summary.objective_ratio)
+        print(f"{policy:<15} {figures}, {share} of the optimum", file=sys.stderr, flush=True)
 
 
 def _conditions(scenario: str, first: Summary, warmup: float, first_frame: int) -> str:

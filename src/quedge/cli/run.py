@@ -9,10 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from quedge.cli import options
+from quedge.cli.compiling import Compiling
 from quedge.cli.folder import DELAYS, FIGURE, SUMMARY, check_folder, summary_object, write_run
 from quedge.cli.options import complete_formats, frames_option, integer_option, parse_path, read_traces, value_option
 from quedge.cli.priced import priced_policies
-from quedge.cli.progress import compile_run, print_comparison, progress_bars
+from quedge.cli.progress import print_comparison, progress_bars
 from quedge.cli.seeds import Run, print_seeds, run_policies, run_seeds, seed_objects, write_seeds
 from quedge.cli.usage import refusing
 from quedge.files.policies import check_devices, load_plugin, policies_by_name
@@ -93,7 +94,6 @@ def run(
             for each in [out] if seeds is None else [out / f"seed-{seed + k}" for k in range(seeds)]:
                 check_folder(each, list(policies), asked.traces, not no_figure)
         world = asked.world(seed)
-    compile_run(policies.values(), asked.frames)
     if seeds is None:
         _run_one(asked, world, out, not no_figure, as_json)
     else:
@@ -101,8 +101,12 @@ def run(
 
 
 def _run_one(asked: Run, world: WorldInParts, out: Path | None, figure: bool, as_json: bool) -> None:
-    with progress_bars(asked.frames) as progress, refusing():  # settings may be so extreme that a decision is none
-        runs = run_policies(asked, world, out, progress)
+    with (
+        progress_bars(asked.frames) as progress,
+        Compiling(asked.policies.values(), asked.frames, progress) as compiling,
+        refusing(),  # settings may be so extreme that a decision is none
+    ):
+        runs = run_policies(asked, world, out, progress, compiling)
         summaries = {name: measuring.summary() for name, measuring in runs.items()}
     # Nothing is told before every policy has run: what stands on standard output is a whole comparison.
     if as_json:
@@ -119,6 +123,12 @@ def _run_one(asked: Run, world: WorldInParts, out: Path | None, figure: bool, as
 
 
 def _run_many(asked: Run, seeds: range, workers: int | None, out: Path | None, figure: bool, as_json: bool) -> None:
+    with (
+        progress_bars(asked.frames * len(seeds)) as progress,
+        Compiling(asked.policies.values(), asked.frames, progress) as compiling,
+    ):
+        for place in range(len(asked.policies)):
+            compiling.take(place)
     with progress_bars(asked.frames * len(seeds)) as progress, refusing():
         runs = run_seeds(asked, seeds, workers, out, progress)
         summaries = {

@@ -13,8 +13,9 @@ from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from quedge.cli.compiling import Compiling
 from quedge.cli.folder import SUMMARY, trace_file, write_json, write_run
-from quedge.cli.progress import empty_table, output_console, print_note
+from quedge.cli.progress import empty_table, output_console, print_early, print_note
 from quedge.files.atomic import folder_if_filled
 from quedge.files.traces import TraceWriter
 from quedge.model.scenario import Scenario
@@ -58,8 +59,12 @@ class Run(NamedTuple):
         return WorldInParts(self.scenario, self.frames, seed, self.channel, self.arrivals)
 
 
-def run_policies(asked: Run, world: WorldInParts, folder: Path | None, progress: Progress) -> dict[str, Measuring]:
+def run_policies(
+    asked: Run, world: WorldInParts, folder: Path | None, progress: Progress, compiling: Compiling | None = None
+) -> dict[str, Measuring]:
     """Run the policies one after the other, and write their traces into a folder once all have run.
+
+    With `compiling` each is compiled before it runs, and what it reached is told early if that took time.
 
     Raises:
         ValueError: a decision is not allowed; the message names the policy and the frame.
@@ -69,12 +74,16 @@ def run_policies(asked: Run, world: WorldInParts, folder: Path | None, progress:
     with ExitStack() as files:
         if folder is not None:
             files.enter_context(folder_if_filled(folder))
-        for name, policy in asked.policies.items():
+        for place, (name, policy) in enumerate(asked.policies.items()):
+            if compiling is not None:
+                compiling.take(place)
             writer = None if folder is None else files.enter_context(trace_file(folder, name, asked.traces))
             try:
                 runs[name] = _measured(policy, world, asked.warmup, writer, functools.partial(progress, name))
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from error
+            if compiling is not None and compiling.has_started:
+                print_early(name, runs[name].summary())
         for measuring in runs.values():
             measuring.summary()  # refuses what is not finite before anything is written
         if folder is not None:  # where a summary stands, all that stands beside it belongs to it

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from quedge.cli import options
+from quedge.cli.compiling import explained_pause
 from quedge.cli.options import parse_listen_address, parse_path, positive_to, value_option
-from quedge.cli.progress import explained_pause
 from quedge.cli.usage import UsageError, refusing
 from quedge.controller.controller import Controller
 from quedge.controller.engine import Pace

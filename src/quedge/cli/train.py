@@ -10,9 +10,10 @@ from typing import Annotated
 import typer
 
 from quedge.cli import options
+from quedge.cli.compiling import Compiling
 from quedge.cli.folder import summary_object
 from quedge.cli.options import complete_learners, frames_option, parse_path, read_traces, value_option
-from quedge.cli.progress import compile_run, print_comparison, progress_bars
+from quedge.cli.progress import print_comparison, progress_bars
 from quedge.cli.usage import refusing
 from quedge.errors import not_allowed, one_of
 from quedge.files.agent import TrainingConfig, check_suffix, read_agent, save_agent, training_config
@@ -64,7 +65,8 @@ def train_agent(
     if training.frames == count:
         print(f"quedge: {out} has all of its {count} frames; there is nothing left to learn from", file=sys.stderr)
         return
-    compile_run([agent], 2)
+    with progress_bars() as progress, Compiling([agent], 2, progress) as compiling:
+        compiling.take(0)
     first = training.frames
     parts: list[Trace] = []
     try:

@@ -28,7 +28,6 @@ import numba.core.serialize
 import numba.core.sigutils
 import numba.core.types
 import numpy as np
-from numba.core.dispatcher import Dispatcher
 
 K = TypeVar("K")
 
@@ -39,7 +38,7 @@ _DIGEST_BYTES = 10
 _SEAL_BYTES = 16
 _LONGEST_NAME = 120
 _PROBE_BYTES = 1 << 16
-_LAYOUT = 2  # of a file's content
+_LAYOUT = 4  # of a file's content
 
 _numba: Any = numba  # of some versions only are types published
 _llvm: Any = llvmlite.binding
@@ -199,20 +198,6 @@ def _content(file: str | None) -> str:
         return ""
 
 
-def kept_on_disk(kernel: K) -> K:
-    """A kernel of Numba's that keeps its machine code on disk; itself, where Numba is told not to compile.
-
-    Numba's own cache knows one file for each kernel; it leaves old code in force where a kernel that was compiled into
-    others is edited in another file, and fails for ever on an entry that is torn. This one leans on little of Numba:
-    that a dispatcher asks its `_cache` before it compiles and tells it afterwards, and that a `CompileResult` goes to
-    bytes and back (Numba 0.60 to 0.68).
-    """
-    compiled: Any = kernel
-    if isinstance(kernel, Dispatcher):
-        compiled._cache = KernelCache(compiled.py_func, compiled.targetoptions)
-    return kernel
-
-
 class KernelCache:
     """The kept machine code of one kernel: one file per signature, in the first folder that takes it.
 
@@ -240,18 +225,19 @@ class KernelCache:
         for folder in self._folders():
             self._remove(folder, but="")
 
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """The machine code that was kept for a signature; None where there is none to be used."""
-        name = self._name(sig, target_context.codegen())
+    def load(self, kind: str, sig: Any, target_context: Any, rebuild: Callable[[Any, Any], K]) -> K | None:
+        """What was kept for a signature, as `rebuild` makes it of the target context and of what was saved.
+
+        None where there is nothing to be used.
+        """
+        name = self._name(kind, sig, target_context.codegen())
         for folder in self._folders():
             path = folder / name
             try:
                 kept = path.read_bytes()
                 if kept[:_SEAL_BYTES] != _seal(name, kept[_SEAL_BYTES:]):
                     raise ValueError("is empty, torn or of another kernel")
-                externals, reduced = _Unpickler(io.BytesIO(kept[_SEAL_BYTES:])).load()
-                _make_linkable(externals, target_context)
-                return _numba.core.compiler.CompileResult._rebuild(target_context, *reduced)
+                return rebuild(target_context, _Unpickler(io.BytesIO(kept[_SEAL_BYTES:])).load())
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except Exception as error:  # whatever a damaged file leads to: it is compiled anew
@@ -260,12 +246,12 @@ class KernelCache:
                     path.unlink()
         return None
 
-    def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep the machine code of a signature, in the first folder that takes it."""
-        if data.library.has_dynamic_globals or data.lifted:
-            return  # it holds an address that is another one in the next process, or what Python runs
-        name = self._name(sig, data.codegen)
-        payload = _numba.core.serialize.dumps((_externals(data.library), data._reduce()))
+    def save(self, kind: str, sig: Any, target_context: Any, state: Any) -> None:
+        """Keep what a signature was compiled to, in the first folder that takes it; nothing where it is None."""
+        if state is None:
+            return
+        name = self._name(kind, sig, target_context.codegen())
+        payload = _numba.core.serialize.dumps(state)
         tried = []
         for folder in self._folders():
             try:
@@ -281,10 +267,11 @@ class KernelCache:
     def _folders(self) -> Iterator[Path]:
         return _folders(self._function.__code__.co_filename)
 
-    def _name(self, sig: Any, codegen: Any) -> str:
+    def _name(self, kind: str, sig: Any, codegen: Any) -> str:
         arguments, returned = _numba.core.sigutils.normalize_signature(sig)
         compiled_for = (
-            *(_type_text(kind) for kind in arguments),
+            kind,
+            *(_type_text(each) for each in arguments),
             "" if returned is None else _type_text(returned),
             codegen.magic_tuple(),
             closure_digest(self._function),
@@ -311,14 +298,7 @@ class KernelCache:
                     path.unlink(missing_ok=True)
 
 
-def _externals(library: Any) -> list[str]:
-    """The names that machine code is linked to outside of itself."""
-    module = library._get_module_for_linking()
-    declared = (each for each in (*module.functions, *module.global_variables) if each.is_declaration)
-    return sorted(each.name for each in declared if not each.name.startswith("llvm."))
-
-
-def _make_linkable(externals: list[str], target_context: Any) -> None:
+def make_linkable(externals: list[str], target_context: Any) -> None:
     """See to it that machine code finds all names that it is linked to; LLVM ends the process over one that is missing.
 
     Numba's runtime, which starts here, has them as a rule. To compile, Numba loads all that it knows of Python and
@@ -348,9 +328,10 @@ def _environment(module: str, constants: list[Any], name: str) -> Any:
     made = environments.lookup_environment(name)
     if made is None:
         made = environments.Environment(vars(sys.modules[module]) if module in sys.modules else {"__name__": module})
-        made.consts[:] = constants
         made.env_name = name
         environments.Environment._memo[name] = made
+    if len(constants) > len(made.consts):  # a wrapper for Python has some besides
+        made.consts[:] = constants
     return made
 
 
@@ -367,15 +348,15 @@ def _type_text(kind: Any) -> str:
     return str(kind)
 
 
-def keeps_machine_code() -> bool:
-    """Whether code of this package that is compiled now can be kept for other processes."""
+def machine_code_folder() -> Path | None:
+    """The folder in or below which code of this package that is compiled now is kept; None where it cannot be."""
     for folder in _folders(__file__):
         probe = folder / f"probe.{os.getpid()}{SUFFIX}"
         with contextlib.suppress(OSError):
             _write(probe, bytes(_PROBE_BYTES))
             probe.unlink(missing_ok=True)
-            return True
-    return False
+            return folder.parent.parent if folder.name == "__pycache__" else folder.parent
+    return None
 
 
 def _folders(source: str) -> Iterator[Path]:

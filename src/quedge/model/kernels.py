@@ -7,12 +7,12 @@ from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
+from numba import extending
 from numba.core import cgutils, types
-from numba.core.dispatcher import Dispatcher
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from quedge.model.kernel_cache import kept_on_disk
+from quedge.model.kernel_compiler import KernelDispatcher
 
 Floats = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
@@ -20,7 +20,9 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Bytes = NDArray[np.uint8]
 
-_cgutils: Any = cgutils  # is not typed
+_numba: Any = numba  # of some versions only are types published
+_cgutils: Any = cgutils
+_extending: Any = extending
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -57,7 +59,11 @@ def inner_kernel(function: F) -> F:
 
 
 def _compiled(function: F, **options: Any) -> F:
-    return cast(F, kept_on_disk(numba.njit(error_model="numpy", **options)(function)))
+    if _numba.config.DISABLE_JIT:
+        return function
+    return cast(
+        F, KernelDispatcher(function, {"nopython": True, "boundscheck": None, "error_model": "numpy"} | options)
+    )
 
 
 V = TypeVar("V")
@@ -73,17 +79,14 @@ def without_refcount(value: V) -> V:
     return value
 
 
-@overload(without_refcount, strict=False)
-def _compiled_without_refcount(value: Any) -> Any:
-    return lambda value: _without_owner(value)  # type: ignore[call-arg]  # numba itself passes the context
+@_extending.type_callable(without_refcount)
+def _type_without_refcount(context: Any) -> Any:
+    return lambda value: value
 
 
-@intrinsic
-def _without_owner(context: Any, value: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return _disowned(context, builder, signature.return_type, arguments[0])
-
-    return value(value), generate
+@_extending.lower_builtin(without_refcount, types.Any)
+def _lower_without_refcount(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    return _disowned(context, builder, signature.return_type, arguments[0])
 
 
 def _disowned(context: Any, builder: Any, kind: Any, value: Any) -> Any:
@@ -125,7 +128,4 @@ def address_of(compiled: Callable[..., None], signature: Any) -> int:
 
     It stays there as long as the kernel does.
     """
-    if not isinstance(compiled, Dispatcher):
-        return 0
-    result: Any = compiled.get_compile_result(signature)
-    return int(result.library.get_pointer_to_function(result.fndesc.llvm_func_name))
+    return compiled.address(signature) if isinstance(compiled, KernelDispatcher) else 0

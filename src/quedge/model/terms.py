@@ -26,13 +26,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from quedge.model.arrays import fill_ascending_order
 from quedge.model.cell import Cell
 from quedge.model.frame import Frame
 from quedge.model.kernels import Bools, Floats, Ints, inner_kernel, kernel, without_refcount
 from quedge.model.uplink import (
     best_local_frequency,
     circuit_power,
-    fill_decoding_order,
     local_outcome,
     offloading_outcome,
     rate_weight,
@@ -81,7 +81,7 @@ def max_log_growth(cell: Cell, i: int, data_queue_mbit: float) -> float:
 def frame_terms(cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats) -> Terms:
     """The terms of a frame; arguments as in `Frame`."""
     terms = empty_terms(channel_gain.size)
-    fill_decoding_order(channel_gain, terms.device)
+    fill_ascending_order(channel_gain, terms.device)  # as they are decoded, eq. (20)
     state = without_refcount((cell, channel_gain, data_queue_mbit, energy_queue))
     cell, channel_gain, data_queue_mbit, energy_queue = state
     filled = without_refcount(terms)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from quedge.model.arrays import ascending_order
 from quedge.model.cell import Cell
 from quedge.model.frame import Allocation, Frame, Outcome, PackedAllocation, PackedFrame, packed_frame, unpacked_frame
 from quedge.model.kernels import Bools, Floats, Ints, inner_kernel, kernel
@@ -32,24 +33,7 @@ class Reception(NamedTuple):
 @kernel
 def decoding_order(channel_gain: Floats) -> Ints:
     """Devices from the last decoded (weakest) to the first (strongest); equal gains keep their order, eq. (20)."""
-    order = np.empty(channel_gain.size, np.int64)
-    fill_decoding_order(channel_gain, order)
-    return order
-
-
-@kernel
-def fill_decoding_order(channel_gain: Floats, order: Ints) -> None:
-    """Fill in the devices as `decoding_order` gives them."""
-    n = channel_gain.size
-    if n > 48:
-        order[:] = np.argsort(channel_gain, kind="mergesort")
-        return
-    for device in range(n):  # insertion sort: faster than a general sort for the usual handful of devices
-        j = device
-        while j > 0 and channel_gain[order[j - 1]] > channel_gain[device]:
-            order[j] = order[j - 1]
-            j -= 1
-        order[j] = device
+    return ascending_order(channel_gain)
 
 
 @inner_kernel

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numba.core import types
 
+from quedge.model.arrays import copy_into
 from quedge.model.frame import Decision, Frame, Status, packed_frame
-from quedge.model.kernels import Bools, Floats, address_of, inner_kernel
+from quedge.model.kernels import Bools, Floats, address_of, call_at, inner_kernel, unlocked_kernel
 
 NO_NUMBERS = np.empty(0)
 OBJECTIVE, UPPER_BOUND, STATUS, NOTES = 0, 1, 2, 3
@@ -75,6 +76,29 @@ def kernel_address(policy: Any, devices: int = 1) -> int:
     return address_of(policy.kernel_for(devices), _SIGNATURE)
 
 
+@unlocked_kernel
+def fill_objectives(
+    address: int, own: Floats, cell: tuple[Floats, Floats], states: tuple[Floats, Floats, Floats], objective: Floats
+) -> None:
+    """Fill in the objective that a kernel without random numbers and notes tells of each frame.
+
+    Args:
+        address: as `kernel_address` gives it.
+        own: the policy's own numbers.
+        cell: numbers of the cell and of its devices, as in a `PackedFrame`.
+        states: channel gains, data queues and energy queues, each of shape (frames, devices).
+        objective: filled in; shape (frames,).
+    """
+    gain, data, energy = states
+    devices = gain.shape[1]
+    drawn, offload, powers = np.empty(0), np.empty(devices, np.bool_), np.empty((4, devices))
+    told = np.empty(NOTES)
+    for t in range(objective.size):
+        asked = (cell[0], cell[1], gain[t], data[t], energy[t]), own, drawn, offload, powers, told
+        call_at(address, asked)  # type: ignore[call-arg]  # numba itself passes the context
+        objective[t] = told[OBJECTIVE]
+
+
 @functools.cache
 def own_settings(*settings: float) -> Floats:
     """Settings as the numbers of a kernel, which does not change them."""
@@ -90,7 +114,7 @@ def tell(
     told: Floats,
 ) -> None:
     """Fill in a decision as `powers_of_levels` gives it, without a bound."""
-    offload[:] = decided[0]
+    copy_into(offload, decided[0])
     for i in range(offload.size):
         powers[0, i], powers[1, i], powers[2, i], powers[3, i] = (
             decided[1][i],

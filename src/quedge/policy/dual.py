@@ -23,6 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from quedge.allocation.greedy import greedy_levels
+from quedge.model.arrays import copy_into
 from quedge.model.kernels import Bools, Floats, kernel, without_refcount
 from quedge.model.terms import Terms, step_objective
 from quedge.policy.exact.exact import highest_useful_level
@@ -148,7 +149,7 @@ def solve_dual(terms: Terms, rounds: int) -> Dual:
         objective = greedy_levels(terms, offload, level)
         if objective > best:
             best = objective
-            best_offload[:] = offload
+            copy_into(best_offload, offload)
         rounding = 16.0 * _EPSILON * n * (largest + price.max()) * (1.0 + math.log(highest)) + 1e-12 * abs(total)
         waited = 0 if total + rounding < bound else waited + 1
         bound = min(bound, total + rounding)

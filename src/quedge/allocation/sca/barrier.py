@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from quedge.allocation.sca.problem import Round, RoundSolution, value_in_reach
+from quedge.model.arrays import copy_into
 from quedge.model.kernels import Floats, kernel
 
 _STEP, _ROOM, _SLACK, _LEVEL = range(4)  # rows of all arrays of shape (4, offloaders)
@@ -162,10 +163,10 @@ def iterate(problem: Round, work: Floats, step: Floats, inside: float) -> bool:
     unmet = 1.0  # share left of what the first prices violated of the linear conditions
     for _ in range(_MAX_ITERATIONS):
         if unmet <= _GAP and accurate(problem, number, price, finest):
-            step[:] = number[_STEP]
+            copy_into(step, number[_STEP])
             return True
         target[:_LIMITS] = 0.0
-        target[_LEVEL] = problem.rate_value
+        copy_into(target[_LEVEL], problem.rate_value)
         factorise(problem, number, price, answer)
         newton_direction(problem, number, price, answer, target, to_number, to_price)
         aim(problem, number, price, target, to_number, to_price)

@@ -27,6 +27,7 @@ from quedge.allocation.sca.problem import (
     value_in_reach,
 )
 from quedge.errors import not_allowed
+from quedge.model.arrays import copy_into
 from quedge.model.frame import (
     Decision,
     Frame,
@@ -105,7 +106,7 @@ def judge(chain: Chain, step: Floats, value: float, found: Floats, tolerance: fl
     if not gain >= -allowed:  # `not`: what is no number fails too
         return value, FAILED
     if gain >= 0.0:
-        step[:] = found
+        copy_into(step, found)
         value = reached
     return value, CONVERGED if gain <= tolerance * value else UNDECIDED
 
@@ -147,7 +148,7 @@ def allocate_best_sca(
         objective = chain_objective(terms, offload, level)
         if objective > best_objective:
             best, best_verdict, best_rounds, best_objective = candidate, verdict, rounds, objective
-            best_level[:] = level
+            copy_into(best_level, level)
     powers = powers_of_levels(terms, frame, decisions[best][terms.device], best_level)
     return best, best_verdict, best_rounds, powers, best_objective
 

@@ -11,11 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.errors import not_allowed
+from quedge.model.arrays import copy_into
 from quedge.model.cell import Cell
-from quedge.model.frame import PackedFrame, unpacked_frame
+from quedge.model.frame import Frame, PackedFrame, packed_frame, unpacked_frame
 from quedge.model.kernels import Bools, Floats, inner_kernel, kernel, unlocked_kernel, without_refcount
 from quedge.model.terms import Terms, chain_objective, frame_terms, highest_level, powers_of_levels, stationary_level
-from quedge.policy.compiled import GAP_OPEN, STATUS, UPPER_BOUND, Compiled, own_settings, tell
+from quedge.policy.compiled import (
+    GAP_OPEN,
+    STATUS,
+    UPPER_BOUND,
+    Compiled,
+    fill_objectives,
+    kernel_address,
+    own_settings,
+    tell,
+)
 from quedge.policy.exact.bound import bound_from_above
 from quedge.policy.exact.convex import FEWEST_STEPS, has_small_steps, solve_small_steps
 from quedge.policy.exact.lattice import full_lattice, refined_lattice
@@ -83,8 +93,8 @@ def solve_chain(terms: Terms, tolerance: float) -> tuple[Bools, Floats, float, f
         objective = chain_objective(terms, offload, level)
         if objective > best:
             best = objective
-            best_offload[:] = offload
-            best_level[:] = level
+            copy_into(best_offload, offload)
+            copy_into(best_level, level)
         lowest_bound = min(lowest_bound, bound.unused[0])
         upper = max(lowest_bound, best) * (1.0 + _ROUNDING) + rounding
         if upper - best <= tolerance * best or lattice.step <= _SMALLEST_STEP:
@@ -244,5 +254,10 @@ def exact_objectives(
     Channel gains (W/W), data queues (Mbit) and virtual energy queues are of shape (frames, devices).
     """
     objective, upper_bound = np.empty(channel_gain.shape[0]), np.empty(channel_gain.shape[0])
-    solve_frames(cell, channel_gain, data_queue_mbit, energy_queue, tolerance, objective, upper_bound)
+    address = kernel_address(Exact(tolerance), channel_gain.shape[1])
+    if address:  # of what decides: to compile the solver into another kernel takes seconds
+        states = channel_gain, data_queue_mbit, energy_queue
+        fill_objectives(address, own_settings(tolerance), packed_frame(Frame(cell, *states))[:2], states, objective)
+    else:
+        solve_frames(cell, channel_gain, data_queue_mbit, energy_queue, tolerance, objective, upper_bound)
     return objective

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.errors import not_allowed, one_of
+from quedge.model.arrays import ascending_order, copy_into
 from quedge.model.kernels import Bools, Floats, Ints, kernel
 
 
@@ -127,7 +128,7 @@ def _order_preserving(logits: Floats, noisy: Floats, count: int) -> tuple[Bools,
     kept = 0
     for copy in range(copies):
         z = logits if copy == 0 else noisy
-        nearest = np.argsort(np.abs(z), kind="mergesort")
+        nearest = ascending_order(np.abs(z))
         for k in range(count):
             row = offload[kept]
             threshold = z[nearest[k - 1]] if k > 0 else 0.0
@@ -169,7 +170,7 @@ def _nearest(logits: Floats, count: int) -> tuple[Bools, Ints]:
     """
     n = logits.size
     cost = np.abs(np.tanh(0.5 * logits))  # |2 x̂ − 1|
-    cheapest = np.argsort(cost, kind="mergesort")[: max(count - 1, 1)]
+    cheapest = ascending_order(cost)[: max(count - 1, 1)]
     flips = np.zeros((count, n), np.bool_)
     total = np.zeros(count)
     found = 1
@@ -178,11 +179,11 @@ def _nearest(logits: Floats, count: int) -> tuple[Bools, Ints]:
         without, within = 0, 0
         while merged_found < count and (without < found or within < found):
             if without < found and (within >= found or total[without] <= total[within] + cost[entry]):
-                merged[merged_found] = flips[without]
+                copy_into(merged[merged_found], flips[without])
                 merged_total[merged_found] = total[without]
                 without += 1
             else:
-                merged[merged_found] = flips[within]
+                copy_into(merged[merged_found], flips[within])
                 merged[merged_found, entry] = True
                 merged_total[merged_found] = total[within] + cost[entry]
                 within += 1

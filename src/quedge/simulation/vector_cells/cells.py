@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from quedge.model.arrays import fill_ascending_order
 from quedge.model.cell import Cell, cell_of
 from quedge.model.frame import NO_TIME_SHARES, Allocation, Frame
 from quedge.model.kernels import Floats, Floats32, kernel, without_refcount
 from quedge.model.scenario import Scenario
 from quedge.model.terms import Terms, empty_terms
-from quedge.model.uplink import Reception, fill_decoding_order, fill_outcome, step
+from quedge.model.uplink import Reception, fill_outcome, step
 from quedge.policy.exact.exact import solve_frames
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
 from quedge.simulation.vector_cells.action import Actions, checked_actions, powers_of_choice, powers_of_shares
@@ -240,7 +241,7 @@ def _step_cells(
     for b in range(cells):
         frame = Frame(cell, state.channel_estimate[b], state.data_queue_mbit[b], state.energy_queue[b])
         decided = result.offload[b], result.transmit_power_w[b], result.cpu_frequency_hz[b]
-        fill_decoding_order(frame.channel_gain, terms.device)
+        fill_ascending_order(frame.channel_gain, terms.device)
         if actions.shape[1] == n:
             powers_of_choice(terms, frame, actions[b], *decided)
         else:

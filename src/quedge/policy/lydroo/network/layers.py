@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from quedge.model.arrays import copy_into
 from quedge.model.kernels import Floats32, Ints, kernel, summing_kernel
 
 
@@ -17,7 +18,8 @@ from quedge.model.kernels import Floats32, Ints, kernel, summing_kernel
 def layer(inputs: Floats32, weight: Floats32, bias: Floats32) -> Floats32:
     """A layer's outputs, shape (rows, outputs), before they are rectified; arguments as in `add_product`."""
     outputs = np.empty((inputs.shape[0], weight.shape[0]), np.float32)
-    outputs[:] = bias
+    for row in range(outputs.shape[0]):
+        copy_into(outputs[row], bias)
     add_product(inputs, weight, outputs)
     return outputs
 
