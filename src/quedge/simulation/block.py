@@ -70,7 +70,7 @@ class Records(NamedTuple):
 
 
 Packed = tuple[Any, ...]
-"""The fields of `Surroundings` or `Records`."""
+"""The fields of a named tuple above, which as such takes Python many times as long to pass."""
 Queues = tuple[Floats, Floats]
 """Data queues (Mbit) and virtual energy queues, shape (devices,)."""
 
@@ -132,17 +132,25 @@ def carry_out(t: int, around: Surroundings, queues: Queues, ideal: bool, decided
 
 @kernel
 def run_frame(t: int, around: Packed, queues: Queues, ideal: bool, decided: PackedAllocation, records: Packed) -> bool:
-    """As `carry_out`, for Python, with plain tuples: named ones take many times as long to be passed."""
+    """As `carry_out`, for Python."""
     return carry_out(t, Surroundings(*around), queues, ideal, Allocation(*decided), Records(*records))
 
 
 @unlocked_kernel
-def run_block(decider: Decider, around: Surroundings, queues: Queues, ideal: bool, records: Records) -> int:
-    """Run frames in a row; the queues, shape (devices,), are advanced in place, and `records` filled in.
+def run_block(decided_by: Packed, met: Packed, queues: Queues, ideal: bool, filled: Packed) -> int:
+    """Run frames in a row; the queues, shape (devices,), are advanced in place.
+
+    Args:
+        decided_by: fields of a `Decider`.
+        met: fields of `Surroundings`, of these frames.
+        queues: both queues.
+        ideal: whether what is promised is what is reached.
+        filled: fields of `Records`, of these frames; filled in.
 
     Returns:
         The number of frames run. It is less than all where a decision is beyond a limit, which is then only recorded.
     """
+    decider, around, records = Decider(*decided_by), Surroundings(*met), Records(*filled)
     frames, devices = around.channel_gain.shape
     offload, powers = np.empty(devices, np.bool_), np.empty((4, devices))
     told, no_shares = np.empty(NOTES + records.notes.shape[1]), np.empty(0)

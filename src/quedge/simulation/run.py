@@ -16,7 +16,7 @@ from quedge.model.kernels import Floats
 from quedge.model.scenario import Scenario
 from quedge.policy.compiled import STATUSES, kernel_address
 from quedge.policy.policy import Learner, Policy, agent_for, check_allocation, check_policy, check_shapes
-from quedge.simulation.block import Decider, Records, Surroundings, new_records, run_block, run_frame
+from quedge.simulation.block import Decider, Surroundings, new_records, run_block, run_frame
 from quedge.simulation.measures import Summary, first_settled_frame, summarise
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
 from quedge.simulation.trace import RunState, Trace
@@ -163,19 +163,18 @@ class _Course:
             ValueError: a decision is beyond a limit.
         """
         part, devices = slice(self.done, self.done + frames), self._cell.devices
-        around = self._around._replace(
-            channel_gain=self._around.channel_gain[part],
-            channel_estimate=self._around.channel_estimate[part],
-            arrival_mbit=self._around.arrival_mbit[part],
-        )
-        decider = Decider(address, agent.own_numbers(devices), rng.random((frames, agent.random_numbers(devices))))
+        around, records = self._around, self._records
+        met = (values[part] for values in (around.channel_gain, around.channel_estimate, around.arrival_mbit))
+        drawn = rng.random((frames, agent.random_numbers(devices)))
+        decider = Decider(address, agent.own_numbers(devices), drawn)
         notes = np.empty((frames, len(agent.note_names)))
-        parts: Any = (values[part] for values in self._records)
-        records = Records(*parts)._replace(notes=notes)
-        run = run_block(decider, around, self._queues, self._ideal, records)
+        filled = (*(values[part] for values in records[:-1]), notes)
+        place = (around.numbers, around.each, around.residual_sic_share)
+        run = run_block((*decider,), (*place, *met), self._queues, self._ideal, filled)
         if run < frames:
-            decided = (records.offload[run], records.transmit_power_w[run], records.cpu_frequency_hz[run])
-            with _naming_frame(self._first_frame + self.done + run):
+            frame = self.done + run
+            decided = (records.offload[frame], records.transmit_power_w[frame], records.cpu_frequency_hz[frame])
+            with _naming_frame(self._first_frame + frame):
                 check_allocation(self._cell, Allocation(*decided, NO_TIME_SHARES))
         for name, values in zip(agent.note_names, notes.T, strict=True):
             self._note(name)[part] = values
@@ -230,14 +229,15 @@ def run_in_parts(
     agent = agent_for(policy, scenario.devices, rng)
     state = RunState(np.zeros(scenario.devices), np.zeros(scenario.devices), rng.bit_generator.state)
     for part in world:
-        report = None if progress is None else functools.partial(_report_from, done, progress)
+        report = counted_from(done, progress)
         trace = run_in_world(scenario, agent, part, world.seed, report, state, done)
         done, state = done + trace.frames, trace.end
         yield trace
 
 
-def _report_from(done: int, progress: Callable[[int], None], more: int) -> None:
-    progress(done + more)
+def counted_from(done: int, progress: Callable[[int], None] | None) -> Callable[[int], None] | None:
+    """The progress of a part, told as that of the whole run; `done` frames were run before it."""
+    return None if progress is None else lambda more: progress(done + more)
 
 
 class ComparedRun(NamedTuple):

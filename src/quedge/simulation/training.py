@@ -10,7 +10,7 @@ import numpy as np
 
 from quedge.model.scenario import Scenario
 from quedge.policy.lydroo import Lydroo, LydrooAgent
-from quedge.simulation.run import run_in_world
+from quedge.simulation.run import counted_from, run_in_world
 from quedge.simulation.trace import RunState, Trace
 from quedge.simulation.world import World, random_streams
 
@@ -59,7 +59,7 @@ def train(
     while done < frames:
         end = min(done + part - done % part, frames)
         piece = world.part(done, end)
-        report = None if progress is None else _counted_from(done, progress)
+        report = counted_from(done, progress)
         trace = run_in_world(scenario, agent, piece, seed, report, run, done)
         done, run = end, trace.end
         yield Training(agent, done, run), trace
@@ -73,7 +73,3 @@ def world_digest(world: World) -> str:
         digest.update(repr(values.shape).encode())
         digest.update(values.tobytes())
     return digest.hexdigest()
-
-
-def _counted_from(done: int, progress: Callable[[int], None]) -> Callable[[int], None]:
-    return lambda more: progress(done + more)

@@ -136,34 +136,27 @@ def solve_terms(terms: Terms, tolerance: float) -> tuple[Bools, Floats, float, f
     return offload, level, objective, upper
 
 
-@unlocked_kernel
-def _solve_frames_of_few(
-    cell: Cell,
-    channel_gain: Floats,
-    data_queue_mbit: Floats,
-    energy_queue: Floats,
-    tolerance: float,
-    objective: Floats,
-    upper_bound: Floats,
-) -> None:
-    for t in range(channel_gain.shape[0]):
-        terms = frame_terms(cell, channel_gain[t], data_queue_mbit[t], energy_queue[t])
-        _, _, objective[t], upper_bound[t] = solve_chain(terms, tolerance)
+def _of_frames(solve: Callable[[Terms, float], tuple[Bools, Floats, float, float]]) -> Callable[..., None]:
+    """`solve_frames` by one of the two solvers."""
+
+    @unlocked_kernel
+    def solve_frames_by(
+        cell: Cell,
+        channel_gain: Floats,
+        data_queue_mbit: Floats,
+        energy_queue: Floats,
+        tolerance: float,
+        objective: Floats,
+        upper_bound: Floats,
+    ) -> None:
+        for t in range(channel_gain.shape[0]):
+            terms = frame_terms(cell, channel_gain[t], data_queue_mbit[t], energy_queue[t])
+            _, _, objective[t], upper_bound[t] = solve(terms, tolerance)
+
+    return solve_frames_by
 
 
-@unlocked_kernel
-def _solve_frames_of_many(
-    cell: Cell,
-    channel_gain: Floats,
-    data_queue_mbit: Floats,
-    energy_queue: Floats,
-    tolerance: float,
-    objective: Floats,
-    upper_bound: Floats,
-) -> None:
-    for t in range(channel_gain.shape[0]):
-        terms = frame_terms(cell, channel_gain[t], data_queue_mbit[t], energy_queue[t])
-        _, _, objective[t], upper_bound[t] = solve_terms(terms, tolerance)
+_solve_frames_of_few, _solve_frames_of_many = _of_frames(solve_chain), _of_frames(solve_terms)
 
 
 def solve_frames(
