@@ -35,15 +35,15 @@ def test_each_seed_runs_as_it_does_alone(tmp_path: Path) -> None:
     for seed, measured in runs.items():
         for name, policy in POLICIES.items():
             alone = summarise(simulate(CELL, policy, 300, seed))
-            assert measured[name].summary().data_queue_mbit == alone.data_queue_mbit
-            assert measured[name].summary().seed == seed
+            assert measured[name].summary.data_queue_mbit == alone.data_queue_mbit
+            assert measured[name].summary.seed == seed
             with np.load(tmp_path / f"seed-{seed}" / f"trace-{name}.npz") as arrays:
                 np.testing.assert_array_equal(arrays["power_w"], simulate(CELL, policy, 300, seed).power_w)
 
 
 def test_objects_tell_means_intervals_and_paired_differences() -> None:
     runs = run_seeds(run_of(POLICIES), range(4), 1, None, lambda name, done: None)
-    summaries = {name: {seed: measured[name].summary() for seed, measured in runs.items()} for name in POLICIES}
+    summaries = {name: {seed: measured[name].summary for seed, measured in runs.items()} for name in POLICIES}
     exact, random = seed_objects(summaries)
     queues = {name: [each.data_queue_mbit for each in of.values()] for name, of in summaries.items()}
     assert exact["seeds"] == [0, 1, 2, 3]

@@ -52,7 +52,7 @@ def check_folder(folder: Path, names: Sequence[str], traces: str = "csv", figure
 
 
 def write_run(
-    folder: Path, scenario: Scenario, summaries: Mapping[str, Summary], outlines: Mapping[str, Outline] | None
+    folder: Path, scenario: Scenario, summaries: Mapping[str, Summary], outlines: Mapping[str, Outline]
 ) -> None:
     """Write the files of the policies' runs of one scenario, beside their traces, each as a whole or not at all.
 
@@ -64,7 +64,7 @@ def write_run(
     for name in (SUMMARY, FIGURE, DELAYS):
         (folder / name).unlink(missing_ok=True)
     write_scenario(scenario, folder / _SCENARIO)
-    if outlines is not None:
+    if outlines:
         from quedge.experiments.figures import Runs, draw_delays, draw_runs
 
         with whole_file(folder / FIGURE) as file:

@@ -14,7 +14,15 @@ from quedge.cli.folder import DELAYS, FIGURE, SUMMARY, check_folder, summary_obj
 from quedge.cli.options import complete_formats, frames_option, integer_option, parse_path, read_traces, value_option
 from quedge.cli.priced import priced_policies
 from quedge.cli.progress import print_comparison, progress_bars
-from quedge.cli.seeds import Run, print_seeds, run_policies, run_seeds, seed_objects, write_seeds
+from quedge.cli.seeds import (
+    Run,
+    print_seeds,
+    run_policies,
+    run_seeds,
+    seed_objects,
+    summaries_and_outlines,
+    write_seeds,
+)
 from quedge.cli.usage import refusing
 from quedge.files.policies import check_devices, load_plugin, policies_by_name
 from quedge.files.scenario import read_scenario
@@ -89,40 +97,39 @@ def run(
             own_arrivals or traces.arrivals,
             warmup,
             traces_format or "csv",
+            figure=out is not None and not no_figure,
         )
         if out is not None:
             for each in [out] if seeds is None else [out / f"seed-{seed + k}" for k in range(seeds)]:
                 check_folder(each, list(policies), asked.traces, not no_figure)
         world = asked.world(seed)
     if seeds is None:
-        _run_one(asked, world, out, not no_figure, as_json)
+        _run_one(asked, world, out, as_json)
     else:
-        _run_many(asked, range(seed, seed + seeds), workers, out, not no_figure, as_json)
+        _run_many(asked, range(seed, seed + seeds), workers, out, as_json)
 
 
-def _run_one(asked: Run, world: WorldInParts, out: Path | None, figure: bool, as_json: bool) -> None:
+def _run_one(asked: Run, world: WorldInParts, out: Path | None, as_json: bool) -> None:
     with (
         progress_bars(asked.frames) as progress,
         Compiling(asked.policies.values(), asked.frames, progress) as compiling,
         refusing(),  # settings may be so extreme that a decision is none
     ):
-        runs = run_policies(asked, world, out, progress, compiling)
-        summaries = {name: measuring.summary() for name, measuring in runs.items()}
+        summaries, outlines = summaries_and_outlines(run_policies(asked, world, out, progress, compiling))
     # Nothing is told before every policy has run: what stands on standard output is a whole comparison.
     if as_json:
         for name, summary in summaries.items():
             print(json.dumps(summary_object(name, summary), allow_nan=False))
     if out is not None:
-        outlines = {name: measuring.outline() for name, measuring in runs.items()} if figure else None
         write_run(out, asked.scenario, summaries, outlines)
     if not as_json:
         print_comparison({asked.name: summaries}, asked.warmup, has_deadline=asked.scenario.deadline_s is not None)
         if out is not None:
-            figures = f", {FIGURE}, {DELAYS}" if figure else ""
+            figures = f", {FIGURE}, {DELAYS}" if asked.figure else ""
             print(f"Written to {out}: {SUMMARY}, scenario.toml{figures} and one trace per policy.")
 
 
-def _run_many(asked: Run, seeds: range, workers: int | None, out: Path | None, figure: bool, as_json: bool) -> None:
+def _run_many(asked: Run, seeds: range, workers: int | None, out: Path | None, as_json: bool) -> None:
     with (
         progress_bars(asked.frames * len(seeds)) as progress,
         Compiling(asked.policies.values(), asked.frames, progress) as compiling,
@@ -131,15 +138,13 @@ def _run_many(asked: Run, seeds: range, workers: int | None, out: Path | None, f
             compiling.take(place)
     with progress_bars(asked.frames * len(seeds)) as progress, refusing():
         runs = run_seeds(asked, seeds, workers, out, progress)
-        summaries = {
-            name: {seed: measured[name].summary() for seed, measured in runs.items()} for name in asked.policies
-        }
+    summaries = {name: {seed: measured[name].summary for seed, measured in runs.items()} for name in asked.policies}
     objects = seed_objects(summaries)
     if as_json:
         for each in objects:
             print(json.dumps(each, allow_nan=False))
     if out is not None:
-        write_seeds(out, asked.scenario, runs, objects, figure)
+        write_seeds(out, asked.scenario, runs, objects)
     if not as_json:
         print_seeds(asked, summaries)
         if out is not None:

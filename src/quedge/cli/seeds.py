@@ -20,7 +20,7 @@ from quedge.files.atomic import folder_if_filled
 from quedge.files.traces import TraceWriter
 from quedge.model.scenario import Scenario
 from quedge.policy.policy import Learner, Policy
-from quedge.simulation.measures import Measuring, Summary, first_settled_frame
+from quedge.simulation.measures import Measuring, Outline, Summary, first_settled_frame
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
 from quedge.simulation.run import run_in_parts
 from quedge.simulation.world import WorldInParts
@@ -43,6 +43,7 @@ class Run(NamedTuple):
         arrivals: where arrivals come from; exponential by default.
         warmup: share of the frames at the start that means leave out.
         traces: format of the traces, where they are kept.
+        figure: whether figures of it will be drawn.
     """
 
     name: str
@@ -53,15 +54,29 @@ class Run(NamedTuple):
     arrivals: ArrivalProcess | None
     warmup: float
     traces: str
+    figure: bool = False
 
     def world(self, seed: int) -> WorldInParts:
         """The world of a seed; a ValueError names what is not allowed."""
         return WorldInParts(self.scenario, self.frames, seed, self.channel, self.arrivals)
 
 
+class Measured(NamedTuple):
+    """What is kept of a policy's run: its summary, and what figures show of it, where there will be any."""
+
+    summary: Summary
+    outline: Outline | None
+
+
+def summaries_and_outlines(runs: Mapping[str, Measured]) -> tuple[dict[str, Summary], dict[str, Outline]]:
+    """Summaries by policy; outlines by policy, of those that have one."""
+    outlines = {name: each.outline for name, each in runs.items() if each.outline is not None}
+    return {name: each.summary for name, each in runs.items()}, outlines
+
+
 def run_policies(
     asked: Run, world: WorldInParts, folder: Path | None, progress: Progress, compiling: Compiling | None = None
-) -> dict[str, Measuring]:
+) -> dict[str, Measured]:
     """Run the policies one after the other, and write their traces into a folder once all have run.
 
     With `compiling` each is compiled before it runs, and what it reached is told early if that took time.
@@ -70,7 +85,7 @@ def run_policies(
         ValueError: a decision is not allowed; the message names the policy and the frame.
         OverflowError: a measure is not finite.
     """
-    runs: dict[str, Measuring] = {}
+    runs: dict[str, Measured] = {}
     with ExitStack() as files:
         if folder is not None:
             files.enter_context(folder_if_filled(folder))
@@ -79,13 +94,11 @@ def run_policies(
                 compiling.take(place)
             writer = None if folder is None else files.enter_context(trace_file(folder, name, asked.traces))
             try:
-                runs[name] = _measured(policy, world, asked.warmup, writer, functools.partial(progress, name))
+                runs[name] = _measured(policy, world, asked, writer, functools.partial(progress, name))
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from error
             if compiling is not None and compiling.has_started:
-                print_early(name, runs[name].summary())
-        for measuring in runs.values():
-            measuring.summary()  # refuses what is not finite before anything is written
+                print_early(name, runs[name].summary)
         if folder is not None:  # where a summary stands, all that stands beside it belongs to it
             (folder / SUMMARY).unlink(missing_ok=True)
     return runs
@@ -94,22 +107,22 @@ def run_policies(
 def _measured(
     policy: Policy | Learner,
     world: WorldInParts,
-    warmup: float,
+    asked: Run,
     writer: TraceWriter | None,
     progress: Callable[[int], None],
-) -> Measuring:
+) -> Measured:
     """Run a policy, measure its parts and write them."""
-    measuring = Measuring(world.scenario, world.frames, warmup)
+    measuring = Measuring(asked.scenario, asked.frames, asked.warmup, asked.figure)
     for part in run_in_parts(policy, world, progress):
         measuring.add(part)
         if writer is not None:
             writer.add(part)
-    return measuring
+    return Measured(measuring.summary(), measuring.outline())
 
 
 def run_seeds(
     asked: Run, seeds: range, workers: int | None, folder: Path | None, progress: Progress
-) -> dict[int, dict[str, Measuring]]:
+) -> dict[int, dict[str, Measured]]:
     """`run_policies` in the world of each seed, as threads; by seed.
 
     Compiled code of several seeds runs at the same time, Python's does not. The traces of a seed go into `seed-N`.
@@ -126,7 +139,7 @@ def run_seeds(
     """
     total = _Total(progress)
 
-    def run(seed: int) -> dict[str, Measuring]:
+    def run(seed: int) -> dict[str, Measured]:
         own = None if folder is None else folder / f"seed-{seed}"
         return run_policies(asked, asked.world(seed), own, functools.partial(total.add, seed))
 
@@ -209,16 +222,13 @@ def _measures(runs: Mapping[int, Summary]) -> dict[str, dict[int, float]]:
 def write_seeds(
     folder: Path,
     scenario: Scenario,
-    runs: Mapping[int, Mapping[str, Measuring]],
+    runs: Mapping[int, Mapping[str, Measured]],
     objects: list[dict[str, Any]],
-    figure: bool,
 ) -> None:
     """Write the files of each seed beside its traces, and `seed_objects` into `summary.json`."""
     (folder / SUMMARY).unlink(missing_ok=True)
     for seed, measured in runs.items():
-        summaries = {name: measuring.summary() for name, measuring in measured.items()}
-        outlines = {name: measuring.outline() for name, measuring in measured.items()} if figure else None
-        write_run(folder / f"seed-{seed}", scenario, summaries, outlines)
+        write_run(folder / f"seed-{seed}", scenario, *summaries_and_outlines(measured))
     write_json(folder / SUMMARY, objects)
 
 

@@ -149,8 +149,8 @@ class Measuring:
     Beyond four million queues, devices times frames, their percentile is within 0.1 % of its value; all else is exact.
     """
 
-    def __init__(self, scenario: Scenario, frames: int, warmup: float = 0.5) -> None:
-        """Nothing is measured yet of so many frames in all.
+    def __init__(self, scenario: Scenario, frames: int, warmup: float = 0.5, outlined: bool = False) -> None:
+        """Nothing is measured yet of so many frames in all; `outlined` where the outline is asked for, too.
 
         Raises:
             ValueError: `warmup` is out of its range.
@@ -162,7 +162,7 @@ class Measuring:
         self._queues, self._times = Quantiles(), Quantiles()
         self._decisions_timed = 0
         self._delays = Delays(scenario, self._settled_from)
-        self._over_time: list[dict[str, NDArray[np.float64]]] = []
+        self._over_time: list[dict[str, NDArray[np.float64]]] | None = [] if outlined else None
 
     def add(self, part: Trace, optimum: NDArray[np.float64] | None = None) -> None:
         """Measure the next frames; `optimum` is their `frame_optima`, if they are known."""
@@ -170,7 +170,8 @@ class Measuring:
         self._done, self._wall_s, self._seed = self._done + part.frames, self._wall_s + part.wall_s, part.seed
         with np.errstate(over="ignore", invalid="ignore"):  # overflow is refused in the summary, by its name
             self._delays.add(part.arrival_mbit, part.rate_mbps)
-            self._over_time.append(over_time(part))
+            if self._over_time is not None:
+                self._over_time.append(over_time(part))
             if settled.start < part.frames:
                 best = frame_optima(part, settled) if optimum is None else optimum[settled]
                 self._add_settled(part, settled, best)
@@ -240,10 +241,11 @@ class Measuring:
                 raise OverflowError(f"{name}: is not finite; the scenario has values too large to compute with")
         return summary
 
-    def outline(self) -> Outline:
-        """What figures show of all frames that have come."""
-        names = self._over_time[0] if self._over_time else ()
-        course = {name: np.concatenate([part[name] for part in self._over_time]) for name in names}
+    def outline(self) -> Outline | None:
+        """What figures show of all frames, at least one part of which must have come; None where not asked for."""
+        if self._over_time is None:
+            return None
+        course = {name: np.concatenate([part[name] for part in self._over_time]) for name in self._over_time[0]}
         return Outline(self._scenario, course, self._delays.distribution())
 
 
