@@ -77,16 +77,16 @@ def test_what_goes_wrong_before_is_told_by_the_job_itself() -> None:
 
 FRESH = """
 import gc
-from numba.core.dispatcher import Dispatcher
 from quedge.experiments.engine.workers import warm_up
 from quedge.experiments.job import Job
 from quedge.experiments.probes.simulation import Simulation
+from quedge.model.kernel_compiler import KernelDispatcher
 from quedge.model.scenario import Scenario
 from quedge.policy.lydroo import Lydroo
 
 
 def kernels():
-    return sum(len(each.overloads) for each in gc.get_objects() if isinstance(each, Dispatcher))
+    return sum(len(each._entries) for each in gc.get_objects() if isinstance(each, KernelDispatcher))
 
 
 job = Job(Scenario(devices=3), Lydroo(), 0, 300, Simulation())
