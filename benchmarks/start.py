@@ -3,8 +3,9 @@
     python -m benchmarks.start --rounds 9
     python -m benchmarks.start --cold
 
-The machine code of the solvers is kept before the first round. With --cold none is kept: user and system time of the
-command and of the processes that compile beside it, and its wall time, once each.
+The solvers are compiled before the first round. With --cold no machine code is kept: user and system time of the
+command and of the processes that compile beside it, and its wall time, once each. Python runs the solvers of short
+commands then; a run of 10,000 frames compiles them.
 """
 
 from __future__ import annotations
@@ -28,8 +29,10 @@ COMMANDS = {
     "quedge run --frames 10": [*QUEDGE, "run", "--frames", "10"],
 }
 COLD_COMMANDS = {
+    "quedge decide, one line": COMMANDS["quedge decide, one line"],
     "quedge run --policy all-local --frames 10": [*QUEDGE, "run", "--policy", "all-local", "--frames", "10"],
     "quedge run --policy exact --frames 10": [*QUEDGE, "run", "--policy", "exact", "--frames", "10"],
+    "quedge run --policy exact": [*QUEDGE, "run", "--policy", "exact"],
     "quedge demo --no-figure": [*QUEDGE, "demo", "--no-figure"],
 }
 
@@ -49,7 +52,9 @@ def cold_seconds(arguments: list[str]) -> tuple[float, float]:
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {"NUMBA_CACHE_DIR": folder}
-        subprocess.run([sys.executable, *arguments], capture_output=True, env=environment, check=True)
+        subprocess.run(
+            [sys.executable, *arguments], input=FRAME, capture_output=True, text=True, env=environment, check=True
+        )
     after, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - began
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime, wall
 
@@ -64,6 +69,7 @@ def main() -> None:
             cpu, wall = cold_seconds(arguments)
             print(f"{name:<42} {cpu:.1f} s of CPU  {wall:.1f} s")
         return
+    subprocess.run([sys.executable, *QUEDGE, "warm-up", "--policy", "exact"], capture_output=True, check=True)
     rounds = asked.rounds
     taken = [[user_seconds(arguments) for arguments in COMMANDS.values()] for _ in range(rounds + 1)][1:]
     medians = dict(zip(COMMANDS, map(statistics.median, zip(*taken, strict=True)), strict=True))

@@ -7,11 +7,12 @@ import sys
 import threading
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Executor, Future, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Self
 
 from numba.core import event
 
+from quedge.model.interpreting import interpreted_first, is_interpreting
 from quedge.model.kernel_cache import machine_code_folder
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import BestSingle
@@ -25,6 +26,8 @@ _MAX_PROCESSES = 3  # beside this one: each takes 300 MB
 _EXPLANATION = "Compiling the solvers: this happens once and takes up to a minute ..."
 _EXPLANATION_UNKEPT = "Compiling the solvers, which takes up to a minute ..."
 BAR = "compiling"
+_FEW = 4_000  # decisions for a device, which are sooner interpreted than compiled
+_INTERPRETED_S = 4.0  # then whatever is left is worth to be compiled
 
 
 class Compiling:
@@ -67,7 +70,7 @@ class Compiling:
         if place in self._taken:
             return
         self._taken.add(place)
-        with explained_pause(self._start, self._explain):
+        with nullcontext() if is_interpreting() else explained_pause(self._start, self._explain):
             for needed in (place,) if place == self._yardstick else (place, self._yardstick):
                 self._compile(needed)
             compile_summary()
@@ -162,6 +165,19 @@ def _devices_for(policy: Policy | Learner) -> int:
 
 def _is_builtin(policy: Policy | Learner) -> bool:
     return type(policy).__module__.partition(".")[0] == "quedge"
+
+
+@contextmanager
+def interpreted_if_few(decisions: int = 0) -> Iterator[None]:
+    """Let Python run kernels that are not compiled yet, where there are few decisions, each counted once per device.
+
+    It does so for some seconds at most; then what is left is compiled, and that is explained.
+    """
+    if decisions > _FEW:
+        yield
+        return
+    with interpreted_first(_INTERPRETED_S), explained_pause():
+        yield
 
 
 @contextmanager

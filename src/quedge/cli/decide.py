@@ -14,7 +14,7 @@ from typing import IO, Annotated, Any
 import numpy as np
 import typer
 
-from quedge.cli.compiling import compile_decisions, explained_pause
+from quedge.cli.compiling import interpreted_if_few
 from quedge.cli.options import AgentFile, LearnerSettings, OnePolicy, Settings
 from quedge.cli.usage import UsageError, refusing
 from quedge.files.policies import policies_by_name
@@ -141,9 +141,7 @@ def decide(
     with refusing():
         (chosen,) = policies_by_name([] if policy is None else [policy], learner or (), agent).values()
         given = read_scenario(scenario, settings or ())
-    with _opened(file) as lines:
-        with explained_pause():
-            compile_decisions(chosen)
+    with _opened(file) as lines, interpreted_if_few():
         all_good = True
         for answer, good in answer_lines(lines, given, chosen):
             print(answer, flush=True)  # whoever asks may wait for this answer before asking again

@@ -33,8 +33,8 @@ _COLUMNS = (
     _Column("largest\nW", lambda summary: f"{summary.power_max_device_w:.4f}"),
     _Column("offload\nratio", lambda summary: f"{summary.offload_ratio:.3f}", True),
     _Column("of the\noptimum", lambda summary: _share_of_optimum(summary.objective_ratio), True),
-    _Column("median\nµs", lambda summary: _number(summary.decision_us_p50), True),
-    _Column("99 %\nµs", lambda summary: _number(summary.decision_us_p99)),
+    _Column("median\nµs", lambda summary: _time(summary.decision_us_p50), True),
+    _Column("99 %\nµs", lambda summary: _time(summary.decision_us_p99)),
 )
 _DELIVERED = _Column("delivered", lambda summary: f"{summary.delivered_ratio:.4f}", True)
 """Shown where the world is not as the policies assume."""
@@ -122,7 +122,9 @@ def print_comparison(
     console.print(table)
     for scenario, part in parts.items():
         print_note(console, _conditions(scenario, next(iter(part.values())), warmup, first_frame))
-    sampled = [summary for summary in summaries if summary.decisions_timed < summary.frames // 4]
+    if any(summary.decisions_timed == 0 for summary in summaries):
+        print_note(console, "Decisions ran in the interpreter and were not timed: nothing is compiled yet (warm-up)")
+    sampled = [summary for summary in summaries if 0 < summary.decisions_timed < summary.frames // 4]
     if sampled:
         timed = min(summary.decisions_timed for summary in sampled)
         print_note(console, f"Decision times are those of a sample of {timed:,}; compiled code runs the frames between")
@@ -152,6 +154,11 @@ def _conditions(scenario: str, first: Summary, warmup: float, first_frame: int) 
 def _share_of_optimum(ratio: float) -> str:
     """A dash where a policy does not seek the optimum at all: under weights of its own it can fall below zero."""
     return f"{ratio:.4f}" if ratio >= 0.0 else "-"
+
+
+def _time(value: float | None) -> str:
+    """A dash where no decision was timed."""
+    return "-" if value is None else _number(value)
 
 
 def _number(value: float) -> str:

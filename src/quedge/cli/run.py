@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from quedge.cli import options
-from quedge.cli.compiling import Compiling
+from quedge.cli.compiling import Compiling, interpreted_if_few
 from quedge.cli.folder import DELAYS, FIGURE, SUMMARY, check_folder, summary_object, write_run
 from quedge.cli.options import complete_formats, frames_option, integer_option, parse_path, read_traces, value_option
 from quedge.cli.priced import priced_policies
@@ -110,7 +110,9 @@ def run(
 
 
 def _run_one(asked: Run, world: WorldInParts, out: Path | None, as_json: bool) -> None:
+    decisions = asked.frames * asked.scenario.devices * len(asked.policies)
     with (
+        interpreted_if_few(decisions),
         progress_bars(asked.frames) as progress,
         Compiling(asked.policies.values(), asked.frames, progress) as compiling,
         refusing(),  # settings may be so extreme that a decision is none

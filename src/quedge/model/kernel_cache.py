@@ -241,7 +241,7 @@ class KernelCache:
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except Exception as error:  # whatever a damaged file leads to: it is compiled anew
-                _warn_once("damaged", f"kept machine code is unusable and compiled anew: {path}: {_reason(error)}")
+                _warn_once("damaged", f"kept machine code is unusable and dropped: {path}: {_reason(error)}")
                 with contextlib.suppress(OSError):
                     path.unlink()
         return None

@@ -16,12 +16,14 @@ import numba.core.compiler
 import numba.core.compiler_lock
 import numba.core.environment
 import numba.core.event
+import numba.core.extending
 import numba.core.registry
 import numba.core.runtime
 import numba.core.sigutils
 import numba.core.targetconfig
 import numba.core.typing
 
+from quedge.model.interpreting import interpreted, is_interpreting, uncounted
 from quedge.model.kernel_cache import KernelCache, make_linkable
 
 _core: Any = numba.core  # of some versions only are types published
@@ -121,6 +123,9 @@ class KernelDispatcher(_core.registry.CPUDispatcher):  # type: ignore[misc]
     Other kernels take in its own code. Numba makes machine code of every kernel by itself, with wrappers for whoever
     may call it, and optimises it again in each kernel that calls it: more than half of the time to compile all.
 
+    Where `interpreted_first` says so, Python runs what is not compiled yet; but not a kernel whose sums the compiler
+    may order, as only machine code knows the order, nor one that calls what only machine code can do.
+
     Args:
         function: the kernel's plain Python.
         options: the options that it is compiled with.
@@ -131,29 +136,53 @@ class KernelDispatcher(_core.registry.CPUDispatcher):  # type: ignore[misc]
         self._compiler._customize_flags = _without_wrappers
         self._cache = KernelCache(function, options)
         self._entries: dict[Any, _Entry] = {}
+        self._interpreted: set[Any] = set()
+        self.can_be_interpreted = not options.get("fastmath") and not _uses_intrinsics(function)
 
     def compile(self, sig: Any) -> Any:
         """What Python calls for arguments of these types: from this process, from disk, or compiled and kept there."""
         arguments, returned = _core.sigutils.normalize_signature(sig)
         with _core.compiler_lock.global_compiler_lock:
-            entry = self._entries.get(arguments)
+            entry = self._at_hand(arguments)
             if entry is None:
-                entry = self._cache.load(_MACHINE, sig, self.targetctx, _entry_of_kept)
-                counted = self._cache_misses if entry is None else self._cache_hits
-                counted[sig] += 1
-                if entry is None:
-                    with _without_collection():
-                        own = self._own_code(arguments, returned)
-                        with self._event(arguments, returned):
-                            entry, state = self._machine_code(own)
-                    self._cache.save(_MACHINE, sig, self.targetctx, state)
-                self._entries[arguments] = entry
-                self._insert([each._code for each in arguments], entry.called_by_python, False)
+                self._cache_misses[arguments] += 1
+                with _without_collection(), uncounted():
+                    own = self._own_code(arguments, returned)
+                    with self._event(arguments, returned):
+                        entry, state = self._machine_code(own)
+                self._cache.save(_MACHINE, arguments, self.targetctx, state)
+                self._enter(arguments, entry)
         return entry.called_by_python
 
+    def _compile_for_args(self, *args: Any, **kws: Any) -> Any:
+        """What Python calls for these arguments, of whose types there is no machine code in this process."""
+        if is_interpreting() and self.can_be_interpreted:
+            types = tuple(self.typeof_pyval(value) for value in args)
+            if types in self._interpreted or self._at_hand(types) is None:
+                self._interpreted.add(types)
+                return interpreted(self)
+        return super()._compile_for_args(*args, **kws)
+
+    def _at_hand(self, arguments: Any) -> _Entry | None:
+        """Machine code for arguments of these types, from this process or from disk."""
+        entry = self._entries.get(arguments)
+        if entry is None:
+            entry = self._cache.load(_MACHINE, arguments, self.targetctx, _entry_of_kept)
+            if entry is not None:
+                self._cache_hits[arguments] += 1
+                self._enter(arguments, entry)
+        return entry
+
+    def _enter(self, arguments: Any, entry: _Entry) -> None:
+        """Let Python call machine code for arguments of these types."""
+        self._entries[arguments] = entry
+        self._insert([each._code for each in arguments], entry.called_by_python, False)
+
     def address(self, sig: Any) -> int:
-        """Where the machine code for arguments of these types lies, for `call_at`."""
+        """Where the machine code for arguments of these types lies, for `call_at`; 0 while it is interpreted."""
         arguments, _ = _core.sigutils.normalize_signature(sig)
+        if is_interpreting() and self.can_be_interpreted and self._at_hand(arguments) is None:
+            return 0
         self.compile(arguments)
         return self._entries[arguments].address
 
@@ -209,6 +238,12 @@ class KernelDispatcher(_core.registry.CPUDispatcher):  # type: ignore[misc]
         told = {"dispatcher": self, "args": arguments, "return_type": returned}
         event: AbstractContextManager[None] = _core.event.trigger_event("numba:compile", data=told)
         return event
+
+
+def _uses_intrinsics(function: Any) -> bool:
+    """Whether a function calls what only machine code can do."""
+    called = (function.__globals__.get(name) for name in function.__code__.co_names)
+    return any(isinstance(each, _core.extending._Intrinsic) for each in called)
 
 
 @contextmanager

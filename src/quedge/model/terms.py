@@ -124,7 +124,9 @@ def fill_device_terms(
         if rate_value[k] * (math.log(single) - overhead[k]) <= level_price[k] * (single - 1.0):
             growth_limit[k] = 1.0
     frequency = best_local_frequency(cell, i, data_queue_mbit[i], energy_queue[i])
-    local_value[k] = value * frequency / cell.cycles_per_mbit[i] - price * cell.energy_coefficient[i] * frequency**3
+    local_value[k] = value * frequency / cell.cycles_per_mbit[i] - price * cell.energy_coefficient[i] * (
+        frequency * frequency * frequency
+    )
 
 
 @kernel

@@ -79,7 +79,7 @@ def offloading_outcome(
 def local_outcome(cell: Cell, i: int, cpu_frequency_hz: float, data_queue_mbit: float) -> tuple[float, float]:
     """Rate (Mbit/s) and power (W) of local computing, eq. (1), (5), (6); r T ≤ Q."""
     rate = min(cpu_frequency_hz / cell.cycles_per_mbit[i], data_queue_mbit / cell.frame_s)
-    return rate, cell.energy_coefficient[i] * cpu_frequency_hz**3
+    return rate, cell.energy_coefficient[i] * (cpu_frequency_hz * cpu_frequency_hz * cpu_frequency_hz)
 
 
 @inner_kernel

@@ -82,8 +82,8 @@ class Summary:
         outage_ratio: share of the offloading devices' frames in which the true channel carried less than the
             promised rate.
         decisions_timed: number of decisions that were timed: all, or a sample where compiled code runs the frames.
-        decision_us_p50: median time of a decision (µs).
-        decision_us_p99: 99th percentile of the time of a decision (µs).
+        decision_us_p50: median time of a decision (µs); None where none was timed.
+        decision_us_p99: 99th percentile of the time of a decision (µs); None where none was timed.
         wall_s: wall time of the whole run (s).
     """
 
@@ -107,8 +107,8 @@ class Summary:
     delivered_ratio: float
     outage_ratio: float
     decisions_timed: int
-    decision_us_p50: float
-    decision_us_p99: float
+    decision_us_p50: float | None
+    decision_us_p99: float | None
     wall_s: float
 
 
@@ -232,12 +232,12 @@ class Measuring:
                 delivered_ratio=total["reached_ratio"] / frames,
                 outage_ratio=total["short"] / max(total["offload"], 1.0),
                 decisions_timed=self._decisions_timed,
-                decision_us_p50=self._times.percentile(50.0),
-                decision_us_p99=self._times.percentile(99.0),
+                decision_us_p50=self._times.percentile(50.0) if self._decisions_timed else None,
+                decision_us_p99=self._times.percentile(99.0) if self._decisions_timed else None,
                 wall_s=self._wall_s,
             )
         for name, value in dataclasses.asdict(summary).items():
-            if not math.isfinite(value):
+            if value is not None and not math.isfinite(value):
                 raise OverflowError(f"{name}: is not finite; the scenario has values too large to compute with")
         return summary
 

@@ -54,7 +54,7 @@ class Trace:
         status: status of each decision.
         notes: the policy's notes on its decisions by name, each of shape (frames,); NaN where there is none.
         decision_us: wall time of each decision (µs), shape (frames,); NaN where it was not measured, since compiled
-            code ran several frames in a row.
+            code ran several frames in a row, or Python ran what is not compiled yet.
         wall_s: wall time of the whole run (s).
         end: state after the last frame.
     """

@@ -134,7 +134,7 @@ def measure_cells(terms: Terms, k: int, layer: Layer, cells: Cells, farthest: fl
         if j + 1 < count and cells.slope[j + 1] < slope:  # a concave kink at the upper end
             bulge_above = (slope - cells.slope[j + 1]) / (1.0 - low / high) / low
         bulge = max(bulge_below, bulge_above)
-        bulge_below = bulge_above * (low / high) ** 2  # the same kink, in terms of the cell above it
+        bulge_below = bulge_above * ((low / high) * (low / high))  # the same kink, in terms of the cell above it
         argmax = argmax_level(terms, k, layer, j, slope, 0.0)
         peak = cell_value(terms, k, layer, j, slope, 0.0, min(argmax, high))
         if low < first_end:  # from level 1 itself no path is scaled or shifted: no bulge
