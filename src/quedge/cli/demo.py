@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import json
+from collections.abc import Iterator, Mapping
+from concurrent.futures import BrokenExecutor, Executor, Future
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 
@@ -13,32 +15,24 @@ from quedge.cli.compiling import Compiling
 from quedge.cli.folder import check_drawing, summary_object
 from quedge.cli.options import Seed, frames_option, parse_path, value_option
 from quedge.cli.progress import print_comparison, print_early, progress_bars
+from quedge.cli.seeds import Measured, Progress, Run, run_policies, summaries_and_outlines
 from quedge.cli.usage import UsageError, refusing
 from quedge.files.atomic import check_folder_takes_files, whole_file
+from quedge.model.kernel_cache import machine_code_folder
 from quedge.model.scenario import Scenario
 from quedge.policy.registry import DEMO_SCHEMES
-from quedge.simulation.measures import Summary
-from quedge.simulation.processes import ChannelProcess
 from quedge.simulation.recordings.recording import MUNICH_FRAMES, MUNICH_SCENARIO, MunichWalk
-from quedge.simulation.run import compare
-from quedge.simulation.trace import Trace
 
 _WARMUP = 0.5
 _POLICIES = {scheme.name: scheme.policy for scheme in DEMO_SCHEMES}
-
-
-class _Part(NamedTuple):
-    """One of the demo's scenarios."""
-
-    key: str
-    title: str
-    scenario: Scenario
-    channel: ChannelProcess | None
-    frames: int
+_PAPER, _MUNICH = "paper", "munich"
+_TITLES = {_PAPER: "The paper's scenario", _MUNICH: "A walk through Munich (ray-traced)"}
+_LONGEST = "lydroo-sca"
+_WORTH_A_PROCESS = 1_000  # frames
 
 
 def demo(
-    frames: Annotated[int, frames_option("Frames to run; at most as many as a recording holds.")] = 10_000,
+    frames: Annotated[int, frames_option("Frames to run; of the recording at most as many as it has.")] = 10_000,
     seed: Seed = 0,
     out: Annotated[Path, value_option(parse_path, "FILE", "The figure (PNG).")] = Path("results/demo.png"),
     no_figure: Annotated[bool, typer.Option("--no-figure", help="Leave the figure out; it needs Matplotlib.")] = False,
@@ -50,48 +44,83 @@ def demo(
     if not no_figure:
         check_drawing("the demo's figure (--no-figure does without)")
         _check_figure(out)
-    kept: list[tuple[str, dict[str, Trace]]] = []
-    measured: dict[str, dict[str, Summary]] = {}
-    with progress_bars() as progress, Compiling(_POLICIES.values(), frames, progress) as compiling:
-        for part in _parts(frames):
-            measured[part.key], traces = {}, {}
-            report = functools.partial(progress, of=part.frames)
-            outcomes = compare(
-                part.scenario, _POLICIES, part.frames, seed, channel=part.channel, warmup=_WARMUP, progress=report
-            )
-            for place in range(len(_POLICIES)):
-                compiling.take(place)
-                name, trace, summary = next(outcomes)
-                measured[part.key][name], traces[name] = summary, trace
-                if as_json:
-                    line = {"scenario": part.key, **summary_object(name, summary)}
-                    print(json.dumps(line, allow_nan=False), flush=True)
-                elif compiling.has_started:
-                    print_early(name, summary)
-            kept.append((part.title, traces))
+    measured: dict[str, dict[str, Measured]] = {_PAPER: {}, _MUNICH: {}}
+    with progress_bars(frames) as progress, Compiling(_POLICIES.values(), frames, progress) as compiling:
+        for scenario, policy, run in _runs(frames, seed, progress, compiling):
+            measured[scenario][policy] = run
+            if compiling.has_started:
+                print_early(f"{scenario:<7} {policy}", run.summary)
+    runs = {scenario: {policy: measured[scenario][policy] for policy in _POLICIES} for scenario in measured}
     if not no_figure:
-        _draw(kept, out)
-    if not as_json:
-        print_comparison(measured, _WARMUP)
+        _draw(runs, out)
+    summaries = {scenario: summaries_and_outlines(found)[0] for scenario, found in runs.items()}
+    if as_json:
+        for scenario, found in summaries.items():
+            for policy, summary in found.items():
+                print(json.dumps({"scenario": scenario, **summary_object(policy, summary)}, allow_nan=False))
+    else:
+        print_comparison(summaries, _WARMUP)
         if not no_figure:
             print(f"Figure: {out}")
 
 
-def _parts(frames: int) -> list[_Part]:
-    walk = min(frames, MUNICH_FRAMES)
-    return [
-        _Part("paper", "The paper's scenario", Scenario(), None, frames),
-        _Part("munich", "A walk through Munich (ray-traced)", MUNICH_SCENARIO, MunichWalk(), walk),
-    ]
+def _runs(frames: int, seed: int, progress: Progress, compiling: Compiling) -> Iterator[tuple[str, str, Measured]]:
+    """Scenario, policy and run, as they end; another process runs what takes about half of the time.
+
+    If it dies, what it owes is run here.
+    """
+    elsewhere: dict[tuple[str, str], Future[Measured]] = {}
+    with _other_process(frames) as other:
+        for place, policy in enumerate(_POLICIES):
+            compiling.take(place)
+            for scenario in _TITLES:
+                if other is not None and (scenario == _MUNICH or policy == _LONGEST):
+                    with suppress(BrokenExecutor):
+                        elsewhere[scenario, policy] = other.submit(_run, scenario, policy, frames, seed)
+                if (scenario, policy) not in elsewhere:
+                    yield scenario, policy, _run(scenario, policy, frames, seed, progress)
+        for (scenario, policy), future in elsewhere.items():
+            run = None
+            with suppress(BrokenExecutor):
+                run = future.result()
+            yield scenario, policy, run or _run(scenario, policy, frames, seed, progress)
 
 
-def _draw(kept: list[tuple[str, dict[str, Trace]]], out: Path) -> None:
+def _run(
+    scenario: str, policy: str, frames: int, seed: int, progress: Progress = lambda policy, done: None
+) -> Measured:
+    """Run one policy in one of the scenarios."""
+    is_walk = scenario == _MUNICH
+    cell, channel = (MUNICH_SCENARIO, MunichWalk()) if is_walk else (Scenario(), None)
+    frames = min(frames, MUNICH_FRAMES) if is_walk else frames
+    asked = Run(scenario, cell, {policy: _POLICIES[policy]}, frames, channel, None, _WARMUP, "csv", figure=True)
+    return run_policies(asked, asked.world(seed), None, progress)[policy]
+
+
+@contextmanager
+def _other_process(frames: int) -> Iterator[Executor | None]:
+    """A process that loads what this one has compiled; None where it would bring nothing. It ends with the context."""
+    from quedge.experiments.engine.process_pool import ProcessPool, usable_processors
+
+    if frames < _WORTH_A_PROCESS or usable_processors() == 1 or machine_code_folder() is None:
+        yield None
+        return
+    pool = ProcessPool(1)
+    executor = pool.start()
+    try:
+        yield executor
+    finally:
+        pool.abandon(executor)
+
+
+def _draw(measured: Mapping[str, Mapping[str, Measured]], out: Path) -> None:
     """One figure with one column per scenario."""
     from quedge.experiments.figures import Runs, draw_runs
 
     out.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(out) as file:
-        draw_runs([Runs(title, traces) for title, traces in kept], file)
+        columns = [Runs(_TITLES[name], summaries_and_outlines(runs)[1]) for name, runs in measured.items()]
+        draw_runs(columns, file)
 
 
 def _check_figure(out: Path) -> None:
