@@ -22,6 +22,10 @@ METHODS = (methods.SERVE_FRAMES, methods.SERVE_DEVICE, methods.DECIDE, methods.S
 class PlainText:
     """The context of a call in plain text."""
 
+    def peer(self) -> str:
+        """See `grpc.ServicerContext`."""
+        return "ipv4:127.0.0.1:50000"
+
     def auth_context(self) -> dict[str, Any]:
         """See `grpc.ServicerContext`."""
         return {}
@@ -38,7 +42,7 @@ class Remembering(Observer):
         """See `Observer.served`."""
         self.frames.append((base_station, served.answer.frame))
 
-    def refused(self, base_station: str, outcome: int) -> None:
+    def refused(self, base_station: str, outcome: int, peer: str = "") -> None:
         """See `Observer.refused`."""
         self.refusals.append((base_station, outcome))
 

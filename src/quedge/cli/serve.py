@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -33,7 +32,14 @@ from quedge.policy.learners import LEARNERS
 from quedge.policy.lydroo import AgentState, Resumable
 from quedge.policy.policy import Learner, Policy, is_learner
 from quedge.service.cells import MAX_CELLS
-from quedge.service.settings import Address, Rendering, Tls, cpu_latency_lock, poll_directly
+from quedge.service.settings import (
+    Address,
+    Rendering,
+    Tls,
+    cpu_latency_lock,
+    poll_directly,
+    refuse_tls_1_2,
+)
 from quedge.service.tls.access import AccessPolicy, check_complete, check_listening
 
 if TYPE_CHECKING:
@@ -131,8 +137,9 @@ def serve(
     """
     for module, library in _LIBRARIES.items():
         check_installed(module, "quedge serve", library, "serve")
-    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # it tells of each refused handshake otherwise
     poll_directly()
+    if tls_require_hybrid and tls_cert is not None:
+        refuse_tls_1_2()
     from quedge.service.server import Service, run, warm_up
 
     with refusing():

@@ -24,9 +24,12 @@ class EndedError(Exception):
 
 
 class Calls:
-    """The calls that are served now; it lives in the event loop. `unreadable` is called where bytes are no message."""
+    """The calls that are served now; it lives in the event loop.
 
-    def __init__(self, unreadable: Callable[[], None]) -> None:
+    `unreadable` is called where bytes are no message, with the context of their call.
+    """
+
+    def __init__(self, unreadable: Callable[[Any], None]) -> None:
         self._unreadable = unreadable
         self._waiting: set[asyncio.Task[Any]] = set()  # those that wait for a request of an open stream
         self._ending = False
@@ -45,7 +48,7 @@ class Calls:
 
         async def answer(request: bytes, context: Any) -> Any:
             try:
-                return await serve(self._message(method, request), context)
+                return await serve(self._message(method, request, context), context)
             except EndedError as ended:
                 await context.abort(ended.code, str(ended))
 
@@ -63,7 +66,7 @@ class Calls:
     async def _messages(self, method: Method, context: Any) -> AsyncGenerator[Any, None]:
         """The messages of a stream, and an EndedError where it cannot go on."""
         while (request := await self._next(context)) is not grpc.aio.EOF:
-            yield self._message(method, request)
+            yield self._message(method, request, context)
 
     async def _next(self, context: Any) -> Any:
         """The next request of a stream, EOF after its last one; an EndedError once the service ends."""
@@ -81,11 +84,11 @@ class Calls:
         finally:
             self._waiting.discard(task)
 
-    def _message(self, method: Method, request: bytes) -> Any:
+    def _message(self, method: Method, request: bytes, context: Any) -> Any:
         try:
             return method.request.FromString(request)
         except DecodeError:
-            self._unreadable()
+            self._unreadable(context)
             name = method.request.DESCRIPTOR.name
             raise EndedError(grpc.StatusCode.INVALID_ARGUMENT, f"these bytes are no {name}") from None
 

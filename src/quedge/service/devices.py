@@ -23,7 +23,7 @@ class DeviceStreams:
     """The devices of one cell, whose frames close at a deadline; it lives in the event loop.
 
     `incarnation` is its state's; `submit` has the report of the frame that is due served, and gives what becomes of it;
-    `on_refused` is told of each device's report that was refused.
+    `on_refused` is told of each device's report that was refused, and the address that it came from.
     """
 
     def __init__(
@@ -32,11 +32,12 @@ class DeviceStreams:
         deadline_s: float,
         incarnation: str,
         submit: Callable[[Report], asyncio.Future[Served | ReportRejected]],
-        on_refused: Callable[[Reason], None],
+        on_refused: Callable[[Reason, str], None],
     ) -> None:
         self._assembly = Assembly(devices, deadline_s)
         self._incarnation, self._submit, self._on_refused = incarnation, submit, on_refused
         self._waiting: _Answers = {}  # for the frame that is open
+        self._addresses: dict[int, str] = {}  # of the devices that have a stream
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -49,18 +50,21 @@ class DeviceStreams:
         first: pb.DeviceReport,
         requests: AsyncIterator[pb.DeviceReport],
         write: Callable[[pb.DeviceAnswer], Awaitable[None]],
+        address: str,
     ) -> None:
         """Serve one device's stream, from its first report on; errors as of `serve_in_order`."""
         try:
             self._assembly.join(first.device)
         except ReportRejected as refused:
-            await write(self._refusal(refused))
+            await write(self._refusal(refused, address))
             return
+        self._addresses[first.device] = address
         try:
             async with aclosing(self._reports(first, requests)) as reports:
                 await serve_in_order(reports, lambda report: self._added(report, first), write)
         finally:
             self._assembly.leave(first.device)
+            del self._addresses[first.device]
             self._close_if_complete()
 
     async def _reports(
@@ -83,7 +87,7 @@ class DeviceStreams:
             _check_same_device(request, first)
             self._assembly.add(request.device, request.channel_gain, request.arrived_mbit, measured, loop.time())
         except ReportRejected as refused:
-            return completed(self._refusal(refused))
+            return completed(self._refusal(refused, self._addresses[first.device]))
         answer = self._waiting[request.device] = loop.create_future()
         self._close_if_complete()
         return answer
@@ -106,15 +110,15 @@ class DeviceStreams:
 
         def message(device: int) -> pb.DeviceAnswer:
             if isinstance(outcome, ReportRejected):
-                return self._refusal(outcome)
+                return self._refusal(outcome, self._addresses.get(device, ""))
             return translate.device_answer_of(outcome, device)
 
         for device, answer in waiting.items():
             resolve(answer, partial(message, device))
 
-    def _refusal(self, refused: ReportRejected) -> pb.DeviceAnswer:
+    def _refusal(self, refused: ReportRejected, address: str) -> pb.DeviceAnswer:
         """The answer to a device's report that was refused, of which the observer is told."""
-        self._on_refused(refused.reason)
+        self._on_refused(refused.reason, address)
         return translate.device_refusal_of(refused, self._incarnation)
 
 

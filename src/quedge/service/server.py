@@ -24,13 +24,16 @@ from quedge.controller.state_folder import StateFolder
 from quedge.service.cells import CellRegistry
 from quedge.service.methods import MAX_REPORT_BYTES
 from quedge.service.monitoring.endpoints import endpoints_of
+from quedge.service.monitoring.library_lines import LibraryLines
 from quedge.service.monitoring.logs import Logs
 from quedge.service.monitoring.observers import Observers, Started
 from quedge.service.monitoring.statistics import Statistics
 from quedge.service.monitoring.web import WebServer
 from quedge.service.servicer import Servicer
 from quedge.service.settings import Address, Rendering, Tls
+from quedge.service.standard_error import taken_over
 from quedge.service.tls.access import ANY_CLIENT
+from quedge.service.tls.handshakes import Arrivals
 
 _GRACE_S = 2.0  # for clients that do not read their last answers
 _KEEPALIVE_MS = 5_000  # a base station that is gone without a word gives its name free after twice that
@@ -165,24 +168,31 @@ async def _run(service: Service, cells: CellRegistry, logs: Logs, ready: Callabl
     """From cells that stand to cells that are closed, whatever fails; observers are told last."""
     statistics = None if service.metrics is None else Statistics(service.power_budget_w)
     observers = Observers((logs,) if statistics is None else (statistics, logs), logs.observer_failed)
+    arrivals = Arrivals()
     try:
-        with _web(service.metrics, statistics, cells.health_error) as seen_at:
+        with (
+            taken_over(LibraryLines(observers, arrivals).take),
+            _web(service.metrics, statistics, cells.health_error) as seen_at,
+        ):
             for name in cells.names():
                 _tell_of(observers, name, cells.known(name), str(cells.set_aside.get(name, "")))
             cells.on_start = partial(_tell_of, observers)
             tls, host = service.tls, service.listen.host
             credentials, access = None, ANY_CLIENT
             if tls is not None:
-                credentials = tls.certificates.credentials(observers.certificate_used, observers.renewal_refused)
+                credentials = tls.certificates.credentials(
+                    observers.certificate_used, observers.renewal_refused, arrivals.arrived
+                )
                 access = tls.access
 
             def listening(port: int) -> None:
+                arrivals.port = port
                 address = f"{host}:{port}"
                 mode = "none" if tls is None else "mutual"
                 observers.started(Started(address, service.policy, cells.durability, mode))
                 ready(Running(address, seen_at))
 
-            servicer = Servicer(cells, service.policy, service.deadline_s, observers, access)
+            servicer = Servicer(cells, service.policy, service.deadline_s, observers, access, arrivals.answered)
             watch = asyncio.create_task(_watch(cells, observers))
             try:
                 await serve(servicer, service.listen, credentials, listening, observers.stopping)

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import grpc
 
@@ -19,11 +19,18 @@ from quedge.service.calls import Calls, EndedError, completed, resolve, serve_in
 from quedge.service.cells import BadNameError, CellRegistry
 from quedge.service.devices import DeviceStreams
 from quedge.service.monitoring.observers import Observer
-from quedge.service.tls.access import ANY_CLIENT, UNKNOWN, AccessPolicy, Peer
+from quedge.service.tls.access import ANY_CLIENT, UNKNOWN, AccessPolicy, Peer, address_of
 
 T = TypeVar("T")
 
 _UNUSABLE = "the cell's state cannot be used now"
+
+
+class _Caller(NamedTuple):
+    """Who makes a call, and from where: "host:port"."""
+
+    peer: Peer
+    address: str
 
 
 class _NotServedError(Exception):
@@ -37,7 +44,8 @@ class _NotServedError(Exception):
 class Servicer:
     """Answers for all base stations, by the engines of their cells, and tells an observer.
 
-    A frame of self-reporting devices closes after `deadline_s`; `access` is what is asked of clients.
+    A frame of self-reporting devices closes after `deadline_s`; `access` is what is asked of clients; `on_call` is told
+    the address of each call that is answered.
     """
 
     def __init__(
@@ -47,10 +55,11 @@ class Servicer:
         deadline_s: float,
         observer: Observer | None = None,
         access: AccessPolicy = ANY_CLIENT,
+        on_call: Callable[[str], None] = lambda address: None,
     ) -> None:
         self._cells, self._policy, self._deadline_s, self._access = cells, policy, deadline_s, access
-        self._observer = Observer() if observer is None else observer
-        self._calls = Calls(lambda: self._observer.refused("", pb.BAD_VALUE))
+        self._observer, self._on_call = Observer() if observer is None else observer, on_call
+        self._calls = Calls(lambda context: self._observer.refused("", pb.BAD_VALUE, address_of(context)))
         self._taken: set[str] = set()  # base stations that a stream serves, or streams of their devices
         self._device_streams: dict[str, DeviceStreams] = {}
 
@@ -72,64 +81,73 @@ class Servicer:
 
     async def serve_frames(self, requests: AsyncGenerator[pb.FrameReport, None], context: Any) -> None:
         """A stream of a base station's reports; see the contract."""
-        peer, owned_name = await self._stream_peer(context), ""
+        caller, owned_name = await self._stream_caller(context), ""
+
+        def own(name: str) -> None:
+            nonlocal owned_name
+            if owned_name:
+                self._taken.discard(owned_name)
+                self._observer.stream_ended(owned_name, methods.SERVE_FRAMES.name, caller.address)
+            if name:
+                self._taken.add(name)
+                self._observer.stream_began(name, methods.SERVE_FRAMES.name, caller.address)
+            owned_name = name
 
         def begin(request: pb.FrameReport) -> asyncio.Future[pb.FrameAnswer]:
-            nonlocal owned_name
             name = request.base_station
             try:
-                engine = self._engine(peer, name, is_owner=name == owned_name)
+                engine = self._engine(caller, name, is_owner=name == owned_name)
             except _NotServedError as error:
-                return completed(self._not_served(request, error))
+                return completed(self._not_served(request, error, caller))
             if name != owned_name:
-                self._taken.discard(owned_name)
-                self._taken.add(name)
-                owned_name = name
-            return self._answer(request, engine)
+                own(name)
+            return self._answer(request, engine, caller)
 
         try:
             await serve_in_order(requests, begin, context.write)
         finally:
-            self._taken.discard(owned_name)
+            own("")
 
     async def decide(self, request: pb.FrameReport, context: Any) -> pb.FrameAnswer:
         """One report; see the contract."""
-        peer = await self._access.peer(context)
+        caller = await self._caller(context)
         try:
-            engine = self._engine(peer, request.base_station)
+            engine = self._engine(caller, request.base_station)
         except _NotServedError as error:
-            return self._not_served(request, error)
-        return await self._answer(request, engine)
+            return self._not_served(request, error, caller)
+        return await self._answer(request, engine, caller)
 
     async def serve_device(self, requests: AsyncGenerator[pb.DeviceReport, None], context: Any) -> None:
         """A stream of a device's reports; see the contract."""
-        peer = await self._stream_peer(context)
+        caller = await self._stream_caller(context)
         first = await anext(requests, None)
         if first is None:
             return
         name = first.base_station
         try:
-            engine = self._engine(peer, name, is_owner=name in self._device_streams)
+            engine = self._engine(caller, name, is_owner=name in self._device_streams)
         except _NotServedError as error:
-            self._observer.refused(name, error.outcome)
+            self._observer.refused(name, error.outcome, caller.address)
             await context.write(pb.DeviceAnswer(outcome=error.outcome, field="base_station", message=str(error)))
             return
         streams = self._device_streams.get(name)
         if streams is None:
             streams = self._device_streams[name] = self._new_streams(name, engine)
             self._taken.add(name)
+        self._observer.stream_began(name, methods.SERVE_DEVICE.name, caller.address)
         try:
-            await streams.serve(first, requests, context.write)
+            await streams.serve(first, requests, context.write, caller.address)
         finally:
+            self._observer.stream_ended(name, methods.SERVE_DEVICE.name, caller.address)
             if not streams.occupied and self._device_streams.get(name) is streams:
                 del self._device_streams[name]
                 self._taken.discard(name)
 
     async def state(self, request: pb.StateRequest, context: Any) -> pb.StateReply:
         """Where a cell stands; see the contract."""
-        peer = await self._access.peer(context)
+        caller = await self._caller(context)
         try:
-            engine = self._known(peer, request.base_station)
+            engine = self._known(caller.peer, request.base_station)
         except BadNameError as error:
             return pb.StateReply(outcome=pb.BAD_NAME, message=str(error))
         queues = engine.queues
@@ -145,9 +163,9 @@ class Servicer:
 
     async def checkpoint(self, request: pb.CheckpointRequest, context: Any) -> pb.CheckpointReply:
         """Keep where a cell stands; see the contract."""
-        peer = await self._access.peer(context)
+        caller = await self._caller(context)
         try:
-            engine = self._known(peer, request.base_station)
+            engine = self._known(caller.peer, request.base_station)
         except BadNameError as error:
             return pb.CheckpointReply(outcome=pb.BAD_NAME, message=str(error))
         loop = asyncio.get_running_loop()
@@ -158,24 +176,31 @@ class Servicer:
             return pb.CheckpointReply(outcome=pb.NOT_DURABLE, message="it could not be written")
         return pb.CheckpointReply(outcome=pb.SERVED, next_frame=frame, incarnation=engine.incarnation)
 
-    async def _stream_peer(self, context: Any) -> Peer:
+    async def _caller(self, context: Any) -> _Caller:
+        """Who makes a call, which ends here where it is not to be answered."""
+        address = address_of(context)
+        self._on_call(address)
+        return _Caller(await self._access.peer(context), address)
+
+    async def _stream_caller(self, context: Any) -> _Caller:
         """Who begins a stream; the observer is told what was negotiated where gRPC tells it."""
-        peer = await self._access.peer(context)
+        caller = await self._caller(context)
+        peer = caller.peer
         if peer.version and peer.group != UNKNOWN:
-            self._observer.connected(peer.version, peer.group)
-        return peer
+            self._observer.connected(peer.version, peer.group, caller.address)
+        return caller
 
     def _check_peer(self, peer: Peer, name: str) -> None:
         if not self._access.may_speak_for(peer, name):
             raise BadNameError(f"{name[:80]!r} is not allowed; it must be a name that the client's certificate carries")
 
-    def _engine(self, peer: Peer, name: str, is_owner: bool = False) -> Engine:
-        """The engine of a base station, for a report; a _NotServedError where the peer may not report for it now.
+    def _engine(self, caller: _Caller, name: str, is_owner: bool = False) -> Engine:
+        """The engine of a base station, for a report; a _NotServedError where the caller may not report for it now.
 
         `is_owner` tells whether it is this call's own stream that serves the base station, if one does.
         """
         try:
-            self._check_peer(peer, name)
+            self._check_peer(caller.peer, name)
             if name in self._taken and not is_owner:
                 raise _NotServedError(pb.NAME_TAKEN, "another stream serves it")
             return self._cells.engine(name)
@@ -204,16 +229,16 @@ class Servicer:
             self._deadline_s,
             engine.incarnation,
             lambda report: self._submitted(name, engine, report, lambda outcome: outcome),
-            lambda reason: self._observer.refused(name, translate.OUTCOMES[reason]),
+            lambda reason, address: self._observer.refused(name, translate.OUTCOMES[reason], address),
         )
 
-    def _answer(self, request: pb.FrameReport, engine: Engine) -> asyncio.Future[pb.FrameAnswer]:
+    def _answer(self, request: pb.FrameReport, engine: Engine, caller: _Caller) -> asyncio.Future[pb.FrameAnswer]:
         """Have a report served, or refuse it; the answer to come."""
 
         def answer_of(outcome: Served | ReportRejected) -> pb.FrameAnswer:
             if isinstance(outcome, Served):
                 return translate.answer_of(outcome)
-            self._observer.refused(request.base_station, translate.OUTCOMES[outcome.reason])
+            self._observer.refused(request.base_station, translate.OUTCOMES[outcome.reason], caller.address)
             return translate.refusal_of(outcome, request.frame, engine)
 
         try:
@@ -222,8 +247,8 @@ class Servicer:
             return completed(answer_of(refused))
         return self._submitted(request.base_station, engine, report, answer_of)
 
-    def _not_served(self, request: pb.FrameReport, error: _NotServedError) -> pb.FrameAnswer:
-        self._observer.refused(request.base_station, error.outcome)
+    def _not_served(self, request: pb.FrameReport, error: _NotServedError, caller: _Caller) -> pb.FrameAnswer:
+        self._observer.refused(request.base_station, error.outcome, caller.address)
         return pb.FrameAnswer(frame=request.frame, outcome=error.outcome, field="base_station", message=str(error))
 
     def _submitted(

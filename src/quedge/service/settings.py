@@ -57,6 +57,20 @@ def poll_directly(environment: MutableMapping[str, str] = os.environ) -> None:
     environment.setdefault("GRPC_EXPERIMENTS", _DIRECTLY)
 
 
+_OF_NOBODY = "ECDHE-PSK-CHACHA20-POLY1305"  # it takes a key that both sides have, of which gRPC has none
+
+
+def refuse_tls_1_2(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Have gRPC end handshakes by TLS 1.2, which has no hybrid key exchange.
+
+    gRPC's Python interface has no least version. Its cipher suites, which are those of TLS 1.2 alone, can be chosen:
+    with one that no server of certificates can use such a handshake finds none in common, and TLS 1.3 has its own.
+    Whoever has set the variable has it their own way; the call is refused then, as where TLS 1.3 has no hybrid group.
+    It must be set before gRPC is loaded.
+    """
+    environment.setdefault("GRPC_SSL_CIPHER_SUITES", _OF_NOBODY)
+
+
 LATENCY_DEVICE = Path("/dev/cpu_dma_latency")
 """Linux's: whoever holds it open says how long processors may take to wake up (µs, 32 bits)."""
 

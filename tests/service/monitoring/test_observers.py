@@ -44,6 +44,8 @@ def tell_everything(observers: Observers) -> list[tuple[Any, ...]]:
         ("started", STARTED), ("restored", "roof", "0123", cell.controller.queues, 0), ("served", "roof", served, 1e-3),
         ("begun", "cellar", "4567", cell.controller.queues, ""), ("health_changed", "a full disk"),
         ("refused", "roof", pb.OLD_FRAME), ("connected", "TLSv1.3", "X25519MLKEM768"),
+        ("stream_began", "roof", "ServeFrames", "192.0.2.7:4711"), ("library_said", "error", "a.cc:7", "no luck"),
+        ("stream_ended", "roof", "ServeFrames", "192.0.2.7:4711"), ("handshake_failed", "http_request", ""),
         ("certificate_used", EXPIRES), ("renewal_refused", "as the test has it"), ("stopping",), ("stopped",),
     ]  # fmt: skip
     for event, *what in told:

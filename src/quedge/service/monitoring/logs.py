@@ -23,6 +23,8 @@ from quedge.service.settings import Rendering
 EVERY_S = 10.0
 _MAX_LINES = 1000  # that wait for a stream that nobody reads; more are dropped
 _LOOK_EVERY_S = 0.5
+_MAX_KEY, _MAX_TEXT = 200, 500
+_MAX_KINDS = 1000  # of what is counted; where there are more, all else is counted together
 
 
 class Logs(Observer):
@@ -62,9 +64,10 @@ class Logs(Observer):
         else:
             self._count("error", "policy_failed", base_station, **where, reason=served.info.failure)
 
-    def refused(self, base_station: str, outcome: int) -> None:
+    def refused(self, base_station: str, outcome: int, peer: str = "") -> None:
         """See `Observer.refused`. A name that is not allowed is not written."""
         of = {"base_station": base_station} if NAME.fullmatch(base_station) else {}
+        of |= _of_peer(peer)
         if outcome == pb.NOT_DURABLE:
             self._count("error", "not_durable", "", **of)
         else:
@@ -97,9 +100,29 @@ class Logs(Observer):
         else:
             self._log.error("unwell", reason=error)
 
-    def connected(self, tls_version: str, group: str) -> None:
+    def connected(self, tls_version: str, group: str, peer: str = "") -> None:
         """See `Observer.connected`; counted by what was negotiated."""
-        self._count("info", "connected", f"{tls_version} {group}", tls_version=tls_version, group=group)
+        of = {"tls_version": tls_version, "group": group, **_of_peer(peer)}
+        self._count("info", "connected", f"{tls_version} {group}", **of)
+
+    def stream_began(self, base_station: str, method: str, peer: str) -> None:
+        """See `Observer.stream_began`; counted by base station and method."""
+        of = {"base_station": base_station, "method": method, **_of_peer(peer)}
+        self._count("info", "stream_began", f"{base_station} {method}", **of)
+
+    def stream_ended(self, base_station: str, method: str, peer: str) -> None:
+        """See `Observer.stream_ended`; counted as `stream_began`."""
+        of = {"base_station": base_station, "method": method, **_of_peer(peer)}
+        self._count("info", "stream_ended", f"{base_station} {method}", **of)
+
+    def handshake_failed(self, reason: str, peer: str) -> None:
+        """See `Observer.handshake_failed`; counted by why."""
+        self._count("warning", "handshake_failed", reason, reason=reason, **_of_peer(peer))
+
+    def library_said(self, level: str, source: str, text: str) -> None:
+        """See `Observer.library_said`; counted by where it comes from, or by the line."""
+        kind = source or text[:_MAX_KEY]
+        self._count(level, "library", kind, text=text[:_MAX_TEXT], **({"source": source} if source else {}))
 
     def certificate_used(self, expires: datetime.datetime) -> None:
         """See `Observer.certificate_used`."""
@@ -126,6 +149,8 @@ class Logs(Observer):
     def _count(self, level: str, event: str, kind: str, **fields: Any) -> None:
         now = self._clock()
         with self._lock:
+            if len(self._counts) >= _MAX_KINDS and (event, kind) not in self._counts:
+                kind = ""
             count = self._counts.get((event, kind))
             if count is not None and now < count.due:
                 count.more += 1
@@ -152,6 +177,10 @@ class Logs(Observer):
 
     def _tell(self, level: str, event: str, fields: dict[str, Any], count: int) -> None:
         getattr(self._log, level)(event, **fields, count=count)
+
+
+def _of_peer(peer: str) -> dict[str, str]:
+    return {"peer": peer} if peer else {}
 
 
 class _Count:
@@ -189,8 +218,9 @@ class _Stream(Protocol):
 
 
 def _standard_error() -> _Stream:
+    """Where standard error leads now: others' lines may be taken from it later, ours go on."""
     try:
-        return _Unbuffered(sys.stderr.fileno())
+        return _Unbuffered(os.dup(sys.stderr.fileno()))
     except (OSError, ValueError):  # it stands for something that is no file
         return sys.stderr
 

@@ -56,6 +56,12 @@ def _service_families(statistics: Statistics) -> Iterator[Any]:
         yield GaugeMetricFamily("quedge_tls_certificate_expiry_time_seconds", meaning, statistics.certificate_expiry)
         meaning = "Changed certificates that could not be used."
         yield CounterMetricFamily("quedge_tls_renewals_refused", meaning, statistics.renewals_refused)
+        failures = CounterMetricFamily(
+            "quedge_tls_handshake_failures", "TLS handshakes that failed.", labels=["reason"]
+        )
+        for reason, count in list(statistics.handshake_failures.items()):
+            failures.add_metric([reason], count)
+        yield failures
     running = statistics.running
     if running is not None:
         yield InfoMetricFamily("quedge_tls", "How streams are secured.", {"mode": running.tls})
@@ -101,6 +107,7 @@ class _CellFamilies:
         self.budget = gauge("power_budget_watts", "Budget of the mean power, mean of the devices.")
         self.ratio = gauge("offloading_ratio", "Share of the devices that offload in the last frame.")
         self.next_frame = gauge("next_frame", "Number of the frame that is due.")
+        self.streams = gauge("open_streams", "Streams that report for the base station now.")
         self.state = InfoMetricFamily("quedge_state", "The cell's state, by its identity.", labels=of_cell)
         self.gap = gauge("certified_gap", "Proven gap of the last frame, relative to its objective.")
         self.candidates = gauge("candidates", "K, candidates that the policy tried in the last frame.")
@@ -120,6 +127,7 @@ class _CellFamilies:
         self.energy_mean.add_metric(of_cell, float(queues.energy_queue.mean()))
         self.budget.add_metric(of_cell, power_budget_w)
         self.next_frame.add_metric(of_cell, queues.next_frame)
+        self.streams.add_metric(of_cell, cell.open_streams)
         self.state.add_metric(of_cell, {"incarnation": cell.incarnation})
         if cell.last is None:
             return

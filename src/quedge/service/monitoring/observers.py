@@ -44,20 +44,33 @@ class Started(NamedTuple):
 class Observer:
     """Who is told of what the service does; it does nothing of each event that it does not override.
 
-    It must not block. `served`, `refused` and `connected` are called from the event loop, the others from any thread.
+    It must not block. `served`, `refused`, `connected` and what is told of streams are called from the event loop, the
+    others from any thread.
     """
 
     def served(self, base_station: str, served: Served, round_trip_s: float) -> None:
         """A report was served; the time from its arrival to its answer (s)."""
 
-    def refused(self, base_station: str, outcome: int) -> None:
-        """A report was refused, with an outcome of the contract.
+    def refused(self, base_station: str, outcome: int, peer: str = "") -> None:
+        """A report was refused, with an outcome of the contract; the address that it came from.
 
         The name is whatever was sent, and empty where the bytes were no message.
         """
 
-    def connected(self, tls_version: str, group: str) -> None:
+    def connected(self, tls_version: str, group: str, peer: str = "") -> None:
         """A stream began over TLS, with this key exchange; the version and the group as the IANA names them."""
+
+    def stream_began(self, base_station: str, method: str, peer: str) -> None:
+        """A stream of this method, from this address, reports for a base station from now on."""
+
+    def stream_ended(self, base_station: str, method: str, peer: str) -> None:
+        """Such a stream reports for it no more."""
+
+    def handshake_failed(self, reason: str, peer: str) -> None:
+        """A TLS handshake failed: why, and the address of the client, which is empty where it is not known."""
+
+    def library_said(self, level: str, source: str, text: str) -> None:
+        """A library wrote a line to standard error: "warning" or "error", and from where, as far as it says so."""
 
     def restored(self, base_station: str, incarnation: str, queues: QueueState, lost_frames: int) -> None:
         """A base station's cell stands where it stood before the service began, but for what a loss of power took."""
@@ -112,6 +125,8 @@ class Observers(Observer):
         self.observers, self.on_observer_error = tuple(observers), on_observer_error
 
     served, refused, connected = _to_all("served"), _to_all("refused"), _to_all("connected")
+    stream_began, stream_ended = _to_all("stream_began"), _to_all("stream_ended")
+    handshake_failed, library_said = _to_all("handshake_failed"), _to_all("library_said")
     restored, begun, started = _to_all("restored"), _to_all("begun"), _to_all("started")
     health_changed = _to_all("health_changed")
     certificate_used, renewal_refused = _to_all("certificate_used"), _to_all("renewal_refused")

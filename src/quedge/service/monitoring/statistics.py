@@ -65,6 +65,7 @@ class Statistics(Observer):
         certificate_expiry: when the certificate in use expires, in seconds since 1970; None in plain text.
         health_error: what is wrong with the service; None where all is well.
         renewals_refused: how often changed certificates could not be used.
+        handshake_failures: TLS handshakes that failed, by why.
     """
 
     def __init__(self, power_budget_w: NDArray[np.float64], clock: Callable[[], float] = time.monotonic) -> None:
@@ -74,6 +75,7 @@ class Statistics(Observer):
         self.refusals = Counter(dict.fromkeys(REFUSALS, 0))
         self.certificate_expiry: float | None = None
         self.renewals_refused = 0
+        self.handshake_failures: Counter[str] = Counter()
         self.health_error: str | None = None
         self._clock, self._clock_began = clock, clock()
         self._lock = threading.Lock()
@@ -101,7 +103,7 @@ class Statistics(Observer):
             cell.close_second(self.second)
             cell.take(served, round_trip_s)
 
-    def refused(self, base_station: str, outcome: int) -> None:
+    def refused(self, base_station: str, outcome: int, peer: str = "") -> None:
         """See `Observer.refused`. A base station that was never served is anybody's invention: it gets no cell."""
         with self._lock:
             self.refusals[outcome_name(outcome)] += 1
@@ -109,6 +111,19 @@ class Statistics(Observer):
             if cell is not None:
                 cell.close_second(self.second)
                 cell.counts["refused"] += 1
+
+    def stream_began(self, base_station: str, method: str, peer: str) -> None:
+        """See `Observer.stream_began`."""
+        self._count_streams(base_station, 1)
+
+    def stream_ended(self, base_station: str, method: str, peer: str) -> None:
+        """See `Observer.stream_ended`."""
+        self._count_streams(base_station, -1)
+
+    def handshake_failed(self, reason: str, peer: str) -> None:
+        """See `Observer.handshake_failed`."""
+        with self._lock:
+            self.handshake_failures[reason] += 1
 
     def restored(self, base_station: str, incarnation: str, queues: QueueState, lost_frames: int) -> None:
         """See `Observer.restored`."""
@@ -145,6 +160,12 @@ class Statistics(Observer):
         """See `Observer.stopped`."""
         self.state = "stopped"
 
+    def _count_streams(self, base_station: str, change: int) -> None:
+        with self._lock:
+            cell = self._cells.get(base_station)
+            if cell is not None:
+                cell.open_streams += change
+
 
 class CellStatistics:
     """What is counted of a base station's cell.
@@ -153,6 +174,7 @@ class CellStatistics:
         incarnation: identity of the cell's state.
         queues: both queues of every device; one that was not in a frame keeps what was last seen of it.
         last: the last frame; None before the first one.
+        open_streams: streams that report for the base station now.
         counts: frames by who decided; reports `repeated` and `refused`; `device_frames`, those of them in which the
             device `offloaded`, and the sum of their `power_w`.
         decision_times: histogram over all frames.
@@ -164,6 +186,7 @@ class CellStatistics:
         self.queues = queues
         self.incarnation = ""
         self.last: Served | None = None
+        self.open_streams = 0
         self.counts: dict[str, float] = dict.fromkeys(_COUNTED, 0)
         self.decision_times, self.answer_times = Times(), Times()
         self.points: deque[str] = deque(maxlen=MAX_POINTS)

@@ -6,6 +6,7 @@ import ipaddress
 import socket
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 HYBRID = frozenset({"X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024"})
 """Groups that combine ML-KEM with an elliptic curve: both would have to be broken."""
@@ -53,6 +54,18 @@ def peer_of(context: Any) -> Peer:
     group = text("ssl_negotiated_key_exchange_group")
     group = _IANA_NAMES.get(group, group) or UNKNOWN
     return Peer(text("x509_common_name"), text("ssl_tls_version") or UNKNOWN, group, names)
+
+
+def address_of(context: Any) -> str:
+    """Where a call comes from, "host:port", from the context that gRPC gives a method of the service."""
+    host, _, port = unquote(str(context.peer()).partition(":")[2]).rpartition(":")
+    return shown_address(host.strip("[]"), int(port)) if port.isdecimal() else host
+
+
+def shown_address(host: str, port: int) -> str:
+    """An address as logs have it: an IPv6 one in brackets, and an IPv4 one as such whatever it came by."""
+    host = host.removeprefix("::ffff:") if "." in host else host
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class AccessPolicy(NamedTuple):

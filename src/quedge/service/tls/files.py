@@ -235,6 +235,7 @@ class ServerCertificates:
         self,
         on_used: Callable[[datetime.datetime], None] = lambda expires: None,
         on_refused: Callable[[str], None] = lambda why: None,
+        on_connection: Callable[[], None] = lambda: None,
     ) -> Any:
         """What gRPC takes, a `grpc.ServerCredentials`: only clients with a certificate of the authorities are answered.
 
@@ -242,10 +243,12 @@ class ServerCertificates:
             on_used: called with the end of the certificate now, and of each one that takes its place; it is that of the
                 chain where that ends sooner.
             on_refused: called once with why changed files are not used; like `on_used` from a thread of gRPC's.
+            on_connection: called at the beginning of each connection, before its handshake, from such a thread.
         """
 
         def changed() -> Any:
             """What is in the files where that is new and can be used; None otherwise. gRPC wants no errors."""
+            on_connection()
             with self._lock:
                 state = self._stamps()
                 if state == self._state:

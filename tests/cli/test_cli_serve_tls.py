@@ -1,0 +1,140 @@
+"""Who comes to `quedge serve` over TLS is told of, and so is who does not get in."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("grpc")
+
+from quedge.service import methods
+from quedge.service import quedge_pb2 as pb
+from quedge.service.tls.certificates import Written, lifetime, write_folder
+from tests.cli.served import Served, credentials, serving, tls_context, tls_options, until
+from tests.service.wire import Stream, asked, connected, frame_report
+
+CLIENTS = ["roof", "quay"]
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    return write_folder(tmp_path_factory.mktemp("tls") / "pki", (), CLIENTS, lifetime(1))
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    """Certificates of another authority."""
+    return write_folder(tmp_path_factory.mktemp("tls") / "other", (), CLIENTS, lifetime(1))
+
+
+@pytest.fixture(scope="module")
+def service(pki: Written, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("service")
+    with serving(folder, *tls_options(pki), "--tls-require-hybrid", "--metrics", "127.0.0.1:0") as served:
+        yield served
+
+
+def say(service: Served, data: bytes) -> str:
+    """Send bytes, wait for the end of the connection, and give the address that they came from."""
+    with socket.create_connection(("127.0.0.1", service.port), 30) as plain:
+        plain.sendall(data)
+        with contextlib.suppress(ConnectionResetError):
+            while plain.recv(4096):
+                pass
+        return f"127.0.0.1:{plain.getsockname()[1]}"
+
+
+def shake(service: Served, context: ssl.SSLContext) -> tuple[str, str | None]:
+    """Shake hands and wait for the end; the address, and what was negotiated before."""
+    version = None
+    with socket.create_connection(("127.0.0.1", service.port), 30) as plain:
+        address = f"127.0.0.1:{plain.getsockname()[1]}"
+        with contextlib.suppress(OSError), context.wrap_socket(plain, server_hostname="localhost") as secure:
+            version = secure.version()
+            while secure.recv(4096):
+                pass
+    return address, version
+
+
+def failures(service: Served, reason: str) -> float:
+    return service.metric(f'quedge_tls_handshake_failures_total{{reason="{reason}"}}')
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [(b"GET / HTTP/1.0\r\n\r\n", "http_request"), (b"\x00" * 64, "wrong_version_number")],
+    ids=["plain text", "garbage"],
+)
+def test_what_is_no_handshake_is_counted_and_told_with_its_address(service: Served, data: bytes, reason: str) -> None:
+    before = failures(service, reason)
+    address = say(service, data)
+    told = service.logged("handshake_failed", reason=reason)
+    assert (told["level"], told["peer"], told["count"]) == ("warning", address, 1)
+    assert failures(service, reason) == before + 1
+
+
+def test_a_foreign_certificate_and_none_are_counted_and_told_with_their_address(
+    service: Served, pki: Written, other: Written
+) -> None:
+    foreign = tls_context(pki, ssl.TLSVersion.TLSv1_3)
+    foreign.load_cert_chain(*map(str, other.clients["roof"]))
+    for context, reason in (
+        (foreign, "certificate_verify_failed"),
+        (tls_context(pki, ssl.TLSVersion.TLSv1_3), "peer_did_not_return_a_certificate"),
+    ):
+        address, _ = shake(service, context)
+        assert service.logged("handshake_failed", reason=reason)["peer"] == address
+        assert failures(service, reason) == 1
+
+
+def test_three_hundred_handshakes_of_garbage_are_all_counted_and_few_lines_are_written(service: Served) -> None:
+    before = failures(service, "wrong_version_number")
+    for _ in range(300):
+        say(service, b"\x00" * 64)
+    until(lambda: failures(service, "wrong_version_number") == before + 300)
+    assert len(service.events("handshake_failed")) < 20
+
+
+def test_tls_1_2_is_refused_in_the_handshake_where_a_hybrid_key_exchange_is_required(
+    service: Served, pki: Written
+) -> None:
+    address, version = shake(service, tls_context(pki, ssl.TLSVersion.TLSv1_2, "roof"))
+    assert version is None
+    assert service.logged("handshake_failed", reason="no_shared_cipher")["peer"] == address
+
+
+def test_tls_1_2_is_answered_where_it_is_not(pki: Written, tmp_path: Path) -> None:
+    with serving(tmp_path, *tls_options(pki)) as served, socket.create_connection(("127.0.0.1", served.port)) as plain:
+        context = tls_context(pki, ssl.TLSVersion.TLSv1_2, "roof")
+        with context.wrap_socket(plain, server_hostname="localhost") as secure:
+            assert secure.version() == "TLSv1.2"
+
+
+def test_a_stream_is_told_when_it_begins_and_ends_and_a_refusal_with_where_it_came_from(
+    service: Served, pki: Written
+) -> None:
+    with connected(f"127.0.0.1:{service.port}", credentials(pki, "roof")) as channel:
+        stream = Stream(channel, methods.SERVE_FRAMES)
+        assert stream.ask(frame_report(0)).outcome == pb.SERVED
+        assert stream.ask(frame_report(7)).outcome == pb.FUTURE_FRAME
+        began = service.logged("stream_began", base_station="roof", method="ServeFrames")
+        assert began["peer"].startswith("127.0.0.1:")
+        assert service.logged("refused", outcome="future_frame")["peer"] == began["peer"]
+        assert service.logged("connected", group="X25519MLKEM768")["peer"] == began["peer"]
+        assert service.metric('quedge_open_streams{base_station="roof"}') == 1
+        stream.close()
+        assert service.logged("stream_ended", base_station="roof", method="ServeFrames")["peer"] == began["peer"]
+        assert service.metric('quedge_open_streams{base_station="roof"}') == 0
+        assert asked(channel, methods.STATE, pb.StateRequest(base_station="roof")).next_frame == 1
+
+
+def test_what_grpc_writes_itself_is_in_the_log_s_own_form(service: Served) -> None:
+    say(service, b"\x00" * 64)
+    lines = service.log()  # each of them is JSON
+    assert {"started", "certificate_used", "handshake_failed"} <= {line["event"] for line in lines}
+    assert not [line for line in lines if "InitializeLog" in line.get("text", "")]
