@@ -71,6 +71,11 @@ def test_whatever_ends_the_service_systemd_starts_it_again() -> None:
     assert "StartLimitIntervalSec=0" in lines
 
 
+def test_the_service_has_descriptors_for_many_connections() -> None:
+    (line,) = (line for line in lines_of(UNIT) if line.startswith("LimitNOFILE="))
+    assert int(line.partition("=")[2]) >= 1024
+
+
 def test_what_the_container_copies_is_there() -> None:
     for line in lines_of(CONTAINER):
         if line.startswith("COPY ") and "--from" not in line:

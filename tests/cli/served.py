@@ -69,14 +69,17 @@ def until(found: Callable[[], Any]) -> Any:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, *arguments: str, policy: str = "best-single") -> Iterator[Served]:
-    """A service of three devices on ports of the system's choice."""
+def serving(
+    folder: Path, *arguments: str, policy: str = "best-single", descriptors: int | None = None
+) -> Iterator[Served]:
+    """A service of three devices on ports of the system's choice, with so many descriptors."""
     log = folder / "log"
+    told = ["--listen", "127.0.0.1:0", "--set", "devices=3", "--policy", policy, *arguments]
+    limited = [] if descriptors is None else ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh"]
     with log.open("w") as stderr:
         process = subprocess.Popen(
-            [*QUEDGE, "serve", "--listen", "127.0.0.1:0", "--set", "devices=3", "--policy", policy, *arguments],
-            cwd=folder, stdout=subprocess.PIPE, stderr=stderr, text=True,
-        )  # fmt: skip
+            [*limited, *QUEDGE, "serve", *told], cwd=folder, stdout=subprocess.PIPE, stderr=stderr, text=True
+        )
     try:
         assert process.stdout is not None
         line = process.stdout.readline()

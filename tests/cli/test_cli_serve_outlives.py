@@ -22,8 +22,11 @@ import pytest
 
 pytest.importorskip("grpc")
 
+from quedge.service import methods
 from quedge.service import quedge_pb2 as pb
+from tests.cli import served
 from tests.cli.test_cli_serve import QUEDGE, answers
+from tests.service import wire
 
 CLIENTS = 24
 WEB = ["--metrics", "127.0.0.1:0"]
@@ -109,6 +112,23 @@ def test_it_outlives_clients_that_go_away_in_the_middle_of_their_answers(tmp_pat
                 client.sendall(b"GET / HTTP/1.0\r\n\r\n")
         time.sleep(0.5)
         assert service.still_answers()
+        assert service.ended() == 0
+
+
+def test_it_outlives_more_connections_than_it_has_descriptors(tmp_path: Path) -> None:
+    with served.serving(tmp_path, *WEB, descriptors=256) as service, wire.connected(f"127.0.0.1:{service.port}") as to:
+        few = service.logged("few_descriptors")
+        assert (few["level"], few["allowed"], few["advised"]) == ("warning", 256, 1024)
+        stream = wire.Stream(to, methods.SERVE_FRAMES)
+        assert stream.ask(wire.frame_report(0)).outcome == pb.SERVED
+        silent = [socket.create_connection(("127.0.0.1", service.port), 60) for _ in range(300)]
+        assert stream.ask(wire.frame_report(1)).outcome == pb.SERVED
+        assert service.metric('quedge_next_frame{base_station="roof"}') == 2
+        assert service.metric("process_open_fds") < 256
+        for each in silent:
+            each.close()
+        assert answers(service.port, range(1))[0].outcome == pb.SERVED
+        assert service.events("library") == []  # nor does it run out of descriptors
         assert service.ended() == 0
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import ssl
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,10 +15,12 @@ import pytest
 
 pytest.importorskip("grpc")
 
+import grpc
+
 from quedge.service import methods
 from quedge.service import quedge_pb2 as pb
 from quedge.service.tls.certificates import Written, lifetime, write_folder
-from tests.cli.served import Served, credentials, serving, tls_context, tls_options, until
+from tests.cli.served import QUEDGE, Served, credentials, serving, tls_context, tls_options, until
 from tests.service.wire import Stream, asked, connected, frame_report
 
 CLIENTS = ["roof", "quay"]
@@ -138,3 +143,56 @@ def test_what_grpc_writes_itself_is_in_the_log_s_own_form(service: Served) -> No
     lines = service.log()  # each of them is JSON
     assert {"started", "certificate_used", "handshake_failed"} <= {line["event"] for line in lines}
     assert not [line for line in lines if "InitializeLog" in line.get("text", "")]
+
+
+def test_a_client_speaks_only_for_the_base_stations_that_its_certificate_names(service: Served, pki: Written) -> None:
+    with connected(f"127.0.0.1:{service.port}", credentials(pki, "quay")) as channel:
+        foreign, own = (asked(channel, methods.DECIDE, frame_report(0, name)) for name in ("roof", "quay"))
+    assert (foreign.outcome, foreign.field) == (pb.BAD_NAME, "base_station")
+    assert own.outcome == pb.SERVED
+
+
+def test_a_client_speaks_for_any_base_station_where_that_is_said(pki: Written, tmp_path: Path) -> None:
+    with (
+        serving(tmp_path, *tls_options(pki), "--any-name") as served,
+        connected(f"127.0.0.1:{served.port}", credentials(pki, "quay")) as channel,
+    ):
+        assert asked(channel, methods.DECIDE, frame_report(0, "roof")).outcome == pb.SERVED
+
+
+def report_on(stream: Stream, report: pb.FrameReport) -> None:
+    for _ in range(5000):
+        stream.ask(report)
+
+
+def test_who_reports_nonsense_on_and_on_is_sent_away_and_told_of_and_disturbs_nobody(
+    service: Served, pki: Written
+) -> None:
+    target = f"127.0.0.1:{service.port}"
+    with connected(target, credentials(pki, "roof")) as good, connected(target, credentials(pki, "quay")) as bad:
+        steady, wild = Stream(good, methods.SERVE_FRAMES), Stream(bad, methods.SERVE_FRAMES)
+        due = asked(good, methods.STATE, pb.StateRequest(base_station="roof")).next_frame
+        assert steady.ask(frame_report(due)).outcome == pb.SERVED
+        with pytest.raises(grpc.RpcError):
+            report_on(wild, frame_report(1_000_000, "quay"))
+        code, said = wild.status()
+        assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert said.startswith("more than 50 refused reports a second of this client; the service's --refusal-rate")
+        assert steady.ask(frame_report(due + 1)).outcome == pb.SERVED
+        assert service.logged("limited", limit="refusals")["peer"].startswith("127.0.0.1:")
+        assert service.metric('quedge_limited_total{limit="refusals"}') >= 1
+
+
+def test_what_the_page_on_tls_says_works_as_it_stands(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "service-tls.md").read_text(encoding="utf-8")
+    init, serve = re.findall(r"^    quedge (tls-init .*|serve .*)$", page, re.MULTILINE)[:2]
+    (program,) = re.findall(r"```py\n(.*?)```", page, re.DOTALL)
+    subprocess.run([*QUEDGE, *init.partition("#")[0].split()], cwd=tmp_path, check=True, capture_output=True)
+    arguments = serve.replace("--listen 0.0.0.0:50051", "").split()[1:]
+    with serving(tmp_path, *arguments) as served:
+        program = program.replace("edge.example:50051", f"127.0.0.1:{served.port}")
+        program += "print(client.decide(0, [1e-11] * 3, [2.0] * 3).frame, client.next_frame())"
+        done = subprocess.run(
+            [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert (done.stdout, done.stderr) == ("0 1\n", "")

@@ -18,6 +18,7 @@ from quedge.policy.exact import Exact
 from quedge.policy.policy import Learner, Policy
 from quedge.service import server
 from quedge.service.cells import CellRegistry
+from quedge.service.limits import NO_LIMITS, Rates
 from quedge.service.monitoring.observers import Observer
 from quedge.service.servicer import Servicer
 from quedge.service.settings import Address
@@ -46,6 +47,7 @@ class Service:
         port: 0 for one of the system's choice.
         credentials: of TLS.
         access: what is asked of clients.
+        rates: how much each may ask for.
         observer: who is told of what happens.
     """
 
@@ -60,6 +62,7 @@ class Service:
         port: int = 0,
         credentials: Any = None,
         access: AccessPolicy = ANY_CLIENT,
+        rates: Rates = NO_LIMITS,
         observer: Observer | None = None,
     ) -> None:
         chosen = Exact() if policy is None else policy
@@ -67,7 +70,7 @@ class Service:
         pace = Pace(late_s=_PATIENCE_S) if pace is None else pace
         self._cells = CellRegistry(lambda: Controller(scenario, chosen), folder, pace, _MAX_BASE_STATIONS)
         self._listen, self._credentials = Address("127.0.0.1", port), credentials
-        self._deadline_s, self._access, self._observer = deadline_s, access, observer
+        self._deadline_s, self._access, self._rates, self._observer = deadline_s, access, rates, observer
         self._ready = threading.Event()
         self._loop = _Loop()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -95,7 +98,7 @@ class Service:
 
     def _run(self) -> None:
         async def run() -> None:
-            servicer = Servicer(self._cells, "exact", self._deadline_s, self._observer, self._access)
+            servicer = Servicer(self._cells, "exact", self._deadline_s, self._observer, self._access, self._rates)
             await server.serve(servicer, self._listen, self._credentials, self._listens)
 
         self._task = self._loop.create_task(run())

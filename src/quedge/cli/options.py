@@ -93,6 +93,11 @@ def positive_to(highest: float) -> Callable[[str], float]:
     return lambda text: _number(text, lambda number: 0.0 < number <= highest, f"a number above 0, at most {highest:g}")
 
 
+def number_to(highest: float) -> Callable[[str], float]:
+    """A parser of numbers from 0 up to a highest one."""
+    return lambda text: _number(text, lambda number: 0.0 <= number <= highest, f"a number from 0 to {highest:g}")
+
+
 def parse_share(text: str) -> float:
     """A share of the frames, from 0 to below 1."""
     return _number(text, lambda share: 0.0 <= share < 1.0, "a number, at least 0 and below 1")

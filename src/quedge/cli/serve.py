@@ -14,7 +14,7 @@ import typer
 
 from quedge.cli import options
 from quedge.cli.compiling import explained_pause
-from quedge.cli.options import parse_listen_address, parse_path, positive_to, value_option
+from quedge.cli.options import number_to, parse_listen_address, parse_path, positive_to, value_option
 from quedge.cli.usage import UsageError, refusing
 from quedge.controller.controller import Controller
 from quedge.controller.engine import Pace
@@ -32,10 +32,12 @@ from quedge.policy.learners import LEARNERS
 from quedge.policy.lydroo import AgentState, Resumable
 from quedge.policy.policy import Learner, Policy, is_learner
 from quedge.service.cells import MAX_CELLS
+from quedge.service.limits import DEFAULT_RATES, Rates
 from quedge.service.settings import (
     Address,
     Rendering,
     Tls,
+    allow_descriptors,
     cpu_latency_lock,
     poll_directly,
     refuse_tls_1_2,
@@ -62,6 +64,10 @@ _ADDRESS = Address("127.0.0.1", 50_051)
 def parse_milliseconds(text: str) -> float:
     """A positive time in milliseconds, as seconds."""
     return _positive_ms(text) / 1e3
+
+
+parse_rate = number_to(1e9)
+"""A number a second; 0 for no limit."""
 
 
 def default_deadline_s(frame_s: float) -> float:
@@ -119,8 +125,24 @@ def serve(
         bool, typer.Option("--tls-require-hybrid", help="Refuse connections without X25519MLKEM768 key exchange.")
     ] = False,
     bind_names: Annotated[
-        bool, typer.Option("--bind-names", help="A client speaks only for base stations that its certificate names.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--bind-names/--any-name",
+            help="Over TLS a client speaks only for base stations that its certificate names, or for any.",
+        ),
+    ] = None,
+    report_rate: Annotated[
+        float, value_option(parse_rate, "N", "Most reports a second of a client, and of a base station; 0: no limit.")
+    ] = DEFAULT_RATES.reports,
+    refusal_rate: Annotated[
+        float, value_option(parse_rate, "N", "Most refused reports a second of a client; 0: no limit.")
+    ] = DEFAULT_RATES.refusals,
+    checkpoint_rate: Annotated[
+        float,
+        value_option(
+            parse_rate, "N", "Most checkpoints a second that a client, or for a station, asks for; 0: no limit."
+        ),
+    ] = DEFAULT_RATES.checkpoints,
     metrics: Annotated[
         Address | None,
         value_option(parse_listen_address, "HOST:PORT", "Where to serve /metrics, /healthz, /readyz and a live page."),
@@ -150,7 +172,9 @@ def serve(
         allowed = _allowed(stations or [], max_stations)
         if new and state is None:
             raise ValueError("--new: is not allowed without --state, the folder in which cells are begun anew")
-        access = AccessPolicy(hybrid_only=tls_require_hybrid, bind_names=bind_names)
+        if bind_names and tls_cert is None:
+            raise ValueError("--bind-names: is not allowed without TLS: --tls-cert, --tls-key and --client-ca")
+        access = AccessPolicy(hybrid_only=tls_require_hybrid, bind_names=bind_names is not False)
         secured = _secured(listen or _ADDRESS, tls_cert, tls_key, client_ca, access)
         awake = cpu_latency_lock() if keep_awake else contextlib.nullcontext()
     if metrics is not None:
@@ -171,7 +195,9 @@ def serve(
         tls=secured,
         metrics=metrics,
         rendering=log,
+        rates=Rates(report_rate, refusal_rate, checkpoint_rate),
     )
+    allow_descriptors()
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     with awake, _sighup_ignored():
         with explained_pause():
@@ -229,10 +255,8 @@ def _secured(
     has_tls = check_complete(certificate, key, client_ca)
     check_listening(listen.host, has_tls)
     if certificate is None or key is None or client_ca is None:
-        asked = {"--tls-require-hybrid": access.hybrid_only, "--bind-names": access.bind_names}
-        for option, is_asked in asked.items():
-            if is_asked:
-                raise ValueError(f"{option}: is not allowed without TLS: --tls-cert, --tls-key and --client-ca")
+        if access.hybrid_only:
+            raise ValueError("--tls-require-hybrid: is not allowed without TLS: --tls-cert, --tls-key and --client-ca")
         return None
     check_installed("cryptography", "TLS", "cryptography", "serve")
     from quedge.service.tls.files import ServerCertificates

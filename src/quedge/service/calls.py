@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 
 from quedge.service.methods import Method
 
+_SLOWED_S = 1.0  # who asks for too much waits for being told so, and asks for less in that time
 _SERVICE_ENDS = grpc.StatusCode.UNAVAILABLE, "the service ends"
 
 
@@ -26,7 +27,7 @@ class EndedError(Exception):
 class Calls:
     """The calls that are served now; it lives in the event loop.
 
-    `unreadable` is called where bytes are no message, with the context of their call.
+    `unreadable` is called where bytes are no message, with the context of their call; it may raise an EndedError.
     """
 
     def __init__(self, unreadable: Callable[[Any], None]) -> None:
@@ -50,14 +51,14 @@ class Calls:
             try:
                 return await serve(self._message(method, request, context), context)
             except EndedError as ended:
-                await context.abort(ended.code, str(ended))
+                await _abort(context, ended)
 
         async def answers(_: Any, context: Any) -> None:
             try:
                 async with aclosing(self._messages(method, context)) as messages:
                     await serve(messages, context)
             except EndedError as ended:
-                await context.abort(ended.code, str(ended))
+                await _abort(context, ended)
 
         if method.streams:
             return grpc.stream_stream_rpc_method_handler(answers, None, method.reply.SerializeToString)
@@ -93,6 +94,12 @@ class Calls:
             raise EndedError(grpc.StatusCode.INVALID_ARGUMENT, f"these bytes are no {name}") from None
 
 
+async def _abort(context: Any, ended: EndedError) -> None:
+    if ended.code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        await asyncio.sleep(_SLOWED_S)
+    await context.abort(ended.code, str(ended))
+
+
 Q = TypeVar("Q")
 A = TypeVar("A")
 
@@ -112,7 +119,7 @@ async def serve_in_order(
         write: sends an answer.
 
     Raises:
-        EndedError: `requests` raised it; all that came before is answered.
+        EndedError: `requests` or `begin` raised it; all that came before is answered.
     """
     waiting: asyncio.Queue[asyncio.Future[A] | None] = asyncio.Queue(MAX_IN_FLIGHT)
     in_flight, ending = 0, None

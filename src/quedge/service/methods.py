@@ -39,10 +39,17 @@ STATE = Method("State", pb.StateRequest, pb.StateReply, False)
 CHECKPOINT = Method("Checkpoint", pb.CheckpointRequest, pb.CheckpointReply, False)
 
 
-MAX_REPORT_BYTES = 4 << 20
-"""Largest request; a report of as many devices as a scenario may have takes 2.7 MB."""
+_LEAST_BYTES, _DEVICE_BYTES = 1 << 16, 40
+
+
+def max_report_bytes(devices: int) -> int:
+    """Largest request of a cell of so many devices: a device's values take 31 bytes at most in its report."""
+    return max(_LEAST_BYTES, _DEVICE_BYTES * devices)
+
+
 MAX_ANSWER_BYTES = 8 << 20
-"""Largest answer; that to such a report takes 6 MB, and clients of other makers take 4 MiB unless they are told."""
+"""Largest answer; that of as many devices as a scenario may have takes 6 MB, and clients of other makers take 4 MiB
+unless they are told."""
 
 DEVICE_VALUES = (
     "transmit_power_w", "cpu_frequency_hz", "rate_mbps", "power_w", "data_queue_mbit", "energy_queue",

@@ -22,7 +22,8 @@ from quedge.controller.journal import Durability
 from quedge.controller.report import Report
 from quedge.controller.state_folder import StateFolder
 from quedge.service.cells import CellRegistry
-from quedge.service.methods import MAX_REPORT_BYTES
+from quedge.service.limits import Rates
+from quedge.service.methods import max_report_bytes
 from quedge.service.monitoring.endpoints import endpoints_of
 from quedge.service.monitoring.library_lines import LibraryLines
 from quedge.service.monitoring.logs import Logs
@@ -30,13 +31,18 @@ from quedge.service.monitoring.observers import Observers, Started
 from quedge.service.monitoring.statistics import Statistics
 from quedge.service.monitoring.web import WebServer
 from quedge.service.servicer import Servicer
-from quedge.service.settings import Address, Rendering, Tls
+from quedge.service.settings import Address, Rendering, Tls, allowed_descriptors
 from quedge.service.standard_error import taken_over
 from quedge.service.tls.access import ANY_CLIENT
 from quedge.service.tls.handshakes import Arrivals
 
 _GRACE_S = 2.0  # for clients that do not read their last answers
 _KEEPALIVE_MS = 5_000  # a base station that is gone without a word gives its name free after twice that
+_HANDSHAKE_MS = 10_000  # a connection that says nothing is ended then
+_IDLE_MS = 300_000  # one without a call
+_LEAST_STREAMS = 128  # at the same time over a connection; more wait for their turn at the client
+_OWN_DESCRIPTORS = 192  # for journals, web clients and libraries: connections beyond all others are turned away
+_ADVISED_DESCRIPTORS = 1024
 _WATCH_S = 0.5
 _WARM_UP_FRAMES = 80  # a learning agent takes its first steps among them
 
@@ -57,7 +63,11 @@ async def serve(
         OSError: the address cannot be listened on.
     """
     options = [
-        ("grpc.max_receive_message_length", MAX_REPORT_BYTES),
+        ("grpc.max_receive_message_length", max_report_bytes(servicer.devices)),
+        ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
+        ("grpc.max_connection_idle_ms", _IDLE_MS),
+        ("grpc.max_concurrent_streams", max(_LEAST_STREAMS, 2 * servicer.devices)),  # one client may be all devices
+        ("grpc.max_allowed_incoming_connections", max(1, allowed_descriptors() - _OWN_DESCRIPTORS)),
         ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
         ("grpc.keepalive_timeout_ms", _KEEPALIVE_MS),
         ("grpc.http2.ping_timeout_ms", _KEEPALIVE_MS),  # without it, it would be a minute
@@ -122,6 +132,7 @@ class Service(NamedTuple):
         tls: how streams are secured; None for plain text.
         metrics: where the service is seen from; None for nowhere.
         rendering: how log lines are written.
+        rates: how much each client and base station may ask for.
     """
 
     fresh: Callable[[], Controller]
@@ -139,6 +150,7 @@ class Service(NamedTuple):
     tls: Tls | None
     metrics: Address | None
     rendering: Rendering
+    rates: Rates
 
 
 class Running(NamedTuple):
@@ -174,6 +186,8 @@ async def _run(service: Service, cells: CellRegistry, logs: Logs, ready: Callabl
             taken_over(LibraryLines(observers, arrivals).take),
             _web(service.metrics, statistics, cells.health_error) as seen_at,
         ):
+            if allowed_descriptors() < _ADVISED_DESCRIPTORS:
+                observers.few_descriptors(allowed_descriptors(), _ADVISED_DESCRIPTORS)
             for name in cells.names():
                 _tell_of(observers, name, cells.known(name), str(cells.set_aside.get(name, "")))
             cells.on_start = partial(_tell_of, observers)
@@ -192,7 +206,9 @@ async def _run(service: Service, cells: CellRegistry, logs: Logs, ready: Callabl
                 observers.started(Started(address, service.policy, cells.durability, mode))
                 ready(Running(address, seen_at))
 
-            servicer = Servicer(cells, service.policy, service.deadline_s, observers, access, arrivals.answered)
+            servicer = Servicer(
+                cells, service.policy, service.deadline_s, observers, access, service.rates, arrivals.answered
+            )
             watch = asyncio.create_task(_watch(cells, observers))
             try:
                 await serve(servicer, service.listen, credentials, listening, observers.stopping)

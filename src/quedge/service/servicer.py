@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import grpc
 
@@ -15,22 +15,17 @@ from quedge.controller.report import Report, ReportRejected
 from quedge.controller.state import StateError
 from quedge.service import methods, translate
 from quedge.service import quedge_pb2 as pb
+from quedge.service.callers import Caller
 from quedge.service.calls import Calls, EndedError, completed, resolve, serve_in_order
 from quedge.service.cells import BadNameError, CellRegistry
 from quedge.service.devices import DeviceStreams
+from quedge.service.limits import NO_LIMITS, Limit, RateLimits, Rates
 from quedge.service.monitoring.observers import Observer
-from quedge.service.tls.access import ANY_CLIENT, UNKNOWN, AccessPolicy, Peer, address_of
+from quedge.service.tls.access import ANY_CLIENT, UNKNOWN, AccessPolicy, Peer
 
 T = TypeVar("T")
 
 _UNUSABLE = "the cell's state cannot be used now"
-
-
-class _Caller(NamedTuple):
-    """Who makes a call, and from where: "host:port"."""
-
-    peer: Peer
-    address: str
 
 
 class _NotServedError(Exception):
@@ -44,8 +39,8 @@ class _NotServedError(Exception):
 class Servicer:
     """Answers for all base stations, by the engines of their cells, and tells an observer.
 
-    A frame of self-reporting devices closes after `deadline_s`; `access` is what is asked of clients; `on_call` is told
-    the address of each call that is answered.
+    A frame of self-reporting devices closes after `deadline_s`; `access` is what is asked of clients; `rates` how
+    much each client and base station may ask for; `on_call` is told the address of each call that is answered.
     """
 
     def __init__(
@@ -55,13 +50,20 @@ class Servicer:
         deadline_s: float,
         observer: Observer | None = None,
         access: AccessPolicy = ANY_CLIENT,
+        rates: Rates = NO_LIMITS,
         on_call: Callable[[str], None] = lambda address: None,
     ) -> None:
         self._cells, self._policy, self._deadline_s, self._access = cells, policy, deadline_s, access
         self._observer, self._on_call = Observer() if observer is None else observer, on_call
-        self._calls = Calls(lambda context: self._observer.refused("", pb.BAD_VALUE, address_of(context)))
+        self._limits = RateLimits(rates)
+        self._calls = Calls(self._unreadable)
         self._taken: set[str] = set()  # base stations that a stream serves, or streams of their devices
         self._device_streams: dict[str, DeviceStreams] = {}
+
+    @property
+    def devices(self) -> int:
+        """Number of devices of each cell."""
+        return self._cells.devices
 
     def handlers(self) -> Any:
         """What a gRPC server calls for each method."""
@@ -94,6 +96,7 @@ class Servicer:
             owned_name = name
 
         def begin(request: pb.FrameReport) -> asyncio.Future[pb.FrameAnswer]:
+            caller.check()
             name = request.base_station
             try:
                 engine = self._engine(caller, name, is_owner=name == owned_name)
@@ -114,8 +117,11 @@ class Servicer:
         try:
             engine = self._engine(caller, request.base_station)
         except _NotServedError as error:
-            return self._not_served(request, error, caller)
-        return await self._answer(request, engine, caller)
+            answer = self._not_served(request, error, caller)
+        else:
+            answer = await self._answer(request, engine, caller)
+        caller.check()
+        return answer
 
     async def serve_device(self, requests: AsyncGenerator[pb.DeviceReport, None], context: Any) -> None:
         """A stream of a device's reports; see the contract."""
@@ -127,7 +133,8 @@ class Servicer:
         try:
             engine = self._engine(caller, name, is_owner=name in self._device_streams)
         except _NotServedError as error:
-            self._observer.refused(name, error.outcome, caller.address)
+            self._refused(name, error.outcome, caller)
+            caller.check()
             await context.write(pb.DeviceAnswer(outcome=error.outcome, field="base_station", message=str(error)))
             return
         streams = self._device_streams.get(name)
@@ -136,7 +143,7 @@ class Servicer:
             self._taken.add(name)
         self._observer.stream_began(name, methods.SERVE_DEVICE.name, caller.address)
         try:
-            await streams.serve(first, requests, context.write, caller.address)
+            await streams.serve(first, requests, context.write, caller)
         finally:
             self._observer.stream_ended(name, methods.SERVE_DEVICE.name, caller.address)
             if not streams.occupied and self._device_streams.get(name) is streams:
@@ -147,9 +154,10 @@ class Servicer:
         """Where a cell stands; see the contract."""
         caller = await self._caller(context)
         try:
-            engine = self._known(caller.peer, request.base_station)
+            engine = self._known(caller, request.base_station)
         except BadNameError as error:
             return pb.StateReply(outcome=pb.BAD_NAME, message=str(error))
+        caller.check_rate(Limit.REPORTS, request.base_station)
         queues = engine.queues
         return pb.StateReply(
             outcome=pb.SERVED,
@@ -165,9 +173,10 @@ class Servicer:
         """Keep where a cell stands; see the contract."""
         caller = await self._caller(context)
         try:
-            engine = self._known(caller.peer, request.base_station)
+            engine = self._known(caller, request.base_station)
         except BadNameError as error:
             return pb.CheckpointReply(outcome=pb.BAD_NAME, message=str(error))
+        caller.check_rate(Limit.CHECKPOINTS, request.base_station)
         loop = asyncio.get_running_loop()
         kept: asyncio.Future[int | None] = loop.create_future()
         engine.checkpoint(call_in_loop(loop, lambda frame: resolve(kept, lambda: frame)))
@@ -176,13 +185,28 @@ class Servicer:
             return pb.CheckpointReply(outcome=pb.NOT_DURABLE, message="it could not be written")
         return pb.CheckpointReply(outcome=pb.SERVED, next_frame=frame, incarnation=engine.incarnation)
 
-    async def _caller(self, context: Any) -> _Caller:
+    async def _caller(self, context: Any) -> Caller:
         """Who makes a call, which ends here where it is not to be answered."""
-        address = address_of(context)
-        self._on_call(address)
-        return _Caller(await self._access.peer(context), address)
+        caller = self._caller_of(context)
+        self._on_call(caller.address)
+        await self._access.check(caller.peer, context)
+        return caller
 
-    async def _stream_caller(self, context: Any) -> _Caller:
+    def _caller_of(self, context: Any) -> Caller:
+        return Caller(context, self._limits, self._observer.limited)
+
+    def _unreadable(self, context: Any) -> None:
+        """Bytes of a call were no message."""
+        caller = self._caller_of(context)
+        self._refused("", pb.BAD_VALUE, caller)
+        caller.check()
+
+    def _refused(self, name: str, outcome: int, caller: Caller) -> None:
+        """Tell of a refusal, and count it."""
+        self._observer.refused(name, outcome, caller.address)
+        caller.count_refusal(outcome)
+
+    async def _stream_caller(self, context: Any) -> Caller:
         """Who begins a stream; the observer is told what was negotiated where gRPC tells it."""
         caller = await self._caller(context)
         peer = caller.peer
@@ -194,7 +218,7 @@ class Servicer:
         if not self._access.may_speak_for(peer, name):
             raise BadNameError(f"{name[:80]!r} is not allowed; it must be a name that the client's certificate carries")
 
-    def _engine(self, caller: _Caller, name: str, is_owner: bool = False) -> Engine:
+    def _engine(self, caller: Caller, name: str, is_owner: bool = False) -> Engine:
         """The engine of a base station, for a report; a _NotServedError where the caller may not report for it now.
 
         `is_owner` tells whether it is this call's own stream that serves the base station, if one does.
@@ -209,16 +233,20 @@ class Servicer:
         except (StateError, OSError):  # why is for the health and the log: it names the service's own files
             raise _NotServedError(pb.NOT_DURABLE, _UNUSABLE) from None
 
-    def _known(self, peer: Peer, name: str) -> Engine:
+    def _known(self, caller: Caller, name: str) -> Engine:
         """The engine of a base station that has reported before, for a question about it.
 
         Raises:
-            BadNameError: it has not, or the peer may not ask.
-            EndedError: its state cannot be read now.
+            BadNameError: it has not, or the caller may not ask.
+            EndedError: its state cannot be read now, or the caller has asked for too much that is not there.
         """
-        self._check_peer(peer, name)
         try:
+            self._check_peer(caller.peer, name)
             return self._cells.known(name)
+        except BadNameError:
+            caller.count_refusal(pb.BAD_NAME)
+            caller.check()
+            raise
         except OSError:
             raise EndedError(grpc.StatusCode.UNAVAILABLE, _UNUSABLE) from None
 
@@ -229,26 +257,27 @@ class Servicer:
             self._deadline_s,
             engine.incarnation,
             lambda report: self._submitted(name, engine, report, lambda outcome: outcome),
-            lambda reason, address: self._observer.refused(name, translate.OUTCOMES[reason], address),
+            lambda reason, caller: self._refused(name, translate.OUTCOMES[reason], caller),
         )
 
-    def _answer(self, request: pb.FrameReport, engine: Engine, caller: _Caller) -> asyncio.Future[pb.FrameAnswer]:
+    def _answer(self, request: pb.FrameReport, engine: Engine, caller: Caller) -> asyncio.Future[pb.FrameAnswer]:
         """Have a report served, or refuse it; the answer to come."""
 
         def answer_of(outcome: Served | ReportRejected) -> pb.FrameAnswer:
             if isinstance(outcome, Served):
                 return translate.answer_of(outcome)
-            self._observer.refused(request.base_station, translate.OUTCOMES[outcome.reason], caller.address)
+            self._refused(request.base_station, translate.OUTCOMES[outcome.reason], caller)
             return translate.refusal_of(outcome, request.frame, engine)
 
         try:
+            caller.check_report(request.base_station)
             report = translate.report_of(request, self._cells.devices)
         except ReportRejected as refused:
             return completed(answer_of(refused))
         return self._submitted(request.base_station, engine, report, answer_of)
 
-    def _not_served(self, request: pb.FrameReport, error: _NotServedError, caller: _Caller) -> pb.FrameAnswer:
-        self._observer.refused(request.base_station, error.outcome, caller.address)
+    def _not_served(self, request: pb.FrameReport, error: _NotServedError, caller: Caller) -> pb.FrameAnswer:
+        self._refused(request.base_station, error.outcome, caller)
         return pb.FrameAnswer(frame=request.frame, outcome=error.outcome, field="base_station", message=str(error))
 
     def _submitted(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import struct
 from collections.abc import MutableMapping
 from enum import StrEnum
@@ -69,6 +70,23 @@ def refuse_tls_1_2(environment: MutableMapping[str, str] = os.environ) -> None:
     It must be set before gRPC is loaded.
     """
     environment.setdefault("GRPC_SSL_CIPHER_SUITES", _OF_NOBODY)
+
+
+_ENOUGH_DESCRIPTORS = 65_536
+
+
+def allow_descriptors() -> None:
+    """Allow this process as many open files and connections as it may allow itself, up to a number that is enough."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _ENOUGH_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _ENOUGH_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def allowed_descriptors() -> int:
+    """How many files and connections this process may have open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _ENOUGH_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
 
 
 LATENCY_DEVICE = Path("/dev/cpu_dma_latency")

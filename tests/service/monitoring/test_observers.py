@@ -46,6 +46,7 @@ def tell_everything(observers: Observers) -> list[tuple[Any, ...]]:
         ("refused", "roof", pb.OLD_FRAME), ("connected", "TLSv1.3", "X25519MLKEM768"),
         ("stream_began", "roof", "ServeFrames", "192.0.2.7:4711"), ("library_said", "error", "a.cc:7", "no luck"),
         ("stream_ended", "roof", "ServeFrames", "192.0.2.7:4711"), ("handshake_failed", "http_request", ""),
+        ("limited", "refusals", "192.0.2.7:4711"), ("few_descriptors", 256, 1024),
         ("certificate_used", EXPIRES), ("renewal_refused", "as the test has it"), ("stopping",), ("stopped",),
     ]  # fmt: skip
     for event, *what in told:

@@ -11,7 +11,7 @@ from quedge.service.tls.handshakes import Arrivals, failure_of
 _GRPC = re.compile(r"([IWEF])[0-9]{4} [0-9:.]+\s+[0-9]+ ([\w.]+:[0-9]+)\] (.*)")
 _LEVELS = {"W": "warning", "E": "error", "F": "error"}
 _OF_NO_USE = "All log messages before absl::InitializeLog"
-_UNTIL_CLOSED_S = 0.05  # gRPC tells that a handshake failed before it closes the connection
+_LOOK_EVERY_S, _LOOKS = 0.05, 6  # gRPC tells that a handshake failed before it closes the connection
 
 
 class LibraryLines:
@@ -40,8 +40,12 @@ class LibraryLines:
             self._observer.library_said(_LEVELS[found[1]], found[2], found[3])
 
     def _tell_of_failures(self, reasons: list[str]) -> None:
-        time.sleep(_UNTIL_CLOSED_S)
-        peers = self._arrivals.ended()[-len(reasons) :]
-        peers += [""] * (len(reasons) - len(peers))
+        peers: list[str] = []
+        for _ in range(_LOOKS):
+            time.sleep(_LOOK_EVERY_S)
+            peers += self._arrivals.ended()
+            if len(peers) >= len(reasons):
+                break
+        peers = [*peers[-len(reasons) :], *[""] * (len(reasons) - len(peers))]
         for reason, peer in zip(reasons, peers, strict=True):
             self._observer.handshake_failed(reason, peer)

@@ -74,6 +74,14 @@ class Logs(Observer):
             name = outcome_name(outcome)
             self._count("warning", "refused", name, outcome=name, **of)
 
+    def limited(self, limit: str, peer: str) -> None:
+        """See `Observer.limited`; counted by the limit."""
+        self._count("warning", "limited", limit, limit=str(limit), **_of_peer(peer))
+
+    def few_descriptors(self, allowed: int, advised: int) -> None:
+        """See `Observer.few_descriptors`."""
+        self._log.warning("few_descriptors", allowed=allowed, advised=advised)
+
     def observer_failed(self, observer: str, error: Exception) -> None:
         """Another observer raised: a mistake of ours."""
         self._count("error", "observer_failed", observer, observer=observer, error=type(error).__name__)

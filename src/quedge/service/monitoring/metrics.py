@@ -49,6 +49,10 @@ def _service_families(statistics: Statistics) -> Iterator[Any]:
     for outcome, count in list(statistics.refusals.items()):
         refused.add_metric([outcome], count)
     yield refused
+    limited = CounterMetricFamily("quedge_limited", "Reports and calls beyond a rate limit.", labels=["limit"])
+    for limit, count in list(statistics.limits.items()):
+        limited.add_metric([limit], count)
+    yield limited
     yield InfoMetricFamily("quedge_build", "The software.", {"version": __version__})
     yield GaugeMetricFamily("quedge_start_time_seconds", "When the service began, since 1970.", statistics.began)
     if statistics.certificate_expiry is not None:

@@ -72,6 +72,12 @@ class Observer:
     def library_said(self, level: str, source: str, text: str) -> None:
         """A library wrote a line to standard error: "warning" or "error", and from where, as far as it says so."""
 
+    def limited(self, limit: str, peer: str) -> None:
+        """More was asked for than is allowed, from this address: "reports", "refusals" or "checkpoints"."""
+
+    def few_descriptors(self, allowed: int, advised: int) -> None:
+        """The process may have so few files and connections open that clients may not get one."""
+
     def restored(self, base_station: str, incarnation: str, queues: QueueState, lost_frames: int) -> None:
         """A base station's cell stands where it stood before the service began, but for what a loss of power took."""
 
@@ -126,6 +132,7 @@ class Observers(Observer):
 
     served, refused, connected = _to_all("served"), _to_all("refused"), _to_all("connected")
     stream_began, stream_ended = _to_all("stream_began"), _to_all("stream_ended")
+    limited, few_descriptors = _to_all("limited"), _to_all("few_descriptors")
     handshake_failed, library_said = _to_all("handshake_failed"), _to_all("library_said")
     restored, begun, started = _to_all("restored"), _to_all("begun"), _to_all("started")
     health_changed = _to_all("health_changed")

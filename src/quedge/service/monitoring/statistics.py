@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from quedge.controller.answer import Answer, ServedBy
 from quedge.controller.engine import Served
 from quedge.controller.state import QueueState
+from quedge.service.limits import Limit
 from quedge.service.monitoring.observers import REFUSALS, Observer, Started, outcome_name
 
 BUCKETS_S = (
@@ -66,6 +67,7 @@ class Statistics(Observer):
         health_error: what is wrong with the service; None where all is well.
         renewals_refused: how often changed certificates could not be used.
         handshake_failures: TLS handshakes that failed, by why.
+        limits: how often more was asked for than is allowed, by what.
     """
 
     def __init__(self, power_budget_w: NDArray[np.float64], clock: Callable[[], float] = time.monotonic) -> None:
@@ -76,6 +78,7 @@ class Statistics(Observer):
         self.certificate_expiry: float | None = None
         self.renewals_refused = 0
         self.handshake_failures: Counter[str] = Counter()
+        self.limits = Counter(dict.fromkeys(map(str, Limit), 0))
         self.health_error: str | None = None
         self._clock, self._clock_began = clock, clock()
         self._lock = threading.Lock()
@@ -124,6 +127,11 @@ class Statistics(Observer):
         """See `Observer.handshake_failed`."""
         with self._lock:
             self.handshake_failures[reason] += 1
+
+    def limited(self, limit: str, peer: str) -> None:
+        """See `Observer.limited`."""
+        with self._lock:
+            self.limits[limit] += 1
 
     def restored(self, base_station: str, incarnation: str, queues: QueueState, lost_frames: int) -> None:
         """See `Observer.restored`."""

@@ -79,15 +79,13 @@ class AccessPolicy(NamedTuple):
     hybrid_only: bool = False
     bind_names: bool = False
 
-    async def peer(self, context: Any) -> Peer:
-        """Who makes a call of gRPC's asyncio server; one that is not to be answered ends with FAILED_PRECONDITION."""
-        peer = peer_of(context)
+    async def check(self, peer: Peer, context: Any) -> None:
+        """End a call of gRPC's asyncio server with FAILED_PRECONDITION where its peer is not to be answered."""
         if self.hybrid_only and not peer.is_hybrid:
             import grpc
 
             message = f"this service requires the key exchange X25519MLKEM768; {peer.group} was negotiated"
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, message)
-        return peer
 
     def may_speak_for(self, peer: Peer, base_station: str) -> bool:
         """Whether a peer may report for a base station, and ask about it."""
