@@ -244,6 +244,14 @@ def settings_of(
         (["--tls-require-hybrid"], "--tls-require-hybrid: is not allowed without TLS"),
         (["--bind-names"], "--bind-names: is not allowed without TLS: --tls-cert, --tls-key and --client-ca"),
         (["--refusal-rate", "-1"], "'-1' is not allowed; it must be a number from 0 to 1e+09"),
+        (["--metrics", "0.0.0.0:0"], "--metrics: '0.0.0.0' is not allowed unguarded; it must be a loopback address"),
+        (["--metrics", "[::]:0"], "or --metrics-token or --metrics-tls must be given"),
+        (["--metrics", "0.0.0.0:0", "--metrics-tls"], "--metrics-tls: is not allowed without TLS: --tls-cert"),
+        (["--metrics-token", "token"], "--metrics-token: is not allowed without --metrics, where the service is seen"),
+        (
+            ["--metrics", "0.0.0.0:0", "--metrics-token", "token"],
+            "--metrics-token: token: cannot be read: No such file",
+        ),
         (["--log", "verse"], "verse"),
         (["--station", "a b"], "--station: 'a b' is not allowed; it must be 1 to 64 letters, digits"),
         (

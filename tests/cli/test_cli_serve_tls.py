@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -152,12 +153,26 @@ def test_a_client_speaks_only_for_the_base_stations_that_its_certificate_names(s
     assert own.outcome == pb.SERVED
 
 
-def test_a_client_speaks_for_any_base_station_where_that_is_said(pki: Written, tmp_path: Path) -> None:
+def test_a_client_speaks_for_any_base_station_where_that_is_said_and_who_has_the_token_sees_it(
+    pki: Written, tmp_path: Path
+) -> None:
+    token = tmp_path / "token"
+    token.touch(0o600)
+    token.write_text("0123456789abcdef\n")
+    seen = ["--metrics", "0.0.0.0:0", "--metrics-tls", "--metrics-token", "token"]
     with (
-        serving(tmp_path, *tls_options(pki), "--any-name") as served,
+        serving(tmp_path, *tls_options(pki), "--any-name", *seen) as served,
         connected(f"127.0.0.1:{served.port}", credentials(pki, "quay")) as channel,
     ):
         assert asked(channel, methods.DECIDE, frame_report(0, "roof")).outcome == pb.SERVED
+        url = served.web.replace("0.0.0.0", "127.0.0.1")
+        context = ssl.create_default_context(cafile=str(pki.ca.certificate))
+        assert url.startswith("https://")
+        with urllib.request.urlopen(url + "readyz", timeout=60, context=context) as reply:
+            assert reply.read() == b"OK\n"
+        shown = urllib.request.Request(url + "metrics", headers={"Authorization": "Bearer 0123456789abcdef"})
+        with urllib.request.urlopen(shown, timeout=60, context=context) as reply:
+            assert b'quedge_next_frame{base_station="roof"} 1.0' in reply.read()
 
 
 def report_on(stream: Stream, report: pb.FrameReport) -> None:

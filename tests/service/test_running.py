@@ -13,6 +13,7 @@ from quedge.controller.journal import Durability
 from quedge.controller.state_folder import StateFolder
 from quedge.policy.exact import Exact
 from quedge.service.limits import DEFAULT_RATES
+from quedge.service.monitoring.web import NO_GUARD
 from quedge.service.server import Service, run
 from quedge.service.settings import Address, Rendering
 from tests.service.service_under_test import SCENARIO
@@ -42,6 +43,7 @@ def service(state: Path, listen: int = 0, metrics: int = 0) -> Service:
         durability=Durability.PROCESS,
         tls=None,
         metrics=Address("127.0.0.1", metrics),
+        guard=NO_GUARD,
         rendering=Rendering.JSON,
         rates=DEFAULT_RATES,
     )

@@ -33,6 +33,7 @@ from quedge.policy.lydroo import AgentState, Resumable
 from quedge.policy.policy import Learner, Policy, is_learner
 from quedge.service.cells import MAX_CELLS
 from quedge.service.limits import DEFAULT_RATES, Rates
+from quedge.service.monitoring.web import NO_GUARD, Guard
 from quedge.service.settings import (
     Address,
     Rendering,
@@ -42,7 +43,7 @@ from quedge.service.settings import (
     poll_directly,
     refuse_tls_1_2,
 )
-from quedge.service.tls.access import AccessPolicy, check_complete, check_listening
+from quedge.service.tls.access import AccessPolicy, check_complete, check_listening, check_watched
 
 if TYPE_CHECKING:
     from quedge.service.server import Running, Service
@@ -147,6 +148,17 @@ def serve(
         Address | None,
         value_option(parse_listen_address, "HOST:PORT", "Where to serve /metrics, /healthz, /readyz and a live page."),
     ] = None,
+    metrics_token: Annotated[
+        Path | None,
+        value_option(parse_path, "FILE", "A secret that whoever looks there has to show, as a bearer token."),
+    ] = None,
+    metrics_tls: Annotated[
+        bool,
+        typer.Option(
+            "--metrics-tls",
+            help="HTTPS there, by the service's certificate; without a token, for clients of the --client-ca only.",
+        ),
+    ] = False,
     keep_awake: Annotated[
         bool, typer.Option("--keep-awake", help="Keep processors awake between frames: sooner answers, for more power.")
     ] = False,
@@ -176,6 +188,7 @@ def serve(
             raise ValueError("--bind-names: is not allowed without TLS: --tls-cert, --tls-key and --client-ca")
         access = AccessPolicy(hybrid_only=tls_require_hybrid, bind_names=bind_names is not False)
         secured = _secured(listen or _ADDRESS, tls_cert, tls_key, client_ca, access)
+        guard = _guard(metrics, metrics_token, metrics_tls, secured)
         awake = cpu_latency_lock() if keep_awake else contextlib.nullcontext()
     if metrics is not None:
         metrics = metrics._replace(host=metrics.host.strip("[]"))  # gRPC takes IPv6 in brackets, a web server without
@@ -194,6 +207,7 @@ def serve(
         durability=durability,
         tls=secured,
         metrics=metrics,
+        guard=guard,
         rendering=log,
         rates=Rates(report_rate, refusal_rate, checkpoint_rate),
     )
@@ -262,6 +276,30 @@ def _secured(
     from quedge.service.tls.files import ServerCertificates
 
     return Tls(ServerCertificates(certificate, key, client_ca), access)
+
+
+def _guard(seen_at: Address | None, token: Path | None, over_tls: bool, secured: Tls | None) -> Guard:
+    """What is to be shown where the service is seen from.
+
+    Raises:
+        ValueError: options that do not go together, a token that is none, or anybody's looks where others can connect.
+    """
+    for option, is_given in (("--metrics-token", token is not None), ("--metrics-tls", over_tls)):
+        if is_given and seen_at is None:
+            raise ValueError(f"{option}: is not allowed without --metrics, where the service is seen from")
+    if over_tls and secured is None:
+        raise ValueError("--metrics-tls: is not allowed without TLS: --tls-cert, --tls-key and --client-ca")
+    if seen_at is None:
+        return NO_GUARD
+    check_watched(seen_at.host, token is not None or over_tls)
+    shown = None
+    if token is not None:
+        check_installed("cryptography", "--metrics-token", "cryptography", "serve")
+        from quedge.service.tls.files import PemFile, read_token
+
+        shown = read_token(PemFile("--metrics-token", token))
+    context = secured.certificates.context(asks_for_certificate=shown is None) if over_tls and secured else None
+    return Guard(shown, context)
 
 
 def _policy_of(

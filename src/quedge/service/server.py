@@ -29,7 +29,7 @@ from quedge.service.monitoring.library_lines import LibraryLines
 from quedge.service.monitoring.logs import Logs
 from quedge.service.monitoring.observers import Observers, Started
 from quedge.service.monitoring.statistics import Statistics
-from quedge.service.monitoring.web import WebServer
+from quedge.service.monitoring.web import Guard, WebServer
 from quedge.service.servicer import Servicer
 from quedge.service.settings import Address, Rendering, Tls, allowed_descriptors
 from quedge.service.standard_error import taken_over
@@ -131,6 +131,7 @@ class Service(NamedTuple):
         durability: what an acknowledged frame survives.
         tls: how streams are secured; None for plain text.
         metrics: where the service is seen from; None for nowhere.
+        guard: what has to be shown there.
         rendering: how log lines are written.
         rates: how much each client and base station may ask for.
     """
@@ -149,6 +150,7 @@ class Service(NamedTuple):
     durability: Durability
     tls: Tls | None
     metrics: Address | None
+    guard: Guard
     rendering: Rendering
     rates: Rates
 
@@ -184,7 +186,7 @@ async def _run(service: Service, cells: CellRegistry, logs: Logs, ready: Callabl
     try:
         with (
             taken_over(LibraryLines(observers, arrivals).take),
-            _web(service.metrics, statistics, cells.health_error) as seen_at,
+            _web(service, statistics, cells.health_error) as seen_at,
         ):
             if allowed_descriptors() < _ADVISED_DESCRIPTORS:
                 observers.few_descriptors(allowed_descriptors(), _ADVISED_DESCRIPTORS)
@@ -241,12 +243,10 @@ async def _watch(cells: CellRegistry, observers: Observers) -> None:
 
 
 @contextlib.contextmanager
-def _web(
-    address: Address | None, statistics: Statistics | None, health_error: Callable[[], str | None]
-) -> Iterator[str]:
+def _web(service: Service, statistics: Statistics | None, health_error: Callable[[], str | None]) -> Iterator[str]:
     """The endpoints over HTTP; where they are, as a URL, or empty for nowhere."""
-    if address is None or statistics is None:
+    if service.metrics is None or statistics is None:
         yield ""
         return
-    with WebServer(*address, endpoints_of(statistics, health_error)) as web:
+    with WebServer(*service.metrics, endpoints_of(statistics, health_error), service.guard) as web:
         yield web.address

@@ -21,7 +21,7 @@ from quedge.service.monitoring import web
 from quedge.service.monitoring.endpoints import Reply, endpoints_of
 from quedge.service.monitoring.observers import Observers
 from quedge.service.monitoring.statistics import Statistics
-from quedge.service.monitoring.web import MAX_CLIENTS, WebServer
+from quedge.service.monitoring.web import MAX_CLIENTS, Guard, WebServer
 from tests.service.monitoring.cells import BUDGET_W, STARTED, Cell
 
 PATIENCE_S = 30.0
@@ -322,9 +322,13 @@ def test_an_address_that_others_reach_is_refused(host: str) -> None:
         WebServer(host, 0, {})
 
 
-def test_an_address_that_others_reach_is_taken_where_it_is_asked_for() -> None:
-    with WebServer("0.0.0.0", 0, {"/": lambda: Reply(200, "text/plain", b"")}, anywhere=True) as server:
-        assert ask(server, "/", headers={"Host": "edge-7.example"})[0].status == 200
+def test_an_address_that_others_reach_is_taken_where_clients_have_something_to_show() -> None:
+    guard = Guard(token="0123456789abcdef")
+    with WebServer("0.0.0.0", 0, {"/": lambda: Reply(200, "text/plain", b"")}, guard) as server:
+        refused, _ = ask(server, "/", headers={"Host": "edge-7.example"})
+        assert (refused.status, refused.headers["WWW-Authenticate"]) == (401, "Bearer")
+        shown = {"Host": "edge-7.example", "Authorization": "Bearer 0123456789abcdef"}
+        assert ask(server, "/", headers=shown)[0].status == 200
 
 
 def test_a_port_that_is_none_is_refused() -> None:

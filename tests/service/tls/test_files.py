@@ -114,7 +114,7 @@ def test_a_key_that_others_may_read_is_refused_with_how_to_mend_it(tmp_path: Pat
     key = secret(tmp_path / "key.pem", pki.server.key.read_bytes())
     key.chmod(0o644)
     said = refusal(pki.server.certificate, key, pki.ca.certificate)
-    assert said == f"--tls-key: {key}: others may use this key (mode 0644); chmod 600 {key}"
+    assert said == f"--tls-key: {key}: others may read this secret (mode 0644); chmod 600 {key}"
     key.chmod(0o400)
     ServerCertificates(pki.server.certificate, key, pki.ca.certificate).credentials()
 

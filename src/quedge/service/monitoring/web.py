@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hmac
 import ipaddress
 import socket
 import socketserver
+import ssl
 import sys
 import threading
 import time
+from collections.abc import Callable
 from email.message import Message
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, NamedTuple
 
 from quedge.errors import not_allowed
 from quedge.service.monitoring.endpoints import TEXT, Endpoints, Reply
@@ -24,6 +27,31 @@ ASKING_S = 0.25
 """Time that a client has to ask where others wait, and that one more waits for its turn (s)."""
 _LINGER_S = 0.05  # for the request of a client that is turned away: with it unread, the answer would be lost
 _OWN_SITES = ("same-origin", "none")
+_PROBED = ("/healthz", "/readyz", "/startupz")  # by who has no token, too, but without a reason
+
+
+class Guard(NamedTuple):
+    """What a client has to show.
+
+    Attributes:
+        token: a secret, as `Authorization: Bearer TOKEN`; None for none.
+        context: gives what TLS is spoken by with the next client, who may have to show a certificate; None for plain
+            text.
+    """
+
+    token: str | None = None
+    context: Callable[[], ssl.SSLContext] | None = None
+
+    def admits(self, headers: Message) -> bool:
+        """Whether a request has the token."""
+        if self.token is None:
+            return True
+        scheme, _, shown = (headers.get("Authorization") or "").partition(" ")
+        return scheme.lower() == "bearer" and hmac.compare_digest(shown.strip().encode(), self.token.encode())
+
+
+NO_GUARD = Guard()
+"""Everybody is answered."""
 
 
 class WebServer:
@@ -33,22 +61,23 @@ class WebServer:
         host: a loopback address of this machine, or a name of one.
         port: 0 for one of the system's choice.
         endpoints: what is answered, by path.
-        anywhere: allow addresses that other machines reach, and requests under any name of this one.
+        guard: what clients have to show. With something to show, addresses that other machines reach are allowed, and
+            requests under any name of this one.
 
     Raises:
-        ValueError: an address that is not loopback, without `anywhere`; or a port that is none.
+        ValueError: an address that is not loopback, without anything to show; or a port that is none.
         OSError: the address cannot be listened on.
     """
 
-    def __init__(self, host: str, port: int, endpoints: Endpoints, anywhere: bool = False) -> None:
+    def __init__(self, host: str, port: int, endpoints: Endpoints, guard: Guard = NO_GUARD) -> None:
         if not 0 <= port <= 65_535:
             raise not_allowed("port", port, "from 0 to 65535")
         family, address = _resolved(host, port)
-        if not anywhere and not ipaddress.ip_address(address[0]).is_loopback:
-            allowed = "a loopback address such as 127.0.0.1, unless others are asked for explicitly"
+        if guard == NO_GUARD and not ipaddress.ip_address(address[0]).is_loopback:
+            allowed = "a loopback address such as 127.0.0.1, unless clients have to show a token or a certificate"
             raise not_allowed("host", host, allowed)
         try:
-            self._server = _Server(family, address, endpoints, anywhere)
+            self._server = _Server(family, address, endpoints, guard)
         except OSError as error:
             text = f"cannot be listened on: {error.strerror or error}"
             raise OSError(error.errno, text, f"{host}:{port}") from None
@@ -63,8 +92,8 @@ class WebServer:
     @property
     def address(self) -> str:
         """Where it listens, as a browser takes it."""
-        host = str(self._server.server_address[0])
-        return f"http://[{host}]:{self.port}/" if ":" in host else f"http://{host}:{self.port}/"
+        host, scheme = str(self._server.server_address[0]), "http" if self._server.guard.context is None else "https"
+        return f"{scheme}://[{host}]:{self.port}/" if ":" in host else f"{scheme}://{host}:{self.port}/"
 
     def close(self) -> None:
         """End it, and all connections."""
@@ -94,10 +123,10 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 32
 
     def __init__(
-        self, family: socket.AddressFamily, address: tuple[str, int], endpoints: Endpoints, anywhere: bool
+        self, family: socket.AddressFamily, address: tuple[str, int], endpoints: Endpoints, guard: Guard
     ) -> None:
         self.address_family = family
-        self.endpoints, self.anywhere = endpoints, anywhere
+        self.endpoints, self.guard = endpoints, guard
         self._free = threading.BoundedSemaphore(MAX_CLIENTS)
         self._lock = threading.Lock()
         self._since: dict[socket.socket, float] = {}  # when they came, the oldest first
@@ -106,6 +135,14 @@ class _Server(ThreadingHTTPServer):
 
     def server_bind(self) -> None:
         socketserver.TCPServer.server_bind(self)  # HTTPServer's asks the network for the host's name
+
+    def get_request(self) -> tuple[Any, Any]:
+        """The next connection; over TLS its thread shakes hands, with the first bytes that it reads."""
+        request, address = super().get_request()
+        if self.guard.context is not None:
+            context = self.guard.context()
+            request = context.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
+        return request, address
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if not self._has_room():
@@ -162,7 +199,10 @@ class _Server(ThreadingHTTPServer):
         return ended and self._free.acquire(timeout=ASKING_S)
 
     def _turn_away(self, request: Any) -> None:
-        """Say that there are too many, to a client that is not listened to."""
+        """Say that there are too many, to a client that is not listened to; over TLS nothing can be said so soon."""
+        if isinstance(request, ssl.SSLSocket):
+            self.shutdown_request(request)
+            return
         try:
             request.settimeout(_LINGER_S)
             request.sendall(_BUSY)
@@ -185,7 +225,7 @@ class _Server(ThreadingHTTPServer):
                 del self._since[request]
                 self._asking.discard(request)
                 try:
-                    request.shutdown(socket.SHUT_RDWR)  # its thread wakes up, and closes it
+                    socket.socket.shutdown(request, socket.SHUT_RDWR)  # its thread wakes up, and closes it
                 except OSError:
                     continue
         return bool(ending)
@@ -215,16 +255,21 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _reply(self) -> Reply:
         path = self.path.partition("?")[0]
-        is_named_well = self.server.anywhere or _is_local(self.headers.get("Host"))
+        guard = self.server.guard
+        is_named_well = guard != NO_GUARD or _is_local(self.headers.get("Host"))
         if not is_named_well or _is_from_elsewhere(self.headers):
             return _refusal(HTTPStatus.FORBIDDEN)
+        is_admitted = guard.admits(self.headers)
+        if not is_admitted and path not in _PROBED:
+            return _refusal(HTTPStatus.UNAUTHORIZED)
         make = self.server.endpoints.get(path)
         if make is None:
             return _refusal(HTTPStatus.NOT_FOUND)
         try:
-            return make()
+            reply = make()
         except Exception as error:  # a mistake of ours; whoever asks next gets an answer again
             return Reply(500, TEXT, f"{type(error).__name__}\n".encode())
+        return reply if is_admitted else _refusal(HTTPStatus(reply.status))
 
     def _send(self, reply: Reply) -> None:
         self.close_connection = True
@@ -238,6 +283,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Cross-Origin-Resource-Policy", "same-origin")
         if reply.status == HTTPStatus.METHOD_NOT_ALLOWED:
             self.send_header("Allow", "GET, HEAD")
+        if reply.status == HTTPStatus.UNAUTHORIZED:
+            self.send_header("WWW-Authenticate", "Bearer")
         self.send_header("Connection", "close")
         self.end_headers()
         if self.command != "HEAD":

@@ -101,16 +101,25 @@ def check_listening(host: str, has_tls: bool) -> None:
 
     All that a host's name stands for must be loopback addresses; with TLS everything is allowed.
     """
-    if has_tls:
-        return
+    if not has_tls:
+        _check_loopback("--listen", host, "without TLS", "--tls-cert, --tls-key and --client-ca must be given")
+
+
+def check_watched(host: str, is_guarded: bool) -> None:
+    """Refuse to be seen by everybody where other machines can connect; a ValueError names `--metrics` and the host."""
+    if not is_guarded:
+        _check_loopback("--metrics", host, "unguarded", "--metrics-token or --metrics-tls must be given")
+
+
+def _check_loopback(option: str, host: str, how: str, remedy: str) -> None:
     try:
         found = {str(entry[4][0]) for entry in socket.getaddrinfo(host.strip("[]") or "::", None)}
     except (OSError, UnicodeError):
-        raise ValueError(f"--listen: {host[:80]!r} cannot be resolved") from None
+        raise ValueError(f"{option}: {host[:80]!r} cannot be resolved") from None
     if not found or not all(map(_is_loopback, found)):
         raise ValueError(
-            f"--listen: {host[:80]!r} is not allowed without TLS; it must be a loopback address such as 127.0.0.1, "
-            "or --tls-cert, --tls-key and --client-ca must be given"
+            f"{option}: {host[:80]!r} is not allowed {how}; it must be a loopback address such as 127.0.0.1, "
+            f"or {remedy}"
         )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
+import ssl
 import stat
 import threading
 from collections.abc import Callable
@@ -115,10 +117,26 @@ def _content(file: PemFile, is_secret: bool) -> bytes:
         raise file.refused(f"cannot be read: {error.strerror}") from None
     if is_secret and is_exposed(status.st_mode, status.st_uid):
         mode = stat.S_IMODE(status.st_mode)
-        raise file.refused(f"others may use this key (mode {mode:04o}); chmod 600 {file.path}")
+        raise file.refused(f"others may read this secret (mode {mode:04o}); chmod 600 {file.path}")
     if len(data) > _MAX_BYTES:
-        raise file.refused("is too large for certificates or a key")
+        raise file.refused("is too large")
     return data
+
+
+_MAX_TOKEN, _LEAST_TOKEN = 4096, 16
+
+
+def read_token(file: PemFile) -> str:
+    """A secret from a file, which is for its owner only, as a key is.
+
+    Raises:
+        ValueError: it cannot be read, others may read it, or it is none; the message names option and file.
+    """
+    token = _content(file, is_secret=True).decode("utf-8", "replace").strip()
+    if not (_LEAST_TOKEN <= len(token) <= _MAX_TOKEN and token.isascii() and token.isprintable() and " " not in token):
+        allowed = f"it must be one word of {_LEAST_TOKEN} to {_MAX_TOKEN} printable characters of ASCII"
+        raise file.refused(f"has no token; {allowed}, such as `openssl rand -hex 32` gives")
+    return token
 
 
 def is_exposed(mode: int, owner: int) -> bool:
@@ -266,6 +284,34 @@ class ServerCertificates:
 
         on_used(self._expires)
         return grpc.dynamic_ssl_server_credentials(self._configuration, changed, require_client_authentication=True)
+
+    def context(self, asks_for_certificate: bool) -> Callable[[], ssl.SSLContext]:
+        """What gives the standard library's TLS of a server with these files, version 1.3, as renewed as they are.
+
+        Clients have to show a certificate of the authorities if they are asked for one. Files that cannot be used stand
+        back for those that were read before.
+        """
+        made, state = self._context(asks_for_certificate), self._stamps()
+        lock = threading.Lock()
+
+        def current() -> ssl.SSLContext:
+            nonlocal made, state
+            with lock:
+                if (now := self._stamps()) != state:
+                    with contextlib.suppress(OSError, ValueError):  # in the middle of a renewal
+                        made, state = self._context(asks_for_certificate), now
+                return made
+
+        return current
+
+    def _context(self, asks_for_certificate: bool) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.load_cert_chain(self._cert.path, self._key.path)
+        if asks_for_certificate:
+            context.load_verify_locations(cadata=read_authorities(self._client_ca).decode())
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
 
     def _read(self) -> tuple[Any, datetime.datetime]:
         identity = read_identity(self._cert, self._key, SERVER)
