@@ -46,6 +46,8 @@ HEAVY = {
     "cryptography": ("pqc/uplink/by_cryptography.py", "service/tls/"),
     "pqcrypto": ("pqc/uplink/by_pqcrypto.py",),
     "grpc": ("service/", "emulator/"),
+    "grpc_health": ("service/health.py",),
+    "grpc_reflection": ("service/reflection.py",),
     "google": ("service/",),
     "prometheus_client": ("service/",),
     "structlog": ("service/",),

@@ -221,7 +221,7 @@ def settings_of(
     """What a service would be told to be; `seen` is called while it would serve."""
     told: list[server.Service] = []
 
-    def run(service: server.Service, ready: Any) -> None:
+    def run(service: server.Service, ready: Any, prepare: Any) -> None:
         told.append(service)
         seen()
 

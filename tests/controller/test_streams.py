@@ -79,7 +79,7 @@ def device_report(number: int, gain: float = 1e-11, name: str = "north") -> pb.D
 async def serving(deadline_s: float) -> AsyncIterator[Calls]:
     cells = CellRegistry(fresh, None)
     service = grpc.aio.server()
-    service.add_generic_rpc_handlers((Servicer(cells, "exact", deadline_s).handlers(),))
+    service.add_generic_rpc_handlers(Servicer(cells, "exact", deadline_s).handlers())
     port = service.add_insecure_port("127.0.0.1:0")
     await service.start()
     try:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import contextlib
+import http.client
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -68,3 +71,28 @@ def test_so_does_one_whose_controller_cannot_be_made(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="as the test has it"):
         run(service(tmp_path)._replace(fresh=unmakeable), lambda running: pytest.fail("it takes reports"))
     assert is_free(tmp_path)
+
+
+def said(port: int, path: str) -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    with contextlib.closing(connection):
+        connection.request("GET", path)
+        reply = connection.getresponse()
+        return reply.status, reply.read().decode().strip()
+
+
+def test_it_is_seen_while_it_compiles_alive_and_neither_started_nor_ready(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+    seen = []
+
+    def prepare(tell: Callable[[], None]) -> None:
+        seen.append([said(port, path) for path in ("/healthz", "/startupz", "/readyz")])
+        tell()
+        seen.append([said(port, path) for path in ("/healthz", "/startupz", "/readyz")])
+        assert is_free(tmp_path)
+        raise ValueError("enough")
+
+    with pytest.raises(ValueError, match="enough"):
+        run(service(tmp_path, metrics=port), lambda running: pytest.fail("it takes reports"), prepare)
+    assert seen == [[(200, "well"), (503, state), (503, state)] for state in ("starting", "compiling")]

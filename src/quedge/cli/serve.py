@@ -57,6 +57,8 @@ _LIBRARIES = {
     "google.protobuf": "protobuf",
     "prometheus_client": "prometheus-client",
     "structlog": "structlog",
+    "grpc_health": "grpcio-health-checking",
+    "grpc_reflection": "grpcio-reflection",
 }
 
 _ADDRESS = Address("127.0.0.1", 50_051)
@@ -212,12 +214,15 @@ def serve(
         rates=Rates(report_rate, refusal_rate, checkpoint_rate),
     )
     allow_descriptors()
+
+    def prepare(tell: Callable[[], None]) -> None:
+        with explained_pause(explain=tell):
+            warm_up(service.fresh)
+
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     with awake, _sighup_ignored():
-        with explained_pause():
-            warm_up(service.fresh)
         try:
-            run(service, lambda running: _print_ready(service, running))
+            run(service, lambda running: _print_ready(service, running), prepare)
         except (StateError, ValueError) as error:
             raise UsageError(str(error)) from None
 

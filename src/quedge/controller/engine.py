@@ -73,6 +73,20 @@ class Pace:
     checkpoint_frames: int = 1000
 
 
+class Standing(NamedTuple):
+    """How an engine stands.
+
+    Attributes:
+        waiting: reports that wait for their turn.
+        journal_bytes: size of what its journal keeps; None without one.
+        kept_at: when this process last kept a checkpoint, in seconds since 1970; None where it has not.
+    """
+
+    waiting: int
+    journal_bytes: int | None
+    kept_at: float | None
+
+
 class _Job(NamedTuple):
     report: Report
     arrived: float
@@ -115,6 +129,7 @@ class Engine:
         self._diverged = False  # from the journal, in a way that only a replay mends
         self._in_doubt = False  # whether the journal holds a frame that it refused
         self._unkept = self._pace.checkpoint_frames if self._last is not None else 0  # a restart is not served twice
+        self._kept_at: float | None = None
         self._policy_took_s = math.inf
         self._jobs: queue.SimpleQueue[_Job | _Lesson | Kept | None] = queue.SimpleQueue()
         self._gate, self._open = threading.Lock(), True
@@ -138,6 +153,10 @@ class Engine:
     def queues(self) -> QueueState:
         """The cell's queues after the last frame that was served; their arrays must not be changed."""
         return self._queues
+
+    def standing(self) -> Standing:
+        """How it stands; any thread may ask."""
+        return Standing(self._jobs.qsize(), None if self._journal is None else self._journal.size_bytes, self._kept_at)
 
     @property
     def lost_frames(self) -> int:
@@ -289,7 +308,7 @@ class Engine:
             self._unkept = 1  # to be tried when the engine ends, if not before
             self._write_error = reason_of(error)
             return None
-        self._write_error = None
+        self._write_error, self._kept_at = None, time.time()
         return self._controller.queues.next_frame
 
 

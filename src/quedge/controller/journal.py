@@ -99,6 +99,15 @@ class Journal:
         """The state's identity."""
         return self._records.incarnation
 
+    @property
+    def size_bytes(self) -> int:
+        """Size of the database and its write-ahead log; any thread may ask."""
+        size = 0
+        for file in (self._path, beside(self._path, LOG)):
+            with suppress(OSError):
+                size += file.stat().st_size
+        return size
+
     def append(self, entry: Entry) -> None:
         """Keep a served frame; an OSError where it could not be written."""
         self.check_files()

@@ -12,6 +12,8 @@ from google.protobuf.message import DecodeError
 
 from quedge.service.methods import Method
 
+T = TypeVar("T")
+
 _SLOWED_S = 1.0  # who asks for too much waits for being told so, and asks for less in that time
 _SERVICE_ENDS = grpc.StatusCode.UNAVAILABLE, "the service ends"
 
@@ -27,11 +29,12 @@ class EndedError(Exception):
 class Calls:
     """The calls that are served now; it lives in the event loop.
 
-    `unreadable` is called where bytes are no message, with the context of their call; it may raise an EndedError.
+    Both are called with a call's context: `admit` at its beginning, which may end it, `unreadable` where bytes are no
+    message, which may raise an EndedError.
     """
 
-    def __init__(self, unreadable: Callable[[Any], None]) -> None:
-        self._unreadable = unreadable
+    def __init__(self, admit: Callable[[Any], Awaitable[None]], unreadable: Callable[[Any], None]) -> None:
+        self._admit, self._unreadable = admit, unreadable
         self._waiting: set[asyncio.Task[Any]] = set()  # those that wait for a request of an open stream
         self._ending = False
 
@@ -48,12 +51,14 @@ class Calls:
         """
 
         async def answer(request: bytes, context: Any) -> Any:
+            await self._admit(context)
             try:
                 return await serve(self._message(method, request, context), context)
             except EndedError as ended:
                 await _abort(context, ended)
 
         async def answers(_: Any, context: Any) -> None:
+            await self._admit(context)
             try:
                 async with aclosing(self._messages(method, context)) as messages:
                     await serve(messages, context)
@@ -71,13 +76,17 @@ class Calls:
 
     async def _next(self, context: Any) -> Any:
         """The next request of a stream, EOF after its last one; an EndedError once the service ends."""
+        return await self.wait(context.read)
+
+    async def wait(self, begin: Callable[[], Awaitable[T]]) -> T:
+        """Begin to wait for something, in a call that is served; an EndedError once the service ends."""
         task = asyncio.current_task()
         assert task is not None
         if self._ending:
             raise EndedError(*_SERVICE_ENDS)
         self._waiting.add(task)
         try:
-            return await context.read()
+            return await begin()
         except asyncio.CancelledError:
             if self._ending and task.uncancel() == 0:  # it was `end`, and nobody else
                 raise EndedError(*_SERVICE_ENDS) from None

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from quedge.controller.controller import Controller
-from quedge.controller.engine import Engine, Pace
+from quedge.controller.engine import Engine, Pace, Standing
 from quedge.controller.state import StateError, reason_of
 from quedge.controller.state_folder import NAME, StateFolder
 
@@ -114,6 +114,10 @@ class CellRegistry:
         if name not in self._engines:
             raise BadNameError(f"{name[:80]!r} is not allowed; it has not reported anything")
         return self._engines[name]
+
+    def standings(self) -> list[tuple[str, Standing]]:
+        """How the engines stand, by the base station's name; any thread may ask."""
+        return [(name, engine.standing()) for name, engine in list(self._engines.items())]
 
     def health_error(self) -> str | None:
         """What is wrong, in words: with which cell, or with the state as a whole; None where all are well."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from quedge.controller.answer import ServedBy
 from quedge.controller.controller import Controller
-from quedge.controller.engine import Engine, Pace
+from quedge.controller.engine import Engine, Pace, Standing
 from quedge.controller.journal import Durability
 from quedge.controller.report import Report
 from quedge.controller.state_folder import StateFolder
@@ -75,7 +75,7 @@ async def serve(
         ("grpc.so_reuseport", 0),  # a second service on the port is refused rather than given half of the streams
     ]
     server = grpc.aio.server(options=options)
-    server.add_generic_rpc_handlers((servicer.handlers(),))
+    server.add_generic_rpc_handlers(servicer.handlers())
     address = f"{listen.host}:{listen.port}"
     try:
         if credentials is None:
@@ -94,6 +94,7 @@ async def serve(
     await server.start()
     gc.collect()
     gc.freeze()  # what lives as long as the service need not be looked through again
+    servicer.set_serving(True)
     ready(port)
     try:
         await stop.wait()
@@ -162,63 +163,88 @@ class Running(NamedTuple):
     seen_at: str
 
 
-def run(service: Service, ready: Callable[[Running], None]) -> None:
+def run(
+    service: Service,
+    ready: Callable[[Running], None],
+    prepare: Callable[[Callable[[], None]], None] = lambda tell: None,
+) -> None:
     """Serve until SIGTERM or SIGINT, from where the state folder stands; `ready` is called once reports are taken.
+
+    The service is seen from outside from the beginning. `prepare` is called before the state is opened: it compiles
+    what frames need, and calls what it is given where that takes long.
 
     Raises:
         StateError: the state folder cannot be used.
         ValueError: an address that is not allowed; the message names the option.
         OSError: an address cannot be listened on, or the state folder not be written to.
     """
-    logs = Logs(service.rendering)
-    folder = None if service.state is None else StateFolder(service.state, service.determined_by, service.durability)
-    cells = CellRegistry(
-        service.fresh, folder, service.pace, service.max_base_stations, service.begins_anew, service.base_stations
-    )
-    asyncio.run(_run(service, cells, logs, ready))
-
-
-async def _run(service: Service, cells: CellRegistry, logs: Logs, ready: Callable[[Running], None]) -> None:
-    """From cells that stand to cells that are closed, whatever fails; observers are told last."""
+    logs, arrivals, seen = Logs(service.rendering), Arrivals(), _Cells()
     statistics = None if service.metrics is None else Statistics(service.power_budget_w)
     observers = Observers((logs,) if statistics is None else (statistics, logs), logs.observer_failed)
-    arrivals = Arrivals()
+    with _web(service, statistics, seen) as seen_at, taken_over(LibraryLines(observers, arrivals).take):
+        prepare(observers.compiling)
+        durability, state = service.durability, service.state
+        folder = None if state is None else StateFolder(state, service.determined_by, durability)
+        cells = seen.registry = CellRegistry(
+            service.fresh, folder, service.pace, service.max_base_stations, service.begins_anew, service.base_stations
+        )
+        asyncio.run(_run(service, cells, observers, arrivals, lambda at: ready(Running(at, seen_at))))
+
+
+class _Cells:
+    """The cells as they are seen from outside, as soon as there are any."""
+
+    def __init__(self) -> None:
+        self.registry: CellRegistry | None = None
+
+    def health_error(self) -> str | None:
+        return None if self.registry is None else self.registry.health_error()
+
+    def standings(self) -> list[tuple[str, Standing]]:
+        return [] if self.registry is None else self.registry.standings()
+
+
+async def _run(
+    service: Service, cells: CellRegistry, observers: Observers, arrivals: Arrivals, ready: Callable[[str], None]
+) -> None:
+    """From cells that stand to cells that are closed, whatever fails; observers are told last.
+
+    `ready` is called with where reports are taken.
+    """
     try:
-        with (
-            taken_over(LibraryLines(observers, arrivals).take),
-            _web(service, statistics, cells.health_error) as seen_at,
-        ):
-            if allowed_descriptors() < _ADVISED_DESCRIPTORS:
-                observers.few_descriptors(allowed_descriptors(), _ADVISED_DESCRIPTORS)
-            for name in cells.names():
-                _tell_of(observers, name, cells.known(name), str(cells.set_aside.get(name, "")))
-            cells.on_start = partial(_tell_of, observers)
-            tls, host = service.tls, service.listen.host
-            credentials, access = None, ANY_CLIENT
-            if tls is not None:
-                credentials = tls.certificates.credentials(
-                    observers.certificate_used, observers.renewal_refused, arrivals.arrived
-                )
-                access = tls.access
-
-            def listening(port: int) -> None:
-                arrivals.port = port
-                address = f"{host}:{port}"
-                mode = "none" if tls is None else "mutual"
-                observers.started(Started(address, service.policy, cells.durability, mode))
-                ready(Running(address, seen_at))
-
-            servicer = Servicer(
-                cells, service.policy, service.deadline_s, observers, access, service.rates, arrivals.answered
-            )
-            watch = asyncio.create_task(_watch(cells, observers))
-            try:
-                await serve(servicer, service.listen, credentials, listening, observers.stopping)
-            finally:
-                watch.cancel()
+        await _serve_cells(service, cells, observers, arrivals, ready)
     finally:
         await asyncio.get_running_loop().run_in_executor(None, cells.close)  # a second signal does not cut it short
         observers.stopped()
+
+
+async def _serve_cells(
+    service: Service, cells: CellRegistry, observers: Observers, arrivals: Arrivals, ready: Callable[[str], None]
+) -> None:
+    if allowed_descriptors() < _ADVISED_DESCRIPTORS:
+        observers.few_descriptors(allowed_descriptors(), _ADVISED_DESCRIPTORS)
+    for name in cells.names():
+        _tell_of(observers, name, cells.known(name), str(cells.set_aside.get(name, "")))
+    cells.on_start = partial(_tell_of, observers)
+    credentials, access = None, ANY_CLIENT
+    if service.tls is not None:
+        access = service.tls.access
+        credentials = service.tls.certificates.credentials(
+            observers.certificate_used, observers.renewal_refused, arrivals.arrived
+        )
+
+    def listening(port: int) -> None:
+        arrivals.port = port
+        address, mode = f"{service.listen.host}:{port}", "none" if service.tls is None else "mutual"
+        observers.started(Started(address, service.policy, cells.durability, mode))
+        ready(address)
+
+    servicer = Servicer(cells, service.policy, service.deadline_s, observers, access, service.rates, arrivals.answered)
+    watch = asyncio.create_task(_watch(cells, servicer, observers))
+    try:
+        await serve(servicer, service.listen, credentials, listening, observers.stopping)
+    finally:
+        watch.cancel()
 
 
 def _tell_of(observers: Observers, name: str, engine: Engine, set_aside: str = "") -> None:
@@ -229,13 +255,14 @@ def _tell_of(observers: Observers, name: str, engine: Engine, set_aside: str = "
         observers.begun(name, engine.incarnation, engine.queues, set_aside)
 
 
-async def _watch(cells: CellRegistry, observers: Observers) -> None:
-    """Tell observers whenever what is wrong changes, and have what failed tried again."""
+async def _watch(cells: CellRegistry, servicer: Servicer, observers: Observers) -> None:
+    """Tell observers and clients whenever what is wrong changes, and have what failed tried again."""
     told = None
     while True:
         error = cells.health_error()
         if error != told:
             observers.health_changed(error)
+            servicer.set_serving(error is None)
             told = error
         if error is not None:
             cells.retry()
@@ -243,10 +270,11 @@ async def _watch(cells: CellRegistry, observers: Observers) -> None:
 
 
 @contextlib.contextmanager
-def _web(service: Service, statistics: Statistics | None, health_error: Callable[[], str | None]) -> Iterator[str]:
+def _web(service: Service, statistics: Statistics | None, cells: _Cells) -> Iterator[str]:
     """The endpoints over HTTP; where they are, as a URL, or empty for nowhere."""
     if service.metrics is None or statistics is None:
         yield ""
         return
-    with WebServer(*service.metrics, endpoints_of(statistics, health_error), service.guard) as web:
+    endpoints = endpoints_of(statistics, cells.health_error, cells.standings)
+    with WebServer(*service.metrics, endpoints, service.guard) as web:
         yield web.address

@@ -19,9 +19,12 @@ from quedge.service.callers import Caller
 from quedge.service.calls import Calls, EndedError, completed, resolve, serve_in_order
 from quedge.service.cells import BadNameError, CellRegistry
 from quedge.service.devices import DeviceStreams
+from quedge.service.health import NAME as HEALTH
+from quedge.service.health import Health
 from quedge.service.limits import NO_LIMITS, Limit, RateLimits, Rates
 from quedge.service.monitoring.observers import Observer
-from quedge.service.tls.access import ANY_CLIENT, UNKNOWN, AccessPolicy, Peer
+from quedge.service.reflection import reflection_handlers
+from quedge.service.tls.access import ANY_CLIENT, UNKNOWN, AccessPolicy, Peer, address_of
 
 T = TypeVar("T")
 
@@ -56,7 +59,8 @@ class Servicer:
         self._cells, self._policy, self._deadline_s, self._access = cells, policy, deadline_s, access
         self._observer, self._on_call = Observer() if observer is None else observer, on_call
         self._limits = RateLimits(rates)
-        self._calls = Calls(self._unreadable)
+        self._calls = Calls(self._admit, self._unreadable)
+        self._health = Health(self._calls)
         self._taken: set[str] = set()  # base stations that a stream serves, or streams of their devices
         self._device_streams: dict[str, DeviceStreams] = {}
 
@@ -65,8 +69,8 @@ class Servicer:
         """Number of devices of each cell."""
         return self._cells.devices
 
-    def handlers(self) -> Any:
-        """What a gRPC server calls for each method."""
+    def handlers(self) -> list[Any]:
+        """What a gRPC server calls for each method of the service, and of those that tell of it."""
         served = {
             methods.SERVE_FRAMES: self.serve_frames,
             methods.SERVE_DEVICE: self.serve_device,
@@ -75,15 +79,21 @@ class Servicer:
             methods.CHECKPOINT: self.checkpoint,
         }
         handlers = {method.name: self._calls.handler(method, serve) for method, serve in served.items()}
-        return grpc.method_handlers_generic_handler(methods.SERVICE, handlers)
+        own = grpc.method_handlers_generic_handler(methods.SERVICE, handlers)
+        return [own, self._health.handlers(), *reflection_handlers(self._calls, [methods.SERVICE, HEALTH])]
+
+    def set_serving(self, is_serving: bool) -> None:
+        """Say whether reports are taken and kept, to whoever asks by gRPC's protocol for health."""
+        self._health.set(is_serving)
 
     def end(self) -> None:
         """End all streams, each after the answers to its reports that are being served."""
+        self._health.end()
         self._calls.end()
 
     async def serve_frames(self, requests: AsyncGenerator[pb.FrameReport, None], context: Any) -> None:
         """A stream of a base station's reports; see the contract."""
-        caller, owned_name = await self._stream_caller(context), ""
+        caller, owned_name = self._stream_caller(context), ""
 
         def own(name: str) -> None:
             nonlocal owned_name
@@ -113,7 +123,7 @@ class Servicer:
 
     async def decide(self, request: pb.FrameReport, context: Any) -> pb.FrameAnswer:
         """One report; see the contract."""
-        caller = await self._caller(context)
+        caller = self._caller(context)
         try:
             engine = self._engine(caller, request.base_station)
         except _NotServedError as error:
@@ -125,7 +135,7 @@ class Servicer:
 
     async def serve_device(self, requests: AsyncGenerator[pb.DeviceReport, None], context: Any) -> None:
         """A stream of a device's reports; see the contract."""
-        caller = await self._stream_caller(context)
+        caller = self._stream_caller(context)
         first = await anext(requests, None)
         if first is None:
             return
@@ -152,7 +162,7 @@ class Servicer:
 
     async def state(self, request: pb.StateRequest, context: Any) -> pb.StateReply:
         """Where a cell stands; see the contract."""
-        caller = await self._caller(context)
+        caller = self._caller(context)
         try:
             engine = self._known(caller, request.base_station)
         except BadNameError as error:
@@ -171,7 +181,7 @@ class Servicer:
 
     async def checkpoint(self, request: pb.CheckpointRequest, context: Any) -> pb.CheckpointReply:
         """Keep where a cell stands; see the contract."""
-        caller = await self._caller(context)
+        caller = self._caller(context)
         try:
             engine = self._known(caller, request.base_station)
         except BadNameError as error:
@@ -185,19 +195,25 @@ class Servicer:
             return pb.CheckpointReply(outcome=pb.NOT_DURABLE, message="it could not be written")
         return pb.CheckpointReply(outcome=pb.SERVED, next_frame=frame, incarnation=engine.incarnation)
 
-    async def _caller(self, context: Any) -> Caller:
-        """Who makes a call, which ends here where it is not to be answered."""
-        caller = self._caller_of(context)
-        self._on_call(caller.address)
-        await self._access.check(caller.peer, context)
-        return caller
+    async def _admit(self, context: Any) -> None:
+        """A call begins, and ends here where it is not to be answered."""
+        self._on_call(address_of(context))
+        await self._access.check(context)
 
-    def _caller_of(self, context: Any) -> Caller:
+    def _caller(self, context: Any) -> Caller:
         return Caller(context, self._limits, self._observer.limited)
+
+    def _stream_caller(self, context: Any) -> Caller:
+        """Who begins a stream; the observer is told what was negotiated where gRPC tells it."""
+        caller = self._caller(context)
+        peer = caller.peer
+        if peer.version and peer.group != UNKNOWN:
+            self._observer.connected(peer.version, peer.group, caller.address)
+        return caller
 
     def _unreadable(self, context: Any) -> None:
         """Bytes of a call were no message."""
-        caller = self._caller_of(context)
+        caller = self._caller(context)
         self._refused("", pb.BAD_VALUE, caller)
         caller.check()
 
@@ -205,14 +221,6 @@ class Servicer:
         """Tell of a refusal, and count it."""
         self._observer.refused(name, outcome, caller.address)
         caller.count_refusal(outcome)
-
-    async def _stream_caller(self, context: Any) -> Caller:
-        """Who begins a stream; the observer is told what was negotiated where gRPC tells it."""
-        caller = await self._caller(context)
-        peer = caller.peer
-        if peer.version and peer.group != UNKNOWN:
-            self._observer.connected(peer.version, peer.group, caller.address)
-        return caller
 
     def _check_peer(self, peer: Peer, name: str) -> None:
         if not self._access.may_speak_for(peer, name):

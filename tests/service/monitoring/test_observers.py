@@ -47,7 +47,8 @@ def tell_everything(observers: Observers) -> list[tuple[Any, ...]]:
         ("stream_began", "roof", "ServeFrames", "192.0.2.7:4711"), ("library_said", "error", "a.cc:7", "no luck"),
         ("stream_ended", "roof", "ServeFrames", "192.0.2.7:4711"), ("handshake_failed", "http_request", ""),
         ("limited", "refusals", "192.0.2.7:4711"), ("few_descriptors", 256, 1024),
-        ("certificate_used", EXPIRES), ("renewal_refused", "as the test has it"), ("stopping",), ("stopped",),
+        ("certificate_used", EXPIRES), ("renewal_refused", "as the test has it"),
+        ("compiling",), ("stopping",), ("stopped",),
     ]  # fmt: skip
     for event, *what in told:
         getattr(observers, event)(*what)

@@ -59,7 +59,7 @@ class Service:
         return b"answered"
 
     async def _insistent(self, request: bytes, context: Any) -> bytes:
-        await AccessPolicy(hybrid_only=True).check(peer_of(context), context)
+        await AccessPolicy(hybrid_only=True).check(context)
         return b"answered"
 
     def start(self) -> None:

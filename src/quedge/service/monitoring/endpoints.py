@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.resources import files
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from quedge import __version__
 from quedge.controller.answer import Answer, ServedBy
+from quedge.controller.engine import Standing
 from quedge.service.monitoring.metrics import Metrics
 from quedge.service.monitoring.statistics import POINT_COLUMNS, Statistics, certified_gap
 
@@ -45,12 +46,19 @@ Endpoints = Mapping[str, Callable[[], Reply]]
 """What makes the reply, by path."""
 
 
-def endpoints_of(statistics: Statistics, health_error: Callable[[], str | None]) -> Endpoints:
+def endpoints_of(
+    statistics: Statistics,
+    health_error: Callable[[], str | None],
+    standings: Callable[[], Iterable[tuple[str, Standing]]] = tuple,
+) -> Endpoints:
     """The service's endpoints.
 
-    `health_error` says what is wrong with the service, None where it is well; it is called from any thread.
+    Args:
+        statistics: what was counted.
+        health_error: says what is wrong with the service, None where it is well; it is called from any thread.
+        standings: tells how the engine of each base station stands, by its name; likewise.
     """
-    page, metrics = _page(), Metrics(statistics)
+    page, metrics = _page(), Metrics(statistics, standings)
 
     def health() -> Reply:
         error = health_error()
@@ -63,12 +71,16 @@ def endpoints_of(statistics: Statistics, health_error: Callable[[], str | None])
         error = health_error() if statistics.state == "ready" else statistics.state
         return _said(200, "ready") if error is None else _said(503, error)
 
+    def startup() -> Reply:
+        return _said(200, "started") if statistics.running is not None else _said(503, statistics.state)
+
     return {
         "/": lambda: page,
         "/live.json": lambda: Reply(200, "application/json", live(statistics).encode()),
         "/metrics": lambda: Reply(200, "text/plain; version=0.0.4; charset=utf-8", metrics.exposition()),
         "/healthz": health,
         "/readyz": readiness,
+        "/startupz": startup,
     }
 
 

@@ -140,6 +140,10 @@ class Logs(Observer):
         """See `Observer.renewal_refused`."""
         self._log.error("renewal_refused", reason=why)
 
+    def compiling(self) -> None:
+        """See `Observer.compiling`."""
+        self._log.info("compiling")
+
     def started(self, started: Started) -> None:
         """See `Observer.started`."""
         self._log.info("started", **started._asdict())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
 from typing import Any
 
 from quedge import __version__
 from quedge.controller.answer import ServedBy
+from quedge.controller.engine import Standing
 from quedge.model.cell import BITS_PER_MBIT
 from quedge.service.monitoring.statistics import BUCKETS_S, CellStatistics, Statistics, Times, certified_gap
 
@@ -15,12 +16,12 @@ _BYTES_PER_MBIT = BITS_PER_MBIT / 8.0
 
 
 class Metrics:
-    """A registry of its own whose numbers are the statistics, as they are when it is asked."""
+    """A registry of its own whose numbers are the statistics and how the engines stand, when it is asked."""
 
-    def __init__(self, statistics: Statistics) -> None:
+    def __init__(self, statistics: Statistics, standings: Callable[[], Iterable[tuple[str, Standing]]] = tuple) -> None:
         from prometheus_client import CollectorRegistry, ProcessCollector
 
-        self._statistics = statistics
+        self._statistics, self._standings = statistics, standings
         self._registry = CollectorRegistry()
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -36,6 +37,8 @@ class Metrics:
         statistics, families = self._statistics, _CellFamilies()
         for name, cell in statistics.cells():
             families.add(name, cell, statistics.power_budget_w)
+        for name, standing in self._standings():
+            families.add_standing(name, standing)
         yield from vars(families).values()
         yield from _service_families(statistics)
 
@@ -113,6 +116,9 @@ class _CellFamilies:
         self.next_frame = gauge("next_frame", "Number of the frame that is due.")
         self.streams = gauge("open_streams", "Streams that report for the base station now.")
         self.state = InfoMetricFamily("quedge_state", "The cell's state, by its identity.", labels=of_cell)
+        self.waiting = gauge("waiting_reports", "Reports that wait for their turn.")
+        self.journal = gauge("journal_bytes", "Size of the state's database and its write-ahead log.")
+        self.kept = gauge("checkpoint_time_seconds", "When the last checkpoint was kept, since 1970.")
         self.gap = gauge("certified_gap", "Proven gap of the last frame, relative to its objective.")
         self.candidates = gauge("candidates", "K, candidates that the policy tried in the last frame.")
 
@@ -143,6 +149,14 @@ class _CellFamilies:
             self.gap.add_metric(of_cell, gap)
         if candidates is not None:
             self.candidates.add_metric(of_cell, candidates)
+
+    def add_standing(self, name: str, standing: Standing) -> None:
+        """Add how a base station's engine stands."""
+        self.waiting.add_metric([name], standing.waiting)
+        if standing.journal_bytes is not None:
+            self.journal.add_metric([name], standing.journal_bytes)
+        if standing.kept_at is not None:
+            self.kept.add_metric([name], standing.kept_at)
 
 
 def _cumulative(times: Times) -> list[tuple[str, float]]:

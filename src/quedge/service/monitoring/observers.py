@@ -93,6 +93,9 @@ class Observer:
     def renewal_refused(self, why: str) -> None:
         """Changed certificates cannot be used; those that were read before stay in use."""
 
+    def compiling(self) -> None:
+        """Solvers are compiled, which takes long; reports are taken after that."""
+
     def started(self, started: Started) -> None:
         """Reports are taken from now on."""
 
@@ -137,4 +140,4 @@ class Observers(Observer):
     restored, begun, started = _to_all("restored"), _to_all("begun"), _to_all("started")
     health_changed = _to_all("health_changed")
     certificate_used, renewal_refused = _to_all("certificate_used"), _to_all("renewal_refused")
-    stopping, stopped = _to_all("stopping"), _to_all("stopped")
+    compiling, stopping, stopped = _to_all("compiling"), _to_all("stopping"), _to_all("stopped")

@@ -60,7 +60,7 @@ class Statistics(Observer):
         devices: number of devices of each cell.
         power_budget_w: mean of the devices' budgets (W).
         began: when the service began, in seconds since 1970.
-        state: where the service is in its life: "starting", "ready", "stopping" or "stopped".
+        state: where the service is in its life: "starting", "compiling", "ready", "stopping" or "stopped".
         running: what the service said of itself when it took reports; None before.
         refusals: reports that were refused, by the outcome's name.
         certificate_expiry: when the certificate in use expires, in seconds since 1970; None in plain text.
@@ -155,6 +155,10 @@ class Statistics(Observer):
         """See `Observer.renewal_refused`."""
         with self._lock:
             self.renewals_refused += 1
+
+    def compiling(self) -> None:
+        """See `Observer.compiling`."""
+        self.state = "compiling"
 
     def started(self, started: Started) -> None:
         """See `Observer.started`."""

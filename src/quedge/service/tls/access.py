@@ -79,9 +79,9 @@ class AccessPolicy(NamedTuple):
     hybrid_only: bool = False
     bind_names: bool = False
 
-    async def check(self, peer: Peer, context: Any) -> None:
+    async def check(self, context: Any) -> None:
         """End a call of gRPC's asyncio server with FAILED_PRECONDITION where its peer is not to be answered."""
-        if self.hybrid_only and not peer.is_hybrid:
+        if self.hybrid_only and not (peer := peer_of(context)).is_hybrid:
             import grpc
 
             message = f"this service requires the key exchange X25519MLKEM768; {peer.group} was negotiated"
