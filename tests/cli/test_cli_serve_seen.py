@@ -23,7 +23,8 @@ from tests.service.wire import asked, connected, frame_report
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Served]:
-    with serving(tmp_path, "--state", "state", "--metrics", "127.0.0.1:0") as served:
+    (tmp_path / "serve.toml").write_text('state = "state"\nmetrics = "127.0.0.1:0"\notel = true\n')
+    with serving(tmp_path, "--config", "serve.toml") as served:
         yield served
 
 

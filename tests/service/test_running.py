@@ -49,6 +49,7 @@ def service(state: Path, listen: int = 0, metrics: int = 0) -> Service:
         guard=NO_GUARD,
         rendering=Rendering.JSON,
         rates=DEFAULT_RATES,
+        traced=False,
     )
 
 

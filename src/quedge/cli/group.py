@@ -32,7 +32,7 @@ class Place(NamedTuple):
         if isinstance(found, TyperGroup):
             return found
         alone = typer.Typer(add_completion=False)
-        alone.command(self.name, cls=Command)(found)
+        alone.command(self.name, cls=getattr(found, "command_class", Command))(found)
         return typer.main.get_command(alone)
 
 

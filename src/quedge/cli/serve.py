@@ -14,6 +14,7 @@ import typer
 
 from quedge.cli import options
 from quedge.cli.compiling import explained_pause
+from quedge.cli.configured import configured
 from quedge.cli.options import number_to, parse_listen_address, parse_path, positive_to, value_option
 from quedge.cli.usage import UsageError, refusing
 from quedge.controller.controller import Controller
@@ -78,6 +79,7 @@ def default_deadline_s(frame_s: float) -> float:
     return min(0.5 * frame_s, _MAX_DEADLINE_S)
 
 
+@configured("QUEDGE_SERVE")
 def serve(
     scenario: options.ScenarioFile = None,
     policy: options.OnePolicy = None,
@@ -165,14 +167,24 @@ def serve(
         bool, typer.Option("--keep-awake", help="Keep processors awake between frames: sooner answers, for more power.")
     ] = False,
     log: Annotated[Rendering, typer.Option(help="Format of the log lines, on standard error.")] = Rendering.JSON,
+    otel: Annotated[
+        bool,
+        typer.Option("--otel", help="A span of OpenTelemetry for each frame, by the SDK that the process is run with."),
+    ] = False,
+    config: Annotated[
+        Path | None, value_option(parse_path, "FILE", "Options as TOML keys, where they are given nowhere else.")
+    ] = None,
 ) -> None:
     """Serve decisions over gRPC: a base station or its devices report each frame and receive the decision.
 
     Ends on SIGTERM or Ctrl-C, with the state kept, and not on SIGHUP. Without --late-ms a report is late after half a
-    frame.
+    frame. Each option may also stand in the environment, --max-stations as QUEDGE_SERVE_MAX_STATIONS, or in the file of
+    --config, as max-stations = 4; the command line comes before the environment, and that before the file.
     """
     for module, library in _LIBRARIES.items():
         check_installed(module, "quedge serve", library, "serve")
+    if otel:
+        check_installed("opentelemetry", "--otel", "opentelemetry-api", "otel")
     poll_directly()
     if tls_require_hybrid and tls_cert is not None:
         refuse_tls_1_2()
@@ -211,6 +223,7 @@ def serve(
         metrics=metrics,
         guard=guard,
         rendering=log,
+        traced=otel,
         rates=Rates(report_rate, refusal_rate, checkpoint_rate),
     )
     allow_descriptors()

@@ -106,7 +106,7 @@ def read_keys(path: str | Path | None) -> tuple[dict[str, Any], Profiles]:
     """
     if path is None:
         return {}, known_profiles()
-    document = _parsed_file(Path(path))
+    document = read_toml(Path(path))
     profiles = _with_rows(str(path), document, known_profiles())
     return checked_keys(str(path), _flat(str(path), document)), profiles
 
@@ -153,7 +153,7 @@ def _document(scenario: Scenario, commented: bool) -> str:
             elif scenario.suite is not None and name in DERIVED:
                 continue  # follows from the suite
             value = scenario.per_device(name).tolist() if value is None else value
-            lines.append(f"{'# ' if commented and left_open else ''}{name} = {_toml(value)}")
+            lines.append(f"{'# ' if commented and left_open else ''}{name} = {toml_text(value)}")
         if _GROUPS[group] == "pqc":
             lines += _rows_as_toml(scenario.profiles)
     return "\n".join(lines).lstrip("\n") + "\n"
@@ -163,20 +163,21 @@ def _group_of(name: str) -> int:
     return _GROUPS.index(PARAMETERS[name].group)
 
 
-def _toml(value: Any) -> str:
+def toml_text(value: Any) -> str:
     """A value as TOML: JSON's escapes of texts and Python's shortest exact form of a number are TOML, too."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
     if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(_toml, value))}]"
+        return f"[{', '.join(map(toml_text, value))}]"
     return repr(value)
 
 
-def _parsed_file(path: Path) -> dict[str, Any]:
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """A TOML file's keys; a ValueError that names it where it cannot be read, or is none."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -361,14 +362,17 @@ def _rows_as_toml(profiles: Profiles) -> list[str]:
     for table in _ROWS:
         for row in getattr(profiles, table):
             if row not in getattr(known, table):
-                lines += ["", f"[pqc.{table}.{_toml(row.name)}]"]
+                lines += ["", f"[pqc.{table}.{toml_text(row.name)}]"]
                 fields = {key: value for key, value in dataclasses.asdict(row).items() if value is not None}
-                lines += [f"{key} = {_toml(value)}" for key, value in fields.items() if key != "name"]
+                lines += [f"{key} = {toml_text(value)}" for key, value in fields.items() if key != "name"]
     for count in profiles.cycles:
         if count not in known.cycles:
-            lines += ["", f"[pqc.devices.{_toml(count.runs_on)}.cycles.{_toml(count.algorithm)}.{count.operation}]"]
-            lines += [f"cycles = {_toml(count.cycles)}", f"source = {_toml(count.source)}"]
-            lines += [f"build = {_toml(count.build)}"] if count.build else []
+            lines += [
+                "",
+                f"[pqc.devices.{toml_text(count.runs_on)}.cycles.{toml_text(count.algorithm)}.{count.operation}]",
+            ]
+            lines += [f"cycles = {toml_text(count.cycles)}", f"source = {toml_text(count.source)}"]
+            lines += [f"build = {toml_text(count.build)}"] if count.build else []
     return lines
 
 

@@ -28,6 +28,7 @@ from quedge.service.monitoring.endpoints import endpoints_of
 from quedge.service.monitoring.library_lines import LibraryLines
 from quedge.service.monitoring.logs import Logs
 from quedge.service.monitoring.observers import Observers, Started
+from quedge.service.monitoring.spans import Spans
 from quedge.service.monitoring.statistics import Statistics
 from quedge.service.monitoring.web import Guard, WebServer
 from quedge.service.servicer import Servicer
@@ -135,6 +136,7 @@ class Service(NamedTuple):
         guard: what has to be shown there.
         rendering: how log lines are written.
         rates: how much each client and base station may ask for.
+        traced: whether each frame is a span.
     """
 
     fresh: Callable[[], Controller]
@@ -154,6 +156,7 @@ class Service(NamedTuple):
     guard: Guard
     rendering: Rendering
     rates: Rates
+    traced: bool
 
 
 class Running(NamedTuple):
@@ -180,7 +183,8 @@ def run(
     """
     logs, arrivals, seen = Logs(service.rendering), Arrivals(), _Cells()
     statistics = None if service.metrics is None else Statistics(service.power_budget_w)
-    observers = Observers((logs,) if statistics is None else (statistics, logs), logs.observer_failed)
+    told = (statistics, logs, Spans() if service.traced else None)
+    observers = Observers([each for each in told if each is not None], logs.observer_failed)
     with _web(service, statistics, seen) as seen_at, taken_over(LibraryLines(observers, arrivals).take):
         prepare(observers.compiling)
         durability, state = service.durability, service.state
