@@ -62,6 +62,11 @@ class Caller:
             self._is_over = True
             self._on_limited(Limit.REFUSALS, self.address)
 
+    def check_begin(self) -> None:
+        """Raise an EndedError where a stream begins whose client is at its limit of refused reports."""
+        self._is_over = not self._limits.has_room(Limit.REFUSALS, self._client)
+        self.check()
+
     def check(self) -> None:
         """Raise an EndedError where too many reports were refused: this call goes on no longer."""
         if self._is_over:

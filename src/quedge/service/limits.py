@@ -52,13 +52,16 @@ class _Bucket:
         self._seen = now
         return self._tokens == self._full
 
+    def has_token(self, now: float) -> bool:
+        """Whether there is one to take."""
+        self.fill(now)
+        return self._tokens >= 1.0
+
     def take(self, now: float) -> bool:
         """Take a token; False where there is none."""
-        self.fill(now)
-        if self._tokens < 1.0:
-            return False
-        self._tokens -= 1.0
-        return True
+        has_one = self.has_token(now)
+        self._tokens -= has_one
+        return has_one
 
 
 class RateLimits:
@@ -85,6 +88,11 @@ class RateLimits:
                 self._forget(limit, now)
             bucket = self._buckets[limit][who] = _Bucket(rate, max(1.0, rate * _BURST_S[limit]), now)
         return bucket.take(now)
+
+    def has_room(self, limit: Limit, who: str) -> bool:
+        """Whether one more would be allowed; nothing is counted."""
+        bucket = self._buckets[limit].get(who)
+        return bucket is None or bucket.has_token(self._clock())
 
     def _forget(self, limit: Limit, now: float) -> None:
         """Forget those that are full again, who would begin with a full one; or the older half where few are."""

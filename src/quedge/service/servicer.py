@@ -204,8 +204,12 @@ class Servicer:
         return Caller(context, self._limits, self._observer.limited)
 
     def _stream_caller(self, context: Any) -> Caller:
-        """Who begins a stream; the observer is told what was negotiated where gRPC tells it."""
+        """Who begins a stream, which ends here where the client is at its limit of refused reports.
+
+        The observer is told what was negotiated where gRPC tells it.
+        """
         caller = self._caller(context)
+        caller.check_begin()
         peer = caller.peer
         if peer.version and peer.group != UNKNOWN:
             self._observer.connected(peer.version, peer.group, caller.address)
