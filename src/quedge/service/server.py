@@ -230,9 +230,9 @@ async def _serve_cells(
     for name in cells.names():
         _tell_of(observers, name, cells.known(name), str(cells.set_aside.get(name, "")))
     cells.on_start = partial(_tell_of, observers)
-    credentials, access = None, ANY_CLIENT
+    credentials, access, on_call = None, ANY_CLIENT, _nobody_is_told
     if service.tls is not None:
-        access = service.tls.access
+        access, on_call = service.tls.access, arrivals.answered
         credentials = service.tls.certificates.credentials(
             observers.certificate_used, observers.renewal_refused, arrivals.arrived
         )
@@ -243,12 +243,16 @@ async def _serve_cells(
         observers.started(Started(address, service.policy, cells.durability, mode))
         ready(address)
 
-    servicer = Servicer(cells, service.policy, service.deadline_s, observers, access, service.rates, arrivals.answered)
+    servicer = Servicer(cells, service.policy, service.deadline_s, observers, access, service.rates, on_call)
     watch = asyncio.create_task(_watch(cells, servicer, observers))
     try:
         await serve(servicer, service.listen, credentials, listening, observers.stopping)
     finally:
         watch.cancel()
+
+
+def _nobody_is_told(address: str) -> None:
+    """Of calls in plain text: there is no handshake."""
 
 
 def _tell_of(observers: Observers, name: str, engine: Engine, set_aside: str = "") -> None:

@@ -70,6 +70,18 @@ def test_one_whose_call_was_answered_is_not_told(here: Here) -> None:
         client.close()
 
 
+def test_addresses_that_are_gone_are_forgotten(here: Here) -> None:
+    with here.listener:
+        client, server, address = here.connected()
+        for number in (here.arrivals.port, 1, 2, 3):
+            here.arrivals.answered(f"192.0.2.7:{number}")
+        here.arrivals.answered(address)
+        here.arrivals.ended()
+        assert here.arrivals._answered == {address}
+        server.close()
+        client.close()
+
+
 def test_connections_of_other_ports_and_those_that_ended_long_ago_are_not_told(here: Here) -> None:
     with here.listener, Here().listener as elsewhere:
         client = socket.create_connection(elsewhere.getsockname())

@@ -69,7 +69,7 @@ class Arrivals:
     def _look(self) -> None:
         began = self._clock()
         found = {}
-        for name in os.listdir("/proc/self/fd"):
+        for name in _descriptors():
             with contextlib.suppress(OSError):  # closed meanwhile
                 descriptor, status = int(name), os.fstat(int(name))
                 if stat.S_ISSOCK(status.st_mode):
@@ -79,9 +79,17 @@ class Arrivals:
         ended = [address for key, address in self._open.items() if key not in found and address]
         now = self._clock()
         self._left.extend((now, address) for address in ended if address not in self._answered)
-        self._answered.difference_update(ended)
+        self._answered.intersection_update(found.values())
         self._open = found
         self._look_again = now + (now - began) / _MOST_SHARE
+
+
+def _descriptors() -> list[str]:
+    """All of the process; none where the system does not tell."""
+    try:
+        return os.listdir("/proc/self/fd")
+    except OSError:
+        return []
 
 
 def _peer(descriptor: int, port: int) -> str:
