@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,21 +17,19 @@ from quedge.cli import options
 from quedge.cli.compiling import explained_pause
 from quedge.cli.options import parse_listen_address, parse_path, positive_to, value_option
 from quedge.cli.usage import UsageError, refusing
-from quedge.controller.controller import Controller
 from quedge.controller.engine import Pace
 from quedge.controller.journal import Durability
-from quedge.controller.state import QueueState, Snapshot, StateError
+from quedge.controller.state import StateError
 from quedge.controller.state_folder import NAME
 from quedge.errors import check_installed, not_allowed
 from quedge.files.agent import read_agent
 from quedge.files.exported import SUFFIX
-from quedge.files.fingerprint import plain, scenario_object
 from quedge.files.policies import check_devices, policies_by_name
 from quedge.files.scenario import read_scenario
-from quedge.model.scenario import Scenario
 from quedge.policy.learners import LEARNERS
 from quedge.policy.lydroo import AgentState, Resumable
 from quedge.policy.policy import Learner, Policy, is_learner
+from quedge.service.basis import Basis
 from quedge.service.cells import MAX_CELLS
 from quedge.service.settings import Address, Rendering, Tls, cpu_latency_lock, poll_directly
 from quedge.service.tls.access import AccessPolicy, check_complete, check_listening
@@ -77,6 +75,10 @@ def serve(
     state: Annotated[
         Path | None, value_option(parse_path, "DIR", "Folder for the state; without it, none survives.")
     ] = None,
+    migrate: Annotated[
+        bool,
+        typer.Option("--migrate", help="Take over cells that were served under another V, ν, weights or the like."),
+    ] = False,
     new: Annotated[
         bool,
         typer.Option("--new", help="Begin cells anew whose state is incomplete, foreign or damaged; it is set aside."),
@@ -126,8 +128,8 @@ def serve(
 ) -> None:
     """Serve decisions over gRPC: a base station or its devices report each frame and receive the decision.
 
-    Ends on SIGTERM or Ctrl-C, with the state kept, and not on SIGHUP. Without --late-ms a report is late after half a
-    frame.
+    Ends on SIGTERM or Ctrl-C, with the state kept. SIGHUP has scenario and agent read once more: what may change while
+    queues are kept is served from then on. Without --late-ms a report is late after half a frame.
     """
     for module, library in _LIBRARIES.items():
         check_installed(module, "quedge serve", library, "serve")
@@ -136,29 +138,29 @@ def serve(
     from quedge.service.server import Service, run, warm_up
 
     with refusing():
-        given = read_scenario(scenario, settings or ()).scenario
-        name, chosen, start = _policy_of(policy, learner or (), agent, learn)
-        check_devices({name: chosen}, given.devices)
-        determined_by = _determined_by(given, chosen, start, seed)
+        read = partial(_read, scenario, tuple(settings or ()), policy, tuple(learner or ()), agent, learn, seed)
+        name, basis = read()
+        given = basis.scenario
         allowed = _allowed(stations or [], max_stations)
-        if new and state is None:
-            raise ValueError("--new: is not allowed without --state, the folder in which cells are begun anew")
+        for option, is_asked in {"--new": new, "--migrate": migrate}.items():
+            if is_asked and state is None:
+                raise ValueError(f"{option}: is not allowed without --state, the folder of the cells that it is about")
         access = AccessPolicy(hybrid_only=tls_require_hybrid, bind_names=bind_names)
         secured = _secured(listen or _ADDRESS, tls_cert, tls_key, client_ca, access)
         awake = cpu_latency_lock() if keep_awake else contextlib.nullcontext()
     if metrics is not None:
         metrics = metrics._replace(host=metrics.host.strip("[]"))  # gRPC takes IPv6 in brackets, a web server without
     service = Service(
-        fresh=_fresh(given, chosen, start, seed),
+        basis=basis,
+        reread=lambda: _same_policy(name, *read()),
         policy=name,
-        power_budget_w=given.per_device("power_budget_w"),
-        determined_by=determined_by,
         max_base_stations=max_stations,
         base_stations=allowed,
         listen=listen or _ADDRESS,
         deadline_s=deadline_ms or default_deadline_s(given.frame_s),
         pace=Pace(late_s=late_ms or 0.5 * given.frame_s),
         state=state,
+        migrates=migrate,
         begins_anew=new,
         durability=durability,
         tls=secured,
@@ -168,7 +170,7 @@ def serve(
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     with awake, _sighup_ignored():
         with explained_pause():
-            warm_up(service.fresh)
+            warm_up(basis.fresh)
         try:
             run(service, lambda running: _print_ready(service, running))
         except (StateError, ValueError) as error:
@@ -193,7 +195,7 @@ def _allowed(stations: list[str], most: int) -> frozenset[str] | None:
 
 @contextlib.contextmanager
 def _sighup_ignored() -> Iterator[None]:
-    """Ignore SIGHUP: neither a closed terminal nor a request to reload ends the service."""
+    """Ignore SIGHUP until the service takes reports, and once it takes no more."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         yield
@@ -257,22 +259,25 @@ def _policy_of(
     return name, file.settings, file.state
 
 
-def _fresh(
-    scenario: Scenario, policy: Policy | Learner, start: AgentState | None, seed: int
-) -> Callable[[], Controller]:
-    """A function that makes a controller in its initial state."""
+def _read(
+    scenario: Path | None, settings: Sequence[str], policy: str | None, learner: Sequence[str], agent: Path | None,
+    learn: bool, seed: int,
+) -> tuple[str, Basis]:  # fmt: skip
+    """The policy's name, and what is served, from files and options.
 
-    def fresh() -> Controller:
-        controller = Controller(scenario, policy, seed)
-        if start is not None:
-            controller.restore(Snapshot(QueueState.empty(scenario.devices), controller.snapshot().random_state, start))
-        return controller
+    Raises:
+        ValueError: what is in them is not allowed; the message names it.
+    """
+    given = read_scenario(scenario, settings).scenario
+    name, chosen, start = _policy_of(policy, learner, agent, learn)
+    check_devices({name: chosen}, given.devices)
+    basis = Basis(given, chosen, start, seed)
+    _ = basis.determined_by  # refuses a policy of which nobody can tell what it depends on
+    return name, basis
 
-    return fresh
 
-
-def _determined_by(scenario: Scenario, policy: Policy | Learner, start: AgentState | None, seed: int) -> str:
-    """Everything besides the reports that determines the answers, as JSON."""
-    began = None if start is None else plain({"frames": start.frames, **start.weights})
-    found = {"scenario": scenario_object(scenario), "policy": plain(policy), "began": began, "seed": seed}
-    return json.dumps(found, sort_keys=True)
+def _same_policy(name: str, again: str, basis: Basis) -> Basis:
+    """What is served, read once more; a ValueError where the agent's file is one of another policy by now."""
+    if again != name:
+        raise ValueError(f"--agent: is an agent of {again} now; it must be one of {name}, which serves")
+    return basis

@@ -16,6 +16,7 @@ from quedge.controller.controller import Controller
 from quedge.controller.records import (
     APPLICATION_ID,
     LATEST,
+    MIGRATIONS,
     SCHEMA,
     VERSION,
     VERSION_1,
@@ -99,6 +100,10 @@ class Journal:
         """The state's identity."""
         return self._records.incarnation
 
+    def determined_by(self) -> str:
+        """What the next frames' answers depend on besides the reports, as it is written; errors as of `restore`."""
+        return Records(self._path, self._database).determined_by
+
     def append(self, entry: Entry) -> None:
         """Keep a served frame; an OSError where it could not be written."""
         self.check_files()
@@ -111,8 +116,11 @@ class Journal:
         self._name_log()
         self._acknowledged.write(frame)
 
-    def keep(self, snapshot: Snapshot) -> None:
+    def keep(self, snapshot: Snapshot, determined_by: str | None = None) -> None:
         """Keep a checkpoint, and drop the frames before it, but for the last.
+
+        Where `determined_by` is given, the frames from here on are served under that; so a restart serves again only
+        what was served under it.
 
         Raises:
             OSError: it could not be written; what was there still is.
@@ -124,8 +132,12 @@ class Journal:
             with _transaction(self._database):
                 self._database.execute("INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?)", row)
                 self._database.execute("DELETE FROM frame WHERE frame < ?", (snapshot.queues.next_frame - 1,))
+                if determined_by is not None:
+                    self._migrate(snapshot.queues.next_frame, determined_by)
         except sqlite3.Error as error:
             raise unwritable(self._path, error) from None
+        if determined_by is not None:
+            self._records = Records(self._path, self._database)
 
     def check_files(self) -> None:
         """Raise an OSError where a file of the journal is gone, or another has its name; any thread may ask."""
@@ -179,6 +191,14 @@ class Journal:
         if again.packed() != entry.answer.packed():
             raise StateError(f"{told} is answered otherwise than it was")
 
+    def _migrate(self, frame: int, determined_by: str) -> None:
+        """Record that frames from here on are served under something else."""
+        before = self._records.determined_by
+        row = (frame, before, self._records.migration_digest(frame, before))
+        self._database.execute(MIGRATIONS)
+        self._database.execute("INSERT INTO migration VALUES (?, ?, ?)", row)
+        self._database.execute("UPDATE cell SET determined_by = ?", (determined_by,))
+
     def close(self) -> None:
         """Close the files; what was kept stays."""
         self._database.close()
@@ -217,7 +237,7 @@ class Journal:
         if records.determined_by != determined_by:
             raise StateError(
                 f"{self._path}: {self._cell} was served under another scenario, policy, seed or version of quedge; "
-                "serve it so, or choose another folder"
+                "serve it so, choose another folder, or take it over with --migrate"
             )
         check_complete(self._path, records, had_log)
 

@@ -7,12 +7,16 @@ from contextlib import suppress
 from pathlib import Path
 
 from quedge.controller.controller import Controller
-from quedge.controller.engine import Engine, Pace
+from quedge.controller.engine import Change, Engine, Pace
 from quedge.controller.state import StateError, reason_of
 from quedge.controller.state_folder import NAME, StateFolder
 
 MAX_CELLS = 16
 """Largest number of base stations, unless another one is given."""
+
+
+OfBefore = Callable[[str], Callable[[], Controller]]
+"""Gives, of what a journal was served under, a maker of such controllers; a ValueError says why there is none."""
 
 
 class BadNameError(ValueError):
@@ -28,11 +32,14 @@ class CellRegistry:
         pace: how engines work; as `Pace` has it without.
         max_cells: largest number of base stations.
         allowed: the base stations that may report; all names where it is None.
+        of_before: by whom journals were served that are to be taken over; without it, those of another scenario are
+            refused.
         begins_anew: whether a cell whose journal cannot be used, since it is incomplete, foreign or damaged, is begun
             anew, the files set aside.
 
     Attributes:
         on_start: who is told of an engine that begins later than the registry itself.
+        migrated: cells that were taken over from another scenario, the queues kept.
         set_aside: where the files of cells that were begun anew are, by the base station's name.
 
     Raises:
@@ -47,7 +54,10 @@ class CellRegistry:
         max_cells: int = MAX_CELLS,
         begins_anew: bool = False,
         allowed: frozenset[str] | None = None,
+        of_before: OfBefore | None = None,
     ) -> None:
+        self._of_before = of_before
+        self.migrated: set[str] = set()
         self._fresh, self._state, self._max_cells, self._allowed = fresh, state, max_cells, allowed
         self._pace = Pace() if pace is None else pace
         self._engines: dict[str, Engine] = {}
@@ -56,7 +66,7 @@ class CellRegistry:
         self.on_start: Callable[[str, Engine], None] = lambda name, engine: None
         self.set_aside: dict[str, Path] = {}
         try:
-            self.devices = fresh().devices
+            fresh()  # what cannot be made is refused here
             for name in [] if state is None else state.names():
                 self._restart(name, begins_anew)
             self._check_folder()
@@ -115,6 +125,16 @@ class CellRegistry:
             raise BadNameError(f"{name[:80]!r} is not allowed; it has not reported anything")
         return self._engines[name]
 
+    def change(self, change: Change, of_before: OfBefore) -> dict[str, Engine]:
+        """Have cells that begin from now on be served under a change; those that have begun, for `Engine.migrate`.
+
+        Journals that cannot be opened now are taken over once they can be; see the class.
+        """
+        self._fresh, self._of_before = change.fresh, of_before
+        if self._state is not None:
+            self._state.determined_by = change.determined_by
+        return dict(self._engines)
+
     def health_error(self) -> str | None:
         """What is wrong, in words: with which cell, or with the state as a whole; None where all are well."""
         for name, engine in list(self._engines.items()):
@@ -165,9 +185,20 @@ class CellRegistry:
     def _start(self, name: str) -> Engine:
         if self._state is None:
             return Engine(self._fresh, None, self._pace)
-        journal = self._state.journal(name)
+        fresh, under, change = self._fresh, self._state.determined_by, None
+        before = None if self._of_before is None else self._state.determined_by_of(name)
+        if before is not None and before != under and self._of_before is not None:
+            try:
+                fresh = self._of_before(before)
+            except ValueError as error:
+                raise StateError(f"{name}: cannot be taken over: {error}") from None
+            under, change = before, Change(self._fresh, under)
+        journal = self._state.journal(name, under)
         try:
-            return Engine(self._fresh, journal, self._pace)
+            engine = Engine(fresh, journal, self._pace, change=change)
         except BaseException:
             journal.close()
             raise
+        if change is not None:
+            self.migrated.add(name)
+        return engine

@@ -22,19 +22,19 @@ _Answers = dict[int, asyncio.Future[pb.DeviceAnswer]]
 class DeviceStreams:
     """The devices of one cell, whose frames close at a deadline; it lives in the event loop.
 
-    `incarnation` is its state's; `submit` has the report of the frame that is due served, and gives what becomes of it;
-    `on_refused` is told of each device's report that was refused.
+    `devices` gives their number, which may grow; `incarnation` is its state's; `submit` has the report of the frame
+    that is due served, and gives what becomes of it; `on_refused` is told of each device's report that was refused.
     """
 
     def __init__(
         self,
-        devices: int,
+        devices: Callable[[], int],
         deadline_s: float,
         incarnation: str,
         submit: Callable[[Report], asyncio.Future[Served | ReportRejected]],
         on_refused: Callable[[Reason], None],
     ) -> None:
-        self._assembly = Assembly(devices, deadline_s)
+        self._assembly, self._devices = Assembly(devices(), deadline_s), devices
         self._incarnation, self._submit, self._on_refused = incarnation, submit, on_refused
         self._waiting: _Answers = {}  # for the frame that is open
         self._timer: asyncio.TimerHandle | None = None
@@ -51,6 +51,7 @@ class DeviceStreams:
         write: Callable[[pb.DeviceAnswer], Awaitable[None]],
     ) -> None:
         """Serve one device's stream, from its first report on; errors as of `serve_in_order`."""
+        self._assembly.devices = self._devices()
         try:
             self._assembly.join(first.device)
         except ReportRejected as refused:

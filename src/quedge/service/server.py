@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import grpc
 import numpy as np
-from numpy.typing import NDArray
 
 from quedge.controller.answer import ServedBy
 from quedge.controller.controller import Controller
@@ -21,6 +20,7 @@ from quedge.controller.engine import Engine, Pace
 from quedge.controller.journal import Durability
 from quedge.controller.report import Report
 from quedge.controller.state_folder import StateFolder
+from quedge.service.basis import Basis
 from quedge.service.cells import CellRegistry
 from quedge.service.methods import MAX_REPORT_BYTES
 from quedge.service.monitoring.endpoints import endpoints_of
@@ -28,6 +28,7 @@ from quedge.service.monitoring.logs import Logs
 from quedge.service.monitoring.observers import Observers, Started
 from quedge.service.monitoring.statistics import Statistics
 from quedge.service.monitoring.web import WebServer
+from quedge.service.reload import Reloading
 from quedge.service.servicer import Servicer
 from quedge.service.settings import Address, Rendering, Tls
 from quedge.service.tls.access import ANY_CLIENT
@@ -104,16 +105,16 @@ class Service(NamedTuple):
     """What a service is told to be.
 
     Attributes:
-        fresh: makes a controller that stands at its beginning.
+        basis: what the answers depend on besides the reports.
+        reread: reads that once more, from the files that it came from.
         policy: the policy's name.
-        power_budget_w: budget of each device's mean power (W), shape (devices,).
-        determined_by: what the answers depend on besides the reports.
         max_base_stations: largest number of base stations.
         base_stations: those that may report; all names where it is None.
         listen: where reports are taken.
         deadline_s: time after which a frame of self-reporting devices closes (s).
         pace: how engines work.
         state: folder for what survives; None for nothing.
+        migrates: whether cells are taken over that were served under another scenario.
         begins_anew: whether cells whose state cannot be used begin anew.
         durability: what an acknowledged frame survives.
         tls: how streams are secured; None for plain text.
@@ -121,16 +122,16 @@ class Service(NamedTuple):
         rendering: how log lines are written.
     """
 
-    fresh: Callable[[], Controller]
+    basis: Basis
+    reread: Callable[[], Basis]
     policy: str
-    power_budget_w: NDArray[np.float64]
-    determined_by: str
     max_base_stations: int
     base_stations: frozenset[str] | None
     listen: Address
     deadline_s: float
     pace: Pace
     state: Path | None
+    migrates: bool
     begins_anew: bool
     durability: Durability
     tls: Tls | None
@@ -154,22 +155,26 @@ def run(service: Service, ready: Callable[[Running], None]) -> None:
         OSError: an address cannot be listened on, or the state folder not be written to.
     """
     logs = Logs(service.rendering)
-    folder = None if service.state is None else StateFolder(service.state, service.determined_by, service.durability)
+    basis, folder = service.basis, None
+    if service.state is not None:
+        folder = StateFolder(service.state, basis.determined_by, service.durability)
     cells = CellRegistry(
-        service.fresh, folder, service.pace, service.max_base_stations, service.begins_anew, service.base_stations
-    )
+        basis.fresh, folder, service.pace, service.max_base_stations, service.begins_anew, service.base_stations,
+        (lambda text: basis.of_before(text).fresh) if service.migrates else None,
+    )  # fmt: skip
     asyncio.run(_run(service, cells, logs, ready))
 
 
 async def _run(service: Service, cells: CellRegistry, logs: Logs, ready: Callable[[Running], None]) -> None:
     """From cells that stand to cells that are closed, whatever fails; observers are told last."""
-    statistics = None if service.metrics is None else Statistics(service.power_budget_w)
+    budgets = service.basis.scenario.per_device("power_budget_w")
+    statistics = None if service.metrics is None else Statistics(budgets)
     observers = Observers((logs,) if statistics is None else (statistics, logs), logs.observer_failed)
     try:
         with _web(service.metrics, statistics, cells.health_error) as seen_at:
             for name in cells.names():
-                _tell_of(observers, name, cells.known(name), str(cells.set_aside.get(name, "")))
-            cells.on_start = partial(_tell_of, observers)
+                _tell_of(observers, cells, name, cells.known(name))
+            cells.on_start = partial(_tell_of, observers, cells)
             tls, host = service.tls, service.listen.host
             credentials, access = None, ANY_CLIENT
             if tls is not None:
@@ -184,21 +189,27 @@ async def _run(service: Service, cells: CellRegistry, logs: Logs, ready: Callabl
 
             servicer = Servicer(cells, service.policy, service.deadline_s, observers, access)
             watch = asyncio.create_task(_watch(cells, observers))
+            reloading = Reloading(service.basis, service.reread, warm_up, cells, observers)
+            with contextlib.suppress(ValueError, RuntimeError):  # only the main thread gets signals
+                asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloading.request)
             try:
                 await serve(servicer, service.listen, credentials, listening, observers.stopping)
             finally:
+                reloading.cancel()
                 watch.cancel()
     finally:
         await asyncio.get_running_loop().run_in_executor(None, cells.close)  # a second signal does not cut it short
         observers.stopped()
 
 
-def _tell_of(observers: Observers, name: str, engine: Engine, set_aside: str = "") -> None:
+def _tell_of(observers: Observers, cells: CellRegistry, name: str, engine: Engine) -> None:
     """Tell observers of a cell that begins, or stands where it stood."""
     if engine.queues.next_frame > 0 or engine.lost_frames > 0:
         observers.restored(name, engine.incarnation, engine.queues, engine.lost_frames)
     else:
-        observers.begun(name, engine.incarnation, engine.queues, set_aside)
+        observers.begun(name, engine.incarnation, engine.queues, str(cells.set_aside.get(name, "")))
+    if name in cells.migrated:
+        observers.migrated(name, engine.queues)
 
 
 async def _watch(cells: CellRegistry, observers: Observers) -> None:

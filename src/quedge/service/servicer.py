@@ -200,7 +200,7 @@ class Servicer:
     def _new_streams(self, name: str, engine: Engine) -> DeviceStreams:
         """Streams of a base station's devices, of which none is there yet."""
         return DeviceStreams(
-            self._cells.devices,
+            lambda: engine.devices,
             self._deadline_s,
             engine.incarnation,
             lambda report: self._submitted(name, engine, report, lambda outcome: outcome),
@@ -217,7 +217,7 @@ class Servicer:
             return translate.refusal_of(outcome, request.frame, engine)
 
         try:
-            report = translate.report_of(request, self._cells.devices)
+            report = translate.report_of(request, engine.devices)
         except ReportRejected as refused:
             return completed(answer_of(refused))
         return self._submitted(request.base_station, engine, report, answer_of)

@@ -9,8 +9,11 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
 
 from quedge.controller.answer import ServedBy
 from quedge.controller.engine import Served
@@ -89,6 +92,20 @@ class Logs(Observer):
             self._log.warning("begun_anew", **of, set_aside=set_aside)
         else:
             self._log.info("begun", **of)
+
+    def reloaded(self, changed: Sequence[str], power_budget_w: NDArray[np.float64]) -> None:
+        """See `Observer.reloaded`."""
+        self._log.info("reloaded", changed=list(changed), devices=power_budget_w.size)
+
+    def reload_refused(self, why: str) -> None:
+        """See `Observer.reload_refused`."""
+        self._log.error("reload_refused", reason=why)
+
+    def migrated(self, base_station: str, queues: QueueState) -> None:
+        """See `Observer.migrated`."""
+        self._log.info(
+            "migrated", base_station=base_station, next_frame=queues.next_frame, devices=queues.data_queue_mbit.size
+        )
 
     def health_changed(self, error: str | None) -> None:
         """See `Observer.health_changed`."""

@@ -49,6 +49,10 @@ def _service_families(statistics: Statistics) -> Iterator[Any]:
     for outcome, count in list(statistics.refusals.items()):
         refused.add_metric([outcome], count)
     yield refused
+    reloads = CounterMetricFamily("quedge_reloads", "Times that scenario and agent were read anew.", labels=["outcome"])
+    for outcome, count in statistics.reloads.items():
+        reloads.add_metric([outcome], count)
+    yield reloads
     yield InfoMetricFamily("quedge_build", "The software.", {"version": __version__})
     yield GaugeMetricFamily("quedge_start_time_seconds", "When the service began, since 1970.", statistics.began)
     if statistics.certificate_expiry is not None:
@@ -102,6 +106,7 @@ class _CellFamilies:
         self.ratio = gauge("offloading_ratio", "Share of the devices that offload in the last frame.")
         self.next_frame = gauge("next_frame", "Number of the frame that is due.")
         self.state = InfoMetricFamily("quedge_state", "The cell's state, by its identity.", labels=of_cell)
+        self.migrations = counter("migrations", "Times that it went on under a changed scenario, queues kept.")
         self.gap = gauge("certified_gap", "Proven gap of the last frame, relative to its objective.")
         self.candidates = gauge("candidates", "K, candidates that the policy tried in the last frame.")
 
@@ -120,6 +125,7 @@ class _CellFamilies:
         self.energy_mean.add_metric(of_cell, float(queues.energy_queue.mean()))
         self.budget.add_metric(of_cell, power_budget_w)
         self.next_frame.add_metric(of_cell, queues.next_frame)
+        self.migrations.add_metric(of_cell, cell.migrations)
         self.state.add_metric(of_cell, {"incarnation": cell.incarnation})
         if cell.last is None:
             return

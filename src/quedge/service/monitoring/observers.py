@@ -6,6 +6,9 @@ import datetime
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from quedge.controller.engine import Served
 from quedge.controller.state import QueueState
 from quedge.service import quedge_pb2 as pb
@@ -65,6 +68,15 @@ class Observer:
     def begun(self, base_station: str, incarnation: str, queues: QueueState, set_aside: str = "") -> None:
         """A base station's cell begins, or begins anew; then `set_aside` is the folder of the files of before."""
 
+    def reloaded(self, changed: Sequence[str], power_budget_w: NDArray[np.float64]) -> None:
+        """What the service was told to be was read once more; keys that changed, and the devices' budgets (W)."""
+
+    def reload_refused(self, why: str) -> None:
+        """It was read once more and cannot be served with queues kept; the old goes on."""
+
+    def migrated(self, base_station: str, queues: QueueState) -> None:
+        """A base station's cell is served under a changed scenario or agent from now on, its queues kept."""
+
     def health_changed(self, error: str | None) -> None:
         """What is wrong with the service from now on; None where all is well again."""
 
@@ -113,6 +125,7 @@ class Observers(Observer):
 
     served, refused, connected = _to_all("served"), _to_all("refused"), _to_all("connected")
     restored, begun, started = _to_all("restored"), _to_all("begun"), _to_all("started")
+    reloaded, reload_refused, migrated = _to_all("reloaded"), _to_all("reload_refused"), _to_all("migrated")
     health_changed = _to_all("health_changed")
     certificate_used, renewal_refused = _to_all("certificate_used"), _to_all("renewal_refused")
     stopping, stopped = _to_all("stopping"), _to_all("stopped")

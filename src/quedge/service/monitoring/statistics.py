@@ -8,7 +8,7 @@ import threading
 import time
 from bisect import bisect_left
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 
 import numpy as np
@@ -65,15 +65,17 @@ class Statistics(Observer):
         certificate_expiry: when the certificate in use expires, in seconds since 1970; None in plain text.
         health_error: what is wrong with the service; None where all is well.
         renewals_refused: how often changed certificates could not be used.
+        reloads: how often what the service was told to be was read once more: "taken" or "refused".
     """
 
     def __init__(self, power_budget_w: NDArray[np.float64], clock: Callable[[], float] = time.monotonic) -> None:
-        self.devices, self.power_budget_w = power_budget_w.size, math.fsum(power_budget_w) / power_budget_w.size
+        self._take_budget(power_budget_w)
         self.began, self.state = time.time(), "starting"
         self.running: Started | None = None
         self.refusals = Counter(dict.fromkeys(REFUSALS, 0))
         self.certificate_expiry: float | None = None
         self.renewals_refused = 0
+        self.reloads = {"taken": 0, "refused": 0}
         self.health_error: str | None = None
         self._clock, self._clock_began = clock, clock()
         self._lock = threading.Lock()
@@ -120,6 +122,23 @@ class Statistics(Observer):
             self._cells[base_station] = CellStatistics(queues, self.second)
             self._cells[base_station].incarnation = incarnation
 
+    def reloaded(self, changed: Sequence[str], power_budget_w: NDArray[np.float64]) -> None:
+        """See `Observer.reloaded`."""
+        self.reloads["taken"] += 1
+        self._take_budget(power_budget_w)
+
+    def reload_refused(self, why: str) -> None:
+        """See `Observer.reload_refused`."""
+        self.reloads["refused"] += 1
+
+    def migrated(self, base_station: str, queues: QueueState) -> None:
+        """See `Observer.migrated`."""
+        with self._lock:
+            cell = self._cells.get(base_station)
+            if cell is not None:
+                cell.migrations += 1
+                cell.queues = cell.queues.widened(queues.data_queue_mbit.size)
+
     def health_changed(self, error: str | None) -> None:
         """See `Observer.health_changed`."""
         self.health_error = error
@@ -145,6 +164,9 @@ class Statistics(Observer):
         """See `Observer.stopped`."""
         self.state = "stopped"
 
+    def _take_budget(self, power_budget_w: NDArray[np.float64]) -> None:
+        self.devices, self.power_budget_w = power_budget_w.size, math.fsum(power_budget_w) / power_budget_w.size
+
 
 class CellStatistics:
     """What is counted of a base station's cell.
@@ -163,6 +185,7 @@ class CellStatistics:
     def __init__(self, queues: QueueState, second: int) -> None:
         self.queues = queues
         self.incarnation = ""
+        self.migrations = 0
         self.last: Served | None = None
         self.counts: dict[str, float] = dict.fromkeys(_COUNTED, 0)
         self.decision_times, self.answer_times = Times(), Times()
