@@ -94,9 +94,9 @@ def test_sighup_takes_a_changed_scenario_over_and_kill_9_loses_nothing_of_it(tmp
     assert "migrated at frame 5" in stored
 
 
-def refused(folder: Path, *options: str) -> str:
+def refused(folder: Path, *options: str, scenario: tuple[str, ...] = SCENARIO) -> str:
     done = subprocess.run(
-        [*QUEDGE, "serve", *SCENARIO, "--listen", "127.0.0.1:0", *options],
+        [*QUEDGE, "serve", *scenario, "--listen", "127.0.0.1:0", *options],
         cwd=folder, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
@@ -120,6 +120,23 @@ def test_a_start_takes_over_what_was_served_under_another_scenario_if_it_is_told
             assert standing(north) == (6, before[1] + [0.0] * 2, before[2] + [0.0] * 2)
             assert told(service, "migrated") == migrated
             service.ended()
+
+
+def test_a_start_takes_over_another_policys_queues_once_that_has_ended(tmp_path: Path) -> None:
+    write(tmp_path)
+    with begun(tmp_path) as service, client_of(service) as north:
+        serve(north, range(6))
+        service.killed()
+    again = ("--migrate", "--policy", "all-local")
+    shown = refused(tmp_path, *again, scenario=SCENARIO[:1] + SCENARIO[3:])
+    assert "frame 0 of north is answered otherwise than it was; start and end it under what served it" in shown
+    with begun(tmp_path) as service, client_of(service) as north:
+        before = standing(north)
+        service.ended()
+    with serving(tmp_path, *again, scenario=SCENARIO[:1] + SCENARIO[3:]) as service, client_of(service) as north:
+        assert standing(north) == before
+        assert not serve(north, range(6, 7)).offload.any()
+        service.ended()
 
 
 def test_without_a_state_folder_sighup_keeps_the_queues_too(tmp_path: Path) -> None:

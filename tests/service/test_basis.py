@@ -63,15 +63,20 @@ def test_keys_that_may_not_are_refused_by_name(keys: dict[str, Any], complaint: 
             refuse()
 
 
-@pytest.mark.parametrize(
-    ("other", "complaint"),
-    [(Basis(BEFORE, AllLocal()), "policy: differs"), (Basis(BEFORE, BestSingle(), seed=1), "seed: differs")],
-)
-def test_policy_and_seed_may_not_change(other: Basis, complaint: str) -> None:
-    with pytest.raises(ValueError, match=complaint):
+def test_the_seed_may_not_change() -> None:
+    other = Basis(BEFORE, BestSingle(), seed=1)
+    for refuse in (lambda: other.changes(basis()), lambda: other.of_before(basis().determined_by)):
+        with pytest.raises(ValueError, match="seed: differs"):
+            refuse()
+
+
+def test_another_policy_is_taken_over_at_a_start_only_and_where_it_keeps_nothing() -> None:
+    other, learning = Basis(BEFORE, AllLocal()), Basis(BEFORE, EQUIVARIANT)
+    assert other.of_before(basis().determined_by).policy == AllLocal()
+    with pytest.raises(ValueError, match="policy: differs"):
         other.changes(basis())
-    with pytest.raises(ValueError, match=complaint):
-        other.of_before(basis().determined_by)
+    with pytest.raises(ValueError, match="policy: differs"):
+        learning.of_before(basis().determined_by)
 
 
 @pytest.mark.parametrize("text", ["under", "{}", '{"scenario": []}', '{"scenario": {"devices": 0}}', "[1]"])

@@ -32,6 +32,7 @@ def service(state: Path, listen: int = 0, metrics: int = 0) -> Service:
         basis=BASIS,
         reread=lambda: BASIS,
         policy="exact",
+        shadow=None,
         max_base_stations=16,
         base_stations=None,
         listen=Address("127.0.0.1", listen),

@@ -24,6 +24,7 @@ from quedge.controller.state_folder import NAME
 from quedge.errors import check_installed, not_allowed
 from quedge.files.agent import read_agent
 from quedge.files.exported import SUFFIX
+from quedge.files.fingerprint import plain
 from quedge.files.policies import check_devices, policies_by_name
 from quedge.files.scenario import read_scenario
 from quedge.policy.learners import LEARNERS
@@ -35,7 +36,7 @@ from quedge.service.settings import Address, Rendering, Tls, cpu_latency_lock, p
 from quedge.service.tls.access import AccessPolicy, check_complete, check_listening
 
 if TYPE_CHECKING:
-    from quedge.service.server import Running, Service
+    from quedge.service.server import NamedPolicy, Running, Service
 
 _SWITCH_INTERVAL_S = 5e-4  # a thread that computes gives way to the one that answers ten times sooner than usual
 _MAX_DEADLINE_S = 0.02
@@ -67,6 +68,18 @@ def serve(
     learn: Annotated[bool, typer.Option("--learn", help="Let a learning policy learn as it serves.")] = False,
     agent: options.AgentFile = None,
     learner: options.LearnerSettings = None,
+    shadow: Annotated[
+        str | None,
+        typer.Option(
+            "--shadow",
+            metavar="POLICY",
+            help="A second policy that decides beside and is never sent; --metrics shows how it compares.",
+            autocompletion=options.complete_policies,
+        ),
+    ] = None,
+    shadow_agent: Annotated[
+        Path | None, value_option(parse_path, "FILE", "A trained agent, or its exported actor, for --shadow.")
+    ] = None,
     settings: options.Settings = None,
     seed: options.Seed = 0,
     listen: Annotated[
@@ -140,7 +153,9 @@ def serve(
     with refusing():
         read = partial(_read, scenario, tuple(settings or ()), policy, tuple(learner or ()), agent, learn, seed)
         name, basis = read()
-        given = basis.scenario
+        given, beside = basis.scenario, _shadow_of(shadow, shadow_agent, basis)
+        if beside is not None and metrics is None:
+            raise ValueError("--shadow: is not allowed without --metrics, where its numbers are seen")
         allowed = _allowed(stations or [], max_stations)
         for option, is_asked in {"--new": new, "--migrate": migrate}.items():
             if is_asked and state is None:
@@ -152,8 +167,9 @@ def serve(
         metrics = metrics._replace(host=metrics.host.strip("[]"))  # gRPC takes IPv6 in brackets, a web server without
     service = Service(
         basis=basis,
-        reread=lambda: _same_policy(name, *read()),
+        reread=lambda: _same_policies(name, beside, *read()),
         policy=name,
+        shadow=beside,
         max_base_stations=max_stations,
         base_stations=allowed,
         listen=listen or _ADDRESS,
@@ -171,6 +187,8 @@ def serve(
     with awake, _sighup_ignored():
         with explained_pause():
             warm_up(basis.fresh)
+            if beside is not None:
+                warm_up(beside.fresh(basis))
         try:
             run(service, lambda running: _print_ready(service, running))
         except (StateError, ValueError) as error:
@@ -276,8 +294,31 @@ def _read(
     return name, basis
 
 
-def _same_policy(name: str, again: str, basis: Basis) -> Basis:
-    """What is served, read once more; a ValueError where the agent's file is one of another policy by now."""
+def _same_policies(name: str, shadow: NamedPolicy | None, again: str, basis: Basis) -> Basis:
+    """What is served, read once more; a ValueError where its policies may not go on with it."""
     if again != name:
         raise ValueError(f"--agent: is an agent of {again} now; it must be one of {name}, which serves")
+    if shadow is not None:
+        check_devices({shadow.name: shadow.policy}, basis.scenario.devices)
     return basis
+
+
+def _shadow_of(name: str | None, agent: Path | None, basis: Basis) -> NamedPolicy | None:
+    """The shadow's policy, if there shall be one.
+
+    Raises:
+        ValueError: it is none that can decide beside the one that serves; the message names the option.
+    """
+    from quedge.service.server import NamedPolicy
+
+    if name is None and agent is None:
+        return None
+    try:
+        name, policy, _ = _policy_of(name, (), agent, learn=False)
+        check_devices({name: policy}, basis.scenario.devices)
+    except ValueError as error:  # in which these two have the names of those that serve
+        told = str(error).replace("--policy", "--shadow").replace("--agent", "--shadow-agent")
+        raise ValueError(told.replace(", or --learn", "")) from None
+    if plain(policy) == plain(basis.policy):
+        raise ValueError(f"--shadow: {name} is what serves already; it must be another policy")
+    return NamedPolicy(name, policy)

@@ -16,7 +16,7 @@ from quedge.files.fingerprint import plain, scenario_object
 from quedge.model.scenario import PARAMETERS, Scenario
 from quedge.policy.lydroo import AgentState, Lydroo, TrainedLydroo
 from quedge.policy.lydroo.onnx.policy import ExportedLydroo
-from quedge.policy.policy import Learner, Policy
+from quedge.policy.policy import Learner, Policy, is_learner
 
 _OF_THE_WORLD = ("traffic", "channel")  # groups of keys that only a simulation reads
 MIGRATABLE = frozenset(
@@ -57,6 +57,9 @@ class Basis(NamedTuple):
     def of_before(self, determined_by: str) -> Basis:
         """What a state was served under, where that differs from this one in nothing but migratable keys.
 
+        The policy may differ, too, where this one keeps nothing from frame to frame: then it is this one that is given,
+        which serves no frame of the other's again.
+
         Args:
             determined_by: what is written there.
 
@@ -69,9 +72,11 @@ class Basis(NamedTuple):
             before = self._replace(scenario=Scenario(**keys))
         except (ValueError, TypeError, KeyError, AttributeError):
             raise ValueError("scenario: cannot be read; it was served by another version of quedge") from None
+        may_differ = () if is_learner(self.policy) else ("policy",)
         for part, value in before._told().items():
-            if told.get(part) != value:
-                raise ValueError(f"{part}: differs from that of the state; only keys of the scenario may")
+            if told.get(part) != value and part not in may_differ:
+                may = "keys of the scenario may, and a policy that keeps nothing"
+                raise ValueError(f"{part}: differs from that of the state; only {may}")
         changed_keys(before.scenario, self.scenario)
         self._check_growth(before.scenario.devices)
         return before

@@ -196,8 +196,10 @@ class CellRegistry:
         journal = self._state.journal(name, under)
         try:
             engine = Engine(fresh, journal, self._pace, change=change)
-        except BaseException:
+        except BaseException as error:
             journal.close()
+            if change is not None and isinstance(error, StateError):
+                raise StateError(f"{error}; start and end it under what served it, then take it over") from None
             raise
         if change is not None:
             self.migrated.add(name)

@@ -43,16 +43,19 @@ class Reloading:
         self._cells, self._observer, self._on_change = cells, observer, on_change
         self._reading: asyncio.Task[None] | None = None
         self._migrating: set[asyncio.Task[None]] = set()
-        self._is_due, self._changes = False, 0
+        self._is_due, self._changes, self._ended = False, 0, False
 
     def request(self) -> None:
         """Read it once more, now or once the reading that goes on is over."""
+        if self._ended:
+            return
         self._is_due = True
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._reload_while_due())
 
-    def cancel(self) -> None:
-        """End what goes on; cells that have been told of a change take it over all the same."""
+    def end(self) -> None:
+        """End what goes on, for good; cells that have been told of a change take it over all the same."""
+        self._ended = True
         for task in (*self._migrating, *filter(None, [self._reading])):
             task.cancel()
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import gc
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,17 +20,19 @@ from quedge.controller.engine import Engine, Pace
 from quedge.controller.journal import Durability
 from quedge.controller.report import Report
 from quedge.controller.state_folder import StateFolder
+from quedge.policy.policy import Learner, Policy
 from quedge.service.basis import Basis
 from quedge.service.cells import CellRegistry
 from quedge.service.methods import MAX_REPORT_BYTES
 from quedge.service.monitoring.endpoints import endpoints_of
 from quedge.service.monitoring.logs import Logs
-from quedge.service.monitoring.observers import Observers, Started
+from quedge.service.monitoring.observers import Observer, Observers, Started
 from quedge.service.monitoring.statistics import Statistics
 from quedge.service.monitoring.web import WebServer
 from quedge.service.reload import Reloading
 from quedge.service.servicer import Servicer
 from quedge.service.settings import Address, Rendering, Tls
+from quedge.service.shadowing import Shadowing
 from quedge.service.tls.access import ANY_CLIENT
 
 _GRACE_S = 2.0  # for clients that do not read their last answers
@@ -101,6 +103,17 @@ def warm_up(fresh: Callable[[], Controller]) -> None:
         controller.serve(report, ServedBy.LATE if frame == 1 else ServedBy.POLICY)
 
 
+class NamedPolicy(NamedTuple):
+    """A policy, and its name."""
+
+    name: str
+    policy: Policy | Learner
+
+    def fresh(self, basis: Basis) -> Callable[[], Controller]:
+        """What makes controllers in which it decides in another policy's place."""
+        return basis._replace(policy=self.policy, start=None).fresh
+
+
 class Service(NamedTuple):
     """What a service is told to be.
 
@@ -108,6 +121,7 @@ class Service(NamedTuple):
         basis: what the answers depend on besides the reports.
         reread: reads that once more, from the files that it came from.
         policy: the policy's name.
+        shadow: a second policy that decides beside, and is never sent; None for none.
         max_base_stations: largest number of base stations.
         base_stations: those that may report; all names where it is None.
         listen: where reports are taken.
@@ -125,6 +139,7 @@ class Service(NamedTuple):
     basis: Basis
     reread: Callable[[], Basis]
     policy: str
+    shadow: NamedPolicy | None
     max_base_stations: int
     base_stations: frozenset[str] | None
     listen: Address
@@ -169,7 +184,8 @@ async def _run(service: Service, cells: CellRegistry, logs: Logs, ready: Callabl
     """From cells that stand to cells that are closed, whatever fails; observers are told last."""
     budgets = service.basis.scenario.per_device("power_budget_w")
     statistics = None if service.metrics is None else Statistics(budgets)
-    observers = Observers((logs,) if statistics is None else (statistics, logs), logs.observer_failed)
+    watching: tuple[Observer, ...] = (logs,) if statistics is None else (statistics, logs)
+    observers, on_change = _beside(service.shadow, service.basis, watching, logs.observer_failed)
     try:
         with _web(service.metrics, statistics, cells.health_error) as seen_at:
             for name in cells.names():
@@ -184,22 +200,38 @@ async def _run(service: Service, cells: CellRegistry, logs: Logs, ready: Callabl
             def listening(port: int) -> None:
                 address = f"{host}:{port}"
                 mode = "none" if tls is None else "mutual"
-                observers.started(Started(address, service.policy, cells.durability, mode))
+                shadow = "" if service.shadow is None else service.shadow.name
+                observers.started(Started(address, service.policy, cells.durability, mode, shadow))
                 ready(Running(address, seen_at))
 
             servicer = Servicer(cells, service.policy, service.deadline_s, observers, access)
             watch = asyncio.create_task(_watch(cells, observers))
-            reloading = Reloading(service.basis, service.reread, warm_up, cells, observers)
+            reloading = Reloading(service.basis, service.reread, warm_up, cells, observers, on_change)
             with contextlib.suppress(ValueError, RuntimeError):  # only the main thread gets signals
                 asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloading.request)
             try:
                 await serve(servicer, service.listen, credentials, listening, observers.stopping)
             finally:
-                reloading.cancel()
+                reloading.end()
                 watch.cancel()
     finally:
         await asyncio.get_running_loop().run_in_executor(None, cells.close)  # a second signal does not cut it short
         observers.stopped()
+
+
+def _beside(
+    shadow: NamedPolicy | None, basis: Basis, watching: Sequence[Observer], on_error: Callable[[str, Exception], None]
+) -> tuple[Observers, Callable[[Basis], None]]:
+    """Those who watch, a shadow before them if there is one; and who is told of another basis."""
+    observers = Observers(watching, on_error)
+    if shadow is None:
+        return observers, lambda changed: None
+    shadowing = Shadowing(shadow.fresh(basis), observers)
+
+    def change(changed: Basis) -> None:
+        shadowing.fresh = shadow.fresh(changed)
+
+    return Observers((shadowing, *watching), on_error), change
 
 
 def _tell_of(observers: Observers, cells: CellRegistry, name: str, engine: Engine) -> None:

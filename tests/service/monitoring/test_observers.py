@@ -44,6 +44,7 @@ def tell_everything(observers: Observers) -> list[tuple[Any, ...]]:
         ("started", STARTED), ("restored", "roof", "0123", cell.controller.queues, 0), ("served", "roof", served, 1e-3),
         ("begun", "cellar", "4567", cell.controller.queues, ""), ("health_changed", "a full disk"),
         ("reloaded", ("v",), BUDGET_W), ("reload_refused", "frame_s: no"), ("migrated", "roof", cell.controller.queues),
+        ("shadowed", "roof", None), ("shadow_dropped", "roof", "as the test has it"),
         ("refused", "roof", pb.OLD_FRAME), ("connected", "TLSv1.3", "X25519MLKEM768"),
         ("certificate_used", EXPIRES), ("renewal_refused", "as the test has it"), ("stopping",), ("stopped",),
     ]  # fmt: skip

@@ -15,13 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge import __version__
-from quedge.controller.answer import Answer, ServedBy
+from quedge.controller.answer import Answer, ServedBy, certified_gap
+from quedge.controller.state import QueueState
 from quedge.service.monitoring.metrics import Metrics
-from quedge.service.monitoring.statistics import POINT_COLUMNS, Statistics, certified_gap
+from quedge.service.monitoring.shadow_statistics import ShadowStatistics
+from quedge.service.monitoring.statistics import POINT_COLUMNS, Statistics
 
 TEXT = "text/plain; charset=utf-8"
 
-MAX_DEVICES = 200
+MAX_DEVICES = 1000
 """Devices beyond this number are not shown one by one."""
 
 
@@ -86,6 +88,8 @@ def live(statistics: Statistics) -> str:
             late=counts[ServedBy.LATE],
             policy_failed=counts[ServedBy.POLICY_FAILED],
             last=last,
+            silent=None if cell.last is None else _silent(cell.queues, cell.last.answer),
+            shadow=None if cell.shadow is None else _shadow(cell.shadow),
         )
         stations.append(f'{{{fields}, "points": [{", ".join(cell.points)}]}}')
     service = _fields(
@@ -114,6 +118,28 @@ def _last_frame(answer: Answer) -> dict[str, Any]:
         "offload": answer.offload[shown].tolist(),
         "data_queue_mbit": _rounded(answer.data_queue_mbit[shown]),
         "power_w": _rounded(answer.power_w[shown]),
+    }
+
+
+def _silent(queues: QueueState, answer: Answer) -> dict[str, Any]:
+    """The devices that are not in the last frame, and their queues, those first that have low numbers."""
+    silent = np.setdiff1d(np.arange(queues.data_queue_mbit.size), answer.devices)[:MAX_DEVICES]
+    return {"devices": silent.tolist(), "data_queue_mbit": _rounded(queues.data_queue_mbit[silent])}
+
+
+def _shadow(shadow: ShadowStatistics) -> dict[str, Any]:
+    """What is told of a shadow beside the points."""
+    last, decided = shadow.last, sum(shadow.frames.values())
+    gap = None if last is None else certified_gap(last.same_state)
+    return {
+        "frames": decided,
+        "failed": shadow.frames[ServedBy.POLICY_FAILED],
+        "dropped": shadow.dropped,
+        "restarts": shadow.restarts,
+        "outcomes": shadow.outcomes,
+        "mean_difference": (shadow.gain - shadow.loss) / shadow.compared if shadow.compared > 0.0 else None,
+        "certified_gap": None if gap == math.inf else gap,
+        "decision_mean_s": shadow.decision_times.sum_s / decided if decided else None,
     }
 
 

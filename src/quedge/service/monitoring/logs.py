@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from quedge.controller.answer import ServedBy
 from quedge.controller.engine import Served
+from quedge.controller.shadow import Shadowed
 from quedge.controller.state import QueueState
 from quedge.controller.state_folder import NAME
 from quedge.service import quedge_pb2 as pb
@@ -106,6 +107,16 @@ class Logs(Observer):
         self._log.info(
             "migrated", base_station=base_station, next_frame=queues.next_frame, devices=queues.data_queue_mbit.size
         )
+
+    def shadowed(self, base_station: str, shadowed: Shadowed) -> None:
+        """See `Observer.shadowed`."""
+        if shadowed.failure:
+            where = {"base_station": base_station, "frame": shadowed.would_be.frame}
+            self._count("warning", "shadow_failed", base_station, **where, reason=shadowed.failure)
+
+    def shadow_dropped(self, base_station: str, why: str) -> None:
+        """See `Observer.shadow_dropped`."""
+        self._count("warning", "shadow_dropped", base_station, base_station=base_station, reason=why)
 
     def health_changed(self, error: str | None) -> None:
         """See `Observer.health_changed`."""

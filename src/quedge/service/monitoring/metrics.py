@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import accumulate
 from typing import Any
 
 from quedge import __version__
-from quedge.controller.answer import ServedBy
+from quedge.controller.answer import ServedBy, certified_gap
 from quedge.model.cell import BITS_PER_MBIT
-from quedge.service.monitoring.statistics import BUCKETS_S, CellStatistics, Statistics, Times, certified_gap
+from quedge.service.monitoring.shadow_metrics import ShadowFamilies
+from quedge.service.monitoring.statistics import CellStatistics, Statistics
 
-_BYTES_PER_MBIT = BITS_PER_MBIT / 8.0
+BYTES_PER_MBIT = BITS_PER_MBIT / 8.0
 
 
 class Metrics:
@@ -33,10 +33,13 @@ class Metrics:
 
     def collect(self) -> Iterator[Any]:
         """The metrics, for the registry."""
-        statistics, families = self._statistics, _CellFamilies()
+        statistics, families, of_shadow = self._statistics, _CellFamilies(), ShadowFamilies()
         for name, cell in statistics.cells():
             families.add(name, cell, statistics.power_budget_w)
+            if cell.shadow is not None:
+                of_shadow.add(name, cell.shadow)
         yield from vars(families).values()
+        yield from of_shadow.families()
         yield from _service_families(statistics)
 
 
@@ -65,6 +68,8 @@ def _service_families(statistics: Statistics) -> Iterator[Any]:
         yield InfoMetricFamily("quedge_tls", "How streams are secured.", {"mode": running.tls})
         told = {"policy": running.policy, "durability": running.durability}
         yield InfoMetricFamily("quedge_service", "What the service was told to do.", told)
+        if running.shadow:
+            yield InfoMetricFamily("quedge_shadow", "The policy that decides beside.", {"policy": running.shadow})
 
 
 class _CellFamilies:
@@ -104,6 +109,7 @@ class _CellFamilies:
         self.power_mean = gauge("power_mean_watts", "Mean power of the devices in the last frame.")
         self.budget = gauge("power_budget_watts", "Budget of the mean power, mean of the devices.")
         self.ratio = gauge("offloading_ratio", "Share of the devices that offload in the last frame.")
+        self.objective = gauge("objective", "Objective of the last frame.")
         self.next_frame = gauge("next_frame", "Number of the frame that is due.")
         self.state = InfoMetricFamily("quedge_state", "The cell's state, by its identity.", labels=of_cell)
         self.migrations = counter("migrations", "Times that it went on under a changed scenario, queues kept.")
@@ -114,14 +120,14 @@ class _CellFamilies:
         """Add a base station's."""
         of_cell, counts, queues = [name], cell.counts, cell.queues
         for family, times in ((self.decision, cell.decision_times), (self.answer, cell.answer_times)):
-            family.add_metric(of_cell, _cumulative(times), times.sum_s)
+            family.add_metric(of_cell, times.cumulative(), times.sum_s)
         for served_by in ServedBy:
             self.frames.add_metric([name, served_by.value], counts[served_by])
         self.repeated.add_metric(of_cell, counts["repeated"])
         self.offloaded.add_metric(of_cell, counts["offloaded"])
         self.power.add_metric(of_cell, int(counts["device_frames"]), counts["power_w"])
-        self.queue_mean.add_metric(of_cell, _BYTES_PER_MBIT * float(queues.data_queue_mbit.mean()))
-        self.queue_max.add_metric(of_cell, _BYTES_PER_MBIT * float(queues.data_queue_mbit.max()))
+        self.queue_mean.add_metric(of_cell, BYTES_PER_MBIT * float(queues.data_queue_mbit.mean()))
+        self.queue_max.add_metric(of_cell, BYTES_PER_MBIT * float(queues.data_queue_mbit.max()))
         self.energy_mean.add_metric(of_cell, float(queues.energy_queue.mean()))
         self.budget.add_metric(of_cell, power_budget_w)
         self.next_frame.add_metric(of_cell, queues.next_frame)
@@ -132,14 +138,9 @@ class _CellFamilies:
         answer, candidates = cell.last.answer, cell.last.info.candidates
         self.power_mean.add_metric(of_cell, float(answer.power_w.mean()))
         self.ratio.add_metric(of_cell, float(answer.offload.mean()))
+        self.objective.add_metric(of_cell, answer.objective)
         gap = certified_gap(answer)
         if gap is not None:
             self.gap.add_metric(of_cell, gap)
         if candidates is not None:
             self.candidates.add_metric(of_cell, candidates)
-
-
-def _cumulative(times: Times) -> list[tuple[str, float]]:
-    """A histogram's buckets, each with all that lies below its end."""
-    ends = (*map(repr, BUCKETS_S), "+Inf")
-    return list(zip(ends, map(float, accumulate(times.counts)), strict=True))

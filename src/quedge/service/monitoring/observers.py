@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.controller.engine import Served
+from quedge.controller.shadow import Shadowed
 from quedge.controller.state import QueueState
 from quedge.service import quedge_pb2 as pb
 
@@ -36,12 +37,14 @@ class Started(NamedTuple):
         policy: the policy's name.
         durability: what an acknowledged frame survives: "process", "power" or "none".
         tls: how streams are secured: "none" or "mutual".
+        shadow: name of the policy that decides beside; empty for none.
     """
 
     address: str
     policy: str
     durability: str
     tls: str
+    shadow: str = ""
 
 
 class Observer:
@@ -76,6 +79,12 @@ class Observer:
 
     def migrated(self, base_station: str, queues: QueueState) -> None:
         """A base station's cell is served under a changed scenario or agent from now on, its queues kept."""
+
+    def shadowed(self, base_station: str, shadowed: Shadowed) -> None:
+        """A shadow has decided a frame that was served."""
+
+    def shadow_dropped(self, base_station: str, why: str) -> None:
+        """A frame that was served is not decided by its shadow, which was too slow or raised."""
 
     def health_changed(self, error: str | None) -> None:
         """What is wrong with the service from now on; None where all is well again."""
@@ -126,6 +135,7 @@ class Observers(Observer):
     served, refused, connected = _to_all("served"), _to_all("refused"), _to_all("connected")
     restored, begun, started = _to_all("restored"), _to_all("begun"), _to_all("started")
     reloaded, reload_refused, migrated = _to_all("reloaded"), _to_all("reload_refused"), _to_all("migrated")
+    shadowed, shadow_dropped = _to_all("shadowed"), _to_all("shadow_dropped")
     health_changed = _to_all("health_changed")
     certificate_used, renewal_refused = _to_all("certificate_used"), _to_all("renewal_refused")
     stopping, stopped = _to_all("stopping"), _to_all("stopped")
