@@ -26,8 +26,9 @@ STARTED = Started("127.0.0.1:7443", "best-single", "process", "none")
 class Cell:
     """A cell that serves a frame whenever it is asked to."""
 
-    def __init__(self, policy: Any = None) -> None:
-        self.controller = Controller(SCENARIO, BestSingle() if policy is None else policy)
+    def __init__(self, policy: Any = None, scenario: Scenario = SCENARIO) -> None:
+        self.scenario = scenario
+        self.controller = Controller(scenario, BestSingle() if policy is None else policy)
 
     def served(
         self,
@@ -39,7 +40,7 @@ class Cell:
         """The next frame; the devices that report get the same gain and the same arrivals."""
         gain, arrived = [1e-11] * len(devices), [arrived_mbit] * len(devices)
         before = self.controller.queues
-        report = checked_report(DEVICES, before.next_frame, gain, arrived, devices=devices)
+        report = checked_report(self.scenario.devices, before.next_frame, gain, arrived, devices=devices)
         answer = self.controller.serve(report, decided_by)
         return Served(answer, False, decision_s, 1e-4, self.controller.decision_info, "", report, before)
 

@@ -27,6 +27,9 @@ MAX_DEVICES = 1000
 """Devices beyond this number are not shown one by one."""
 
 
+_PAGE = ("page.html", "page.css", "elements.js", "charts.js", "devices.js", "page.js")
+
+
 class Reply(NamedTuple):
     """What is answered to a request.
 
@@ -87,6 +90,7 @@ def live(statistics: Statistics) -> str:
             refused=counts["refused"],
             late=counts[ServedBy.LATE],
             policy_failed=counts[ServedBy.POLICY_FAILED],
+            decision_mean_s=cell.decision_times.mean_s,
             last=last,
             silent=None if cell.last is None else _silent(cell.queues, cell.last.answer),
             shadow=None if cell.shadow is None else _shadow(cell.shadow),
@@ -139,7 +143,7 @@ def _shadow(shadow: ShadowStatistics) -> dict[str, Any]:
         "outcomes": shadow.outcomes,
         "mean_difference": (shadow.gain - shadow.loss) / shadow.compared if shadow.compared > 0.0 else None,
         "certified_gap": None if gap == math.inf else gap,
-        "decision_mean_s": shadow.decision_times.sum_s / decided if decided else None,
+        "decision_mean_s": shadow.decision_times.mean_s,
     }
 
 
@@ -158,7 +162,11 @@ def _said(status: int, text: str) -> Reply:
 
 def _page() -> Reply:
     """The live page; a browser runs its own script and style, known by their digests, and asks its own server only."""
-    page = files("quedge.service.monitoring").joinpath("page.html").read_text(encoding="utf-8")
+    folder = files("quedge.service.monitoring").joinpath("page")
+    page, style, *scripts = (folder.joinpath(name).read_text(encoding="utf-8") for name in _PAGE)
+    page = page.replace("<style></style>", f"<style>{style}</style>")
+    script = "\n".join(('"use strict";', *scripts))
+    page = page.replace("<script></script>", f"<script>\n{script}</script>")
     policy = (
         f"default-src 'none'; script-src {_digest(page, 'script')}; style-src {_digest(page, 'style')}; "
         "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -10,7 +10,7 @@ from quedge.controller.answer import ServedBy
 from quedge.controller.shadow import Shadowed
 from quedge.service.monitoring.times import Times
 
-_EQUAL = 1e-9  # relative; objectives that lie no further apart are equal
+_EQUAL = 1e-4  # relative; objectives that lie no further apart are equal: nobody changes a policy for less
 
 
 class ShadowStatistics:
@@ -22,7 +22,7 @@ class ShadowStatistics:
         dropped: frames that it did not decide.
         restarts: how often its would-be queues began at the served ones.
         outcomes: frames in which its objective was "better" than what was served at the same queues, "equal", "worse".
-        gain, loss: sum of the differences in the better and in the worse ones.
+        gain, loss: sums of what it was above and below what was served.
         compared: sum of the served objectives' absolute values in all that were compared.
         device_frames, power_w, offloaded: device-frames that it decided at its would-be queues, the sum of their
             powers, and how many would offload.
@@ -54,14 +54,12 @@ class ShadowStatistics:
             return
         served = abs(shadowed.served_objective)
         self.compared += served
-        if abs(difference) <= _EQUAL * max(served, 1.0):
+        self.gain += max(difference, 0.0)
+        self.loss += max(-difference, 0.0)
+        if abs(difference) <= _EQUAL * served:
             self.outcomes["equal"] += 1
-        elif difference > 0.0:
-            self.outcomes["better"] += 1
-            self.gain += difference
         else:
-            self.outcomes["worse"] += 1
-            self.loss -= difference
+            self.outcomes["better" if difference > 0.0 else "worse"] += 1
 
     def of_second(self) -> tuple[float | None, float | None]:
         """The mean would-be queue now (Mbit), and the mean would-be power since this was last asked for (W)."""

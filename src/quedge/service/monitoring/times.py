@@ -24,6 +24,12 @@ class Times:
         self.counts[bisect_left(BUCKETS_S, time_s)] += 1
         self.sum_s += time_s
 
+    @property
+    def mean_s(self) -> float | None:
+        """Their mean (s); None where none was counted."""
+        counted = sum(self.counts)
+        return self.sum_s / counted if counted else None
+
     def cumulative(self) -> list[tuple[str, float]]:
         """Its buckets as Prometheus has them: each with all that lies below its end."""
         ends = (*map(repr, BUCKETS_S), "+Inf")
