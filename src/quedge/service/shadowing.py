@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import queue
+import sys
 import threading
 from collections.abc import Callable
 from typing import NamedTuple
@@ -17,6 +20,7 @@ MOST_WAITING = 256
 _MOST_DEVICES_WAITING = 1 << 18  # so that they take some 40 MB at most
 _LEAST_WAITING = 4
 OVERRUN = "it is slower than the reports"
+_NICE = 10  # of the shadow's thread: those that answer come first
 
 
 class _Job(NamedTuple):
@@ -63,6 +67,7 @@ class Shadowing(Observer):
         self._thread.join(1.0)
 
     def _work(self) -> None:
+        _give_way()
         while (job := self._jobs.get()) is not None and not self._ended.is_set():
             try:
                 self._decide(job)
@@ -79,3 +84,10 @@ class Shadowing(Observer):
             known = self._shadows[job.base_station] = fresh, Shadow(fresh)
         shadowed = known[1].decide(served.report, served.before, served.answer)
         self._observer.shadowed(job.base_station, shadowed)
+
+
+def _give_way() -> None:
+    """Have this thread's work wait for that of others, where the system knows priorities of threads."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
