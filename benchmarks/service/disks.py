@@ -110,10 +110,10 @@ class FaultyJournal:
         self._journal.keep(snapshot, determined_by)
         self._disk.end(fault)
 
-    def restore(self, controller: Controller) -> Entry | None:
+    def restore(self, controller: Controller, queues_only: bool = False) -> Entry | None:
         """See `Journal.restore`."""
         fault = self._disk.begin()
-        last = self._journal.restore(controller)
+        last = self._journal.restore(controller, queues_only)
         self._disk.end(fault)
         return last
 

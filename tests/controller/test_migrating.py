@@ -6,6 +6,7 @@ import dataclasses
 import queue
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,10 +19,11 @@ from quedge.controller.report import Reason, Report, ReportRejected
 from quedge.controller.state import QueueState
 from quedge.controller.stored import stored_cell
 from quedge.model.scenario import Scenario
+from quedge.policy.lydroo import EQUIVARIANT
 from quedge.policy.policy import Learner, Policy
 from tests.controller.reports import EXACT, LEARNING, SMALL, as_killed, drawn_reports, fresh, queues_as_bytes
 
-PATIENCE_S = 10.0
+PATIENCE_S = 120.0
 CHANGED = dataclasses.replace(SMALL, v=200.0, nu=3.0)
 WIDER = dataclasses.replace(CHANGED, devices=6)
 REPORTS = drawn_reports(24)
@@ -134,6 +136,24 @@ def test_what_an_agent_has_learned_goes_on(begun: Begun, tmp_path: Path) -> None
     agent = restarted(path, tmp_path / "killed", change).snapshot().agent
     assert agent is not None
     assert agent.frames == len(REPORTS)
+
+
+TRAINED = EQUIVARIANT.new_agent(4, np.random.default_rng(3)).trained()
+
+
+@pytest.mark.parametrize(("before", "after"), [(EXACT, TRAINED), (TRAINED, EXACT), (TRAINED, TRAINED)])
+def test_another_policy_takes_the_queues_over_from_a_clean_end(tmp_path: Path, before: Any, after: Any) -> None:
+    path, change = tmp_path / "north.journal", to(CHANGED, after)._replace(keeps_agent=False)
+    cell = Cell(path, before)
+    cell.answers(REPORTS[:10])
+    cell.engine.close()
+    queues = queues_as_bytes(cell.engine)
+    engine = Engine(lambda: fresh(after), Journal(path, "north", "before"), change=change)
+    assert queues_as_bytes(engine) == queues
+    engine.close()
+    again = Engine(change.fresh, Journal(path, "north", change.determined_by))
+    assert queues_as_bytes(again) == queues
+    again.close()
 
 
 @pytest.mark.parametrize("fault", [Fault.REFUSED, Fault.DOUBTFUL])

@@ -73,6 +73,8 @@ def test_the_seed_may_not_change() -> None:
 def test_another_policy_is_taken_over_at_a_start_only_and_where_it_keeps_nothing() -> None:
     other, learning = Basis(BEFORE, AllLocal()), Basis(BEFORE, EQUIVARIANT)
     assert other.of_before(basis().determined_by).policy == AllLocal()
+    assert not other.former(basis().determined_by).keeps_agent
+    assert basis(v=1.0).former(basis().determined_by).keeps_agent
     with pytest.raises(ValueError, match="policy: differs"):
         other.changes(basis())
     with pytest.raises(ValueError, match="policy: differs"):
@@ -93,6 +95,7 @@ def test_a_trained_agent_may_be_replaced_and_a_learning_one_not() -> None:
     scenario = dataclasses.replace(BEFORE, v=1.0)
     assert Basis(scenario, trained(1)).changes(Basis(BEFORE, trained(0))) == ("v", "agent")
     assert Basis(BEFORE, trained(0)).changes(Basis(BEFORE, trained(0))) == ()
+    assert Basis(scenario, (agent := trained(1))).of_before(Basis(BEFORE, trained(0)).determined_by).policy is agent
     with pytest.raises(ValueError, match="policy: "):
         Basis(BEFORE, EQUIVARIANT).changes(Basis(BEFORE, trained(0)))
 

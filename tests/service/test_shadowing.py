@@ -20,7 +20,7 @@ from quedge.service.monitoring.observers import Observer
 from quedge.service.shadowing import MOST_WAITING, OVERRUN, Shadowing
 from tests.service.monitoring.cells import SCENARIO, Cell, again
 
-PATIENCE_S = 10.0
+PATIENCE_S = 120.0
 
 
 class Told(Observer):

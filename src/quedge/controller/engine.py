@@ -109,7 +109,8 @@ class Engine:
         journal: where served frames are kept; None where nothing survives the process.
         pace: how it works.
         clock: what time it is (s); `time.monotonic`, whatever happens to the clock on the wall.
-        change: what it is to be served under instead, if anything, once it stands where the journal stands.
+        change: what it is to be served under instead, if anything, once it stands where the journal stands; where that
+            keeps no agent, the journal is of another policy, and has no frame that is to be served again.
 
     Attributes:
         incarnation: identity of the state, which the journal keeps; without one, of this engine.
@@ -128,7 +129,7 @@ class Engine:
         change: Change | None = None,
     ) -> None:
         self._fresh, self._journal, self._pace, self._clock = fresh, journal, pace, clock
-        self._controller, self._last = self._from_journal()
+        self._controller, self._last = self._from_journal(change is not None and not change.keeps_agent)
         self._queues = self._controller.queues
         self.incarnation = new_incarnation() if journal is None else journal.incarnation
         self._write_error: str | None = None  # why the last attempt to write failed
@@ -223,9 +224,9 @@ class Engine:
         if self._journal is not None:
             self._journal.close()
 
-    def _from_journal(self) -> tuple[Controller, Entry | None]:
+    def _from_journal(self, queues_only: bool = False) -> tuple[Controller, Entry | None]:
         controller = self._fresh()
-        return controller, None if self._journal is None else self._journal.restore(controller)
+        return controller, None if self._journal is None else self._journal.restore(controller, queues_only)
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:

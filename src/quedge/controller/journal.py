@@ -149,8 +149,10 @@ class Journal:
             if (found.st_dev, found.st_ino) != identity:
                 raise OSError(None, "was replaced while in use", name)
 
-    def restore(self, controller: Controller) -> Entry | None:
+    def restore(self, controller: Controller, queues_only: bool = False) -> Entry | None:
         """Bring a fresh controller to where the last acknowledged frame left it.
+
+        With `queues_only` it takes no more than the queues from the checkpoint, which was another policy's.
 
         Returns:
             That frame; None where none was served.
@@ -160,7 +162,9 @@ class Journal:
             OSError: it cannot be read.
         """
         snapshot, entries = self._records.checkpoint(), self._records.entries()
-        if snapshot is not None:
+        if snapshot is not None and queues_only:
+            controller.stand_at(snapshot.queues)
+        elif snapshot is not None:
             try:
                 controller.restore(snapshot)
             except Exception as error:  # whatever is wrong with it, it is not silently replaced

@@ -17,6 +17,7 @@ from quedge.model.scenario import PARAMETERS, Scenario
 from quedge.policy.lydroo import AgentState, Lydroo, TrainedLydroo
 from quedge.policy.lydroo.onnx.policy import ExportedLydroo
 from quedge.policy.policy import Learner, Policy, is_learner
+from quedge.service.cells import Former
 
 _OF_THE_WORLD = ("traffic", "channel")  # groups of keys that only a simulation reads
 MIGRATABLE = frozenset(
@@ -54,11 +55,16 @@ class Basis(NamedTuple):
         """All of it as JSON."""
         return json.dumps(self._told(), sort_keys=True)
 
+    def former(self, determined_by: str) -> Former:
+        """By whom a state was served, as `of_before` gives it; errors as there."""
+        before = self.of_before(determined_by)
+        return Former(before.fresh, keeps_agent=json.loads(determined_by)["policy"] == before._told()["policy"])
+
     def of_before(self, determined_by: str) -> Basis:
         """What a state was served under, where that differs from this one in nothing but migratable keys.
 
-        The policy may differ, too, where this one keeps nothing from frame to frame: then it is this one that is given,
-        which serves no frame of the other's again.
+        The policy may differ, too, where this one does not learn: then it is this one that is given, which can serve no
+        frame of the other's again.
 
         Args:
             determined_by: what is written there.
@@ -72,10 +78,10 @@ class Basis(NamedTuple):
             before = self._replace(scenario=Scenario(**keys))
         except (ValueError, TypeError, KeyError, AttributeError):
             raise ValueError("scenario: cannot be read; it was served by another version of quedge") from None
-        may_differ = () if is_learner(self.policy) else ("policy",)
+        may_differ = ("policy",) if self._is_trained or not is_learner(self.policy) else ()
         for part, value in before._told().items():
             if told.get(part) != value and part not in may_differ:
-                may = "keys of the scenario may, and a policy that keeps nothing"
+                may = "keys of the scenario may, and a policy that does not learn"
                 raise ValueError(f"{part}: differs from that of the state; only {may}")
         changed_keys(before.scenario, self.scenario)
         self._check_growth(before.scenario.devices)
@@ -95,14 +101,17 @@ class Basis(NamedTuple):
                 raise ValueError(f"{part}: differs from what is served; it cannot change while queues are kept")
         if here["policy"] == there["policy"]:
             return changed
-        is_trained = isinstance(self.policy, TrainedLydroo | ExportedLydroo)
-        if not is_trained or type(self.policy) is not type(before.policy):
+        if not self._is_trained or type(self.policy) is not type(before.policy):
             raise ValueError("policy: differs from the one that serves; it cannot change while queues are kept")
         return (*changed, "agent")
 
     def change(self, keeps_agent: bool = True) -> Change:
         """This, as an engine is told of it."""
         return Change(self.fresh, self.determined_by, keeps_agent)
+
+    @property
+    def _is_trained(self) -> bool:
+        return isinstance(self.policy, TrainedLydroo | ExportedLydroo)
 
     def _told(self) -> dict[str, Any]:
         began = None if self.start is None else plain({"frames": self.start.frames, **self.start.weights})

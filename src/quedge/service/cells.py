@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from quedge.controller.controller import Controller
 from quedge.controller.engine import Change, Engine, Pace
@@ -15,8 +16,20 @@ MAX_CELLS = 16
 """Largest number of base stations, unless another one is given."""
 
 
-OfBefore = Callable[[str], Callable[[], Controller]]
-"""Gives, of what a journal was served under, a maker of such controllers; a ValueError says why there is none."""
+class Former(NamedTuple):
+    """By whom a journal was served that is to be taken over.
+
+    Attributes:
+        fresh: makes such controllers.
+        keeps_agent: whether its policy is the one that goes on; else only the queues are taken over.
+    """
+
+    fresh: Callable[[], Controller]
+    keeps_agent: bool
+
+
+OfBefore = Callable[[str], Former]
+"""Gives the former of what is written in a journal; a ValueError says why there is none."""
 
 
 class BadNameError(ValueError):
@@ -189,10 +202,10 @@ class CellRegistry:
         before = None if self._of_before is None else self._state.determined_by_of(name)
         if before is not None and before != under and self._of_before is not None:
             try:
-                fresh = self._of_before(before)
+                former = self._of_before(before)
             except ValueError as error:
                 raise StateError(f"{name}: cannot be taken over: {error}") from None
-            under, change = before, Change(self._fresh, under)
+            fresh, under, change = former.fresh, before, Change(self._fresh, under, former.keeps_agent)
         journal = self._state.journal(name, under)
         try:
             engine = Engine(fresh, journal, self._pace, change=change)

@@ -85,7 +85,7 @@ class Reloading:
         self._basis, self._changes = basis, self._changes + 1
         self._on_change(basis)
         change = basis.change(keeps_agent="agent" not in changed)
-        engines = self._cells.change(change, lambda text: basis.of_before(text).fresh)
+        engines = self._cells.change(change, basis.former)
         for name, engine in engines.items():
             task = asyncio.create_task(self._migrate(name, engine, change, self._changes))
             self._migrating.add(task)

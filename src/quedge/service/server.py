@@ -175,7 +175,7 @@ def run(service: Service, ready: Callable[[Running], None]) -> None:
         folder = StateFolder(service.state, basis.determined_by, service.durability)
     cells = CellRegistry(
         basis.fresh, folder, service.pace, service.max_base_stations, service.begins_anew, service.base_stations,
-        (lambda text: basis.of_before(text).fresh) if service.migrates else None,
+        basis.former if service.migrates else None,
     )  # fmt: skip
     asyncio.run(_run(service, cells, logs, ready))
 
