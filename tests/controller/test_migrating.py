@@ -167,6 +167,7 @@ def test_a_change_that_could_not_be_written_is_tried_again_and_no_frame_is_lost(
     assert cell.migrated(change) is None
     assert cell.engine.health_error() == fault
     cell.answers(REPORTS[10:11])  # it is tried with this frame, or was written all the same
+    assert cell.migrated(change) == 11  # asked for once more
     cell.answers(REPORTS[11:])
     assert cell.engine.health_error() is None
     (tmp_path / "killed").mkdir()

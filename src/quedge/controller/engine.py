@@ -135,7 +135,7 @@ class Engine:
         self._write_error: str | None = None  # why the last attempt to write failed
         self._diverged = False  # from the journal, in a way that only a replay mends
         self._in_doubt = False  # whether the journal holds a frame, or a change, that it refused
-        self._change = change  # what is due
+        self._change, self._adopted = change, ""  # what is due, and under what it is served since the last change
         is_due = self._last is not None or change is not None  # a restart is not served twice
         self._unkept = self._pace.checkpoint_frames if is_due else 0
         self._policy_took_s = math.inf
@@ -303,6 +303,7 @@ class Engine:
         change, journal = self._change, self._journal
         if self._in_doubt and change and journal and journal.determined_by() == change.determined_by:
             self._fresh, self._change, self._diverged = change.fresh, None, True
+            self._adopted = change.determined_by
         if self._diverged:
             self._controller, self._last = self._from_journal()
         elif self._in_doubt and self._journal is not None:
@@ -328,6 +329,8 @@ class Engine:
             return None
         try:
             self._agree()
+            if self._change is not None and self._change.determined_by == self._adopted:
+                self._change = None  # asked for once more
             if self._change is not None:
                 self._adopt(self._change)
             elif self._journal is not None:
@@ -350,6 +353,7 @@ class Engine:
         if self._journal is not None:
             self._journal.keep(standing, change.determined_by)
         self._fresh, self._controller, self._change = change.fresh, controller, None
+        self._adopted = change.determined_by
         self._queues = controller.queues
 
 

@@ -22,10 +22,12 @@ class ShadowStatistics:
         dropped: frames that it did not decide.
         restarts: how often its would-be queues began at the served ones.
         outcomes: frames in which its objective was "better" than what was served at the same queues, "equal", "worse".
-        gain, loss: sums of what it was above and below what was served.
+        gain: sum of what it was above what was served.
+        loss: sum of what it was below.
         compared: sum of the served objectives' absolute values in all that were compared.
-        device_frames, power_w, offloaded: device-frames that it decided at its would-be queues, the sum of their
-            powers, and how many would offload.
+        device_frames: device-frames that it decided at its would-be queues.
+        offloaded: how many of them would offload.
+        power_w: the sum of their powers (W).
         decision_times: histogram over all frames.
     """
 
