@@ -100,16 +100,20 @@ class FaultyJournal:
         self._disk.written[entry.report.frame] = entry
         self._disk.end(fault)
 
-    def keep(self, snapshot: Snapshot) -> None:
+    def determined_by(self) -> str:
+        """See `Journal.determined_by`."""
+        return self._journal.determined_by()
+
+    def keep(self, snapshot: Snapshot, determined_by: str | None = None) -> None:
         """See `Journal.keep`."""
         fault = self._disk.begin()
-        self._journal.keep(snapshot)
+        self._journal.keep(snapshot, determined_by)
         self._disk.end(fault)
 
-    def restore(self, controller: Controller) -> Entry | None:
+    def restore(self, controller: Controller, queues_only: bool = False) -> Entry | None:
         """See `Journal.restore`."""
         fault = self._disk.begin()
-        last = self._journal.restore(controller)
+        last = self._journal.restore(controller, queues_only)
         self._disk.end(fault)
         return last
 

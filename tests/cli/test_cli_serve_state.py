@@ -11,7 +11,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,17 +68,25 @@ def until(is_so: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-COMMAND = [*QUEDGE, "serve", "--metrics", "127.0.0.1:0", "--set", "devices=3", "--listen"]
+THREE_DEVICES = ("--set", "devices=3")
+COMMAND = [*QUEDGE, "serve", "--metrics", "127.0.0.1:0", *THREE_DEVICES, "--listen"]
 
 
 @contextlib.contextmanager
-def serving(folder: Path, *arguments: str, port: int = 0, most_blocks: int | None = None) -> Iterator[Serving]:
+def serving(
+    folder: Path,
+    *arguments: str,
+    port: int = 0,
+    most_blocks: int | None = None,
+    scenario: Sequence[str] = THREE_DEVICES,
+) -> Iterator[Serving]:
     """A service whose files may not be larger than some KiB: to it the disk is full then."""
     log = folder / f"log-{time.monotonic_ns()}"
     limit = "" if most_blocks is None else f"ulimit -S -f {most_blocks}; "
     with log.open("w") as file:
         process = subprocess.Popen(
-            ["bash", "-c", f'{limit}exec "$@"', "bash", *COMMAND, f"127.0.0.1:{port}", *arguments],
+            ["bash", "-c", f'{limit}exec "$@"', "bash", *QUEDGE, "serve", "--metrics", "127.0.0.1:0", *scenario,
+             "--listen", f"127.0.0.1:{port}", *arguments],
             cwd=folder, stdout=subprocess.PIPE, stderr=file, text=True,
         )  # fmt: skip
     try:

@@ -10,38 +10,41 @@ import pytest
 
 pytest.importorskip("grpc")
 
-from quedge.controller.controller import Controller
 from quedge.controller.engine import Pace
 from quedge.controller.journal import Durability
 from quedge.controller.state_folder import StateFolder
 from quedge.policy.exact import Exact
+from quedge.policy.policy import Policy
+from quedge.service.basis import Basis
 from quedge.service.limits import DEFAULT_RATES
 from quedge.service.monitoring.web import NO_GUARD
 from quedge.service.server import Service, run
 from quedge.service.settings import Address, Rendering
 from tests.service.service_under_test import SCENARIO
 
-
-def fresh() -> Controller:
-    return Controller(SCENARIO, Exact())
+BASIS = Basis(SCENARIO, Exact())
 
 
-def unmakeable() -> Controller:
-    raise ValueError("as the test has it")
+class Unmakeable(Exact):
+    """A policy whose controller cannot be made."""
+
+    def new_agent(self, devices: int, rng: object) -> Policy:
+        raise ValueError("as the test has it")
 
 
 def service(state: Path, listen: int = 0, metrics: int = 0) -> Service:
     return Service(
-        fresh=fresh,
+        basis=BASIS,
+        reread=lambda: BASIS,
         policy="exact",
-        power_budget_w=SCENARIO.per_device("power_budget_w"),
-        determined_by="a test",
+        shadow=None,
         max_base_stations=16,
         base_stations=None,
         listen=Address("127.0.0.1", listen),
         deadline_s=0.02,
         pace=Pace(),
         state=state,
+        migrates=False,
         begins_anew=False,
         durability=Durability.PROCESS,
         tls=None,
@@ -69,8 +72,11 @@ def test_a_service_that_cannot_listen_leaves_its_state_to_the_next_one(tmp_path:
 
 
 def test_so_does_one_whose_controller_cannot_be_made(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="as the test has it"):
-        run(service(tmp_path)._replace(fresh=unmakeable), lambda running: pytest.fail("it takes reports"))
+    with pytest.raises(ValueError, match="policy: "):
+        run(
+            service(tmp_path)._replace(basis=Basis(SCENARIO, Unmakeable())),
+            lambda running: pytest.fail("it takes reports"),
+        )
     assert is_free(tmp_path)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,21 +17,20 @@ from quedge.cli.compiling import explained_pause
 from quedge.cli.configured import configured
 from quedge.cli.options import number_to, parse_listen_address, parse_path, positive_to, value_option
 from quedge.cli.usage import UsageError, refusing
-from quedge.controller.controller import Controller
 from quedge.controller.engine import Pace
 from quedge.controller.journal import Durability
-from quedge.controller.state import QueueState, Snapshot, StateError
+from quedge.controller.state import StateError
 from quedge.controller.state_folder import NAME
 from quedge.errors import check_installed, not_allowed
 from quedge.files.agent import read_agent
 from quedge.files.exported import SUFFIX
-from quedge.files.fingerprint import plain, scenario_object
+from quedge.files.fingerprint import plain
 from quedge.files.policies import check_devices, policies_by_name
 from quedge.files.scenario import read_scenario
-from quedge.model.scenario import Scenario
 from quedge.policy.learners import LEARNERS
 from quedge.policy.lydroo import AgentState, Resumable
 from quedge.policy.policy import Learner, Policy, is_learner
+from quedge.service.basis import Basis
 from quedge.service.cells import MAX_CELLS
 from quedge.service.limits import DEFAULT_RATES, Rates
 from quedge.service.monitoring.web import NO_GUARD, Guard
@@ -47,7 +46,7 @@ from quedge.service.settings import (
 from quedge.service.tls.access import AccessPolicy, check_complete, check_listening, check_watched
 
 if TYPE_CHECKING:
-    from quedge.service.server import Running, Service
+    from quedge.service.server import NamedPolicy, Running, Service
 
 _SWITCH_INTERVAL_S = 5e-4  # a thread that computes gives way to the one that answers ten times sooner than usual
 _MAX_DEADLINE_S = 0.02
@@ -86,6 +85,18 @@ def serve(
     learn: Annotated[bool, typer.Option("--learn", help="Let a learning policy learn as it serves.")] = False,
     agent: options.AgentFile = None,
     learner: options.LearnerSettings = None,
+    shadow: Annotated[
+        str | None,
+        typer.Option(
+            "--shadow",
+            metavar="POLICY",
+            help="A second policy that decides beside and is never sent; --metrics shows how it compares.",
+            autocompletion=options.complete_policies,
+        ),
+    ] = None,
+    shadow_agent: Annotated[
+        Path | None, value_option(parse_path, "FILE", "A trained agent, or its exported actor, for --shadow.")
+    ] = None,
     settings: options.Settings = None,
     seed: options.Seed = 0,
     listen: Annotated[
@@ -94,6 +105,10 @@ def serve(
     state: Annotated[
         Path | None, value_option(parse_path, "DIR", "Folder for the state; without it, none survives.")
     ] = None,
+    migrate: Annotated[
+        bool,
+        typer.Option("--migrate", help="Take over cells that were served under another V, ν, weights or the like."),
+    ] = False,
     new: Annotated[
         bool,
         typer.Option("--new", help="Begin cells anew whose state is incomplete, foreign or damaged; it is set aside."),
@@ -177,9 +192,10 @@ def serve(
 ) -> None:
     """Serve decisions over gRPC: a base station or its devices report each frame and receive the decision.
 
-    Ends on SIGTERM or Ctrl-C, with the state kept, and not on SIGHUP. Without --late-ms a report is late after half a
-    frame. Each option may also stand in the environment, --max-stations as QUEDGE_SERVE_MAX_STATIONS, or in the file of
-    --config, as max-stations = 4; the command line comes before the environment, and that before the file.
+    Ends on SIGTERM or Ctrl-C, with the state kept. SIGHUP has scenario and agent read once more: what may change while
+    queues are kept is served from then on. Without --late-ms a report is late after half a frame. Each option may also
+    stand in the environment, --max-stations as QUEDGE_SERVE_MAX_STATIONS, or in the file of --config, as
+    max-stations = 4; the command line comes before the environment, and that before the file.
     """
     for module, library in _LIBRARIES.items():
         check_installed(module, "quedge serve", library, "serve")
@@ -191,15 +207,17 @@ def serve(
     from quedge.service.server import Service, run, warm_up
 
     with refusing():
-        given = read_scenario(scenario, settings or ()).scenario
-        name, chosen, start = _policy_of(policy, learner or (), agent, learn)
-        check_devices({name: chosen}, given.devices)
-        determined_by = _determined_by(given, chosen, start, seed)
+        read = partial(_read, scenario, tuple(settings or ()), policy, tuple(learner or ()), agent, learn, seed)
+        name, basis = read()
+        given, beside = basis.scenario, _shadow_of(shadow, shadow_agent, basis)
+        if beside is not None and metrics is None:
+            raise ValueError("--shadow: is not allowed without --metrics, where its numbers are seen")
         allowed = _allowed(stations or [], max_stations)
-        if new and state is None:
-            raise ValueError("--new: is not allowed without --state, the folder in which cells are begun anew")
         if bind_names and tls_cert is None:
             raise ValueError("--bind-names: is not allowed without TLS: --tls-cert, --tls-key and --client-ca")
+        for option, is_asked in {"--new": new, "--migrate": migrate}.items():
+            if is_asked and state is None:
+                raise ValueError(f"{option}: is not allowed without --state, the folder of the cells that it is about")
         access = AccessPolicy(hybrid_only=tls_require_hybrid, bind_names=bind_names is not False)
         secured = _secured(listen or _ADDRESS, tls_cert, tls_key, client_ca, access)
         guard = _guard(metrics, metrics_token, metrics_tls, secured)
@@ -207,16 +225,17 @@ def serve(
     if metrics is not None:
         metrics = metrics._replace(host=metrics.host.strip("[]"))  # gRPC takes IPv6 in brackets, a web server without
     service = Service(
-        fresh=_fresh(given, chosen, start, seed),
+        basis=basis,
+        reread=lambda: _same_policies(name, beside, *read()),
         policy=name,
-        power_budget_w=given.per_device("power_budget_w"),
-        determined_by=determined_by,
+        shadow=beside,
         max_base_stations=max_stations,
         base_stations=allowed,
         listen=listen or _ADDRESS,
         deadline_s=deadline_ms or default_deadline_s(given.frame_s),
         pace=Pace(late_s=late_ms or 0.5 * given.frame_s),
         state=state,
+        migrates=migrate,
         begins_anew=new,
         durability=durability,
         tls=secured,
@@ -230,7 +249,9 @@ def serve(
 
     def prepare(tell: Callable[[], None]) -> None:
         with explained_pause(explain=tell):
-            warm_up(service.fresh)
+            warm_up(basis.fresh)
+            if beside is not None:
+                warm_up(beside.fresh(basis))
 
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     with awake, _sighup_ignored():
@@ -258,7 +279,7 @@ def _allowed(stations: list[str], most: int) -> frozenset[str] | None:
 
 @contextlib.contextmanager
 def _sighup_ignored() -> Iterator[None]:
-    """Ignore SIGHUP: neither a closed terminal nor a request to reload ends the service."""
+    """Ignore SIGHUP until the service takes reports, and once it takes no more."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         yield
@@ -344,22 +365,48 @@ def _policy_of(
     return name, file.settings, file.state
 
 
-def _fresh(
-    scenario: Scenario, policy: Policy | Learner, start: AgentState | None, seed: int
-) -> Callable[[], Controller]:
-    """A function that makes a controller in its initial state."""
+def _read(
+    scenario: Path | None, settings: Sequence[str], policy: str | None, learner: Sequence[str], agent: Path | None,
+    learn: bool, seed: int,
+) -> tuple[str, Basis]:  # fmt: skip
+    """The policy's name, and what is served, from files and options.
 
-    def fresh() -> Controller:
-        controller = Controller(scenario, policy, seed)
-        if start is not None:
-            controller.restore(Snapshot(QueueState.empty(scenario.devices), controller.snapshot().random_state, start))
-        return controller
+    Raises:
+        ValueError: what is in them is not allowed; the message names it.
+    """
+    given = read_scenario(scenario, settings).scenario
+    name, chosen, start = _policy_of(policy, learner, agent, learn)
+    check_devices({name: chosen}, given.devices)
+    basis = Basis(given, chosen, start, seed)
+    _ = basis.determined_by  # refuses a policy of which nobody can tell what it depends on
+    return name, basis
 
-    return fresh
+
+def _same_policies(name: str, shadow: NamedPolicy | None, again: str, basis: Basis) -> Basis:
+    """What is served, read once more; a ValueError where its policies may not go on with it."""
+    if again != name:
+        raise ValueError(f"--agent: is an agent of {again} now; it must be one of {name}, which serves")
+    if shadow is not None:
+        check_devices({shadow.name: shadow.policy}, basis.scenario.devices)
+    return basis
 
 
-def _determined_by(scenario: Scenario, policy: Policy | Learner, start: AgentState | None, seed: int) -> str:
-    """Everything besides the reports that determines the answers, as JSON."""
-    began = None if start is None else plain({"frames": start.frames, **start.weights})
-    found = {"scenario": scenario_object(scenario), "policy": plain(policy), "began": began, "seed": seed}
-    return json.dumps(found, sort_keys=True)
+def _shadow_of(name: str | None, agent: Path | None, basis: Basis) -> NamedPolicy | None:
+    """The shadow's policy, if there shall be one.
+
+    Raises:
+        ValueError: it is none that can decide beside the one that serves; the message names the option.
+    """
+    from quedge.service.server import NamedPolicy
+
+    if name is None and agent is None:
+        return None
+    try:
+        name, policy, _ = _policy_of(name, (), agent, learn=False)
+        check_devices({name: policy}, basis.scenario.devices)
+    except ValueError as error:  # in which these two have the names of those that serve
+        told = str(error).replace("--policy", "--shadow").replace("--agent", "--shadow-agent")
+        raise ValueError(told.replace(", or --learn", "")) from None
+    if plain(policy) == plain(basis.policy):
+        raise ValueError(f"--shadow: {name} is what serves already; it must be another policy")
+    return NamedPolicy(name, policy)

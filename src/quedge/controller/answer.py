@@ -136,6 +136,16 @@ def bound_of(decision: Decision) -> float:
     return math.nan if decision.upper_bound is None else float(decision.upper_bound)
 
 
+def certified_gap(answer: Answer) -> float | None:
+    """How far an answer's objective may be from the best one, relative to it; None where the policy has no bound."""
+    if math.isnan(answer.upper_bound):
+        return None
+    above = max(answer.upper_bound - answer.objective, 0.0)
+    if above == 0.0:
+        return 0.0
+    return above / abs(answer.objective) if answer.objective != 0.0 else math.inf
+
+
 MAX_CHARACTERS = 200
 
 

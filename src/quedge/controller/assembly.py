@@ -15,10 +15,13 @@ class Assembly:
     Args:
         devices: number of the scenario's devices.
         deadline_s: time from a frame's first report to its end, whoever is silent (s).
+
+    Attributes:
+        devices: their number, which may grow.
     """
 
     def __init__(self, devices: int, deadline_s: float) -> None:
-        self._devices, self._deadline_s = devices, deadline_s
+        self.devices, self._deadline_s = devices, deadline_s
         self._joined: set[int] = set()
         self._resting: set[int] = set()
         self._reports: dict[int, tuple[float, float, float]] = {}
@@ -36,8 +39,8 @@ class Assembly:
 
     def join(self, device: int) -> None:
         """A device begins to report; a ReportRejected where it is unknown, or reports already."""
-        if not 0 <= device < self._devices:
-            allowed = f"from 0 to {self._devices - 1}"
+        if not 0 <= device < self.devices:
+            allowed = f"from 0 to {self.devices - 1}"
             raise ReportRejected.not_allowed(Reason.UNKNOWN_DEVICE, "device", device, allowed)
         if device in self._joined:
             raise ReportRejected(Reason.REPEATED_DEVICE, "device", f"{device} has a stream already; one is allowed")
@@ -72,7 +75,7 @@ class Assembly:
                 Reason.REPEATED_DEVICE, "device", f"{device} has reported in this frame; once is allowed"
             )
         measured = () if data_queue_mbit is None else (data_queue_mbit,)
-        checked_report(self._devices, 0, (channel_gain,), (arrived_mbit,), measured, (device,))
+        checked_report(self.devices, 0, (channel_gain,), (arrived_mbit,), measured, (device,))
         if not self._reports:
             self._began = now
         queue = math.nan if data_queue_mbit is None else data_queue_mbit

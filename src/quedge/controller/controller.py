@@ -154,6 +154,10 @@ class Controller:
         if self._learning is not None and policy_was_asked:
             self._learning.undo_choice()
 
+    def stand_at(self, queues: QueueState) -> None:
+        """Go on from other queues of the cell's devices, the policy as it stands."""
+        self._queues, self._before = queues, None
+
     def snapshot(self) -> Snapshot:
         """All that its next answers depend on, after all that was to be learned; `restore` goes on from there."""
         self.learn()

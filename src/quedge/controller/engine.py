@@ -21,7 +21,7 @@ from quedge.controller.controller import Controller
 from quedge.controller.journal import Journal, new_incarnation
 from quedge.controller.records import Entry
 from quedge.controller.report import NEXT_FRAME, Reason, Report, ReportRejected
-from quedge.controller.state import QueueState, StateError, reason_of
+from quedge.controller.state import QueueState, Snapshot, StateError, reason_of
 
 T = TypeVar("T")
 
@@ -48,6 +48,8 @@ class Served(NamedTuple):
         waited_s: time from its arrival to the beginning of that (s).
         info: what is said of the decision beside the answer; nothing where the answer is repeated.
         incarnation: identity of the state in which it was served.
+        report: the report, with the frame's number; None where it was repeated.
+        before: the cell's queues before the frame; None where it was repeated.
     """
 
     answer: Answer
@@ -56,6 +58,8 @@ class Served(NamedTuple):
     waited_s: float
     info: DecisionInfo = NO_INFO
     incarnation: str = ""
+    report: Report | None = None
+    before: QueueState | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,20 @@ class Standing(NamedTuple):
     kept_at: float | None
 
 
+class Change(NamedTuple):
+    """What a cell is served under from now on, with its queues kept.
+
+    Attributes:
+        fresh: makes a controller that stands at its beginning, of as many devices or more.
+        determined_by: what its answers depend on besides the reports.
+        keeps_agent: whether an agent goes on from where it stands; else it begins as the new controller's does.
+    """
+
+    fresh: Callable[[], Controller]
+    determined_by: str
+    keeps_agent: bool = True
+
+
 class _Job(NamedTuple):
     report: Report
     arrived: float
@@ -105,6 +123,8 @@ class Engine:
         journal: where served frames are kept; None where nothing survives the process.
         pace: how it works.
         clock: what time it is (s); `time.monotonic`, whatever happens to the clock on the wall.
+        change: what it is to be served under instead, if anything, once it stands where the journal stands; where that
+            keeps no agent, the journal is of another policy, and has no frame that is to be served again.
 
     Attributes:
         incarnation: identity of the state, which the journal keeps; without one, of this engine.
@@ -120,16 +140,19 @@ class Engine:
         journal: Journal | None = None,
         pace: Pace = Pace(),
         clock: Callable[[], float] = time.monotonic,
+        change: Change | None = None,
     ) -> None:
         self._fresh, self._journal, self._pace, self._clock = fresh, journal, pace, clock
-        self._controller, self._last = self._from_journal()
+        self._controller, self._last = self._from_journal(change is not None and not change.keeps_agent)
         self._queues = self._controller.queues
         self.incarnation = new_incarnation() if journal is None else journal.incarnation
         self._write_error: str | None = None  # why the last attempt to write failed
         self._diverged = False  # from the journal, in a way that only a replay mends
-        self._in_doubt = False  # whether the journal holds a frame that it refused
-        self._unkept = self._pace.checkpoint_frames if self._last is not None else 0  # a restart is not served twice
         self._kept_at: float | None = None
+        self._in_doubt = False  # whether the journal holds a frame, or a change, that it refused
+        self._change, self._adopted = change, ""  # what is due, and under what it is served since the last change
+        is_due = self._last is not None or change is not None  # a restart is not served twice
+        self._unkept = self._pace.checkpoint_frames if is_due else 0
         self._policy_took_s = math.inf
         self._jobs: queue.SimpleQueue[_Job | _Lesson | Kept | None] = queue.SimpleQueue()
         self._gate, self._open = threading.Lock(), True
@@ -157,6 +180,11 @@ class Engine:
     def standing(self) -> Standing:
         """How it stands; any thread may ask."""
         return Standing(self._jobs.qsize(), None if self._journal is None else self._journal.size_bytes, self._kept_at)
+
+    @property
+    def devices(self) -> int:
+        """Number of the cell's devices."""
+        return self._controller.devices
 
     @property
     def lost_frames(self) -> int:
@@ -193,6 +221,19 @@ class Engine:
                 return
         _notify(done, None)
 
+    def migrate(self, change: Change, done: Kept) -> None:
+        """Serve what is submitted from now on under a change, with the queues kept.
+
+        `done` is told the next frame, or None where the change could not be written. Then the cell goes on as before,
+        is not well, and the change is tried again.
+        """
+        with self._gate:
+            if self._open:
+                self._change = change
+                self._hand_over(done)
+                return
+        _notify(done, None)
+
     def close(self) -> None:
         """Serve what waits, keep where the controller stands, and end."""
         with self._gate:
@@ -202,9 +243,9 @@ class Engine:
         if self._journal is not None:
             self._journal.close()
 
-    def _from_journal(self) -> tuple[Controller, Entry | None]:
+    def _from_journal(self, queues_only: bool = False) -> tuple[Controller, Entry | None]:
         controller = self._fresh()
-        return controller, None if self._journal is None else self._journal.restore(controller)
+        return controller, None if self._journal is None else self._journal.restore(controller, queues_only)
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
@@ -251,7 +292,7 @@ class Engine:
             return Served(last.answer, True, 0.0, 0.0, incarnation=self.incarnation)
         self._controller.check_turn(report.frame)
         self._diverged = self._journal is not None  # until the frame is kept
-        began = self._clock()
+        began, before = self._clock(), self._queues
         late = began - job.arrived > self._pace.late_s
         answer = self._controller.serve(report, ServedBy.LATE if late else ServedBy.POLICY)
         decided = self._clock()
@@ -265,7 +306,7 @@ class Engine:
             self._policy_took_s = decided - began
         self._unkept += self._pace.checkpoint_frames if failed else 1
         waited_s, info = began - job.arrived, self._controller.decision_info
-        return Served(answer, False, decided - began, waited_s, info, self.incarnation)
+        return Served(answer, False, decided - began, waited_s, info, self.incarnation, report, before)
 
     def _append(self, journal: Journal, entry: Entry) -> None:
         """Write a frame down; where that fails the controller stands where it stood before it."""
@@ -277,7 +318,11 @@ class Engine:
             raise
 
     def _agree(self) -> None:
-        """Stand where the journal stands: a frame that it refused may be written all the same, and is repeated then."""
+        """Stand where the journal stands: what it refused may be written all the same, and is repeated then."""
+        change, journal = self._change, self._journal
+        if self._in_doubt and change and journal and journal.determined_by() == change.determined_by:
+            self._fresh, self._change, self._diverged = change.fresh, None, True
+            self._adopted = change.determined_by
         if self._diverged:
             self._controller, self._last = self._from_journal()
         elif self._in_doubt and self._journal is not None:
@@ -299,17 +344,36 @@ class Engine:
         If not, the frames are there: a restart takes longer, and the next attempt may succeed.
         """
         self._unkept = 0
-        if self._journal is None:
+        if self._journal is None and self._change is None:
             return None
         try:
             self._agree()
-            self._journal.keep(self._controller.snapshot())
+            if self._change is not None and self._change.determined_by == self._adopted:
+                self._change = None  # asked for once more
+            if self._change is not None:
+                self._adopt(self._change)
+            elif self._journal is not None:
+                self._journal.keep(self._controller.snapshot())
         except Exception as error:
             self._unkept = 1  # to be tried when the engine ends, if not before
             self._write_error = reason_of(error)
+            if self._change is not None:  # with the next frame
+                self._unkept, self._in_doubt = self._pace.checkpoint_frames, True
             return None
         self._write_error, self._kept_at = None, time.time()
         return self._controller.queues.next_frame
+
+    def _adopt(self, change: Change) -> None:
+        """Keep a checkpoint from which the cell is served under a change, and serve it so."""
+        before, controller = self._controller.snapshot(), change.fresh()
+        agent = before.agent if change.keeps_agent else controller.snapshot().agent
+        standing = Snapshot(before.queues.widened(controller.devices), before.random_state, agent)
+        controller.restore(standing)
+        if self._journal is not None:
+            self._journal.keep(standing, change.determined_by)
+        self._fresh, self._controller, self._change = change.fresh, controller, None
+        self._adopted = change.determined_by
+        self._queues = controller.queues
 
 
 def _notify(done: Callable[[T], None], result: T) -> None:

@@ -16,6 +16,7 @@ from quedge.controller.controller import Controller
 from quedge.controller.records import (
     APPLICATION_ID,
     LATEST,
+    MIGRATIONS,
     SCHEMA,
     VERSION,
     VERSION_1,
@@ -108,6 +109,10 @@ class Journal:
                 size += file.stat().st_size
         return size
 
+    def determined_by(self) -> str:
+        """What the next frames' answers depend on besides the reports, as it is written; errors as of `restore`."""
+        return Records(self._path, self._database).determined_by
+
     def append(self, entry: Entry) -> None:
         """Keep a served frame; an OSError where it could not be written."""
         self.check_files()
@@ -120,8 +125,11 @@ class Journal:
         self._name_log()
         self._acknowledged.write(frame)
 
-    def keep(self, snapshot: Snapshot) -> None:
+    def keep(self, snapshot: Snapshot, determined_by: str | None = None) -> None:
         """Keep a checkpoint, and drop the frames before it, but for the last.
+
+        Where `determined_by` is given, the frames from here on are served under that; so a restart serves again only
+        what was served under it.
 
         Raises:
             OSError: it could not be written; what was there still is.
@@ -133,8 +141,12 @@ class Journal:
             with _transaction(self._database):
                 self._database.execute("INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?)", row)
                 self._database.execute("DELETE FROM frame WHERE frame < ?", (snapshot.queues.next_frame - 1,))
+                if determined_by is not None:
+                    self._migrate(snapshot.queues.next_frame, determined_by)
         except sqlite3.Error as error:
             raise unwritable(self._path, error) from None
+        if determined_by is not None:
+            self._records = Records(self._path, self._database)
 
     def check_files(self) -> None:
         """Raise an OSError where a file of the journal is gone, or another has its name; any thread may ask."""
@@ -146,8 +158,10 @@ class Journal:
             if (found.st_dev, found.st_ino) != identity:
                 raise OSError(None, "was replaced while in use", name)
 
-    def restore(self, controller: Controller) -> Entry | None:
+    def restore(self, controller: Controller, queues_only: bool = False) -> Entry | None:
         """Bring a fresh controller to where the last acknowledged frame left it.
+
+        With `queues_only` it takes no more than the queues from the checkpoint, which was another policy's.
 
         Returns:
             That frame; None where none was served.
@@ -157,7 +171,9 @@ class Journal:
             OSError: it cannot be read.
         """
         snapshot, entries = self._records.checkpoint(), self._records.entries()
-        if snapshot is not None:
+        if snapshot is not None and queues_only:
+            controller.stand_at(snapshot.queues)
+        elif snapshot is not None:
             try:
                 controller.restore(snapshot)
             except Exception as error:  # whatever is wrong with it, it is not silently replaced
@@ -187,6 +203,14 @@ class Journal:
             raise StateError(f"{told} cannot be served again: {error}") from None
         if again.packed() != entry.answer.packed():
             raise StateError(f"{told} is answered otherwise than it was")
+
+    def _migrate(self, frame: int, determined_by: str) -> None:
+        """Record that frames from here on are served under something else."""
+        before = self._records.determined_by
+        row = (frame, before, self._records.migration_digest(frame, before))
+        self._database.execute(MIGRATIONS)
+        self._database.execute("INSERT INTO migration VALUES (?, ?, ?)", row)
+        self._database.execute("UPDATE cell SET determined_by = ?", (determined_by,))
 
     def close(self) -> None:
         """Close the files; what was kept stays."""
@@ -226,7 +250,7 @@ class Journal:
         if records.determined_by != determined_by:
             raise StateError(
                 f"{self._path}: {self._cell} was served under another scenario, policy, seed or version of quedge; "
-                "serve it so, or choose another folder"
+                "serve it so, choose another folder, or take it over with --migrate"
             )
         check_complete(self._path, records, had_log)
 

@@ -25,7 +25,12 @@ SCHEMA = (
     "CREATE TABLE checkpoint (place INTEGER PRIMARY KEY, standing BLOB NOT NULL, digest BLOB NOT NULL)",
     "CREATE TABLE frame (frame INTEGER PRIMARY KEY, report BLOB NOT NULL, answer BLOB NOT NULL, digest BLOB NOT NULL)",
 )
+MIGRATIONS = (
+    "CREATE TABLE IF NOT EXISTS migration (frame INTEGER NOT NULL, determined_by TEXT NOT NULL, digest BLOB NOT NULL)"
+)
+"""Made with the first migration: the frame from which a cell is served under something else, and what it was before."""
 LATEST = 1  # the one place in the table of checkpoints
+_MIGRATIONS = "SELECT frame, determined_by, digest FROM migration ORDER BY rowid"
 _ENTRIES = "SELECT frame, report, answer, digest FROM frame ORDER BY frame"
 
 _UNAVAILABLE = (
@@ -39,6 +44,18 @@ class Entry(NamedTuple):
 
     report: Report
     answer: Answer
+
+
+class Migration(NamedTuple):
+    """A change of what a cell is served under, with its queues kept.
+
+    Attributes:
+        frame: the first frame under the new.
+        determined_by: what the answers depended on until then.
+    """
+
+    frame: int
+    determined_by: str
 
 
 class Records:
@@ -109,6 +126,21 @@ class Records:
         with translated_errors(self._path):
             rows = self._database.execute(f"{_ENTRIES} DESC LIMIT 1").fetchall()
         return self._entry(*rows[0]) if rows else None
+
+    def migrations(self) -> list[Migration]:
+        """All changes of what the cell is served under, the oldest first. Errors as of the class."""
+        with translated_errors(self._path):
+            if not self._database.execute("SELECT 1 FROM sqlite_master WHERE name = 'migration'").fetchall():
+                return []
+            rows = self._database.execute(_MIGRATIONS).fetchall()
+        for frame, before, digest in rows:
+            if not isinstance(before, str) or digest != self.migration_digest(frame, before):
+                raise self.damaged(f"the migration at frame {frame}")
+        return [Migration(frame, before) for frame, before, _ in rows]
+
+    def migration_digest(self, frame: int, before: str) -> bytes:
+        """The digest of the record of a migration."""
+        return self.digest(str(frame).encode(), before.encode())
 
     def digest(self, *parts: bytes) -> bytes:
         """What tells the parts of a record, of this cell, from all others."""

@@ -56,6 +56,15 @@ class QueueState(NamedTuple):
         """The queues of a cell that begins."""
         return cls(0, np.zeros(devices), np.zeros(devices))
 
+    def widened(self, devices: int) -> QueueState:
+        """The queues of as many devices or more: those added at the end have empty ones."""
+        added = np.zeros(devices - self.data_queue_mbit.size)
+        return QueueState(
+            self.next_frame,
+            np.concatenate((self.data_queue_mbit, added)),
+            np.concatenate((self.energy_queue, added)),
+        )
+
     def frame(self, cell: Cell, report: Report) -> Frame:
         """The state of a frame: of the devices that reported, their queues with what arrived, or as measured."""
         queue, energy_queue = _queues_at_start(

@@ -9,7 +9,8 @@ import re
 from pathlib import Path
 from typing import IO
 
-from quedge.controller.journal import LAST, LOG, SHARED, Durability, Journal, beside
+from quedge.controller.journal import LAST, LOG, SHARED, Durability, Journal, beside, opened
+from quedge.controller.records import Records
 from quedge.controller.state import StateError
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -53,6 +54,9 @@ class StateFolder:
 
     It is made where it does not exist, for its owner alone; for the other arguments see `Journal`.
 
+    Attributes:
+        determined_by: what journals that are opened from now on are served under.
+
     Raises:
         StateError: another service uses it.
         OSError: it cannot be made or written to.
@@ -60,7 +64,8 @@ class StateFolder:
 
     def __init__(self, folder: Path, determined_by: str, durability: Durability) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._folder, self._determined_by, self._durability = folder, determined_by, durability
+        self._folder, self._durability = folder, durability
+        self.determined_by = determined_by
         self._lock = locked(folder)
 
     @property
@@ -68,9 +73,18 @@ class StateFolder:
         """What an acknowledged frame survives."""
         return self._durability
 
-    def journal(self, name: str) -> Journal:
-        """The journal of a base station; errors as of `Journal`."""
-        return Journal(journal_path(self._folder, name), name, self._determined_by, self._durability)
+    def journal(self, name: str, determined_by: str | None = None) -> Journal:
+        """The journal of a base station, served under what it is told here, if anything; errors as of `Journal`."""
+        under = self.determined_by if determined_by is None else determined_by
+        return Journal(journal_path(self._folder, name), name, under, self._durability)
+
+    def determined_by_of(self, name: str) -> str | None:
+        """What a base station's answers depended on so far; None where it has no journal. Errors as of `Journal`."""
+        path = journal_path(self._folder, name)
+        if not path.exists():
+            return None
+        with opened(path) as (database, _):
+            return Records(path, database).determined_by
 
     def names(self) -> list[str]:
         """The base stations of which there is a file of a journal, if not all."""

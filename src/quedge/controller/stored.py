@@ -25,6 +25,7 @@ class StoredCell(NamedTuple):
         next_frame: the frame that is due.
         checkpoint: the frame that is due at the checkpoint; None where none was kept.
         entries: the frames since the checkpoint, and the one before it, with their answers.
+        migrated_at: the frames from which it was served under another scenario or agent, the queues kept.
         acknowledged: the last frame that was acknowledged, -1 before the first.
         may_lack_frames: whether acknowledged frames are missing, taken by a loss of power.
         size_bytes: size of its files.
@@ -36,6 +37,7 @@ class StoredCell(NamedTuple):
     next_frame: int
     checkpoint: int | None
     entries: list[Entry]
+    migrated_at: list[int]
     acknowledged: int
     may_lack_frames: bool
     size_bytes: int
@@ -56,6 +58,7 @@ def stored_cell(folder: Path, name: str) -> StoredCell:
             raise StateError(f"{path}: is not the journal of {name}")
         check_complete(path, records, had_log)
         snapshot, entries = records.checkpoint(), records.entries()
+        migrated_at = [migration.frame for migration in records.migrations()]
     checkpoint = None if snapshot is None else snapshot.queues.next_frame
     next_frame = entries[-1].report.frame + 1 if entries else 0
     if next_frame < (checkpoint or 0):
@@ -67,8 +70,9 @@ def stored_cell(folder: Path, name: str) -> StoredCell:
         raise records.damaged(f"frame {told.frame}")
     size_bytes = sum(file.stat().st_size for file in journal_files(folder, name))
     return StoredCell(
-        name, records.incarnation, records.version, next_frame, checkpoint, entries, told.frame, missing, size_bytes
-    )
+        name, records.incarnation, records.version, next_frame, checkpoint, entries, migrated_at, told.frame, missing,
+        size_bytes,
+    )  # fmt: skip
 
 
 def back_up(folder: Path, names: list[str], to: Path) -> list[StoredCell]:

@@ -5,14 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from quedge.controller.controller import Controller
-from quedge.controller.engine import Engine, Pace, Standing
+from quedge.controller.engine import Change, Engine, Pace, Standing
 from quedge.controller.state import StateError, reason_of
 from quedge.controller.state_folder import NAME, StateFolder
 
 MAX_CELLS = 16
 """Largest number of base stations, unless another one is given."""
+
+
+class Former(NamedTuple):
+    """By whom a journal was served that is to be taken over.
+
+    Attributes:
+        fresh: makes such controllers.
+        keeps_agent: whether its policy is the one that goes on; else only the queues are taken over.
+    """
+
+    fresh: Callable[[], Controller]
+    keeps_agent: bool
+
+
+OfBefore = Callable[[str], Former]
+"""Gives the former of what is written in a journal; a ValueError says why there is none."""
 
 
 class BadNameError(ValueError):
@@ -28,11 +45,15 @@ class CellRegistry:
         pace: how engines work; as `Pace` has it without.
         max_cells: largest number of base stations.
         allowed: the base stations that may report; all names where it is None.
+        of_before: by whom journals were served that are to be taken over; without it, those of another scenario are
+            refused.
         begins_anew: whether a cell whose journal cannot be used, since it is incomplete, foreign or damaged, is begun
             anew, the files set aside.
 
     Attributes:
+        devices: number of devices of each cell when the service began; more may be added.
         on_start: who is told of an engine that begins later than the registry itself.
+        migrated: cells that were taken over from another scenario, the queues kept.
         set_aside: where the files of cells that were begun anew are, by the base station's name.
 
     Raises:
@@ -47,7 +68,10 @@ class CellRegistry:
         max_cells: int = MAX_CELLS,
         begins_anew: bool = False,
         allowed: frozenset[str] | None = None,
+        of_before: OfBefore | None = None,
     ) -> None:
+        self._of_before = of_before
+        self.migrated: set[str] = set()
         self._fresh, self._state, self._max_cells, self._allowed = fresh, state, max_cells, allowed
         self._pace = Pace() if pace is None else pace
         self._engines: dict[str, Engine] = {}
@@ -56,7 +80,7 @@ class CellRegistry:
         self.on_start: Callable[[str, Engine], None] = lambda name, engine: None
         self.set_aside: dict[str, Path] = {}
         try:
-            self.devices = fresh().devices
+            self.devices = fresh().devices  # what cannot be made is refused here
             for name in [] if state is None else state.names():
                 self._restart(name, begins_anew)
             self._check_folder()
@@ -119,6 +143,16 @@ class CellRegistry:
         """How the engines stand, by the base station's name; any thread may ask."""
         return [(name, engine.standing()) for name, engine in list(self._engines.items())]
 
+    def change(self, change: Change, of_before: OfBefore) -> dict[str, Engine]:
+        """Have cells that begin from now on be served under a change; those that have begun, for `Engine.migrate`.
+
+        Journals that cannot be opened now are taken over once they can be; see the class.
+        """
+        self._fresh, self._of_before = change.fresh, of_before
+        if self._state is not None:
+            self._state.determined_by = change.determined_by
+        return dict(self._engines)
+
     def health_error(self) -> str | None:
         """What is wrong, in words: with which cell, or with the state as a whole; None where all are well."""
         for name, engine in list(self._engines.items()):
@@ -169,9 +203,22 @@ class CellRegistry:
     def _start(self, name: str) -> Engine:
         if self._state is None:
             return Engine(self._fresh, None, self._pace)
-        journal = self._state.journal(name)
+        fresh, under, change = self._fresh, self._state.determined_by, None
+        before = None if self._of_before is None else self._state.determined_by_of(name)
+        if before is not None and before != under and self._of_before is not None:
+            try:
+                former = self._of_before(before)
+            except ValueError as error:
+                raise StateError(f"{name}: cannot be taken over: {error}") from None
+            fresh, under, change = former.fresh, before, Change(self._fresh, under, former.keeps_agent)
+        journal = self._state.journal(name, under)
         try:
-            return Engine(self._fresh, journal, self._pace)
-        except BaseException:
+            engine = Engine(fresh, journal, self._pace, change=change)
+        except BaseException as error:
             journal.close()
+            if change is not None and isinstance(error, StateError):
+                raise StateError(f"{error}; start and end it under what served it, then take it over") from None
             raise
+        if change is not None:
+            self.migrated.add(name)
+        return engine

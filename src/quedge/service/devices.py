@@ -28,19 +28,20 @@ class _Waiting(NamedTuple):
 class DeviceStreams:
     """The devices of one cell, whose frames close at a deadline; it lives in the event loop.
 
-    `incarnation` is its state's; `submit` has the report of the frame that is due served, and gives what becomes of it;
-    `on_refused` is told of each device's report that was refused, and whose it was.
+    `devices` gives their number, which may grow; `incarnation` is its state's; `submit` has the report of the frame
+    that is due served, and gives what becomes of it; `on_refused` is told of each device's report that was refused, and
+    whose it was.
     """
 
     def __init__(
         self,
-        devices: int,
+        devices: Callable[[], int],
         deadline_s: float,
         incarnation: str,
         submit: Callable[[Report], asyncio.Future[Served | ReportRejected]],
         on_refused: Callable[[Reason, Caller], None],
     ) -> None:
-        self._assembly = Assembly(devices, deadline_s)
+        self._assembly, self._devices = Assembly(devices(), deadline_s), devices
         self._incarnation, self._submit, self._on_refused = incarnation, submit, on_refused
         self._waiting: dict[int, _Waiting] = {}  # for the frame that is open, by device
         self._timer: asyncio.TimerHandle | None = None
@@ -58,6 +59,7 @@ class DeviceStreams:
         caller: Caller,
     ) -> None:
         """Serve one device's stream, from its first report on; errors as of `serve_in_order`."""
+        self._assembly.devices = self._devices()
         try:
             self._assembly.join(first.device)
         except ReportRejected as refused:

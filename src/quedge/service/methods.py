@@ -39,12 +39,15 @@ STATE = Method("State", pb.StateRequest, pb.StateReply, False)
 CHECKPOINT = Method("Checkpoint", pb.CheckpointRequest, pb.CheckpointReply, False)
 
 
-_LEAST_BYTES, _DEVICE_BYTES = 1 << 16, 40
+_LEAST_BYTES, _DEVICE_BYTES, _MOST_BYTES = 1 << 16, 80, 4 << 20
 
 
 def max_report_bytes(devices: int) -> int:
-    """Largest request of a cell of so many devices: a device's values take 31 bytes at most in its report."""
-    return max(_LEAST_BYTES, _DEVICE_BYTES * devices)
+    """Largest request of a cell of so many devices, or of twice as many, since some may be added while it is served.
+
+    A device's values take 31 bytes at most in a report; one of as many devices as a scenario may have takes 2.7 MB.
+    """
+    return min(max(_LEAST_BYTES, _DEVICE_BYTES * devices), _MOST_BYTES)
 
 
 MAX_ANSWER_BYTES = 8 << 20

@@ -6,14 +6,13 @@ import asyncio
 import contextlib
 import gc
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import grpc
 import numpy as np
-from numpy.typing import NDArray
 
 from quedge.controller.answer import ServedBy
 from quedge.controller.controller import Controller
@@ -21,18 +20,22 @@ from quedge.controller.engine import Engine, Pace, Standing
 from quedge.controller.journal import Durability
 from quedge.controller.report import Report
 from quedge.controller.state_folder import StateFolder
+from quedge.policy.policy import Learner, Policy
+from quedge.service.basis import Basis
 from quedge.service.cells import CellRegistry
 from quedge.service.limits import Rates
 from quedge.service.methods import max_report_bytes
 from quedge.service.monitoring.endpoints import endpoints_of
 from quedge.service.monitoring.library_lines import LibraryLines
 from quedge.service.monitoring.logs import Logs
-from quedge.service.monitoring.observers import Observers, Started
+from quedge.service.monitoring.observers import Observer, Observers, Started
 from quedge.service.monitoring.spans import Spans
 from quedge.service.monitoring.statistics import Statistics
 from quedge.service.monitoring.web import Guard, WebServer
+from quedge.service.reload import Reloading
 from quedge.service.servicer import Servicer
 from quedge.service.settings import Address, Rendering, Tls, allowed_descriptors
+from quedge.service.shadowing import Shadowing
 from quedge.service.standard_error import taken_over
 from quedge.service.tls.access import ANY_CLIENT
 from quedge.service.tls.handshakes import Arrivals
@@ -115,20 +118,32 @@ def warm_up(fresh: Callable[[], Controller]) -> None:
         controller.serve(report, ServedBy.LATE if frame == 1 else ServedBy.POLICY)
 
 
+class NamedPolicy(NamedTuple):
+    """A policy, and its name."""
+
+    name: str
+    policy: Policy | Learner
+
+    def fresh(self, basis: Basis) -> Callable[[], Controller]:
+        """What makes controllers in which it decides in another policy's place."""
+        return basis._replace(policy=self.policy, start=None).fresh
+
+
 class Service(NamedTuple):
     """What a service is told to be.
 
     Attributes:
-        fresh: makes a controller that stands at its beginning.
+        basis: what the answers depend on besides the reports.
+        reread: reads that once more, from the files that it came from.
         policy: the policy's name.
-        power_budget_w: budget of each device's mean power (W), shape (devices,).
-        determined_by: what the answers depend on besides the reports.
+        shadow: a second policy that decides beside, and is never sent; None for none.
         max_base_stations: largest number of base stations.
         base_stations: those that may report; all names where it is None.
         listen: where reports are taken.
         deadline_s: time after which a frame of self-reporting devices closes (s).
         pace: how engines work.
         state: folder for what survives; None for nothing.
+        migrates: whether cells are taken over that were served under another scenario.
         begins_anew: whether cells whose state cannot be used begin anew.
         durability: what an acknowledged frame survives.
         tls: how streams are secured; None for plain text.
@@ -139,16 +154,17 @@ class Service(NamedTuple):
         traced: whether each frame is a span.
     """
 
-    fresh: Callable[[], Controller]
+    basis: Basis
+    reread: Callable[[], Basis]
     policy: str
-    power_budget_w: NDArray[np.float64]
-    determined_by: str
+    shadow: NamedPolicy | None
     max_base_stations: int
     base_stations: frozenset[str] | None
     listen: Address
     deadline_s: float
     pace: Pace
     state: Path | None
+    migrates: bool
     begins_anew: bool
     durability: Durability
     tls: Tls | None
@@ -181,18 +197,22 @@ def run(
         ValueError: an address that is not allowed; the message names the option.
         OSError: an address cannot be listened on, or the state folder not be written to.
     """
-    logs, arrivals, seen = Logs(service.rendering), Arrivals(), _Cells()
-    statistics = None if service.metrics is None else Statistics(service.power_budget_w)
+    logs, arrivals, seen, basis = Logs(service.rendering), Arrivals(), _Cells(), service.basis
+    statistics = None if service.metrics is None else Statistics(basis.scenario.per_device("power_budget_w"))
     told = (statistics, logs, Spans() if service.traced else None)
-    observers = Observers([each for each in told if each is not None], logs.observer_failed)
+    watching = [each for each in told if each is not None]
+    observers, on_change = _beside(service.shadow, basis, watching, logs.observer_failed)
     with _web(service, statistics, seen) as seen_at, taken_over(LibraryLines(observers, arrivals).take):
         prepare(observers.compiling)
-        durability, state = service.durability, service.state
-        folder = None if state is None else StateFolder(state, service.determined_by, durability)
+        folder = None
+        if service.state is not None:
+            folder = StateFolder(service.state, basis.determined_by, service.durability)
         cells = seen.registry = CellRegistry(
-            service.fresh, folder, service.pace, service.max_base_stations, service.begins_anew, service.base_stations
-        )
-        asyncio.run(_run(service, cells, observers, arrivals, lambda at: ready(Running(at, seen_at))))
+            basis.fresh, folder, service.pace, service.max_base_stations, service.begins_anew, service.base_stations,
+            basis.former if service.migrates else None,
+        )  # fmt: skip
+        parts = _Parts(service, cells, observers, arrivals, on_change)
+        asyncio.run(_run(parts, lambda address: ready(Running(address, seen_at))))
 
 
 class _Cells:
@@ -208,28 +228,36 @@ class _Cells:
         return [] if self.registry is None else self.registry.standings()
 
 
-async def _run(
-    service: Service, cells: CellRegistry, observers: Observers, arrivals: Arrivals, ready: Callable[[str], None]
-) -> None:
+class _Parts(NamedTuple):
+    """What a service is made of; `on_change` is told of another basis."""
+
+    service: Service
+    cells: CellRegistry
+    observers: Observers
+    arrivals: Arrivals
+    on_change: Callable[[Basis], None]
+
+
+async def _run(parts: _Parts, ready: Callable[[str], None]) -> None:
     """From cells that stand to cells that are closed, whatever fails; observers are told last.
 
     `ready` is called with where reports are taken.
     """
+    cells, observers = parts.cells, parts.observers
     try:
-        await _serve_cells(service, cells, observers, arrivals, ready)
+        if allowed_descriptors() < _ADVISED_DESCRIPTORS:
+            observers.few_descriptors(allowed_descriptors(), _ADVISED_DESCRIPTORS)
+        for name in cells.names():
+            _tell_of(observers, cells, name, cells.known(name))
+        cells.on_start = partial(_tell_of, observers, cells)
+        await _serve_cells(parts, ready)
     finally:
         await asyncio.get_running_loop().run_in_executor(None, cells.close)  # a second signal does not cut it short
         observers.stopped()
 
 
-async def _serve_cells(
-    service: Service, cells: CellRegistry, observers: Observers, arrivals: Arrivals, ready: Callable[[str], None]
-) -> None:
-    if allowed_descriptors() < _ADVISED_DESCRIPTORS:
-        observers.few_descriptors(allowed_descriptors(), _ADVISED_DESCRIPTORS)
-    for name in cells.names():
-        _tell_of(observers, name, cells.known(name), str(cells.set_aside.get(name, "")))
-    cells.on_start = partial(_tell_of, observers)
+async def _serve_cells(parts: _Parts, ready: Callable[[str], None]) -> None:
+    service, cells, observers, arrivals, on_change = parts
     credentials, access, on_call = None, ANY_CLIENT, _nobody_is_told
     if service.tls is not None:
         access, on_call = service.tls.access, arrivals.answered
@@ -240,14 +268,19 @@ async def _serve_cells(
     def listening(port: int) -> None:
         arrivals.port = port
         address, mode = f"{service.listen.host}:{port}", "none" if service.tls is None else "mutual"
-        observers.started(Started(address, service.policy, cells.durability, mode))
+        shadow = "" if service.shadow is None else service.shadow.name
+        observers.started(Started(address, service.policy, cells.durability, mode, shadow))
         ready(address)
 
     servicer = Servicer(cells, service.policy, service.deadline_s, observers, access, service.rates, on_call)
     watch = asyncio.create_task(_watch(cells, servicer, observers))
+    reloading = Reloading(service.basis, service.reread, warm_up, cells, observers, on_change)
+    with contextlib.suppress(ValueError, RuntimeError):  # only the main thread gets signals
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloading.request)
     try:
         await serve(servicer, service.listen, credentials, listening, observers.stopping)
     finally:
+        reloading.end()
         watch.cancel()
 
 
@@ -255,12 +288,29 @@ def _nobody_is_told(address: str) -> None:
     """Of calls in plain text: there is no handshake."""
 
 
-def _tell_of(observers: Observers, name: str, engine: Engine, set_aside: str = "") -> None:
+def _beside(
+    shadow: NamedPolicy | None, basis: Basis, watching: Sequence[Observer], on_error: Callable[[str, Exception], None]
+) -> tuple[Observers, Callable[[Basis], None]]:
+    """Those who watch, a shadow before them if there is one; and who is told of another basis."""
+    observers = Observers(watching, on_error)
+    if shadow is None:
+        return observers, lambda changed: None
+    shadowing = Shadowing(shadow.fresh(basis), observers)
+
+    def change(changed: Basis) -> None:
+        shadowing.fresh = shadow.fresh(changed)
+
+    return Observers((shadowing, *watching), on_error), change
+
+
+def _tell_of(observers: Observers, cells: CellRegistry, name: str, engine: Engine) -> None:
     """Tell observers of a cell that begins, or stands where it stood."""
     if engine.queues.next_frame > 0 or engine.lost_frames > 0:
         observers.restored(name, engine.incarnation, engine.queues, engine.lost_frames)
     else:
-        observers.begun(name, engine.incarnation, engine.queues, set_aside)
+        observers.begun(name, engine.incarnation, engine.queues, str(cells.set_aside.get(name, "")))
+    if name in cells.migrated:
+        observers.migrated(name, engine.queues)
 
 
 async def _watch(cells: CellRegistry, servicer: Servicer, observers: Observers) -> None:

@@ -66,7 +66,7 @@ class Servicer:
 
     @property
     def devices(self) -> int:
-        """Number of devices of each cell."""
+        """Number of devices of each cell when the service began; more may be added."""
         return self._cells.devices
 
     def handlers(self) -> list[Any]:
@@ -265,7 +265,7 @@ class Servicer:
     def _new_streams(self, name: str, engine: Engine) -> DeviceStreams:
         """Streams of a base station's devices, of which none is there yet."""
         return DeviceStreams(
-            self._cells.devices,
+            lambda: engine.devices,
             self._deadline_s,
             engine.incarnation,
             lambda report: self._submitted(name, engine, report, lambda outcome: outcome),
@@ -283,7 +283,7 @@ class Servicer:
 
         try:
             caller.check_report(request.base_station)
-            report = translate.report_of(request, self._cells.devices)
+            report = translate.report_of(request, engine.devices)
         except ReportRejected as refused:
             return completed(answer_of(refused))
         return self._submitted(request.base_station, engine, report, answer_of)

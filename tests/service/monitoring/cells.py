@@ -11,6 +11,7 @@ from quedge.controller.answer import NO_INFO, ServedBy
 from quedge.controller.controller import Controller
 from quedge.controller.engine import Served
 from quedge.controller.report import checked_report
+from quedge.controller.shadow import Shadow, Shadowed
 from quedge.model.cell import cell_of
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import BestSingle
@@ -25,8 +26,9 @@ STARTED = Started("127.0.0.1:7443", "best-single", "process", "none")
 class Cell:
     """A cell that serves a frame whenever it is asked to."""
 
-    def __init__(self, policy: Any = None) -> None:
-        self.controller = Controller(SCENARIO, BestSingle() if policy is None else policy)
+    def __init__(self, policy: Any = None, scenario: Scenario = SCENARIO) -> None:
+        self.scenario = scenario
+        self.controller = Controller(scenario, BestSingle() if policy is None else policy)
 
     def served(
         self,
@@ -37,14 +39,22 @@ class Cell:
     ) -> Served:
         """The next frame; the devices that report get the same gain and the same arrivals."""
         gain, arrived = [1e-11] * len(devices), [arrived_mbit] * len(devices)
-        report = checked_report(DEVICES, self.controller.queues.next_frame, gain, arrived, devices=devices)
+        before = self.controller.queues
+        report = checked_report(self.scenario.devices, before.next_frame, gain, arrived, devices=devices)
         answer = self.controller.serve(report, decided_by)
-        return Served(answer, False, decision_s, 1e-4, self.controller.decision_info)
+        return Served(answer, False, decision_s, 1e-4, self.controller.decision_info, "", report, before)
 
 
 def again(served: Served) -> Served:
     """The same report once more."""
-    return served._replace(repeated=True, decision_s=0.0, waited_s=0.0, info=NO_INFO)
+    return served._replace(repeated=True, decision_s=0.0, waited_s=0.0, info=NO_INFO, report=None, before=None)
+
+
+def shadowed(served: Served, shadow: Shadow) -> Shadowed:
+    """What a shadow makes of a frame."""
+    assert served.report is not None
+    assert served.before is not None
+    return shadow.decide(served.report, served.before, served.answer)
 
 
 def mean(values: np.ndarray) -> float:

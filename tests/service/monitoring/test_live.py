@@ -11,12 +11,15 @@ import pytest
 pytest.importorskip("grpc")
 
 from quedge.controller.answer import ServedBy
+from quedge.controller.controller import Controller
+from quedge.controller.shadow import Shadow
 from quedge.controller.state import QueueState
+from quedge.policy.baselines import AllLocal
 from quedge.policy.exact import Exact
 from quedge.service import quedge_pb2 as pb
 from quedge.service.monitoring.endpoints import MAX_DEVICES, live
 from quedge.service.monitoring.statistics import MAX_POINTS, POINT_COLUMNS, Statistics
-from tests.service.monitoring.cells import BUDGET_W, DEVICES, STARTED, Cell, Clock, again, mean
+from tests.service.monitoring.cells import BUDGET_W, DEVICES, SCENARIO, STARTED, Cell, Clock, again, mean, shadowed
 
 
 @pytest.fixture
@@ -149,6 +152,41 @@ def test_a_restored_cell_is_told_before_its_first_frame(statistics: Statistics) 
     assert (station["name"], station["next_frame"], station["last"]) == ("roof", 17, None)
     assert told["service"] == STARTED._asdict()
     assert told["power_budget_w"] == 0.08
+
+
+def test_silent_devices_are_told_with_their_queues_and_the_ratio_is_over_all(
+    statistics: Statistics, clock: Clock
+) -> None:
+    cell = Cell()
+    statistics.served("roof", cell.served(arrived_mbit=80.0), 1e-3)
+    clock.now += 1.0
+    shown(statistics)
+    statistics.served("roof", (part := cell.served(devices=(1, 3), arrived_mbit=80.0)), 1e-3)
+    clock.now += 1.0
+    (station,) = shown(statistics)["base_stations"]
+    assert station["silent"]["devices"] == [0, 2]
+    expected = cell.controller.queues.data_queue_mbit[[0, 2]].tolist()
+    assert station["silent"]["data_queue_mbit"] == pytest.approx(expected, rel=1e-4)
+    assert points(statistics)[-1]["offloading_ratio"] == part.answer.offload.sum() / DEVICES
+
+
+def test_a_shadow_is_told_beside_what_was_served(statistics: Statistics, clock: Clock) -> None:
+    cell, shadow = Cell(AllLocal()), Shadow(lambda: Controller(SCENARIO, Exact()))
+    statistics.served("roof", (served := cell.served(arrived_mbit=40.0)), 1e-3)
+    statistics.shadowed("roof", (found := shadowed(served, shadow)))
+    statistics.shadow_dropped("roof", "as the test has it")
+    clock.now += 1.0
+    (point,) = points(statistics)
+    assert point["shadow_data_queue_mbit"] == pytest.approx(mean(found.queues.data_queue_mbit), rel=1e-4)
+    assert point["shadow_power_w"] == pytest.approx(mean(found.would_be.power_w), rel=1e-4)
+    told = shown(statistics)["base_stations"][0]["shadow"]
+    assert found.difference is not None
+    assert told["mean_difference"] == pytest.approx(found.difference / abs(found.served_objective))
+    assert (told["frames"], told["failed"], told["dropped"], told["restarts"]) == (1, 0, 1, 1)
+    assert told["outcomes"] == {"better": 1, "equal": 0, "worse": 0}
+    assert 0.0 <= told["certified_gap"] <= 1e-2
+    statistics.served("without", Cell().served(), 1e-3)
+    assert shown(statistics)["base_stations"][1]["shadow"] is None
 
 
 def test_a_name_cannot_break_out_of_its_string(statistics: Statistics) -> None:

@@ -15,14 +15,17 @@ pytest.importorskip("prometheus_client")
 from prometheus_client.parser import text_string_to_metric_families
 
 import quedge
-from quedge.controller.answer import ServedBy
+from quedge.controller.answer import ServedBy, certified_gap
+from quedge.controller.controller import Controller
+from quedge.controller.shadow import Shadow
 from quedge.controller.state import QueueState
+from quedge.policy.baselines import AllLocal
 from quedge.policy.exact import Exact
 from quedge.policy.lydroo import Lydroo
 from quedge.service import quedge_pb2 as pb
 from quedge.service.monitoring.metrics import Metrics
-from quedge.service.monitoring.statistics import Statistics, certified_gap
-from tests.service.monitoring.cells import BUDGET_W, DEVICES, STARTED, Cell, again, mean
+from quedge.service.monitoring.statistics import Statistics
+from tests.service.monitoring.cells import BUDGET_W, DEVICES, SCENARIO, STARTED, Cell, again, mean, shadowed
 
 
 def scraped(statistics: Statistics) -> dict[tuple[str, ...], float]:
@@ -203,9 +206,44 @@ def test_answers_are_never_changed(statistics: Statistics) -> None:
     assert first.answer.packed() == kept
 
 
+def test_a_shadow_is_counted_beside_what_was_served(statistics: Statistics) -> None:
+    cell, shadow, found = Cell(), Shadow(lambda: Controller(SCENARIO, AllLocal())), []
+    for arrived_mbit in (40.0, 5.0, 60.0):
+        statistics.served("roof", (served := cell.served(arrived_mbit=arrived_mbit)), 1e-3)
+        found.append(shadowed(served, shadow))
+        statistics.shadowed("roof", found[-1])
+    statistics.shadow_dropped("roof", "as the test has it")
+    told, last = scraped(statistics), found[-1]
+    queue = last.queues.data_queue_mbit
+    assert told["quedge_objective", "roof"] == pytest.approx(last.served_objective)
+    assert told["quedge_shadow_same_state_objective", "roof"] == pytest.approx(last.same_state.objective)
+    assert told["quedge_shadow_would_be_data_queue_mean_bytes", "roof"] == pytest.approx(125_000.0 * mean(queue))
+    assert told["quedge_shadow_would_be_data_queue_max_bytes", "roof"] == pytest.approx(125_000.0 * float(queue.max()))
+    assert told["quedge_shadow_would_be_offloading_ratio", "roof"] == 0.0
+    assert told["quedge_shadow_would_be_device_power_watts_count", "roof"] == 3 * DEVICES
+    assert told["quedge_shadow_would_be_device_power_watts_sum", "roof"] == pytest.approx(
+        sum(float(each.would_be.power_w.sum()) for each in found)
+    )
+    differences = [each.difference or 0.0 for each in found]
+    assert told["quedge_shadow_same_state_loss_total", "roof"] == pytest.approx(-sum(differences))
+    assert told["quedge_shadow_same_state_gain_total", "roof"] == 0.0
+    assert told["quedge_shadow_same_state_frames_total", "roof", "worse"] == 3
+    assert told["quedge_shadow_frames_total", "roof", "policy"] == 3
+    assert told["quedge_shadow_dropped_total", "roof"] == told["quedge_shadow_restarts_total", "roof"] == 1
+    assert told["quedge_shadow_decision_seconds_count", "roof"] == 3
+    assert ("quedge_shadow_same_state_certified_gap", "roof") not in told
+
+
+def test_without_a_shadow_nothing_is_told_of_one(statistics: Statistics) -> None:
+    statistics.served("roof", Cell().served(), 1e-3)
+    assert not [name for name, *_ in scraped(statistics) if "shadow" in name]
+
+
 def test_every_metric_is_explained(statistics: Statistics) -> None:
     document = (Path(__file__).parents[3] / "docs" / "service-observing.md").read_text()
-    statistics.started(STARTED)
     statistics.certificate_used(datetime.datetime(2031, 5, 1, tzinfo=datetime.UTC))
+    statistics.started(STARTED._replace(shadow="exact"))
+    statistics.served("roof", (served := Cell().served()), 1e-3)
+    statistics.shadowed("roof", shadowed(served, Shadow(lambda: Controller(SCENARIO, Exact()))))
     names = {family.name for family in text_string_to_metric_families(Metrics(statistics).exposition().decode())}
     assert {name for name in names if name.startswith("quedge") and name not in document} == set()

@@ -12,7 +12,7 @@ pytest.importorskip("grpc")
 
 from quedge.service import quedge_pb2 as pb
 from quedge.service.monitoring.observers import Observer, Observers
-from tests.service.monitoring.cells import STARTED, Cell
+from tests.service.monitoring.cells import BUDGET_W, STARTED, Cell
 
 EXPIRES = datetime.datetime(2031, 5, 1, tzinfo=datetime.UTC)
 EVENTS = {name for name in vars(Observer) if not name.startswith("_")}
@@ -43,6 +43,8 @@ def tell_everything(observers: Observers) -> list[tuple[Any, ...]]:
     told = [
         ("started", STARTED), ("restored", "roof", "0123", cell.controller.queues, 0), ("served", "roof", served, 1e-3),
         ("begun", "cellar", "4567", cell.controller.queues, ""), ("health_changed", "a full disk"),
+        ("reloaded", ("v",), BUDGET_W), ("reload_refused", "frame_s: no"), ("migrated", "roof", cell.controller.queues),
+        ("shadowed", "roof", None), ("shadow_dropped", "roof", "as the test has it"),
         ("refused", "roof", pb.OLD_FRAME), ("connected", "TLSv1.3", "X25519MLKEM768"),
         ("stream_began", "roof", "ServeFrames", "192.0.2.7:4711"), ("library_said", "error", "a.cc:7", "no luck"),
         ("stream_ended", "roof", "ServeFrames", "192.0.2.7:4711"), ("handshake_failed", "http_request", ""),

@@ -99,9 +99,10 @@ def _in_words(cell: StoredCell) -> str:
     kept = "none" if cell.checkpoint is None else f"at frame {cell.checkpoint}"
     lost = "; a loss of power took acknowledged frames" if cell.may_lack_frames else ""
     known = cell.incarnation or "none, version 1"
+    changed = f", migrated at frame {', '.join(map(str, cell.migrated_at))}" if cell.migrated_at else ""
     return (
         f"frame {cell.next_frame} is due, checkpoint {kept}, {len(cell.entries)} frames stored, "
-        f"{cell.size_bytes / 1e6:.2f} MB, incarnation {known}{lost}"
+        f"{cell.size_bytes / 1e6:.2f} MB, incarnation {known}{changed}{lost}"
     )
 
 

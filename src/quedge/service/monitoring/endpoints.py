@@ -15,15 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge import __version__
-from quedge.controller.answer import Answer, ServedBy
+from quedge.controller.answer import Answer, ServedBy, certified_gap
 from quedge.controller.engine import Standing
+from quedge.controller.state import QueueState
 from quedge.service.monitoring.metrics import Metrics
-from quedge.service.monitoring.statistics import POINT_COLUMNS, Statistics, certified_gap
+from quedge.service.monitoring.shadow_statistics import ShadowStatistics
+from quedge.service.monitoring.statistics import POINT_COLUMNS, Statistics
 
 TEXT = "text/plain; charset=utf-8"
 
-MAX_DEVICES = 200
+MAX_DEVICES = 1000
 """Devices beyond this number are not shown one by one."""
+
+
+_PAGE = ("page.html", "page.css", "elements.js", "charts.js", "devices.js", "page.js")
 
 
 class Reply(NamedTuple):
@@ -97,7 +102,10 @@ def live(statistics: Statistics) -> str:
             refused=counts["refused"],
             late=counts[ServedBy.LATE],
             policy_failed=counts[ServedBy.POLICY_FAILED],
+            decision_mean_s=cell.decision_times.mean_s,
             last=last,
+            silent=None if cell.last is None else _silent(cell.queues, cell.last.answer),
+            shadow=None if cell.shadow is None else _shadow(cell.shadow),
         )
         stations.append(f'{{{fields}, "points": [{", ".join(cell.points)}]}}')
     service = _fields(
@@ -129,6 +137,28 @@ def _last_frame(answer: Answer) -> dict[str, Any]:
     }
 
 
+def _silent(queues: QueueState, answer: Answer) -> dict[str, Any]:
+    """The devices that are not in the last frame, and their queues, those first that have low numbers."""
+    silent = np.setdiff1d(np.arange(queues.data_queue_mbit.size), answer.devices)[:MAX_DEVICES]
+    return {"devices": silent.tolist(), "data_queue_mbit": _rounded(queues.data_queue_mbit[silent])}
+
+
+def _shadow(shadow: ShadowStatistics) -> dict[str, Any]:
+    """What is told of a shadow beside the points."""
+    last, decided = shadow.last, sum(shadow.frames.values())
+    gap = None if last is None else certified_gap(last.same_state)
+    return {
+        "frames": decided,
+        "failed": shadow.frames[ServedBy.POLICY_FAILED],
+        "dropped": shadow.dropped,
+        "restarts": shadow.restarts,
+        "outcomes": shadow.outcomes,
+        "mean_difference": (shadow.gain - shadow.loss) / shadow.compared if shadow.compared > 0.0 else None,
+        "certified_gap": None if gap == math.inf else gap,
+        "decision_mean_s": shadow.decision_times.mean_s,
+    }
+
+
 def _rounded(values: NDArray[np.float64]) -> list[float]:
     return [float(f"{value:.5g}") for value in values.tolist()]
 
@@ -144,7 +174,11 @@ def _said(status: int, text: str) -> Reply:
 
 def _page() -> Reply:
     """The live page; a browser runs its own script and style, known by their digests, and asks its own server only."""
-    page = files("quedge.service.monitoring").joinpath("page.html").read_text(encoding="utf-8")
+    folder = files("quedge.service.monitoring").joinpath("page")
+    page, style, *scripts = (folder.joinpath(name).read_text(encoding="utf-8") for name in _PAGE)
+    page = page.replace("<style></style>", f"<style>{style}</style>")
+    script = "\n".join(('"use strict";', *scripts))
+    page = page.replace("<script></script>", f"<script>\n{script}</script>")
     policy = (
         f"default-src 'none'; script-src {_digest(page, 'script')}; style-src {_digest(page, 'style')}; "
         "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -9,11 +9,15 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
 
 from quedge.controller.answer import ServedBy
 from quedge.controller.engine import Served
+from quedge.controller.shadow import Shadowed
 from quedge.controller.state import QueueState
 from quedge.controller.state_folder import NAME
 from quedge.service import quedge_pb2 as pb
@@ -100,6 +104,30 @@ class Logs(Observer):
             self._log.warning("begun_anew", **of, set_aside=set_aside)
         else:
             self._log.info("begun", **of)
+
+    def reloaded(self, changed: Sequence[str], power_budget_w: NDArray[np.float64]) -> None:
+        """See `Observer.reloaded`."""
+        self._log.info("reloaded", changed=list(changed), devices=power_budget_w.size)
+
+    def reload_refused(self, why: str) -> None:
+        """See `Observer.reload_refused`."""
+        self._log.error("reload_refused", reason=why)
+
+    def migrated(self, base_station: str, queues: QueueState) -> None:
+        """See `Observer.migrated`."""
+        self._log.info(
+            "migrated", base_station=base_station, next_frame=queues.next_frame, devices=queues.data_queue_mbit.size
+        )
+
+    def shadowed(self, base_station: str, shadowed: Shadowed) -> None:
+        """See `Observer.shadowed`."""
+        if shadowed.failure:
+            where = {"base_station": base_station, "frame": shadowed.would_be.frame}
+            self._count("warning", "shadow_failed", base_station, **where, reason=shadowed.failure)
+
+    def shadow_dropped(self, base_station: str, why: str) -> None:
+        """See `Observer.shadow_dropped`."""
+        self._count("warning", "shadow_dropped", base_station, base_station=base_station, reason=why)
 
     def health_changed(self, error: str | None) -> None:
         """See `Observer.health_changed`."""

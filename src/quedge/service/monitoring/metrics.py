@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import accumulate
 from typing import Any
 
 from quedge import __version__
-from quedge.controller.answer import ServedBy
+from quedge.controller.answer import ServedBy, certified_gap
 from quedge.controller.engine import Standing
 from quedge.model.cell import BITS_PER_MBIT
-from quedge.service.monitoring.statistics import BUCKETS_S, CellStatistics, Statistics, Times, certified_gap
+from quedge.service.monitoring.shadow_metrics import ShadowFamilies
+from quedge.service.monitoring.statistics import CellStatistics, Statistics
 
-_BYTES_PER_MBIT = BITS_PER_MBIT / 8.0
+BYTES_PER_MBIT = BITS_PER_MBIT / 8.0
 
 
 class Metrics:
@@ -34,12 +34,15 @@ class Metrics:
 
     def collect(self) -> Iterator[Any]:
         """The metrics, for the registry."""
-        statistics, families = self._statistics, _CellFamilies()
+        statistics, families, of_shadow = self._statistics, _CellFamilies(), ShadowFamilies()
         for name, cell in statistics.cells():
             families.add(name, cell, statistics.power_budget_w)
+            if cell.shadow is not None:
+                of_shadow.add(name, cell.shadow)
         for name, standing in self._standings():
             families.add_standing(name, standing)
         yield from vars(families).values()
+        yield from of_shadow.families()
         yield from _service_families(statistics)
 
 
@@ -56,6 +59,10 @@ def _service_families(statistics: Statistics) -> Iterator[Any]:
     for limit, count in list(statistics.limits.items()):
         limited.add_metric([limit], count)
     yield limited
+    reloads = CounterMetricFamily("quedge_reloads", "Times that scenario and agent were read anew.", labels=["outcome"])
+    for outcome, count in statistics.reloads.items():
+        reloads.add_metric([outcome], count)
+    yield reloads
     yield InfoMetricFamily("quedge_build", "The software.", {"version": __version__})
     yield GaugeMetricFamily("quedge_start_time_seconds", "When the service began, since 1970.", statistics.began)
     if statistics.certificate_expiry is not None:
@@ -74,6 +81,8 @@ def _service_families(statistics: Statistics) -> Iterator[Any]:
         yield InfoMetricFamily("quedge_tls", "How streams are secured.", {"mode": running.tls})
         told = {"policy": running.policy, "durability": running.durability}
         yield InfoMetricFamily("quedge_service", "What the service was told to do.", told)
+        if running.shadow:
+            yield InfoMetricFamily("quedge_shadow", "The policy that decides beside.", {"policy": running.shadow})
 
 
 class _CellFamilies:
@@ -113,12 +122,14 @@ class _CellFamilies:
         self.power_mean = gauge("power_mean_watts", "Mean power of the devices in the last frame.")
         self.budget = gauge("power_budget_watts", "Budget of the mean power, mean of the devices.")
         self.ratio = gauge("offloading_ratio", "Share of the devices that offload in the last frame.")
+        self.objective = gauge("objective", "Objective of the last frame.")
         self.next_frame = gauge("next_frame", "Number of the frame that is due.")
         self.streams = gauge("open_streams", "Streams that report for the base station now.")
         self.state = InfoMetricFamily("quedge_state", "The cell's state, by its identity.", labels=of_cell)
         self.waiting = gauge("waiting_reports", "Reports that wait for their turn.")
         self.journal = gauge("journal_bytes", "Size of the state's database and its write-ahead log.")
         self.kept = gauge("checkpoint_time_seconds", "When the last checkpoint was kept, since 1970.")
+        self.migrations = counter("migrations", "Times that it went on under a changed scenario, queues kept.")
         self.gap = gauge("certified_gap", "Proven gap of the last frame, relative to its objective.")
         self.candidates = gauge("candidates", "K, candidates that the policy tried in the last frame.")
 
@@ -126,24 +137,26 @@ class _CellFamilies:
         """Add a base station's."""
         of_cell, counts, queues = [name], cell.counts, cell.queues
         for family, times in ((self.decision, cell.decision_times), (self.answer, cell.answer_times)):
-            family.add_metric(of_cell, _cumulative(times), times.sum_s)
+            family.add_metric(of_cell, times.cumulative(), times.sum_s)
         for served_by in ServedBy:
             self.frames.add_metric([name, served_by.value], counts[served_by])
         self.repeated.add_metric(of_cell, counts["repeated"])
         self.offloaded.add_metric(of_cell, counts["offloaded"])
         self.power.add_metric(of_cell, int(counts["device_frames"]), counts["power_w"])
-        self.queue_mean.add_metric(of_cell, _BYTES_PER_MBIT * float(queues.data_queue_mbit.mean()))
-        self.queue_max.add_metric(of_cell, _BYTES_PER_MBIT * float(queues.data_queue_mbit.max()))
+        self.queue_mean.add_metric(of_cell, BYTES_PER_MBIT * float(queues.data_queue_mbit.mean()))
+        self.queue_max.add_metric(of_cell, BYTES_PER_MBIT * float(queues.data_queue_mbit.max()))
         self.energy_mean.add_metric(of_cell, float(queues.energy_queue.mean()))
         self.budget.add_metric(of_cell, power_budget_w)
         self.next_frame.add_metric(of_cell, queues.next_frame)
         self.streams.add_metric(of_cell, cell.open_streams)
+        self.migrations.add_metric(of_cell, cell.migrations)
         self.state.add_metric(of_cell, {"incarnation": cell.incarnation})
         if cell.last is None:
             return
         answer, candidates = cell.last.answer, cell.last.info.candidates
         self.power_mean.add_metric(of_cell, float(answer.power_w.mean()))
         self.ratio.add_metric(of_cell, float(answer.offload.mean()))
+        self.objective.add_metric(of_cell, answer.objective)
         gap = certified_gap(answer)
         if gap is not None:
             self.gap.add_metric(of_cell, gap)
@@ -157,9 +170,3 @@ class _CellFamilies:
             self.journal.add_metric([name], standing.journal_bytes)
         if standing.kept_at is not None:
             self.kept.add_metric([name], standing.kept_at)
-
-
-def _cumulative(times: Times) -> list[tuple[str, float]]:
-    """A histogram's buckets, each with all that lies below its end."""
-    ends = (*map(repr, BUCKETS_S), "+Inf")
-    return list(zip(ends, map(float, accumulate(times.counts)), strict=True))

@@ -6,7 +6,11 @@ import datetime
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from quedge.controller.engine import Served
+from quedge.controller.shadow import Shadowed
 from quedge.controller.state import QueueState
 from quedge.service import quedge_pb2 as pb
 
@@ -33,12 +37,14 @@ class Started(NamedTuple):
         policy: the policy's name.
         durability: what an acknowledged frame survives: "process", "power" or "none".
         tls: how streams are secured: "none" or "mutual".
+        shadow: name of the policy that decides beside; empty for none.
     """
 
     address: str
     policy: str
     durability: str
     tls: str
+    shadow: str = ""
 
 
 class Observer:
@@ -83,6 +89,21 @@ class Observer:
 
     def begun(self, base_station: str, incarnation: str, queues: QueueState, set_aside: str = "") -> None:
         """A base station's cell begins, or begins anew; then `set_aside` is the folder of the files of before."""
+
+    def reloaded(self, changed: Sequence[str], power_budget_w: NDArray[np.float64]) -> None:
+        """What the service was told to be was read once more; keys that changed, and the devices' budgets (W)."""
+
+    def reload_refused(self, why: str) -> None:
+        """It was read once more and cannot be served with queues kept; the old goes on."""
+
+    def migrated(self, base_station: str, queues: QueueState) -> None:
+        """A base station's cell is served under a changed scenario or agent from now on, its queues kept."""
+
+    def shadowed(self, base_station: str, shadowed: Shadowed) -> None:
+        """A shadow has decided a frame that was served."""
+
+    def shadow_dropped(self, base_station: str, why: str) -> None:
+        """A frame that was served is not decided by its shadow, which was too slow or raised."""
 
     def health_changed(self, error: str | None) -> None:
         """What is wrong with the service from now on; None where all is well again."""
@@ -138,6 +159,8 @@ class Observers(Observer):
     limited, few_descriptors = _to_all("limited"), _to_all("few_descriptors")
     handshake_failed, library_said = _to_all("handshake_failed"), _to_all("library_said")
     restored, begun, started = _to_all("restored"), _to_all("begun"), _to_all("started")
+    reloaded, reload_refused, migrated = _to_all("reloaded"), _to_all("reload_refused"), _to_all("migrated")
+    shadowed, shadow_dropped = _to_all("shadowed"), _to_all("shadow_dropped")
     health_changed = _to_all("health_changed")
     certificate_used, renewal_refused = _to_all("certificate_used"), _to_all("renewal_refused")
     compiling, stopping, stopped = _to_all("compiling"), _to_all("stopping"), _to_all("stopped")

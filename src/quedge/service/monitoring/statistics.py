@@ -6,47 +6,35 @@ import datetime
 import math
 import threading
 import time
-from bisect import bisect_left
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.controller.answer import Answer, ServedBy
+from quedge.controller.answer import ServedBy
 from quedge.controller.engine import Served
+from quedge.controller.shadow import Shadowed
 from quedge.controller.state import QueueState
 from quedge.service.limits import Limit
 from quedge.service.monitoring.observers import REFUSALS, Observer, Started, outcome_name
-
-BUCKETS_S = (
-    1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0,
-)  # fmt: skip
-"""Upper ends of the buckets of both latencies (s); what takes longer is counted above them all."""
+from quedge.service.monitoring.shadow_statistics import ShadowStatistics
+from quedge.service.monitoring.times import Times
 
 MAX_POINTS = 300
 
 POINT_COLUMNS = (
     "second", "data_queue_mbit", "power_w", "offloading_ratio", "decision_p50_s", "decision_p99_s", "served", "refused",
-    "best_single",
+    "best_single", "shadow_data_queue_mbit", "shadow_power_w",
 )  # fmt: skip
 """What a point tells of a second in which something happened: when it was, in seconds since the statistics began; the
-mean data queue at its end; means over its frames; two quantiles of the time that decisions took; and how many reports
-were served, refused, and served by best-single in the policy's place."""
+mean data queue at its end; means over its frames, of the offloading ratio over all devices of the cell; two quantiles
+of the time that decisions took; how many reports were served, refused, and served by best-single in the policy's place;
+and of a shadow the mean of its would-be queues and of the power that it would draw."""
 
 _STEPS_A_FACTOR_E = 20.0  # a point's quantiles are read from buckets that are 5 % wide
 _COUNTED = (*ServedBy, "repeated", "refused", "device_frames", "offloaded", "power_w")
-
-
-def certified_gap(answer: Answer) -> float | None:
-    """How far an answer's objective may be from the best one, relative to it; None where the policy has no bound."""
-    if math.isnan(answer.upper_bound):
-        return None
-    above = max(answer.upper_bound - answer.objective, 0.0)
-    if above == 0.0:
-        return 0.0
-    return above / abs(answer.objective) if answer.objective != 0.0 else math.inf
 
 
 class Statistics(Observer):
@@ -68,10 +56,11 @@ class Statistics(Observer):
         renewals_refused: how often changed certificates could not be used.
         handshake_failures: TLS handshakes that failed, by why.
         limits: how often more was asked for than is allowed, by what.
+        reloads: how often what the service was told to be was read once more: "taken" or "refused".
     """
 
     def __init__(self, power_budget_w: NDArray[np.float64], clock: Callable[[], float] = time.monotonic) -> None:
-        self.devices, self.power_budget_w = power_budget_w.size, math.fsum(power_budget_w) / power_budget_w.size
+        self._take_budget(power_budget_w)
         self.began, self.state = time.time(), "starting"
         self.running: Started | None = None
         self.refusals = Counter(dict.fromkeys(REFUSALS, 0))
@@ -79,6 +68,7 @@ class Statistics(Observer):
         self.renewals_refused = 0
         self.handshake_failures: Counter[str] = Counter()
         self.limits = Counter(dict.fromkeys(map(str, Limit), 0))
+        self.reloads = {"taken": 0, "refused": 0}
         self.health_error: str | None = None
         self._clock, self._clock_began = clock, clock()
         self._lock = threading.Lock()
@@ -143,6 +133,35 @@ class Statistics(Observer):
             self._cells[base_station] = CellStatistics(queues, self.second)
             self._cells[base_station].incarnation = incarnation
 
+    def reloaded(self, changed: Sequence[str], power_budget_w: NDArray[np.float64]) -> None:
+        """See `Observer.reloaded`."""
+        self.reloads["taken"] += 1
+        self._take_budget(power_budget_w)
+
+    def reload_refused(self, why: str) -> None:
+        """See `Observer.reload_refused`."""
+        self.reloads["refused"] += 1
+
+    def migrated(self, base_station: str, queues: QueueState) -> None:
+        """See `Observer.migrated`."""
+        with self._lock:
+            cell = self._cells.get(base_station)
+            if cell is not None:
+                cell.migrations += 1
+                cell.queues = cell.queues.widened(queues.data_queue_mbit.size)
+
+    def shadowed(self, base_station: str, shadowed: Shadowed) -> None:
+        """See `Observer.shadowed`."""
+        with self._lock:
+            if base_station in self._cells:
+                self._cells[base_station].of_shadow().take(shadowed)
+
+    def shadow_dropped(self, base_station: str, why: str) -> None:
+        """See `Observer.shadow_dropped`."""
+        with self._lock:
+            if base_station in self._cells:
+                self._cells[base_station].of_shadow().dropped += 1
+
     def health_changed(self, error: str | None) -> None:
         """See `Observer.health_changed`."""
         self.health_error = error
@@ -178,6 +197,9 @@ class Statistics(Observer):
             if cell is not None:
                 cell.open_streams += change
 
+    def _take_budget(self, power_budget_w: NDArray[np.float64]) -> None:
+        self.devices, self.power_budget_w = power_budget_w.size, math.fsum(power_budget_w) / power_budget_w.size
+
 
 class CellStatistics:
     """What is counted of a base station's cell.
@@ -191,16 +213,19 @@ class CellStatistics:
             device `offloaded`, and the sum of their `power_w`.
         decision_times: histogram over all frames.
         answer_times: histogram over all answers.
+        shadow: what is counted of its shadow; None without one.
         points: the last seconds in which something happened, each a JSON array in the order of `POINT_COLUMNS`.
     """
 
     def __init__(self, queues: QueueState, second: int) -> None:
         self.queues = queues
         self.incarnation = ""
+        self.migrations = 0
         self.last: Served | None = None
         self.open_streams = 0
         self.counts: dict[str, float] = dict.fromkeys(_COUNTED, 0)
         self.decision_times, self.answer_times = Times(), Times()
+        self.shadow: ShadowStatistics | None = None
         self.points: deque[str] = deque(maxlen=MAX_POINTS)
         self._begin_second(second)
 
@@ -228,18 +253,28 @@ class CellStatistics:
         served = sum(since[served_by] for served_by in ServedBy)
         if served or since["refused"]:
             over = since["device_frames"]
-            shares = (since["power_w"] / over, since["offloaded"] / over) if over else (None, None)
-            numbers = (float(self.queues.data_queue_mbit.mean()), *shares, self._quantile(0.5), self._quantile(0.99))
-            shown = ["null" if number is None else f"{number:.5g}" for number in numbers]
+            power_w = since["power_w"] / over if over else None
+            ratio = since["offloaded"] / (served * self.queues.data_queue_mbit.size) if served else None
+            quantiles = self._quantile(0.5), self._quantile(0.99)
+            numbers = (float(self.queues.data_queue_mbit.mean()), power_w, ratio, *quantiles)
             counted = served, since["refused"], served - since[ServedBy.POLICY]
-            self.points.append(f"[{', '.join([str(self._second), *shown, *map(str, counted)])}]")
+            of_shadow = (None, None) if self.shadow is None else self.shadow.of_second()
+            columns = [str(self._second), *map(_shown, numbers), *map(str, counted), *map(_shown, of_shadow)]
+            self.points.append(f"[{', '.join(columns)}]")
         self._begin_second(second)
+
+    def of_shadow(self) -> ShadowStatistics:
+        """What is counted of its shadow, from now on if nothing was before."""
+        if self.shadow is None:
+            self.shadow = ShadowStatistics()
+        return self.shadow
 
     def copied(self) -> CellStatistics:
         """A copy that does not change."""
         copied = copy(self)
         copied.counts, copied.points = self.counts.copy(), self.points.copy()
         copied.decision_times, copied.answer_times = self.decision_times.copied(), self.answer_times.copied()
+        copied.shadow = None if self.shadow is None else self.shadow.copied()
         return copied
 
     def _begin_second(self, second: int) -> None:
@@ -255,20 +290,5 @@ class CellStatistics:
         return None
 
 
-class Times:
-    """A histogram of times, with the buckets of `BUCKETS_S`."""
-
-    def __init__(self) -> None:
-        self.counts = [0] * (len(BUCKETS_S) + 1)
-        self.sum_s = 0.0
-
-    def add(self, time_s: float) -> None:
-        """Count a time."""
-        self.counts[bisect_left(BUCKETS_S, time_s)] += 1
-        self.sum_s += time_s
-
-    def copied(self) -> Times:
-        """A copy that does not change."""
-        copied = copy(self)
-        copied.counts = self.counts.copy()
-        return copied
+def _shown(number: float | None) -> str:
+    return "null" if number is None else f"{number:.5g}"
