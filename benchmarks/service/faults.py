@@ -34,7 +34,7 @@ from benchmarks.service.flaws import FLAWS
 from benchmarks.service.reference import Model
 from quedge import EQUIVARIANT, Decision, Exact, Learner, Policy, Scenario
 from quedge.controller.answer import ServedBy
-from quedge.controller.assembly import Assembly
+from quedge.controller.assembly import Assembly, Member
 from quedge.controller.controller import Controller
 from quedge.controller.engine import Engine, Pace, Served
 from quedge.controller.journal import Journal
@@ -206,31 +206,31 @@ class Run:
     def _devices_report(self) -> None:
         """Each device that is there reports, or does not."""
         for device in self._rng.permutation(sorted(self._present)).tolist():
-            if self._rng.random() < 0.2:
+            if self._rng.random() < 0.2 or device not in self._present:  # the service has died, and all streams with it
                 continue
             gain = self._gains(1)[0] if self._rng.random() < 0.9 else float("nan")
             measured = self._arrivals(1)[0] if self._rng.random() < 0.2 else None
             expected = Reason.REPEATED_DEVICE if device in self._gathered else None
             expected = Reason.BAD_VALUE if expected is None and np.isnan(gain) else expected
-            values = gain, self._arrivals(1)[0], measured
-            assert self._refusal(partial(self._assembly.add, device, *values, self._now)) is expected
+            values = (device,), (gain,), (self._arrivals(1)[0],), () if measured is None else (measured,)
+            assert self._refusal(partial(self._assembly.add, self._present[device], *values, self._now)) is expected
             if expected is None:
                 self._gathered.add(device)
             self._close_if_closed()
 
     def _devices_come_and_go(self) -> None:
         device = int(self._rng.integers(-1, self._cell.devices + 1))
-        refusal = self._refusal(lambda: self._assembly.join(device))
+        member = Member("device")
+        refusal = self._refusal(lambda: self._assembly.join(member, (device,)))
         if not 0 <= device < self._cell.devices:
             assert refusal is Reason.UNKNOWN_DEVICE
         elif device in self._present:
             assert refusal is Reason.REPEATED_DEVICE
-            self._assembly.leave(device)
-            self._present.discard(device)
+            self._assembly.leave(self._present.pop(device))
             self._close_if_closed()
         else:
             assert refusal is None
-            self._present.add(device)
+            self._present[device] = member
 
     def _let_time_pass(self) -> None:
         """A little, or the clock is put forward or back by far; no frame outlives its deadline for it."""
@@ -363,7 +363,7 @@ class Run:
         self._engine = Engine(self._fresh, journal, PACE, self._clock)  # type: ignore[arg-type]
         assert self._is_idle()
         self._assembly = Assembly(self._cell.devices, DEADLINE_S)
-        self._present: set[int] = set()
+        self._present: dict[int, Member] = {}
         self._gathered: set[int] = set()
         self._messages = self._messages[-20:]
 

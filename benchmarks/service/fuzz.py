@@ -22,12 +22,13 @@ from google.protobuf.message import DecodeError
 from benchmarks.service.processes import runner_process
 from benchmarks.service.worlds import BASE_STATION
 from quedge import Exact, Scenario
-from quedge.controller.assembly import Assembly
+from quedge.controller.assembly import Assembly, Member
 from quedge.controller.controller import Controller
 from quedge.controller.engine import Engine, Served
 from quedge.controller.report import ReportRejected
 from quedge.service import methods, translate
 from quedge.service import quedge_pb2 as pb
+from quedge.service.member_reports import DeviceReports
 
 DEVICES = 4
 WAITING_S = 30.0
@@ -103,6 +104,7 @@ def in_process(messages: int, seed: int = 0) -> Counter[str]:
     engine = Engine(lambda: Controller(Scenario(devices=DEVICES), Exact()))
     told: queue.SimpleQueue[Served | ReportRejected] = queue.SimpleQueue()
     assembly, now = Assembly(DEVICES, 0.5), 0.0
+    members: dict[int, Member] = {}
     try:
         for number in range(messages):
             before = _queues(engine)
@@ -112,7 +114,7 @@ def in_process(messages: int, seed: int = 0) -> Counter[str]:
                     report = translate.report_of(message, DEVICES)
                 else:
                     now += 0.2
-                    _take(assembly, drawn.device_report(), now)
+                    _take(assembly, members, drawn.device_report(), now)
                     if not assembly.is_closed(now):
                         counts["device: waits"] += 1
                         continue
@@ -137,14 +139,13 @@ def in_process(messages: int, seed: int = 0) -> Counter[str]:
     return counts
 
 
-def _take(assembly: Assembly, data: bytes, now: float) -> None:
-    message = pb.DeviceReport.FromString(data)
-    with contextlib.suppress(ReportRejected):
-        assembly.join(message.device)
-    measured = message.data_queue_mbit if message.HasField("data_queue_mbit") else None
-    if not 0 <= message.device < DEVICES:
-        assembly.join(message.device)  # refused again, and told
-    assembly.add(message.device, message.channel_gain, message.arrived_mbit, measured, now)
+def _take(assembly: Assembly, members: dict[int, Member], data: bytes, now: float) -> None:
+    message, kind = pb.DeviceReport.FromString(data), DeviceReports()
+    if message.device not in members:
+        member = Member(kind.field)
+        assembly.join(member, kind.own_devices(message))
+        members[message.device] = member
+    assembly.add(members[message.device], *kind.values(message), now)
 
 
 def _queues(engine: Engine) -> bytes:

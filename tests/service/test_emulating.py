@@ -30,6 +30,7 @@ from quedge.emulator.stations import Reports
 from quedge.service import quedge_pb2 as pb
 from quedge.service import translate
 from quedge.service.client.messages import Decided
+from quedge.service.member_reports import DeviceReports
 
 NUMBERS = itertools.count()
 FAST_HZ = 1e4
@@ -221,15 +222,15 @@ def test_one_lie_counts_once(target: Target, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def _lying(monkeypatch: pytest.MonkeyPatch, lie: Callable[[Any], None]) -> None:
-    for name in ("answer_of", "device_answer_of"):
-        honest = getattr(translate, name)
+    for place in (translate, DeviceReports):
+        honest = place.answer_of
 
         def dishonest(*told: Any, honest: Callable[..., Any] = honest) -> Any:
             answer = honest(*told)
             lie(answer)
             return answer
 
-        monkeypatch.setattr(translate, name, dishonest)
+        monkeypatch.setattr(place, "answer_of", dishonest)
 
 
 @BOTH

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import threading
 from collections.abc import AsyncGenerator
 
@@ -13,8 +14,9 @@ from quedge.controller.engine import Pace
 from quedge.service import methods, translate
 from quedge.service import quedge_pb2 as pb
 from quedge.service.calls import MAX_IN_FLIGHT, EndedError, serve_in_order
+from quedge.service.member_reports import DeviceReports
 from tests.service.gated import Gated
-from tests.service.service_under_test import Service
+from tests.service.service_under_test import SCENARIO, Service
 from tests.service.wire import (
     PATIENCE_S,
     Remembering,
@@ -29,6 +31,7 @@ from tests.service.wire import (
 NAN = float("nan")
 LATE_S = 0.05
 IMPATIENT = Pace(late_s=LATE_S)
+ONE_DEVICE = dataclasses.replace(SCENARIO, devices=1)
 
 
 @pytest.fixture
@@ -65,7 +68,7 @@ def test_a_base_station_that_outruns_the_policy_is_answered_by_best_single(polic
 
 
 def test_devices_that_outrun_the_policy_are_answered_by_best_single(policy: Gated) -> None:
-    with Service(policy=policy, pace=IMPATIENT) as service, connected(service.target) as channel:
+    with Service(ONE_DEVICE, policy, pace=IMPATIENT) as service, connected(service.target) as channel:
         device = Stream(channel, methods.SERVE_DEVICE)
         for _ in range(4):
             device.send(device_report(0))
@@ -98,7 +101,8 @@ def test_frames_of_devices_beyond_those_that_may_wait_are_refused_and_the_next_i
 @pytest.mark.parametrize("method", [methods.SERVE_FRAMES, methods.SERVE_DEVICE])
 def test_who_reads_nothing_for_a_long_time_loses_no_answer(method: methods.Method) -> None:
     count = 20 * MAX_IN_FLIGHT
-    with Service() as service, connected(service.target) as channel:
+    scenario = SCENARIO if method is methods.SERVE_FRAMES else ONE_DEVICE
+    with Service(scenario) as service, connected(service.target) as channel:
         stream = Stream(channel, method)
         for frame in range(count):
             stream.send(frame_report(frame) if method is methods.SERVE_FRAMES else device_report(0))
@@ -125,7 +129,8 @@ def test_whoever_watches_is_told_of_frames_whose_stream_is_gone(policy: Gated) -
 
 
 def test_a_device_that_comes_back_while_its_frame_is_decided_hears_of_its_new_one_only(policy: Gated) -> None:
-    with Service(policy=policy, deadline_s=10 * PATIENCE_S) as service, connected(service.target) as channel:
+    two = dataclasses.replace(SCENARIO, devices=2)
+    with Service(two, policy, deadline_s=10 * PATIENCE_S) as service, connected(service.target) as channel:
         there, gone = Stream(channel, methods.SERVE_DEVICE), Stream(channel, methods.SERVE_DEVICE)
         for number, stream in enumerate((there, gone)):
             assert stream.ask(device_report(number, gain=NAN)).outcome == pb.BAD_VALUE
@@ -202,7 +207,7 @@ def test_a_mistake_in_an_answer_ends_a_stream_and_does_not_leave_it_hanging(monk
     with Service() as service, connected(service.target) as channel:
         assert asked(channel, methods.DECIDE, frame_report(0)).outcome == pb.SERVED
         monkeypatch.setattr(translate, "answer_of", on_observer_error)
-        monkeypatch.setattr(translate, "device_answer_of", lambda answer, device: on_observer_error(answer))
+        monkeypatch.setattr(DeviceReports, "answer_of", lambda kind, answer, devices: on_observer_error(answer))
         for method, report in (
             (methods.SERVE_FRAMES, frame_report(1)), (methods.SERVE_DEVICE, device_report(0)),
             (methods.DECIDE, frame_report(3)),

@@ -1,4 +1,4 @@
-"""Streams of devices that report for themselves, joined to frames of one cell."""
+"""Streams of devices and gateways that report for themselves, joined to frames of one cell."""
 
 from __future__ import annotations
 
@@ -7,30 +7,39 @@ import math
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from quedge.controller.assembly import Assembly
+from quedge.controller.assembly import Assembly, Member
 from quedge.controller.engine import Served
 from quedge.controller.report import Reason, Report, ReportRejected
-from quedge.service import quedge_pb2 as pb
-from quedge.service import translate
 from quedge.service.callers import Caller
 from quedge.service.calls import completed, resolve, serve_in_order
+from quedge.service.member_reports import MemberReports
+
+
+class _Stream(NamedTuple):
+    """One stream: its kind of reports, its first one, who reports, and who calls."""
+
+    kind: MemberReports
+    first: Any
+    member: Member
+    caller: Caller
 
 
 class _Waiting(NamedTuple):
-    """A device's answer to come, and who waits for it."""
+    """An answer to come, the stream that waits for it, and the devices that it is about."""
 
-    answer: asyncio.Future[pb.DeviceAnswer]
-    caller: Caller
+    answer: asyncio.Future[Any]
+    stream: _Stream
+    report: Report
 
 
 class DeviceStreams:
     """The devices of one cell, whose frames close at a deadline; it lives in the event loop.
 
     `devices` gives their number, which may grow; `incarnation` is its state's; `submit` has the report of the frame
-    that is due served, and gives what becomes of it; `on_refused` is told of each device's report that was refused, and
-    whose it was.
+    that is due served, and gives what becomes of it; `on_refused` is told of each report that was refused, and whose it
+    was.
     """
 
     def __init__(
@@ -43,62 +52,60 @@ class DeviceStreams:
     ) -> None:
         self._assembly, self._devices = Assembly(devices(), deadline_s), devices
         self._incarnation, self._submit, self._on_refused = incarnation, submit, on_refused
-        self._waiting: dict[int, _Waiting] = {}  # for the frame that is open, by device
+        self._waiting: list[_Waiting] = []  # for the frame that is open
         self._timer: asyncio.TimerHandle | None = None
 
     @property
     def occupied(self) -> bool:
-        """Whether a device has a stream."""
+        """Whether a device or gateway has a stream."""
         return self._assembly.occupied
 
     async def serve(
         self,
-        first: pb.DeviceReport,
-        requests: AsyncIterator[pb.DeviceReport],
-        write: Callable[[pb.DeviceAnswer], Awaitable[None]],
+        kind: MemberReports,
+        first: Any,
+        requests: AsyncIterator[Any],
+        write: Callable[[Any], Awaitable[None]],
         caller: Caller,
     ) -> None:
-        """Serve one device's stream, from its first report on; errors as of `serve_in_order`."""
+        """Serve one stream of a kind of reports, from its first report on; errors as of `serve_in_order`."""
         self._assembly.devices = self._devices()
+        stream = _Stream(kind, first, Member(kind.field), caller)
         try:
-            self._assembly.join(first.device)
+            self._assembly.join(stream.member, kind.own_devices(first))
         except ReportRejected as refused:
-            await write(self._refusal(refused, caller))
+            await write(self._refusal(refused, stream))
             return
         try:
-            async with aclosing(self._reports(first, requests)) as reports:
-                await serve_in_order(reports, lambda report: self._added(report, first, caller), write)
+            async with aclosing(self._reports(stream, requests)) as reports:
+                await serve_in_order(reports, lambda report: self._added(report, stream), write)
         finally:
-            self._assembly.leave(first.device)
+            self._assembly.leave(stream.member)
             self._close_if_complete()
 
-    async def _reports(
-        self, first: pb.DeviceReport, requests: AsyncIterator[pb.DeviceReport]
-    ) -> AsyncGenerator[pb.DeviceReport, None]:
-        """All reports of a stream; after the last one no frame waits for its device."""
+    async def _reports(self, stream: _Stream, requests: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
+        """All reports of a stream; after the last one no frame waits for it."""
         try:
-            yield first
+            yield stream.first
             async for request in requests:
                 yield request
         finally:
-            self._assembly.rest(first.device)
+            self._assembly.rest(stream.member)
             self._close_if_complete()
 
-    def _added(
-        self, request: pb.DeviceReport, first: pb.DeviceReport, caller: Caller
-    ) -> asyncio.Future[pb.DeviceAnswer]:
+    def _added(self, request: Any, stream: _Stream) -> asyncio.Future[Any]:
         """Take a report into the open frame, or refuse it; the answer to come."""
-        caller.check()
+        stream.caller.check()
         loop = asyncio.get_running_loop()
-        measured = request.data_queue_mbit if request.HasField("data_queue_mbit") else None
+        self._assembly.devices = self._devices()
         try:
-            caller.check_report(first.base_station)
-            _check_same_device(request, first)
-            self._assembly.add(request.device, request.channel_gain, request.arrived_mbit, measured, loop.time())
+            stream.caller.check_report(stream.first.base_station)
+            stream.kind.check_same(request, stream.first)
+            report = self._assembly.add(stream.member, *stream.kind.values(request), loop.time())
         except ReportRejected as refused:
-            return completed(self._refusal(refused, caller))
-        answer: asyncio.Future[pb.DeviceAnswer] = loop.create_future()
-        self._waiting[request.device] = _Waiting(answer, caller)
+            return completed(self._refusal(refused, stream))
+        answer: asyncio.Future[Any] = loop.create_future()
+        self._waiting.append(_Waiting(answer, stream, report))
         self._close_if_complete()
         return answer
 
@@ -108,33 +115,25 @@ class DeviceStreams:
             self._timer.cancel()
             self._timer = None
         if self._assembly.is_closed(loop.time()):
-            waiting, self._waiting = self._waiting, {}
+            waiting, self._waiting = self._waiting, []
             self._submit(self._assembly.taken()).add_done_callback(
                 lambda served: self._resolve(waiting, served.result())
             )
         elif math.isfinite(self._assembly.closes):  # a timer may ring a little early
             self._timer = loop.call_at(self._assembly.closes, self._close_if_complete)
 
-    def _resolve(self, waiting: dict[int, _Waiting], outcome: Served | ReportRejected) -> None:
-        """Tell devices what became of the frame in which they reported."""
+    def _resolve(self, waiting: list[_Waiting], outcome: Served | ReportRejected) -> None:
+        """Tell all who reported what became of the frame."""
 
-        def message(device: int, caller: Caller) -> pb.DeviceAnswer:
+        def message(stream: _Stream, report: Report) -> Any:
             if isinstance(outcome, ReportRejected):
-                return self._refusal(outcome, caller)
-            return translate.device_answer_of(outcome, device)
+                return self._refusal(outcome, stream)
+            return stream.kind.answer_of(outcome, report.devices)
 
-        for device, (answer, caller) in waiting.items():
-            resolve(answer, partial(message, device, caller))
+        for answer, stream, report in waiting:
+            resolve(answer, partial(message, stream, report))
 
-    def _refusal(self, refused: ReportRejected, caller: Caller) -> pb.DeviceAnswer:
-        """The answer to a device's report that was refused, of which the observer is told."""
-        self._on_refused(refused.reason, caller)
-        return translate.device_refusal_of(refused, self._incarnation)
-
-
-def _check_same_device(request: pb.DeviceReport, first: pb.DeviceReport) -> None:
-    for field in ("device", "base_station"):
-        given, due = getattr(request, field), getattr(first, field)
-        if given != due:
-            allowed = f"{due!r}, since a stream is one device's"
-            raise ReportRejected.not_allowed(Reason.BAD_VALUE, field, f"{given!r:.80}", allowed)
+    def _refusal(self, refused: ReportRejected, stream: _Stream) -> Any:
+        """The answer to a report that was refused, of which the observer is told."""
+        self._on_refused(refused.reason, stream.caller)
+        return stream.kind.refusal_of(refused, self._incarnation)

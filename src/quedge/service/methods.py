@@ -34,6 +34,7 @@ class Method(NamedTuple):
 
 SERVE_FRAMES = Method("ServeFrames", pb.FrameReport, pb.FrameAnswer, True)
 SERVE_DEVICE = Method("ServeDevice", pb.DeviceReport, pb.DeviceAnswer, True)
+SERVE_GATEWAY = Method("ServeGateway", pb.GatewayReport, pb.GatewayAnswer, True)
 DECIDE = Method("Decide", pb.FrameReport, pb.FrameAnswer, False)
 STATE = Method("State", pb.StateRequest, pb.StateReply, False)
 CHECKPOINT = Method("Checkpoint", pb.CheckpointRequest, pb.CheckpointReply, False)

@@ -170,6 +170,56 @@ class DeviceAnswer(_message.Message):
     incarnation: str
     def __init__(self, frame: _Optional[int] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., field: _Optional[str] = ..., message: _Optional[str] = ..., served_by: _Optional[_Union[ServedBy, str]] = ..., status: _Optional[_Union[DecisionStatus, str]] = ..., offload: _Optional[bool] = ..., transmit_power_w: _Optional[float] = ..., cpu_frequency_hz: _Optional[float] = ..., time_share: _Optional[float] = ..., rate_mbps: _Optional[float] = ..., power_w: _Optional[float] = ..., data_queue_mbit: _Optional[float] = ..., energy_queue: _Optional[float] = ..., incarnation: _Optional[str] = ...) -> None: ...
 
+class GatewayReport(_message.Message):
+    __slots__ = ("base_station", "devices", "channel_gain", "arrived_mbit", "data_queue_mbit")
+    BASE_STATION_FIELD_NUMBER: _ClassVar[int]
+    DEVICES_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_GAIN_FIELD_NUMBER: _ClassVar[int]
+    ARRIVED_MBIT_FIELD_NUMBER: _ClassVar[int]
+    DATA_QUEUE_MBIT_FIELD_NUMBER: _ClassVar[int]
+    base_station: str
+    devices: _containers.RepeatedScalarFieldContainer[int]
+    channel_gain: _containers.RepeatedScalarFieldContainer[float]
+    arrived_mbit: _containers.RepeatedScalarFieldContainer[float]
+    data_queue_mbit: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, base_station: _Optional[str] = ..., devices: _Optional[_Iterable[int]] = ..., channel_gain: _Optional[_Iterable[float]] = ..., arrived_mbit: _Optional[_Iterable[float]] = ..., data_queue_mbit: _Optional[_Iterable[float]] = ...) -> None: ...
+
+class GatewayAnswer(_message.Message):
+    __slots__ = ("frame", "outcome", "field", "message", "served_by", "status", "devices", "offload", "transmit_power_w", "cpu_frequency_hz", "time_share", "rate_mbps", "power_w", "data_queue_mbit", "energy_queue", "incarnation")
+    FRAME_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    SERVED_BY_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    DEVICES_FIELD_NUMBER: _ClassVar[int]
+    OFFLOAD_FIELD_NUMBER: _ClassVar[int]
+    TRANSMIT_POWER_W_FIELD_NUMBER: _ClassVar[int]
+    CPU_FREQUENCY_HZ_FIELD_NUMBER: _ClassVar[int]
+    TIME_SHARE_FIELD_NUMBER: _ClassVar[int]
+    RATE_MBPS_FIELD_NUMBER: _ClassVar[int]
+    POWER_W_FIELD_NUMBER: _ClassVar[int]
+    DATA_QUEUE_MBIT_FIELD_NUMBER: _ClassVar[int]
+    ENERGY_QUEUE_FIELD_NUMBER: _ClassVar[int]
+    INCARNATION_FIELD_NUMBER: _ClassVar[int]
+    frame: int
+    outcome: Outcome
+    field: str
+    message: str
+    served_by: ServedBy
+    status: DecisionStatus
+    devices: _containers.RepeatedScalarFieldContainer[int]
+    offload: _containers.RepeatedScalarFieldContainer[bool]
+    transmit_power_w: _containers.RepeatedScalarFieldContainer[float]
+    cpu_frequency_hz: _containers.RepeatedScalarFieldContainer[float]
+    time_share: _containers.RepeatedScalarFieldContainer[float]
+    rate_mbps: _containers.RepeatedScalarFieldContainer[float]
+    power_w: _containers.RepeatedScalarFieldContainer[float]
+    data_queue_mbit: _containers.RepeatedScalarFieldContainer[float]
+    energy_queue: _containers.RepeatedScalarFieldContainer[float]
+    incarnation: str
+    def __init__(self, frame: _Optional[int] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., field: _Optional[str] = ..., message: _Optional[str] = ..., served_by: _Optional[_Union[ServedBy, str]] = ..., status: _Optional[_Union[DecisionStatus, str]] = ..., devices: _Optional[_Iterable[int]] = ..., offload: _Optional[_Iterable[bool]] = ..., transmit_power_w: _Optional[_Iterable[float]] = ..., cpu_frequency_hz: _Optional[_Iterable[float]] = ..., time_share: _Optional[_Iterable[float]] = ..., rate_mbps: _Optional[_Iterable[float]] = ..., power_w: _Optional[_Iterable[float]] = ..., data_queue_mbit: _Optional[_Iterable[float]] = ..., energy_queue: _Optional[_Iterable[float]] = ..., incarnation: _Optional[str] = ...) -> None: ...
+
 class StateRequest(_message.Message):
     __slots__ = ("base_station",)
     BASE_STATION_FIELD_NUMBER: _ClassVar[int]

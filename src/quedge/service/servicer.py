@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import grpc
@@ -22,6 +23,7 @@ from quedge.service.devices import DeviceStreams
 from quedge.service.health import NAME as HEALTH
 from quedge.service.health import Health
 from quedge.service.limits import NO_LIMITS, Limit, RateLimits, Rates
+from quedge.service.member_reports import DeviceReports, GatewayReports, MemberReports
 from quedge.service.monitoring.observers import Observer
 from quedge.service.reflection import reflection_handlers
 from quedge.service.tls.access import ANY_CLIENT, UNKNOWN, AccessPolicy, Peer, address_of
@@ -71,9 +73,10 @@ class Servicer:
 
     def handlers(self) -> list[Any]:
         """What a gRPC server calls for each method of the service, and of those that tell of it."""
-        served = {
+        served: dict[methods.Method, Callable[[Any, Any], Any]] = {
             methods.SERVE_FRAMES: self.serve_frames,
-            methods.SERVE_DEVICE: self.serve_device,
+            methods.SERVE_DEVICE: partial(self._serve_member, methods.SERVE_DEVICE, DeviceReports()),
+            methods.SERVE_GATEWAY: partial(self._serve_member, methods.SERVE_GATEWAY, GatewayReports()),
             methods.DECIDE: self.decide,
             methods.STATE: self.state,
             methods.CHECKPOINT: self.checkpoint,
@@ -133,8 +136,10 @@ class Servicer:
         caller.check()
         return answer
 
-    async def serve_device(self, requests: AsyncGenerator[pb.DeviceReport, None], context: Any) -> None:
-        """A stream of a device's reports; see the contract."""
+    async def _serve_member(
+        self, method: methods.Method, kind: MemberReports, requests: AsyncGenerator[Any, None], context: Any
+    ) -> None:
+        """A stream of a device's or gateway's reports; see the contract."""
         caller = self._stream_caller(context)
         first = await anext(requests, None)
         if first is None:
@@ -145,17 +150,17 @@ class Servicer:
         except _NotServedError as error:
             self._refused(name, error.outcome, caller)
             caller.check()
-            await context.write(pb.DeviceAnswer(outcome=error.outcome, field="base_station", message=str(error)))
+            await context.write(method.reply(outcome=error.outcome, field="base_station", message=str(error)))
             return
         streams = self._device_streams.get(name)
         if streams is None:
             streams = self._device_streams[name] = self._new_streams(name, engine)
             self._taken.add(name)
-        self._observer.stream_began(name, methods.SERVE_DEVICE.name, caller.address)
+        self._observer.stream_began(name, method.name, caller.address)
         try:
-            await streams.serve(first, requests, context.write, caller)
+            await streams.serve(kind, first, requests, context.write, caller)
         finally:
-            self._observer.stream_ended(name, methods.SERVE_DEVICE.name, caller.address)
+            self._observer.stream_ended(name, method.name, caller.address)
             if not streams.occupied and self._device_streams.get(name) is streams:
                 del self._device_streams[name]
                 self._taken.discard(name)

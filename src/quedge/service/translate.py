@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
-
-import numpy as np
 
 from quedge.controller.engine import Engine, Served
 from quedge.controller.report import Reason, Report, ReportRejected, checked_report
@@ -50,28 +47,4 @@ def refusal_of(refused: ReportRejected, frame: int, engine: Engine) -> pb.FrameA
         message=str(refused),
         next_frame=engine.queues.next_frame,
         incarnation=engine.incarnation,
-    )
-
-
-def device_answer_of(served: Served, device: int) -> pb.DeviceAnswer:
-    """The part of a frame's answer that is one device's."""
-    answer = served.answer
-    (place,) = np.flatnonzero(answer.devices == device)
-    values: dict[str, Any] = {name: float(getattr(answer, name)[place]) for name in DEVICE_VALUES}
-    return pb.DeviceAnswer(
-        frame=answer.frame,
-        outcome=pb.SERVED,
-        served_by=SERVED_BY[answer.served_by],
-        status=STATUSES[answer.status],
-        offload=bool(answer.offload[place]),
-        time_share=float(answer.time_share[place]) if answer.is_tdma else None,
-        incarnation=served.incarnation,
-        **values,
-    )
-
-
-def device_refusal_of(refused: ReportRejected, incarnation: str) -> pb.DeviceAnswer:
-    """The answer to a device's report that was refused; it is in no frame."""
-    return pb.DeviceAnswer(
-        outcome=OUTCOMES[refused.reason], field=refused.field, message=str(refused), incarnation=incarnation
     )

@@ -12,7 +12,15 @@ from quedge.service import quedge_pb2 as pb
 from quedge.service.client import messages
 from quedge.service.client.connection import Connection
 from quedge.service.client.conversation import AsyncConversation, in_time
-from quedge.service.client.messages import CellState, Decided, DeviceDecided, Devices, KnownState, Numbers
+from quedge.service.client.messages import (
+    CellState,
+    Decided,
+    DeviceDecided,
+    Devices,
+    GatewayDecided,
+    KnownState,
+    Numbers,
+)
 
 
 class _AsyncClosing(ABC):
@@ -64,6 +72,10 @@ class AsyncClient(Connection, _AsyncFrames):
     def device(self, number: int) -> AsyncDeviceStream:
         """See `Client.device`; `async with` ends it."""
         return AsyncDeviceStream(self._base_station, number, self._conversation(methods.SERVE_DEVICE), self._known)
+
+    def gateway(self) -> AsyncGatewayStream:
+        """See `Client.gateway`; `async with` ends it."""
+        return AsyncGatewayStream(self._base_station, self._conversation(methods.SERVE_GATEWAY), self._known)
 
     async def state(self) -> CellState | None:
         """See `Client.state`."""
@@ -143,3 +155,27 @@ class AsyncDeviceStream(_AsyncClosing):
         decided = messages.device_decided_of(answer, self._conversation.target)
         self._known.meet(decided.incarnation)
         return decided
+
+
+class AsyncGatewayStream(_AsyncClosing):
+    """The reports of a gateway; see `GatewayStream`."""
+
+    def __init__(self, base_station: str, conversation: AsyncConversation, known: KnownState) -> None:
+        self._base_station, self._conversation, self._known = base_station, conversation, known
+
+    async def decide(
+        self,
+        devices: Devices,
+        channel_gain: Numbers,
+        arrived_mbit: Numbers,
+        data_queue_mbit: Numbers | None = None,
+    ) -> GatewayDecided:
+        """See `GatewayStream.decide`."""
+        report = messages.gateway_report(self._base_station, devices, channel_gain, arrived_mbit, data_queue_mbit)
+        decided = messages.gateway_decided_of(await self._conversation.request(report), self._conversation.target)
+        self._known.meet(decided.incarnation)
+        return decided
+
+    async def close(self) -> None:
+        """See `GatewayStream.close`."""
+        await self._conversation.close()

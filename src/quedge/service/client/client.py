@@ -12,7 +12,15 @@ from quedge.service import quedge_pb2 as pb
 from quedge.service.client import messages
 from quedge.service.client.connection import Connection
 from quedge.service.client.conversation import Conversation, FreshStart, ReportRefused, ServiceUnavailable, unavailable
-from quedge.service.client.messages import CellState, Decided, DeviceDecided, Devices, KnownState, Numbers
+from quedge.service.client.messages import (
+    CellState,
+    Decided,
+    DeviceDecided,
+    Devices,
+    GatewayDecided,
+    KnownState,
+    Numbers,
+)
 
 __all__ = [
     "CellState",
@@ -22,6 +30,8 @@ __all__ = [
     "DeviceStream",
     "FrameStream",
     "FreshStart",
+    "GatewayDecided",
+    "GatewayStream",
     "ReportRefused",
     "ServiceUnavailable",
 ]
@@ -87,6 +97,10 @@ class Client(Connection, _Frames):
     def device(self, number: int) -> DeviceStream:
         """A stream of a device that reports for itself; meanwhile the base station has only such streams."""
         return DeviceStream(self._base_station, number, self._conversation(methods.SERVE_DEVICE), self._known)
+
+    def gateway(self) -> GatewayStream:
+        """A stream of a gateway that reports for a group of devices, beside those of others and of single devices."""
+        return GatewayStream(self._base_station, self._conversation(methods.SERVE_GATEWAY), self._known)
 
     def state(self) -> CellState | None:
         """Where the cell stands; None before its first report.
@@ -204,3 +218,38 @@ class DeviceStream(_Closing):
         decided = messages.device_decided_of(answer, self._conversation.target)
         self._known.meet(decided.incarnation)
         return decided
+
+
+class GatewayStream(_Closing):
+    """The reports of a gateway, each answered when its frame is decided; made by `Client.gateway`. `with` ends it."""
+
+    def __init__(self, base_station: str, conversation: Conversation, known: KnownState) -> None:
+        self._base_station, self._conversation, self._known = base_station, conversation, known
+
+    def decide(
+        self,
+        devices: Devices,
+        channel_gain: Numbers,
+        arrived_mbit: Numbers,
+        data_queue_mbit: Numbers | None = None,
+    ) -> GatewayDecided:
+        """Report and wait for the decision.
+
+        Args:
+            devices: numbers of the gateway's devices that report, from 0; those that another one speaks for are
+                refused.
+            channel_gain: power gain of each one's channel (W/W).
+            arrived_mbit: data that arrived at each one since its last report (Mbit).
+            data_queue_mbit: its data queue as it measured it, the arrivals included (Mbit).
+
+        Raises:
+            ReportRefused, ServiceUnavailable, ValueError: see `Client.decide`.
+        """
+        report = messages.gateway_report(self._base_station, devices, channel_gain, arrived_mbit, data_queue_mbit)
+        decided = messages.gateway_decided_of(self._conversation.request(report), self._conversation.target)
+        self._known.meet(decided.incarnation)
+        return decided
+
+    def close(self) -> None:
+        """End the stream; frames no longer wait for this gateway."""
+        self._conversation.close()

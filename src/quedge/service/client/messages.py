@@ -65,6 +65,23 @@ def device_report(
     )
 
 
+def gateway_report(
+    base_station: str,
+    devices: Devices,
+    channel_gain: Numbers,
+    arrived_mbit: Numbers,
+    data_queue_mbit: Numbers | None,
+) -> pb.GatewayReport:
+    """The message of a gateway's report; arguments as in `GatewayStream.decide`, errors as of `frame_report`."""
+    return pb.GatewayReport(
+        base_station=_name(base_station),
+        devices=[_integer("devices", each, _MAX_INT32) for each in devices],
+        channel_gain=_numbers("channel_gain", channel_gain),
+        arrived_mbit=_numbers("arrived_mbit", arrived_mbit),
+        data_queue_mbit=None if data_queue_mbit is None else _numbers("data_queue_mbit", data_queue_mbit),
+    )
+
+
 def _name(base_station: str) -> str:
     try:
         base_station.encode()
@@ -100,6 +117,7 @@ def _numbers(name: str, values: Any) -> list[float]:
     return [float(value) for value in given]
 
 
+_Decision = pb.FrameAnswer | pb.DeviceAnswer | pb.GatewayAnswer
 _SERVED_BY = {told: served_by for served_by, told in SERVED_BY.items()}
 _STATUSES = {told: status for status, told in STATUSES.items()}
 
@@ -167,6 +185,25 @@ class DeviceDecided:
 
 
 @dataclass(frozen=True, eq=False)
+class GatewayDecided:
+    """A frame's answer to a gateway, about the devices of its report, rising; attributes as in `Decided`."""
+
+    frame: int
+    devices: NDArray[np.int64]
+    offload: NDArray[np.bool_]
+    transmit_power_w: NDArray[np.float64]
+    cpu_frequency_hz: NDArray[np.float64]
+    time_share: NDArray[np.float64] | None
+    rate_mbps: NDArray[np.float64]
+    power_w: NDArray[np.float64]
+    data_queue_mbit: NDArray[np.float64]
+    energy_queue: NDArray[np.float64]
+    served_by: ServedBy
+    status: Status
+    incarnation: str
+
+
+@dataclass(frozen=True, eq=False)
 class CellState:
     """Where a base station's cell stands.
 
@@ -198,10 +235,7 @@ def decided_of(answer: pb.FrameAnswer, target: str) -> Decided:
     served_by, status = _known(answer, target)
     return Decided(
         frame=answer.frame,
-        devices=np.array(answer.devices, dtype=np.int64),
-        offload=np.array(answer.offload, dtype=np.bool_),
-        time_share=np.array(answer.time_share) if answer.time_share else None,
-        **{name: np.array(getattr(answer, name)) for name in DEVICE_VALUES},
+        **_arrays_of(answer),
         objective=answer.objective,
         upper_bound=answer.upper_bound if answer.HasField("upper_bound") else None,
         served_by=served_by,
@@ -210,6 +244,29 @@ def decided_of(answer: pb.FrameAnswer, target: str) -> Decided:
         next_frame=answer.next_frame,
         incarnation=answer.incarnation,
     )
+
+
+def gateway_decided_of(answer: pb.GatewayAnswer, target: str) -> GatewayDecided:
+    """A gateway's answer as callers get it; raises as `decided_of`."""
+    _check_outcome(answer, None)
+    served_by, status = _known(answer, target)
+    return GatewayDecided(
+        frame=answer.frame,
+        **_arrays_of(answer),
+        served_by=served_by,
+        status=status,
+        incarnation=answer.incarnation,
+    )
+
+
+def _arrays_of(answer: pb.FrameAnswer | pb.GatewayAnswer) -> dict[str, Any]:
+    """What is answered of several devices, by name."""
+    return {
+        "devices": np.array(answer.devices, dtype=np.int64),
+        "offload": np.array(answer.offload, dtype=np.bool_),
+        "time_share": np.array(answer.time_share) if answer.time_share else None,
+        **{name: np.array(getattr(answer, name)) for name in DEVICE_VALUES},
+    }
 
 
 def device_decided_of(answer: pb.DeviceAnswer, target: str) -> DeviceDecided:
@@ -270,7 +327,7 @@ def checkpoint_of(reply: pb.CheckpointReply) -> int:
     return reply.next_frame
 
 
-def _check_outcome(answer: pb.FrameAnswer | pb.DeviceAnswer, next_frame: int | None) -> None:
+def _check_outcome(answer: _Decision, next_frame: int | None) -> None:
     if answer.outcome not in (pb.SERVED, pb.REPEATED):
         raise ReportRefused(_outcome_name(answer.outcome), answer.field, answer.message, next_frame)
 
@@ -282,7 +339,7 @@ def _outcome_name(outcome: Any) -> str:
         return f"OUTCOME_{outcome}"  # of a newer service
 
 
-def _known(answer: pb.FrameAnswer | pb.DeviceAnswer, target: str) -> tuple[ServedBy, Status]:
+def _known(answer: _Decision, target: str) -> tuple[ServedBy, Status]:
     try:
         return _SERVED_BY[answer.served_by], _STATUSES[answer.status]
     except KeyError:
