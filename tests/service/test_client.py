@@ -138,6 +138,32 @@ def test_devices_that_report_for_themselves_get_the_simulations_decisions(
     asyncio.run(play())
 
 
+def test_a_gateway_reports_beside_a_device_and_hears_of_its_own_group(service: Service, name: str) -> None:
+    with (
+        Client(service.target, name) as controller,
+        controller.gateway() as gateway,
+        controller.device(1) as device,
+        futures.ThreadPoolExecutor(1) as pool,
+    ):
+        other = pool.submit(device.decide, 1e-10, 2.0)
+        decided = gateway.decide([2, 0], [1e-11, 2e-11], [1.0, 3.0], [4.0, 5.0])
+        assert (decided.frame, decided.devices.tolist(), decided.time_share) == (0, [0, 2], None)
+        assert decided.offload.dtype == bool
+        assert decided.incarnation == other.result().incarnation
+        assert other.result().frame == 0
+        state = controller.state()
+        assert state is not None
+        assert decided.data_queue_mbit.tolist() == state.data_queue_mbit[[0, 2]].tolist()
+        assert decided.energy_queue.tolist() == state.energy_queue[[0, 2]].tolist()
+        for devices, outcome in (([], "NO_DEVICES"), ([0, 1], "REPEATED_DEVICE"), ([0, 9], "UNKNOWN_DEVICE")):
+            with pytest.raises(ReportRefused) as refused:
+                gateway.decide(devices, [1e-11] * len(devices), [0.0] * len(devices))
+            assert (refused.value.outcome, refused.value.field) == (outcome, "devices")
+        with pytest.raises(ReportRefused) as bad:
+            gateway.decide([0], [float("nan")], [0.0])
+        assert (bad.value.outcome, bad.value.field) == ("BAD_VALUE", "channel_gain[0]")
+
+
 def test_devices_may_be_threads(service: Service, name: str) -> None:
     with Client(service.target, name) as controller, futures.ThreadPoolExecutor(2) as pool:
 

@@ -18,7 +18,9 @@ from quedge.allocation.tdma import Tdma
 from quedge.cli.emulate import emulate_devices
 from quedge.cli.usage import UsageError
 from quedge.model.scenario import Scenario
+from quedge.policy.exact import Exact
 from quedge.policy.lydroo import EQUIVARIANT, Lydroo
+from quedge.simulation.run import simulate
 from quedge.simulation.world import draw_world
 from tests.service.service_under_test import SCENARIO, Service, mute
 
@@ -29,6 +31,7 @@ from quedge.emulator.emulate import Target, Workload, emulate, workload_of
 from quedge.emulator.stations import Reports
 from quedge.service import quedge_pb2 as pb
 from quedge.service import translate
+from quedge.service.client.client import Client
 from quedge.service.client.messages import Decided
 from quedge.service.member_reports import DeviceReports
 
@@ -101,6 +104,27 @@ def test_learners_and_time_division_violate_nothing_either(policy: Lydroo) -> No
             target = Target(learning.target, name, rate_hz=FAST_HZ, as_base_station=as_base_station)
             found = emulate(SCENARIO, workload(150), target)
             assert (found.violations, found.described, found.answered) == (0, (), 150)
+
+
+def test_gateways_get_the_simulations_decisions_however_they_share_the_devices() -> None:
+    alone = simulate(SCENARIO, Exact(), 50, seed=5)
+    with Service(deadline_s=60.0) as service:  # every frame closes since all have reported
+        for gateways in (1, 2, 3):
+            target = Target(service.target, f"gateways-{gateways}", rate_hz=FAST_HZ, gateways=gateways)
+            found = emulate(SCENARIO, workload(50), target)
+            assert (found.violations, found.described, found.answered, found.refused) == (0, (), 50, {})
+            assert found.reports == 50 * gateways
+            with Client(service.target, target.base_station) as client:
+                state = client.state()
+            assert state is not None
+            sent = alone.end.data_queue_mbit - alone.arrival_mbit[-1]  # what arrived last is not reported yet
+            np.testing.assert_allclose(state.data_queue_mbit, sent, rtol=1e-9, atol=1e-9)
+
+
+def test_gateways_whose_devices_leave_or_lose_reports_violate_nothing(target: Target) -> None:
+    played = workload(200, loss=0.1, churn=0.03)
+    found = emulate(SCENARIO, played, dataclasses.replace(target, gateways=2))
+    assert (found.violations, found.described, found.trouble, found.refused) == (0, (), "", {})
 
 
 def test_estimates_are_reported_and_an_imperfect_scenario_violates_nothing(

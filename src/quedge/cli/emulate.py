@@ -25,7 +25,7 @@ from quedge.cli.options import (
 from quedge.cli.pqc.show import suite_named
 from quedge.cli.progress import progress_bars
 from quedge.cli.usage import refusing
-from quedge.errors import check_installed
+from quedge.errors import check_installed, not_allowed
 from quedge.files.scenario import Preset, read_scenario
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import BestSingle
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 _FRAMES = 2000
 _MAX_RATE_HZ = 1e6
+_MAX_PATIENCE_S = 1e5
 _FAILED, _INTERRUPTED = 1, 130
 
 
@@ -59,6 +60,18 @@ def emulate_devices(
     as_base_station: Annotated[
         bool, typer.Option("--as-base-station", help="One stream reports for all devices; else each has its own.")
     ] = False,
+    gateways: Annotated[
+        int | None,
+        integer_option(1, 10_000, "Gateways that report for groups of devices, a stream each.", "--gateways"),
+    ] = None,
+    patience: Annotated[
+        float,
+        value_option(
+            positive_to(_MAX_PATIENCE_S),
+            "S",
+            "How long to wait for an answer; longer than the service's --deadline-ms.",
+        ),
+    ] = 60.0,
     loss: Annotated[float, value_option(parse_share, "SHARE", "Share of the devices' reports that are lost.")] = 0.0,
     churn: Annotated[
         float, value_option(parse_share, "SHARE", "Probability per frame that a device leaves, for 1 to 20 frames.")
@@ -97,9 +110,13 @@ def emulate_devices(
         traces = read_traces(channel_trace, arrival_trace)
         cell = read_scenario(scenario, settings or (), traces.devices, presets).scenario
         count = frames or traces.frames or _FRAMES
+        if gateways is not None and as_base_station:
+            raise ValueError(f"--gateways: {gateways} is not allowed beside --as-base-station")
+        if gateways is not None and gateways > cell.devices:
+            raise not_allowed("--gateways", gateways, f"at most {cell.devices}, the number of devices")
         world = draw_world(cell, count, seed, traces.channel, traces.arrivals)
     live = None if pqc is None else _live_suite(pqc)
-    target = Target(connect, base_station, credentials, rate, as_base_station, live, pqc_share)
+    target = Target(connect, base_station, credentials, rate, as_base_station, gateways or 0, patience, live, pqc_share)
     workload = workload_of(world, seed, loss, churn)
     with explained_pause():
         simulate(Scenario(devices=2), BestSingle(), frames=2)  # what checks answers is compiled before the first frame

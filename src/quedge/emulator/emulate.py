@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.emulator.audit import Audit, Findings, Tally
-from quedge.emulator.stations import BaseStation, Devices, Reporters, Reports
+from quedge.emulator.stations import BaseStation, Devices, Gateways, Reporters, Reports
 from quedge.emulator.uploads import Uploads
 from quedge.model.cell import BITS_PER_MBIT
 from quedge.model.scenario import Scenario
@@ -73,6 +73,8 @@ class Target:
         credentials: of TLS; None for plain text.
         rate_hz: frames a second.
         as_base_station: whether one stream reports for all devices, rather than each device for itself.
+        gateways: number of gateways that report for groups of devices instead; 0 for none.
+        patience_s: how long an answer is waited for (s); longer than the service waits for devices that report late.
         live: the suite that secures what offloaders upload; None where nothing is uploaded.
         upload_share: share of the decided bits that are uploaded.
     """
@@ -82,6 +84,8 @@ class Target:
     credentials: Any = None
     rate_hz: float = 200.0
     as_base_station: bool = False
+    gateways: int = 0
+    patience_s: float = 60.0
     live: LiveSuite | None = None
     upload_share: float = 0.01
 
@@ -112,11 +116,13 @@ async def _emulate(
     interrupted, trouble = False, ""
     with contextlib.nullcontext() if uploads is None else uploads:
         try:
-            async with AsyncClient(target.address, target.base_station, credentials=target.credentials) as client:
+            async with AsyncClient(
+                target.address, target.base_station, credentials=target.credentials, timeout_s=target.patience_s
+            ) as client:
                 state = await client.state()
                 _check_devices(state, scenario.devices)
                 audit = Audit(scenario, state)
-                reporters = BaseStation(client, next_frame_of(state)) if target.as_base_station else Devices(client)
+                reporters = _reporters(target, client, scenario.devices, next_frame_of(state))
                 await _play(workload, target, scenario.frame_s, reporters, _Recorders(tally, audit, uploads, progress))
         except ServiceUnavailable as error:
             trouble = str(error)
@@ -127,6 +133,12 @@ async def _emulate(
                 task.uncancel()
     secured = None if uploads is None else uploads.found()
     return tally.found(audit.violations, audit.described, secured, interrupted, trouble)
+
+
+def _reporters(target: Target, client: AsyncClient, devices: int, next_frame: int) -> Reporters:
+    if target.gateways:
+        return Gateways(client, target.gateways, devices)
+    return BaseStation(client, next_frame) if target.as_base_station else Devices(client)
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.service.client.async_client import AsyncClient, AsyncDeviceStream
+from quedge.service.client.async_client import AsyncClient, AsyncDeviceStream, AsyncGatewayStream
 from quedge.service.client.conversation import ReportRefused
-from quedge.service.client.messages import Decided, DeviceDecided
+from quedge.service.client.messages import Decided, DeviceDecided, GatewayDecided
 from quedge.service.methods import DEVICE_VALUES
 
 
@@ -139,26 +139,76 @@ class Devices:
         return self._streams[device]
 
 
+class Gateways:
+    """See `Reporters`. So many gateways share the devices, one consecutive group each."""
+
+    def __init__(self, client: AsyncClient, gateways: int, devices: int) -> None:
+        self._streams = [client.gateway() for _ in range(gateways)]
+        self._groups = np.array_split(np.arange(devices), gateways)
+
+    async def report(self, away: NDArray[np.bool_], reports: Reports) -> FrameResult:
+        """See `Reporters.report`; a device that is away or whose report is lost is left out."""
+        heard: dict[int, list[GatewayDecided]] = {}
+        result = FrameResult([], [], [])
+
+        async def ask(stream: AsyncGatewayStream, devices: NDArray[np.int64]) -> None:
+            begun = time.perf_counter()
+            try:
+                told = reports.channel_gain[devices], reports.arrived_mbit[devices]
+                decided = await stream.decide(devices, *told)
+                heard.setdefault(decided.frame, []).append(decided)
+            except ReportRefused as refused:
+                result.refused.append(refused)
+            result.round_trips_s.append(time.perf_counter() - begun)
+
+        groups = (np.intersect1d(group, reports.devices) for group in self._groups)
+        asked = zip(self._streams, groups, strict=True)
+        await _all(*(ask(stream, devices) for stream, devices in asked if devices.size))
+        result.decided.extend(joined_groups(frame, heard[frame]) for frame in sorted(heard))
+        return result
+
+    async def close(self) -> None:
+        """See `Reporters.close`."""
+        await _all(*(stream.close() for stream in self._streams))
+
+
+def joined_groups(frame: int, parts: Sequence[GatewayDecided]) -> Decided:
+    """A frame's answer from those to its gateways; its objective is not known."""
+    order = np.argsort(np.concatenate([part.devices for part in parts]))
+    is_tdma = any(part.time_share is not None for part in parts)
+    names = ["devices", "offload", *DEVICE_VALUES, *(["time_share"] if is_tdma else [])]
+    values: dict[str, Any] = {"time_share": None}
+    values |= {name: np.concatenate([getattr(part, name) for part in parts])[order] for name in names}
+    return Decided(frame=frame, **values, **_of_any(parts[0]))
+
+
 def joined(frame: int, heard: Mapping[int, DeviceDecided]) -> Decided:
     """A frame's answer from those to its devices, by their numbers; its objective is not known."""
     devices = sorted(heard)
     parts = [heard[device] for device in devices]
-
+    values: dict[str, Any] = {name: np.array([getattr(part, name) for part in parts]) for name in DEVICE_VALUES}
     is_tdma = any(part.time_share is not None for part in parts)
     return Decided(
         frame=frame,
         devices=np.array(devices, dtype=np.int64),
         offload=np.array([part.offload for part in parts], dtype=np.bool_),
         time_share=np.array([part.time_share or 0.0 for part in parts]) if is_tdma else None,
-        **{name: np.array([getattr(part, name) for part in parts]) for name in DEVICE_VALUES},
-        objective=math.nan,
-        upper_bound=None,
-        served_by=parts[0].served_by,
-        status=parts[0].status,
-        repeated=False,
-        next_frame=frame + 1,
-        incarnation=parts[0].incarnation,
+        **values,
+        **_of_any(parts[0]),
     )
+
+
+def _of_any(part: DeviceDecided | GatewayDecided) -> dict[str, Any]:
+    """What each part of a frame's answer tells alike, and what none tells."""
+    return {
+        "objective": math.nan,
+        "upper_bound": None,
+        "served_by": part.served_by,
+        "status": part.status,
+        "repeated": False,
+        "next_frame": part.frame + 1,
+        "incarnation": part.incarnation,
+    }
 
 
 async def _all(*asked: Coroutine[Any, Any, None]) -> None:
