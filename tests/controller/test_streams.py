@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -20,7 +21,7 @@ from quedge.service.cells import CellRegistry
 from quedge.service.server import warm_up
 from quedge.service.servicer import Servicer
 from quedge.service.settings import Address
-from tests.controller.reports import fresh
+from tests.controller.reports import SMALL, fresh
 
 PATIENCE_S = 10.0
 DEADLINE_S = 0.3
@@ -76,8 +77,9 @@ def device_report(number: int, gain: float = 1e-11, name: str = "north") -> pb.D
 
 
 @asynccontextmanager
-async def serving(deadline_s: float) -> AsyncIterator[Calls]:
-    cells = CellRegistry(fresh, None)
+async def serving(deadline_s: float, devices: int = SMALL.devices) -> AsyncIterator[Calls]:
+    scenario = dataclasses.replace(SMALL, devices=devices)
+    cells = CellRegistry(lambda: fresh(scenario=scenario), None)
     service = grpc.aio.server()
     service.add_generic_rpc_handlers(Servicer(cells, "exact", deadline_s).handlers())
     port = service.add_insecure_port("127.0.0.1:0")
@@ -90,11 +92,13 @@ async def serving(deadline_s: float) -> AsyncIterator[Calls]:
         cells.close()
 
 
-def in_service(test: Callable[[Calls], Awaitable[None]], deadline_s: float = DEADLINE_S) -> None:
+def in_service(
+    test: Callable[[Calls], Awaitable[None]], deadline_s: float = DEADLINE_S, devices: int = SMALL.devices
+) -> None:
     """Run a test's client beside a server."""
 
     async def both() -> None:
-        async with serving(deadline_s) as calls, asyncio.timeout(PATIENCE_S):
+        async with serving(deadline_s, devices) as calls, asyncio.timeout(PATIENCE_S):
             await test(calls)
 
     asyncio.run(both())
@@ -138,20 +142,21 @@ def test_a_device_that_reports_no_more_gets_the_answer_to_its_last_report() -> N
         (alone,) = await read(waiting)
         assert alone.frame == 1
 
-    in_service(test, deadline_s=PATIENCE_S)
+    in_service(test, deadline_s=PATIENCE_S, devices=2)
 
 
 def test_a_device_that_leaves_in_the_middle_of_a_frame_is_not_waited_for() -> None:
     async def test(calls: Calls) -> None:
-        first, second = await calls.joined(0), await calls.joined(1)
+        first, second = await calls.device(0), await calls.device(1)
+        await read(first, second)  # the first frame waits for both
         await first.write(device_report(0))
         await asyncio.sleep(0.05)
-        assert (await calls.state()).next_frame == 0
+        assert (await calls.state()).next_frame == 1
         second.cancel()
         (answer,) = await read(first)
         assert answer.outcome == pb.SERVED
 
-    in_service(test, deadline_s=PATIENCE_S)
+    in_service(test, deadline_s=PATIENCE_S, devices=2)
 
 
 @pytest.mark.parametrize(
