@@ -1,0 +1,1 @@
+"""Mutants of model, exact policy and controller, and which of them the tests notice."""
