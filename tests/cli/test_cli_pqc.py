@@ -53,6 +53,15 @@ def test_show_takes_every_setting_of_a_suite() -> None:
     assert found["max_rate_mbps"] < 3.0
 
 
+def test_show_says_how_much_a_key_may_encrypt_and_what_is_outside_cnsa_2(tmp_path: Path) -> None:
+    level5, level3 = shown("level5"), shown("level3", "--rekey", "1000000000")
+    assert (level5["records_per_key"], level5["outside_cnsa_2"]) == (23_703_418, [])
+    assert level3["records_per_key"] is None
+    assert level3["outside_cnsa_2"][0] == "ML-KEM-768 instead of ML-KEM-1024"
+    assert "conforms" in main_in(tmp_path, "pqc", "show", "level5").stdout
+    assert "ML-DSA-65 instead of ML-DSA-87" in " ".join(main_in(tmp_path, "pqc", "show", "level3").stdout.split())
+
+
 def test_show_without_a_device_is_about_the_wire_alone() -> None:
     found = shown("level5", "--mbit", "0.1", "--rekey", "1")
     assert round(found["payload_factor"], 5) == 0.66727
@@ -67,7 +76,7 @@ def test_show_goes_by_a_scenario_file(tmp_path: Path) -> None:
     )
     found = shown("--file", "cell.toml", "--mbit", "1", folder=tmp_path)
     assert (found["kem"], found["rekey_frames"], found["device"]) == ("ML-KEM-1024", 4, "mine")
-    joules = (125_000 * 43.57 + (1_031_565 + 7_947_380) / 4) * 0.05 / 1e8
+    joules = (125_000 * 321.2 + (1_031_565 + 7_947_380) / 4) * 0.05 / 1e8
     assert found["pqc_power_w"] == pytest.approx(joules / 0.5)
     assert found["power_budget_share"] == pytest.approx(joules / 0.5 / 0.05)
     assert shown("level1", "--file", "cell.toml", folder=tmp_path)["kem"] == "ML-KEM-512"
@@ -141,6 +150,14 @@ def test_the_list_as_json_has_every_row(tmp_path: Path) -> None:
             ("level3", "--device", "stm32f411", "--aead", "AES-256-GCM-HW"),
             r"no source gives the cycles of AES-256-GCM-HW \(a byte\) on stm32f411; a scenario file may: "
             r"\[pqc\.devices\.stm32f411\.cycles\.AES-256-GCM-HW\] byte = ",
+        ),
+        (
+            ("level3", "--aead", "AES-256-GCM", "--rekey", "1000000000"),
+            "rekey_frames: 1000000000 is not allowed; a key of AES-256-GCM may encrypt 23703418 records",
+        ),
+        (
+            ("level3", "--aead", "AES-256-GCM-HW", "--rekey", "2000000"),
+            "with 23 records a frame it must be at most 1030583",
         ),
         (("level3", "--file", "nowhere.toml"), "nowhere.toml: cannot be read"),
     ],

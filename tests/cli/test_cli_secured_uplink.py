@@ -49,6 +49,13 @@ def test_an_emulation_takes_every_setting_of_a_suite(tmp_path: Path) -> None:
     assert found["bytes_on_wire"] == 3 * (10_000 + 100 * 22 + 2420) + 16 + 768 + 2420
 
 
+def test_a_hybrid_is_emulated_byte_by_byte(tmp_path: Path) -> None:
+    done = main_in(tmp_path, "pqc", "emulate", "--kem", "x25519mlkem768", "--mbit", "0.08", "--frames", "3", "--json")
+    found = json.loads(done.stdout)
+    assert (found["kem"], found["accepted"]) == ("X25519MLKEM768", 3)
+    assert found["bytes_on_wire"] == 3 * (10_000 + 22) + 16 + 1088 + 32 + 3309
+
+
 def test_an_emulation_for_people_says_both_payload_factors(tmp_path: Path) -> None:
     done = main_in(tmp_path, "pqc", "emulate", "--mbit", "1", "--frames", "100")
     assert done.returncode == 0
@@ -80,7 +87,10 @@ def test_an_emulation_that_fails_ends_with_status_1_and_one_line(
     [
         (["emulate", "--suite", "level2"], ["--suite", "'level2'", "level1, level3, level5"]),
         (["emulate", "--kem", "ML-KEM-1"], ["--kem", "'ML-KEM-1'", "ML-KEM-512"]),
-        (["emulate", "--kem", "X25519MLKEM768"], ["--kem", "'X25519MLKEM768'", "none of the supported libraries"]),
+        (["emulate", "--suite", "level5", "--rekey", "1000000000"],
+         ["rekey_frames: 1000000000", "AES-256-GCM", "at most 23703418"]),
+        (["emulate", "--suite", "level5", "--rekey", "2000000"],
+         ["rekey_frames: 2000000", "23 records a frame", "at most 1030583"]),
         (["emulate", "--sig", "Falcon-512"], ["--sig", "'Falcon-512'", "ML-DSA-44"]),
         (["emulate", "--aead", ""], ["--aead", "''", "AES-256-GCM"]),
         (["emulate", "--mbit", "0"], ["--mbit", "'0'", "above 0"]),

@@ -18,15 +18,13 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from quedge.errors import is_number, not_allowed
+from quedge.pqc.key_limits import check_key_use
 from quedge.pqc.profiles import Algorithm, Cycles, Framing, MissingNumberError, Profiles, known_profiles
-from quedge.pqc.suite import Suite
+from quedge.pqc.suite import Suite, hash_of
 
 Number = TypeVar("Number", int, float)
 
 BITS_PER_BYTE = 8
-
-FRAME_HASH = "SHA-256"
-"""What a frame is hashed with before its digest is signed, where every frame is signed."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +47,14 @@ class Traffic:
     rekey_frames: int
     sources: tuple[tuple[str, str], ...]
 
+    def records(self, task_bits: float) -> int:
+        """Records of a frame with so many task bits."""
+        check_bits(task_bits)
+        return math.ceil(task_bits / BITS_PER_BYTE / self.record_bytes)
+
     def wire_bytes(self, task_bits: float) -> float:
         """Bytes on the wire for the task bits of a frame, with its share of the key exchange."""
-        check_bits(task_bits)
-        payload = task_bits / BITS_PER_BYTE
-        records = math.ceil(payload / self.record_bytes)
+        records, payload = self.records(task_bits), task_bits / BITS_PER_BYTE
         return payload + records * self.record_overhead_bytes + self.frame_bytes + self.rekey_bytes / self.rekey_frames
 
     def payload_factor(self, task_bits: float) -> float:
@@ -177,6 +178,7 @@ class _Parts(NamedTuple):
                 f"record_bytes: {suite.record_bytes} is not allowed; with the framing {parts.framing.name} it must be "
                 f"at most {parts.framing.most_record_bytes}"
             )
+        check_key_use(suite, parts.aead)
         return parts
 
 
@@ -185,8 +187,8 @@ def traffic_of(suite: Suite, profiles: Profiles | None = None) -> Traffic:
 
     Raises:
         MissingNumberError: a size that no source gives; the message says which one and how to supply it.
-        ValueError: an unknown name, or records that the framing does not have; the message names the key, the value and
-            what is allowed.
+        ValueError: an unknown name, records that the framing does not have, or so many frames with one key that it
+            would encrypt more than it may; the message names the key, the value and what is allowed.
     """
     profiles = known_profiles() if profiles is None else profiles
     kem, signature, aead, framing = _Parts.of(suite, profiles)
@@ -236,7 +238,7 @@ def effort_of(suite: Suite, device: str, profiles: Profiles | None = None) -> Ef
     cycles_per_byte, frame_cycles = cycles(aead, "byte"), 0.0
     if suite.sign_every_frame:
         frame_cycles = suite.masking_factor * cycles(signature, "sign")
-        cycles_per_byte += cycles(profiles.algorithm("hash", "hash", FRAME_HASH), "byte")
+        cycles_per_byte += cycles(profiles.algorithm("hash", "hash", hash_of(kem, signature)), "byte")
     return Effort(
         clock_hz=clock,
         energy_j_per_cycle=power / clock,

@@ -42,6 +42,8 @@ class Algorithm:
         output_bytes: what it gives: ciphertext, signature, authentication tag or digest.
         public_key_bytes: public key; None where it has none.
         nist_level: NIST security category; None where it has none.
+        blocks_per_key: most blocks of 16 bytes that one key of an AEAD may encrypt, each record counting one more than
+            it has; None where sequence numbers are used up before any limit is met.
         source: where the numbers come from.
     """
 
@@ -50,6 +52,7 @@ class Algorithm:
     output_bytes: int
     public_key_bytes: int | None = None
     nist_level: int | None = None
+    blocks_per_key: int | None = None
     source: str = ""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from quedge.errors import is_integer, is_number, not_allowed
-from quedge.pqc.profiles import MAX_RECORD_BYTES
+from quedge.pqc.profiles import MAX_RECORD_BYTES, Algorithm
 
 MAX_REKEY_FRAMES = 1_000_000_000
 
@@ -56,6 +56,19 @@ class Suite:
 SUITES = {
     "level1": Suite("ML-KEM-512", "ML-DSA-44"),
     "level3": Suite("ML-KEM-768", "ML-DSA-65"),
-    "level5": Suite("ML-KEM-1024", "ML-DSA-87"),
+    "level5": Suite("ML-KEM-1024", "ML-DSA-87", "AES-256-GCM"),
 }
-"""Suites by NIST's security category. ML-DSA has no set of category 1: `level1` signs with that of category 2."""
+"""Suites by NIST's security category. ML-DSA has no set of category 1: `level1` signs with that of category 2.
+
+`level5` is what CNSA 2.0 asks for (`cnsa`).
+"""
+
+_STRONGEST = 5  # NIST's category from which SHA-256 would be the weakest part
+
+
+def hash_of(kem: Algorithm, signature: Algorithm) -> str:
+    """The hash of a suite with these algorithms: of its key derivation, and of frames that are signed.
+
+    SHA-384 where one of them is of category 5, else SHA-256; so an uplink needs no word for it.
+    """
+    return "SHA-384" if _STRONGEST in (kem.nist_level, signature.nist_level) else "SHA-256"

@@ -10,18 +10,26 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 from quedge.pqc.costs import traffic_of
-from quedge.pqc.suite import SUITES
-from quedge.pqc.uplink import algorithms, by_pqcrypto, key_exchange
+from quedge.pqc.suite import SUITES, Suite
+from quedge.pqc.uplink import algorithms, by_pqcrypto, hybrids, key_exchange
 from quedge.pqc.uplink.algorithms import live_suite
-from quedge.pqc.uplink.by_cryptography import hkdf_sha256
+from quedge.pqc.uplink.by_cryptography import hkdf
 from quedge.pqc.uplink.records import Direction, Position, Records
 from tests.pqc.uplink.parties import DEVICE, EXCHANGE_BYTES, SMALL, uplink
 
 
 def test_hkdf_gives_the_first_vector_of_rfc_5869() -> None:
-    found = hkdf_sha256(b"\x0b" * 22, bytes(range(13)), bytes(range(0xF0, 0xFA)), 42)
+    found = hkdf("SHA-256", b"\x0b" * 22, bytes(range(13)), bytes(range(0xF0, 0xFA)), 42)
     expected = "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865"
     assert found.hex() == expected
+
+
+def test_hkdf_by_sha_384_is_extract_and_expand_as_rfc_5869_says() -> None:
+    extracted = hmac.digest(b"salt", b"secret", "sha384")
+    blocks = [b""]
+    for number in (1, 2):
+        blocks.append(hmac.digest(extracted, blocks[-1] + b"info" + bytes((number,)), "sha384"))
+    assert hkdf("SHA-384", b"secret", b"salt", b"info", 70) == b"".join(blocks)[:70]
 
 
 @pytest.mark.parametrize(
@@ -42,6 +50,7 @@ def test_a_record_is_what_its_description_says_byte_by_byte(name: str, cipher: t
 
 def test_a_key_exchange_is_what_its_description_says_byte_by_byte() -> None:
     pair = uplink()
+    assert pair.live.hash == "SHA-256"
     for epoch in (1, 2):
         pair.device.begin_session()
         message = pair.device.seal(b"data").key_exchange
@@ -68,15 +77,33 @@ def test_a_key_exchange_is_what_its_description_says_byte_by_byte() -> None:
         assert agreed.records.seal(Position(), b"data", last=True) == expected
 
 
-def test_a_frames_signature_covers_what_its_description_says() -> None:
-    pair = uplink(dataclasses.replace(SMALL, sign_every_frame=True))
+@pytest.mark.parametrize(("suite", "hashed"), [(SMALL, "sha256"), (SUITES["level5"], "sha384")])
+def test_a_frames_signature_covers_what_its_description_says(suite: Suite, hashed: str) -> None:
+    pair = uplink(dataclasses.replace(suite, sign_every_frame=True))
     first, second = pair.device.seal(b"1"), pair.device.seal(b"2")
     agreed = key_exchange.accept(
         pair.live, first.key_exchange[:16], first.key_exchange[16:], pair.server_key, pair.signing_key.public_key
     )
-    hashed = hashlib.sha256(b"quedge uplink v1 frame" + agreed.name + (1).to_bytes(8, "big") + second.records[0])
+    signed = hashlib.new(hashed, b"quedge uplink v1 frame" + agreed.name + (1).to_bytes(8, "big") + second.records[0])
     verifying = pair.live.signature.public(pair.signing_key.public_key)
-    assert verifying.verifies(second.signature, hashed.digest(), b"quedge uplink v1 frame")
+    assert verifying.verifies(second.signature, signed.digest(), b"quedge uplink v1 frame")
+
+
+def test_the_record_key_of_level_5_follows_by_sha_384() -> None:
+    pair = uplink(SUITES["level5"])
+    sealed = pair.device.seal(b"data")
+    message, size = sealed.key_exchange, 16 + 1568
+    parts = (
+        b"quedge uplink v1", bytes.fromhex("00004000 00000064"), message[:16], message[16:size],
+        pair.server_key.public_key, pair.signing_key.public_key,
+    )  # fmt: skip
+    name = hashlib.sha512(b"".join(len(part).to_bytes(4, "big") + part for part in parts)).digest()
+    secret = pair.server_key.decapsulate(message[16:size])
+    info = b"quedge uplink v1 record key\x00" + name
+    key = hmac.digest(hmac.digest(b"quedge uplink v1", secret, "sha384"), info + b"\x01", "sha384")[:32]
+    (record,) = sealed.records
+    nonce = (1).to_bytes(4, "big") + bytes(8)
+    assert AESGCM(key).decrypt(nonce, record[6:], record[:6] + bytes(8)) == b"data"
 
 
 @pytest.mark.parametrize("changed", ["header", "ciphertext", "server's key", "device's key", "record_bytes", "rekey"])
@@ -122,9 +149,9 @@ def test_the_helpers_of_these_tests_know_the_size_of_a_key_exchange() -> None:
 def test_no_two_suites_share_a_number() -> None:
     numbers = {
         live_suite(dataclasses.replace(SMALL, kem=kem, signature=signature, aead=aead, sign_every_frame=signs)).number
-        for kem in ("ML-KEM-512", "ML-KEM-768", "ML-KEM-1024", "HQC-128", "HQC-192", "HQC-256")
+        for kem in (*by_pqcrypto.KEMS, *hybrids.KEMS)
         for signature in by_pqcrypto.SIGNATURES
         for aead in ("AES-256-GCM", "ChaCha20-Poly1305")
         for signs in (False, True)
     }  # fmt: skip
-    assert len(numbers) == 6 * 15 * 2 * 2
+    assert len(numbers) == 9 * 15 * 2 * 2

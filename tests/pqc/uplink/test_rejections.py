@@ -297,3 +297,36 @@ def test_keys_that_are_none_are_refused_at_once() -> None:
         Server(pair.live, pair.server_key, {1: b"short"})
     with pytest.raises(ValueError, match="number: 65536 is not allowed"):
         Device(pair.live, 65_536, pair.signing_key, pair.server_key.public_key)
+
+
+def limited(pair: Uplink, records: int) -> tuple[Device, Server]:
+    """Both parties with keys that may encrypt so many records."""
+    live = dataclasses.replace(pair.live, most_records=records)
+    keys = {DEVICE: pair.signing_key.public_key}
+    return Device(live, DEVICE, pair.signing_key, pair.server_key.public_key), Server(live, pair.server_key, keys)
+
+
+def test_a_device_encrypts_no_more_under_a_key_than_it_may_and_then_takes_another() -> None:
+    device, server = limited(uplink(), records=5)
+    session = server.session()
+    assert session.receive(reading(sent(device.seal(DATA)))) == DATA  # three records
+    with pytest.raises(Rejected, match="its key may encrypt no more"):
+        device.seal(DATA)
+    again = device.seal(DATA)
+    assert again.key_exchange
+    assert server.session().receive(reading(sent(again))) == DATA
+
+
+def test_a_server_takes_no_record_beyond_those_that_a_key_may_encrypt() -> None:
+    pair = uplink()
+    _, server = limited(pair, records=5)
+    session = server.session()
+    session.receive(reading(sent(pair.device.seal(DATA))))
+    with pytest.raises(Rejected, match="its key may encrypt no more"):
+        session.receive(reading(sent(pair.device.seal(DATA))))
+
+
+def test_a_suite_has_the_limit_of_its_aead() -> None:
+    aes = dataclasses.replace(SMALL, aead="AES-256-GCM")
+    assert live_suite(aes).most_records == 24_296_003_999 // 5  # 64 bytes are four blocks, and one more is counted
+    assert live_suite(SMALL).most_records is None

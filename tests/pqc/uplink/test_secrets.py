@@ -18,14 +18,14 @@ from tests.pqc.uplink.parties import DATA, SMALL, flipped, reading, sent, uplink
 def secrets(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Every shared secret and record key, as they come about."""
     seen: list[bytes] = []
-    derive = key_exchange.hkdf_sha256
+    derive = key_exchange.hkdf
 
-    def watched(secret: bytes, *others: object) -> bytes:
-        key = derive(secret, *others)  # type: ignore[arg-type]
+    def watched(hashed: str, secret: bytes, *others: object) -> bytes:
+        key = derive(hashed, secret, *others)  # type: ignore[arg-type]
         seen.extend((secret, key))
         return key
 
-    monkeypatch.setattr(key_exchange, "hkdf_sha256", watched)
+    monkeypatch.setattr(key_exchange, "hkdf", watched)
     return seen
 
 

@@ -25,6 +25,8 @@ from quedge.cli.pqc.show import (
 )
 from quedge.cli.progress import progress_bars
 from quedge.cli.usage import refusing
+from quedge.pqc.costs import traffic_of
+from quedge.pqc.key_limits import check_key_use
 from quedge.pqc.measure import check_offered
 from quedge.pqc.profiles import known_profiles
 from quedge.pqc.suite import SUITES, Suite
@@ -65,9 +67,9 @@ def emulate(
         if name is not None:
             with refusing(option):
                 check_offered(known_profiles().algorithm(kind, kind, name))
-    with refusing():
-        live_suite(chosen)
     bits = int(mbit * BITS_PER_MBIT)
+    with refusing():
+        check_key_use(chosen, live_suite(chosen).aead.row, traffic_of(chosen).records(bits))
     try:
         with progress_bars(frames) as progress:
             found = emulate_uplink(chosen, bits, frames, damage, seed, lambda done: progress("emulate", done))

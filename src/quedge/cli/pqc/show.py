@@ -18,7 +18,9 @@ from quedge.errors import not_allowed, one_of
 from quedge.files.scenario import read_keys
 from quedge.model.scenario import PARAMETERS, Scenario
 from quedge.model.security import SUITE_KEYS, suite_of
+from quedge.pqc.cnsa import outside_cnsa
 from quedge.pqc.costs import Effort, Traffic, effort_of, traffic_of
+from quedge.pqc.key_limits import check_key_use, most_records
 from quedge.pqc.profiles import MAX_RECORD_BYTES, OPERATIONS, Algorithm, Device, Framing, Profiles
 from quedge.pqc.suite import MAX_REKEY_FRAMES, SUITES, Suite
 
@@ -95,6 +97,8 @@ class _Costs(NamedTuple):
     budget_w: float
     traffic: Traffic
     effort: Effort | None
+    records_per_key: int | None
+    outside_cnsa: tuple[str, ...]
 
 
 def show(
@@ -139,7 +143,10 @@ def show(
         runs_on, option = (own["device"], "device") if device is None else (device, "--device")
         name = None if runs_on is None else profiles.device(option, runs_on).name
         effort = None if name is None else effort_of(chosen, name, profiles)
-        costs = _Costs(chosen, name, float(mbit), cell.frame_s, cell.mean_power_budget_w, traffic, effort)
+        cipher, settings = profiles.algorithm("aead", "aead", chosen.aead), (float(mbit), cell.frame_s)
+        check_key_use(chosen, cipher, traffic.records(settings[0] * BITS_PER_MBIT))
+        limit, outside = most_records(cipher, chosen.record_bytes), outside_cnsa(chosen, profiles)
+        costs = _Costs(chosen, name, *settings, cell.mean_power_budget_w, traffic, effort, limit, outside)
     if as_json:
         print(json.dumps(_as_object(costs), allow_nan=False))
     else:
@@ -158,6 +165,8 @@ def _as_object(costs: _Costs) -> dict[str, Any]:
         "wire_bytes": traffic.wire_bytes(bits),
         "record_overhead_bytes": traffic.record_overhead_bytes,
         "rekey_bytes": traffic.rekey_bytes,
+        "records_per_key": costs.records_per_key,
+        "outside_cnsa_2": list(costs.outside_cnsa),
         "pqc_power_w": None,
         "pqc_power_parts_w": None,
         "cpu_share": None,
@@ -197,6 +206,7 @@ def _print(costs: _Costs) -> None:
         "payload factor η", f"{found['payload_factor']:.5f}",
         f"a key exchange is {traffic.rekey_bytes:,} bytes, a record adds {traffic.record_overhead_bytes}",
     )  # fmt: skip
+    table.add_row("CNSA 2.0", "outside" if costs.outside_cnsa else "conforms", ", ".join(costs.outside_cnsa))
     if costs.effort is not None:
         parts = {name.replace("_", " "): watts for name, watts in found["pqc_power_parts_w"].items() if watts > 0.0}
         told = ", ".join(f"{name} {1e3 * watts:.3g} mW" for name, watts in parts.items())

@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from quedge.errors import MissingExtraError, check_installed, one_of
+from quedge.pqc.key_limits import check_key_use, most_records
 from quedge.pqc.profiles import Algorithm, known_profiles
-from quedge.pqc.suite import Suite
-from quedge.pqc.uplink import by_cryptography, by_pqcrypto
+from quedge.pqc.suite import Suite, hash_of
+from quedge.pqc.uplink import by_cryptography, by_pqcrypto, hybrids
 from quedge.pqc.uplink.primitives import Aead, Kem, NoLibraryError, Signature, UnofferedError
 
 _LIBRARIES: dict[str, tuple[tuple[Collection[str], Callable[[Algorithm], Any], str, str], ...]] = {
     "kem": (
         (by_cryptography.KEMS, by_cryptography.kem, "cryptography", "pqc"),
         (by_pqcrypto.KEMS, by_pqcrypto.kem, "pqcrypto", "pqc-all"),
+        (hybrids.KEMS, hybrids.kem, "cryptography", "pqc"),
     ),
     "signature": (
         (by_cryptography.SIGNATURES, by_cryptography.signature, "cryptography", "pqc"),
@@ -83,6 +85,7 @@ def library_versions() -> dict[str, str]:
 _NUMBERS = {
     "ML-KEM-512": 0x01, "ML-KEM-768": 0x02, "ML-KEM-1024": 0x03,
     "HQC-128": 0x11, "HQC-192": 0x12, "HQC-256": 0x13,
+    "X25519MLKEM768": 0x21, "SecP256r1MLKEM768": 0x22, "SecP384r1MLKEM1024": 0x23,
     "ML-DSA-44": 0x01, "ML-DSA-65": 0x02, "ML-DSA-87": 0x03,
     "SLH-DSA-SHA2-128s": 0x11, "SLH-DSA-SHA2-128f": 0x12, "SLH-DSA-SHA2-192s": 0x13, "SLH-DSA-SHA2-192f": 0x14,
     "SLH-DSA-SHA2-256s": 0x15, "SLH-DSA-SHA2-256f": 0x16,
@@ -104,6 +107,8 @@ class LiveSuite:
         signature: its signature scheme.
         aead: its authenticated encryption.
         number: three bytes that name the three algorithms on the wire, and whether every frame is signed.
+        hash: name of the hash of keys and of signed frames.
+        most_records: most records that one key may encrypt; None without a limit.
     """
 
     suite: Suite
@@ -111,6 +116,8 @@ class LiveSuite:
     signature: Signature
     aead: Aead
     number: bytes
+    hash: str
+    most_records: int | None
 
 
 def live_suite(suite: Suite) -> LiveSuite:
@@ -118,7 +125,8 @@ def live_suite(suite: Suite) -> LiveSuite:
 
     Raises:
         MissingExtraError: a library is not installed; the message names the extra.
-        ValueError: another framing than "pinned", or an algorithm that cannot be run.
+        ValueError: another framing than "pinned", an algorithm that cannot be run, or so many frames with one key that
+            it would encrypt more than it may.
     """
     if suite.framing != "pinned":
         raise ValueError(f"framing: {suite.framing!r} cannot be emulated; it must be 'pinned'")
@@ -126,4 +134,7 @@ def live_suite(suite: Suite) -> LiveSuite:
     numbers = [_NUMBERS[part.row.name] for part in parts]
     if suite.sign_every_frame:
         numbers[-1] |= _SIGNS_FRAMES
-    return LiveSuite(suite, *parts, bytes(numbers))
+    by_kem, by_signature, by_aead = (part.row for part in parts)
+    check_key_use(suite, by_aead)
+    limit = most_records(by_aead, suite.record_bytes)
+    return LiveSuite(suite, *parts, bytes(numbers), hash_of(by_kem, by_signature), limit)

@@ -1,4 +1,4 @@
-"""The algorithms that cryptography runs, on OpenSSL: ML-KEM-768 and 1024, ML-DSA, the AEADs, and HKDF."""
+"""What cryptography runs, on OpenSSL: ML-KEM-768 and 1024, ML-DSA, the AEADs, exchanges on curves, and HKDF."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ AEADS = {
 """Names of the library's classes, by algorithm; of the first two they are completed by `PrivateKey` or `PublicKey`."""
 
 
-def hkdf_sha256(secret: bytes, salt: bytes, info: bytes, length: int) -> bytes:
-    """A key of `length` bytes from a secret. Source: RFC 5869."""
-    from cryptography.hazmat.primitives.hashes import SHA256
+def hkdf(hash_name: str, secret: bytes, salt: bytes, info: bytes, length: int) -> bytes:
+    """A key of `length` bytes from a secret, by "SHA-256" or "SHA-384". Source: RFC 5869."""
+    from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-    return HKDF(algorithm=SHA256(), length=length, salt=salt, info=info).derive(secret)
+    algorithm = {"SHA-256": hashes.SHA256, "SHA-384": hashes.SHA384}[hash_name]()
+    return HKDF(algorithm=algorithm, length=length, salt=salt, info=info).derive(secret)
 
 
 def openssl_version() -> str:
@@ -84,6 +85,43 @@ def aead(row: Algorithm) -> Aead:
     """An AEAD of `AEADS`; as `kem`."""
     found = _class(row, "ciphers.aead", AEADS[row.name], lambda cipher: cipher(bytes(KEY_BYTES)))
     return Aead(row, "cryptography", lambda key: _OpensslCipher(found(key)))
+
+
+class CurveKey:
+    """A secret key on a curve; its repr shows nothing of it."""
+
+    __slots__ = ("_exchange", "public_key")
+
+    def __init__(self, public_key: bytes, exchange: Callable[[Any], bytes]) -> None:
+        self.public_key, self._exchange = public_key, exchange
+
+    def exchange(self, other: Any) -> bytes:
+        """The secret shared with another's public key; a ValueError where that is of small order."""
+        return self._exchange(other)
+
+
+def on_curve(curve: str) -> tuple[Callable[[], CurveKey], Callable[[bytes], Any]]:
+    """What makes a secret key on "X25519", "SECP256R1" or "SECP384R1", and what reads a public one.
+
+    The latter raises a ValueError where the bytes are none.
+    """
+    from cryptography.hazmat.primitives.asymmetric import ec, x25519
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    def generate_on_x25519() -> CurveKey:
+        key = x25519.X25519PrivateKey.generate()
+        return CurveKey(key.public_key().public_bytes_raw(), key.exchange)
+
+    if curve == "X25519":
+        return generate_on_x25519, x25519.X25519PublicKey.from_public_bytes
+    named: ec.EllipticCurve = getattr(ec, curve)()
+
+    def generate() -> CurveKey:
+        key = ec.generate_private_key(named)
+        point = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        return CurveKey(point, lambda other: key.exchange(ec.ECDH(), other))
+
+    return generate, lambda point: ec.EllipticCurvePublicKey.from_encoded_point(named, point)
 
 
 class _Key:

@@ -61,7 +61,7 @@ class Device:
         """What is sent for a frame; nothing for one without data, which does not count as a frame.
 
         Raises:
-            Rejected: epochs or sequence numbers are used up; the keys are dropped.
+            Rejected: epochs or sequence numbers are used up, or the key may encrypt no more; the keys are dropped.
         """
         if not data:
             return SealedFrame(b"", [], b"")

@@ -12,6 +12,7 @@ import numpy as np
 
 from quedge.errors import is_integer, is_number, not_allowed
 from quedge.pqc.costs import BITS_PER_BYTE, Traffic, traffic_of
+from quedge.pqc.key_limits import check_key_use
 from quedge.pqc.suite import Suite
 from quedge.pqc.uplink.algorithms import LiveSuite, live_suite
 from quedge.pqc.uplink.device import Device
@@ -89,6 +90,7 @@ def emulate(
         raise not_allowed("frames", frames, "an integer, at least 1")
     if not (is_number(damage) and 0.0 <= damage < 1.0):
         raise not_allowed("damage", damage, "at least 0 and below 1")
+    check_key_use(suite, live.aead.row, traffic_of(suite).records(task_bits))
     tally = _Tally(suite.rekey_frames, task_bits // BITS_PER_BYTE)
     with contextlib.closing(_frames(live, task_bits // BITS_PER_BYTE, frames, damage, seed)) as run:
         for done, (device_ns, exchanged, verdict) in enumerate(run, 1):

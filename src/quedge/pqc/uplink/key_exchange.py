@@ -6,7 +6,8 @@
     bytes 6-7    device                      then         ciphertext, signature
 
 Numbers are big-endian. The signature covers the transcript: label, parameters, header, ciphertext and both pinned
-public keys, each behind its length. Record keys are HKDF-SHA256 of the shared secret and the transcript's hash.
+public keys, each behind its length. Record keys are HKDF of the shared secret and the transcript's hash, by the suite's
+hash.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import struct
 from typing import NamedTuple
 
 from quedge.pqc.uplink.algorithms import LiveSuite
-from quedge.pqc.uplink.by_cryptography import hkdf_sha256
+from quedge.pqc.uplink.by_cryptography import hkdf
 from quedge.pqc.uplink.primitives import KEY_BYTES, KemSecretKey, Rejected, SigningKey
 from quedge.pqc.uplink.records import MAX_EPOCH, Direction, Records
 
@@ -47,22 +48,23 @@ class Agreed:
         name: hash of the transcript, which is no secret; no two key exchanges share one.
     """
 
-    __slots__ = ("name", "records")
+    __slots__ = ("_hash", "name", "records")
 
     def __init__(self, live: LiveSuite, secret: bytes, transcript: bytes, epoch: int) -> None:
+        self._hash = live.hash.replace("-", "").lower()
         self.name = hashlib.sha512(transcript).digest()
         self.records = records_of(live, secret, self.name, epoch, Direction.DEVICE_TO_SERVER)
 
     def frame_hash(self, frame: int) -> hashlib._Hash:
         """A hash to be fed a frame's records as they are sent; what the frame's signature covers is its digest."""
-        return hashlib.sha256(FRAME_CONTEXT + self.name + frame.to_bytes(8, "big"))
+        return hashlib.new(self._hash, FRAME_CONTEXT + self.name + frame.to_bytes(8, "big"))
 
 
 def records_of(live: LiveSuite, secret: bytes, name: bytes, epoch: int, direction: Direction) -> Records:
     """The records of an epoch and direction, under the key that follows from the secret and the transcript."""
     info = LABEL + b" record key" + bytes((direction,)) + name
-    key = hkdf_sha256(secret, LABEL, info, KEY_BYTES)
-    return Records(live.aead.cipher(key), epoch, direction, live.suite.record_bytes)
+    key = hkdf(live.hash, secret, LABEL, info, KEY_BYTES)
+    return Records(live.aead.cipher(key), epoch, direction, live.suite.record_bytes, live.most_records)
 
 
 def offer(live: LiveSuite, header: Header, signing_key: SigningKey, server_key: bytes) -> tuple[bytes, Agreed]:

@@ -54,22 +54,26 @@ class Records:
         epoch: number of the key exchange.
         direction: who seals.
         record_bytes: most data in a record; every record but a frame's last is full.
+        most_records: most records that the key may encrypt; None where sequence numbers are used up before.
     """
 
-    __slots__ = ("_cipher", "_prefix", "_record_bytes")
+    __slots__ = ("_cipher", "_most_records", "_prefix", "_record_bytes")
 
-    def __init__(self, cipher: Cipher, epoch: int, direction: Direction, record_bytes: int) -> None:
+    def __init__(
+        self, cipher: Cipher, epoch: int, direction: Direction, record_bytes: int, most_records: int | None = None
+    ) -> None:
         if not 0 <= epoch <= MAX_EPOCH:
             raise not_allowed("epoch", epoch, f"from 0 to {MAX_EPOCH}")
         self._cipher = cipher
         self._prefix = direction << 31 | epoch
         self._record_bytes = record_bytes
+        self._most_records = MAX_SEQUENCE + 1 if most_records is None else most_records
 
     def seal(self, at: Position, data: bytes | memoryview, last: bool) -> bytes:
         """The record of this data at this position, as it is sent.
 
         Raises:
-            Rejected: the sequence numbers are used up.
+            Rejected: the key has encrypted as many records as it may, or the sequence numbers are used up.
         """
         header = self._header(at, len(data), last)
         return header + self._cipher.encrypt(self._nonce(at), data, header + _FRAME.pack(at.frame))
@@ -111,4 +115,6 @@ class Records:
     def _nonce(self, at: Position) -> bytes:
         if at.sequence > MAX_SEQUENCE:
             raise Rejected("record: sequence numbers used up")
+        if at.sequence >= self._most_records:
+            raise Rejected("record: its key may encrypt no more")
         return _NONCE.pack(self._prefix, at.sequence)
