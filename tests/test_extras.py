@@ -17,7 +17,7 @@ import quedge
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
-FOR_DEVELOPERS = {"test", "docs", "package"}
+FOR_DEVELOPERS = {"test", "docs", "fuzz", "package"}
 NAMED_AT = {"check_installed": 3, "MissingExtraError": 2}
 """Which argument names the extra."""
 

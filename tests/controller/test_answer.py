@@ -38,3 +38,18 @@ def test_bytes_cut_short_too_long_or_of_an_unknown_kind_are_refused() -> None:
     for wrong in (*(whole[:cut] for cut in range(len(whole))), whole + b"\0", *map(bytes, unknown)):
         with pytest.raises(ValueError, match="answer: cut short"):
             Answer.unpacked(wrong)
+
+
+def test_bytes_that_say_neither_yes_nor_no_are_refused() -> None:
+    whole = answered(Exact()).packed()
+    devices = int.from_bytes(whole[8:12], "little")
+    header = len(whole) - 65 * devices
+    for place in (
+        14,
+        header + 8 * devices,
+        header + 9 * devices - 1,
+    ):  # time division, and the first and last to offload
+        wrong = bytearray(whole)
+        wrong[place] = 2
+        with pytest.raises(ValueError, match="answer: neither yes nor no"):
+            Answer.unpacked(bytes(wrong))

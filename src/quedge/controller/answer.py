@@ -94,10 +94,13 @@ class Answer(NamedTuple):
             raise ValueError("answer: cut short, too long or unknown")
         at = _HEADER.size
         devices = np.frombuffer(data, np.int64, count, at)
-        offload = np.frombuffer(data, np.bool_, count, at + 8 * count)
+        offload = np.frombuffer(data, np.uint8, count, at + 8 * count)
+        if max(is_tdma, offload.max(initial=0)) > 1:
+            raise ValueError("answer: neither yes nor no")
+        decided = offload.view(np.bool_)
         power, frequency, share, rate, drawn, queue, energy = np.frombuffer(data[at + 9 * count :]).reshape(7, count)
         return cls(
-            frame, list(ServedBy)[served], list(Status)[status], devices, offload, power, frequency, share, rate,
+            frame, list(ServedBy)[served], list(Status)[status], devices, decided, power, frequency, share, rate,
             drawn, queue, energy, objective, upper_bound, bool(is_tdma),
         )  # fmt: skip
 
