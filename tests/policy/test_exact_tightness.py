@@ -24,10 +24,14 @@ from quedge.policy.exact.bound import (
     node_below,
     own_gain,
 )
+from quedge.policy.exact.convex import solve_small_steps
+from quedge.policy.exact.exact import highest_useful_level, solve_terms
 from quedge.policy.exact.lattice import Lattice
 from tests.frames import drawn_frame
 from tests.policy.test_exact_at_scale import wide_ranging_chain
 from tests.policy.test_exact_bound import bounded, optimum_from, reachable_levels
+from tests.policy.test_exact_convex import bounded as convex_bounded
+from tests.policy.test_exact_convex import many_devices
 
 FIXED = tuple((devices, seed) for devices in (2, 3, 4) for seed in range(8))
 """Frames of which each layer's optimum is enumerated once: number of devices and seed."""
@@ -151,3 +155,27 @@ def test_cliffs_are_filled_by_the_least_values_that_fall_and_not_too_steeply() -
             steps = np.subtract.outer(np.arange(run.size), np.arange(run.size))
             least = np.where(steps >= 0, above[np.newaxis, :] - 2.0 * layer.step * steps, -np.inf).max(axis=1)
             assert layer.value[run] == pytest.approx(least, rel=1e-12)
+
+
+@pytest.mark.parametrize(("cells", "mean", "highest"), [(28, 4.2544e-3, 1.5838e-2), (224, 1.6597e-3, 1.8027e-2)])
+def test_the_slack_of_the_convex_bound_of_few_devices_is_no_more_than_it_was(
+    cells: int, mean: float, highest: float
+) -> None:
+    found = [
+        convex_bounded(frame_terms(*fixed_frame(*case)), cells)[2] / optimum(*case, 0, 1.0) - 1.0 for case in FIXED
+    ]
+    assert min(found) >= -1e-12
+    assert np.mean(found) <= 1.001 * mean
+    assert max(found) <= 1.001 * highest
+
+
+def test_the_convex_bound_of_many_devices_is_as_tight_and_its_path_as_good_as_they_were() -> None:
+    slack, short = np.empty((3, 2)), np.empty(3)
+    for seed in range(3):
+        terms = frame_terms(*many_devices(300, seed))
+        _, _, best, _ = solve_terms(terms, 1e-5)
+        slack[seed] = [convex_bounded(terms, cells)[2] / best - 1.0 for cells in (64, 256)]
+        short[seed] = 1.0 - solve_small_steps(terms, highest_useful_level(terms), 1e-3)[2] / best
+    assert slack.min() >= -1e-12
+    assert (slack.mean(axis=0) <= 1.001 * np.array([7.7626e-3, 1.2605e-3])).all()
+    assert short.max() <= 5.55e-5
