@@ -98,13 +98,13 @@ def chains(count: int) -> list[Terms]:
 
 
 def test_what_a_device_gains_by_itself_is_the_best_step_of_a_fine_grid() -> None:
-    for terms in chains(60):
+    for terms in chains(20):
         for k in range(terms.device.size):
             for start in (1.0, 1.7, 30.0):
-                ends = np.geomspace(start, highest_level(terms, k, start), 2_001)
+                ends = np.geomspace(start, highest_level(terms, k, start), 1_001)
                 best = max(step_objective(terms, k, start, end) for end in ends.tolist())
                 growth = ends[-1] / start - 1.0  # the logarithm of small ones is bounded by its series
-                beyond = 1e-5 + (growth**6 / 6.0 if growth < 0.25 else 0.0)
+                beyond = 3e-5 + (growth**6 / 6.0 if growth < 0.25 else 0.0)
                 found = own_gain(terms, k, start)
                 assert best - 1e-12 * terms.rate_value[k] <= found <= best + beyond * terms.rate_value[k]
 
