@@ -16,6 +16,8 @@ import pytest
 
 from quedge.model import kernel_cache
 from quedge.model.kernel_cache import machine_code_folder
+from quedge.model.terms import frame_terms
+from quedge.policy.exact.exact import solve_chain
 
 SRC = Path(kernel_cache.__file__).parent.parent.parent
 NAMES = ("fields", "numbers_", "extension", "inner", "outer")
@@ -383,3 +385,18 @@ except ValueError as error:
 """
     assert in_another_process(folder, later) == ["3.0 1", "6.0 4.0", "nothing to add"]
     assert in_another_process(folder, "print(doubled(np.ones(3)), doubled.stats.cache_hits != {})") == ["6.0 True"]
+
+
+def test_no_file_is_read_of_what_has_a_version_in_the_name_of_kept_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    content = kernel_cache._content
+
+    def recorded(file: str | None) -> str:
+        read.append(str(file))
+        return content(file)
+
+    monkeypatch.setattr(kernel_cache, "_content", recorded)
+    for each in (frame_terms, solve_chain):  # which call NumPy, math and an extension of Numba
+        kernel_cache.source_digest(each.py_func, each.targetoptions)
+    assert read
+    assert [file for file in read if not Path(file).is_relative_to(SRC)] == []

@@ -21,7 +21,7 @@ def best_alone(frame: Frame, i: int) -> float:
     devices, nothing = frame.cell.devices, np.zeros(frame.cell.devices)
     alone, everyone = np.arange(devices) == i, np.ones(devices, np.bool_)
     clearing = np.expm1(min(oracle.most_bits(frame)[i], 150.0) * np.log(2.0)) * frame.cell.noise_w
-    power = np.linspace(0.0, 1.0, 401) * min(frame.cell.max_transmit_power_w[i], clearing / frame.channel_gain[i])
+    power = np.linspace(0.0, 1.0, 41) * min(frame.cell.max_transmit_power_w[i], clearing / frame.channel_gain[i])
     tried = np.append(power, oracle.best_powers(frame, alone)[i])
     brings = [oracle.evaluate(frame, everyone, np.where(alone, each, 0.0), nothing).objective for each in tried]
     return max(brings) - oracle.evaluate(frame, everyone, nothing, nothing).objective
