@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -28,3 +29,9 @@ def drawn_frame(devices: int, seed: int, **keys: Any) -> Frame:
     scenario = Scenario(devices=devices, **keys)
     gain = RicianFading().sample(scenario, 1, rng)[0]
     return checked_frame(cell_of(scenario), gain, rng.exponential(8.0, devices), rng.exponential(6.0, devices))
+
+
+def plain(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """A kernel that calls no other as plain Python, which need not be compiled."""
+    function: Callable[..., Any] = getattr(kernel, "py_func", kernel)  # itself, where nothing is compiled at all
+    return function

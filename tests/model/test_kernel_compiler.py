@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +13,7 @@ import numba
 import numpy as np
 import pytest
 
-from quedge.model.kernels import Floats, address_of, kernel
+from quedge.model.kernels import Floats, address_of, kernel, unlocked_kernel
 
 
 class Many(NamedTuple):
@@ -101,3 +103,21 @@ def test_the_address_of_a_kernel_is_that_of_its_machine_code() -> None:
 
     signature = numba.types.none(numba.types.float64[::1])
     assert address_of(nothing, signature) == address_of(nothing, signature) != 0
+
+
+@unlocked_kernel
+def turns_until(told: Floats, turns: Floats) -> None:
+    while told[0] == 0.0 and turns[0] < 1e10:
+        turns[0] += 1.0
+
+
+def test_other_threads_go_on_while_an_unlocked_kernel_runs() -> None:
+    turns_until(np.ones(1), np.zeros(1))  # compiled
+    told, turns = np.zeros(1), np.zeros(1)
+    runs = threading.Thread(target=turns_until, args=(told, turns))
+    runs.start()
+    while turns[0] == 0.0:
+        time.sleep(0.0)
+    told[0] = 1.0
+    runs.join()
+    assert turns[0] < 1e10  # where Python waits for the kernel, it ends by itself

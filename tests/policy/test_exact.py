@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 
 from quedge.allocation.greedy import NomaGreedy
 from quedge.model.frame import Frame, Status
+from quedge.model.interpreting import interpreted
+from quedge.model.terms import frame_terms
 from quedge.policy.exact import Exact
+from quedge.policy.exact.exact import solve_chain
 from tests import oracle
 from tests.frames import drawn_frame, laid_frame
 from tests.policies import POLICIES, charged, decide
@@ -128,3 +131,12 @@ def test_exact_beats_the_greedy_allocation_of_its_own_decision_where_greed_costs
 def test_an_impossible_tolerance_is_refused_with_the_value_and_what_is_allowed(tolerance: float) -> None:
     with pytest.raises(ValueError, match=r"tolerance: \S+ is not allowed; it must be at least"):
         Exact(tolerance=tolerance)
+
+
+@pytest.mark.parametrize(("devices", "seed"), [(1, 1), (2, 2), (3, 3), (4, 4), (6, 5)])
+def test_the_solver_in_plain_python_finds_the_same_and_stays_within_its_arrays(devices: int, seed: int) -> None:
+    terms = frame_terms(*drawn_frame(devices, seed))
+    compiled, plain = solve_chain(terms, 1e-4), interpreted(solve_chain)(terms, 1e-4)
+    np.testing.assert_array_equal(compiled[0], plain[0])
+    for ours, theirs in zip(compiled[1:], plain[1:], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9)

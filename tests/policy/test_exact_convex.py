@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from quedge.allocation.greedy import NomaGreedy
 from quedge.model.cell import cell_of, path_gain
 from quedge.model.frame import Frame, Status
+from quedge.model.interpreting import interpreted
 from quedge.model.scenario import Scenario
 from quedge.model.terms import Terms, chain_objective, frame_terms, highest_level
 from quedge.policy.baselines import BestSingle, Random
@@ -23,6 +24,7 @@ from quedge.policy.exact.convex import (
     Lines,
     change_weight,
     convex_bound,
+    follow_lines,
     has_small_steps,
     make_convex,
     solve_small_steps,
@@ -176,3 +178,26 @@ def test_steps_are_small_where_bandwidth_grows_with_the_devices_only() -> None:
     for devices, bandwidth_hz, small in ((10, 2e6, False), (1_000, 2e6, False), (1_000, 2e8, True)):
         terms = frame_terms(*drawn_frame(devices, 1, bandwidth_hz=bandwidth_hz))
         assert has_small_steps(terms, highest_useful_level(terms)) == small
+
+
+@pytest.mark.parametrize("devices", [300, 1_000])
+def test_the_weight_of_the_lines_is_lowered_once_in_64_layers_at_most(devices: int) -> None:
+    for seed in range(3):
+        terms, weights = frame_terms(*many_devices(devices, seed)), np.empty(devices + 1)
+        convex_bound(terms, highest_useful_level(terms), 64, np.empty((0, 66)), weights)
+        lowered = int((np.diff(weights) > 0.0).sum())  # from the last device back to the first
+        assert 1 <= lowered <= devices / 64
+
+
+def test_the_convex_bound_and_its_path_are_the_same_in_plain_python() -> None:
+    for seed in range(3):
+        terms = frame_terms(*drawn_frame(4, seed))
+        highest, answers = highest_useful_level(terms), []
+        for bound, follow in ((convex_bound, follow_lines), (interpreted(convex_bound), interpreted(follow_lines))):
+            kept, weights = np.empty((5, 14)), np.empty(5)
+            offload, level = np.zeros(4, np.bool_), np.ones(4)
+            found = bound(terms, highest, 12, kept, weights)
+            follow(terms, highest, kept, weights, offload, level)
+            answers.append((found, kept, weights, offload, level))
+        for ours, theirs in zip(*answers, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-9)

@@ -27,7 +27,7 @@ from quedge.policy.exact.bound import (
 from quedge.policy.exact.convex import solve_small_steps
 from quedge.policy.exact.exact import highest_useful_level, solve_terms
 from quedge.policy.exact.lattice import Lattice
-from tests.frames import drawn_frame
+from tests.frames import drawn_frame, plain
 from tests.policy.test_exact_at_scale import wide_ranging_chain
 from tests.policy.test_exact_bound import bounded, optimum_from, reachable_levels
 from tests.policy.test_exact_convex import bounded as convex_bounded
@@ -89,7 +89,7 @@ def nodes_in_reach(
 
 def test_the_logarithm_is_bounded_from_above_to_a_sixth_of_the_sixth_power() -> None:
     for z in np.linspace(0.0, 0.3, 61).tolist():
-        assert -1e-16 <= log1p_above.py_func(z) - math.log1p(z) <= z**6 / 6.0 + 1e-16
+        assert -1e-16 <= plain(log1p_above)(z) - math.log1p(z) <= z**6 / 6.0 + 1e-16
 
 
 def chains(count: int) -> list[Terms]:
@@ -120,9 +120,9 @@ def test_above_the_last_node_from_which_a_device_offloads_it_gains_less_than_loc
 def test_the_node_below_a_position_is_the_last_that_is_not_above_it() -> None:
     level = np.geomspace(1.0, 50.0, 17)
     for position in (0.5, 1.0, 1.3, *level[3:6].tolist(), 49.0):
-        assert node_below.py_func(level, position) == max(int((level <= position).sum()) - 1, 0)
-    assert node_below.py_func(level, 50.0) == 15  # the top begins no cell
-    assert node_below.py_func(level, 99.0) == 15
+        assert plain(node_below)(level, position) == max(int((level <= position).sum()) - 1, 0)
+    assert plain(node_below)(level, 50.0) == 15  # the top begins no cell
+    assert plain(node_below)(level, 99.0) == 15
 
 
 def drawn_layer(seed: int) -> Layer:
@@ -138,14 +138,14 @@ def test_between_two_nodes_the_bound_is_the_line_through_both() -> None:
         low, high = layer.level[node], layer.level[node + 1]
         for level in np.linspace(low, high, 7).tolist():
             expected = np.interp(level, layer.level, layer.value)
-            assert between_nodes.py_func(layer, node, level) == pytest.approx(expected, rel=1e-13)
+            assert plain(between_nodes)(layer, node, level) == pytest.approx(expected, rel=1e-13)
 
 
 def test_cliffs_are_filled_by_the_least_values_that_fall_and_not_too_steeply() -> None:
     for seed in range(40):
         layer = drawn_layer(seed)
         before, closed = layer.value.copy(), np.diff(layer.node_index) == 1
-        fill_cliffs.py_func(layer, 2.0)
+        plain(fill_cliffs)(layer, 2.0)
         fall = -np.diff(layer.value)[closed]
         assert (fall >= 0.0).all()
         assert (fall <= 2.0 * layer.step + 1e-12).all()
