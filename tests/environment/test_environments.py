@@ -19,6 +19,7 @@ from quedge.simulation.trace import Trace
 
 gymnasium = pytest.importorskip("gymnasium")
 register_environments()
+from quedge.environment.offloading import OffloadingEnv, OffloadingVectorEnv  # noqa: E402 - needs Gymnasium
 
 every_environment = pytest.mark.parametrize("name", IDS)
 CELL = Scenario(devices=3)
@@ -116,6 +117,41 @@ def test_the_vector_environment_equals_as_many_single_ones_bit_for_bit(
             assert_same(together.step(actions), apart.step(actions))
 
 
+@pytest.mark.parametrize("longest", [3, 20, -1])
+def test_episodes_of_the_vector_environment_are_cut_as_gymnasium_cuts_single_ones(longest: int) -> None:
+    keys = {"scenario": CELL, "frames": 5, "optimum": False, "max_episode_steps": longest, "actions": "multidiscrete"}
+    together = gymnasium.make_vec("quedge/Offloading-v0", num_envs=2, render_mode=None, **keys)
+    apart = gymnasium.make_vec("quedge/Offloading-v0", num_envs=2, vectorization_mode="sync", **keys)
+    assert together.action_space == apart.action_space
+    assert together.autoreset_mode is together.metadata["autoreset_mode"]
+    together.action_space.seed(1)
+    assert_same(together.reset(seed=8), apart.reset(seed=8))
+    for _ in range(13):  # through two ends of episodes
+        actions = together.action_space.sample()
+        assert_same(together.step(actions), apart.step(actions))
+
+
+@pytest.mark.parametrize("kind", [OffloadingEnv, OffloadingVectorEnv])
+def test_there_is_no_render_mode(kind: Any) -> None:
+    with pytest.raises(ValueError, match="render_mode: 'human' is not allowed; it must be None"):
+        kind(render_mode="human")
+
+
+def test_an_episode_of_the_vector_environment_has_a_frame_at_least() -> None:
+    with pytest.raises(ValueError, match="max_episode_steps: 0 is not allowed; it must be an integer, at least 1"):
+        gymnasium.make_vec("quedge/Offloading-v0", num_envs=2, max_episode_steps=0)
+
+
+def test_a_multidiscrete_action_decides_as_a_multibinary_one() -> None:
+    told = []
+    for actions in ("offload", "multidiscrete"):
+        env = gymnasium.make("quedge/Offloading-v0", scenario=CELL, frames=5, actions=actions, render_mode=None)
+        env.reset(seed=3)
+        told.append(env.step(np.array([1, 0, 1], env.action_space.dtype)))
+    assert env.action_space == gymnasium.spaces.MultiDiscrete([2, 2, 2])
+    np.testing.assert_equal(told[0], told[1])
+
+
 def assert_same(one: Any, other: Any) -> None:
     *values, infos = one
     *other_values, other_infos = other
@@ -167,7 +203,7 @@ def test_a_scenario_may_be_a_file(tmp_path: Path) -> None:
     [
         ({"scenario": 3}, "scenario: 3 is not allowed; it must be a Scenario or a scenario file"),
         ({"reward": "rate"}, "reward: 'rate' is not allowed; it must be one of objective, drift-plus-penalty"),
-        ({"actions": "all"}, "actions: 'all' is not allowed; it must be one of offload, powers"),
+        ({"actions": "all"}, "actions: 'all' is not allowed; it must be one of offload, multidiscrete, powers"),
         ({"frames": 0}, "frames: 0 is not allowed; it must be an integer, at least 1"),
     ],
 )

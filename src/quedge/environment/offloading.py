@@ -14,7 +14,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from quedge.errors import not_allowed, one_of
+from quedge.errors import is_integer, not_allowed, one_of
 from quedge.files.scenario import read_scenario
 from quedge.model.frame import Frame
 from quedge.model.kernels import Floats32
@@ -38,7 +38,8 @@ class OffloadingEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
 
     Attributes:
         observation_space: a Box of shape (3 · devices,); see `quedge.simulation.vector_cells.observation`.
-        action_space: MultiBinary(devices), or a Box of shape (2 · devices,); see `Actions`.
+        action_space: MultiBinary(devices), MultiDiscrete of as many twos, or a Box of shape (2 · devices,); see
+            `Actions`.
     """
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - as Gymnasium declares it
@@ -52,21 +53,24 @@ class OffloadingEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
         optimum: bool = True,
         channel: ChannelProcess | None = None,
         arrivals: ArrivalProcess | None = None,
+        render_mode: str | None = None,
     ) -> None:
         """Set up the cell.
 
         Args:
             scenario: a scenario, or a scenario file; the paper's cell by default.
             frames: frames of an episode, at least 1.
-            actions: what an action decides: "offload" or "powers".
+            actions: what an action decides: "offload", the same as "multidiscrete", or "powers".
             reward: what is rewarded: "objective" or "drift-plus-penalty".
             optimum: whether `info` has the frame's exact optimum, which takes some 25 µs with ten devices.
             channel: where channel gains come from; Rician fading by default.
             arrivals: where arrivals come from; exponential by default.
+            render_mode: None; there is nothing to render.
 
         Raises:
             ValueError: naming the argument, its value and what is allowed.
         """
+        check_render_mode(render_mode)
         self._cells = make_cells(scenario, 1, frames, actions, reward, channel, arrivals)
         self._optimum = optimum
         self.observation_space, self.action_space = spaces_of(self._cells)
@@ -118,9 +122,13 @@ class OffloadingVectorEnv(gymnasium.vector.VectorEnv[Floats32, NDArray[Any], NDA
 
     Episodes end together. The step after their end ignores its actions and begins the next ones, as in Gymnasium's own
     vector environments (autoreset mode NEXT_STEP).
+
+    Attributes:
+        autoreset_mode: NEXT_STEP.
     """
 
     metadata: dict[str, Any] = {"render_modes": [], "autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012 - as Gymnasium declares it
+    autoreset_mode = AutoresetMode.NEXT_STEP
 
     def __init__(
         self,
@@ -132,16 +140,21 @@ class OffloadingVectorEnv(gymnasium.vector.VectorEnv[Floats32, NDArray[Any], NDA
         optimum: bool = False,
         channel: ChannelProcess | None = None,
         arrivals: ArrivalProcess | None = None,
+        render_mode: str | None = None,
+        max_episode_steps: int | None = None,
     ) -> None:
         """Set up the cells.
 
-        `num_envs` is their number, at least 1; all other arguments are those of `OffloadingEnv`. Worlds take 16 bytes
-        per cell, frame and device, 24 with estimation errors. Each frame's exact optimum takes far longer than all
-        else.
+        `num_envs` is their number, at least 1; with `max_episode_steps` episodes are truncated after that many frames,
+        as `gymnasium.make` does, if their worlds have as many (None or -1: at the end of their worlds). All other
+        arguments are those of `OffloadingEnv`. Worlds take 16 bytes per cell, frame and device, 24 with estimation
+        errors. Each frame's exact optimum takes far longer than all else.
 
         Raises:
             ValueError: naming the argument, its value and what is allowed.
         """
+        check_render_mode(render_mode)
+        self._longest_episode = checked_episode(max_episode_steps)
         self._cells = make_cells(scenario, num_envs, frames, actions, reward, channel, arrivals)
         self._optimum = optimum
         self.num_envs = self._cells.cells
@@ -191,11 +204,17 @@ class OffloadingVectorEnv(gymnasium.vector.VectorEnv[Floats32, NDArray[Any], NDA
         if not self._begun:
             raise gymnasium.error.ResetNeeded("there is no frame to decide: call reset() to begin an episode")
         never = np.zeros(self.num_envs, np.bool_)
-        if self._cells.ended:
+        if self._ended:
             seen, infos = self._restarted([None] * self.num_envs)
             return seen, np.zeros(self.num_envs), never, never.copy(), infos
         info, seen, reward = step_cells(self._cells, actions, self._optimum)
-        return seen, reward, never, np.full(self.num_envs, self._cells.ended), _with_masks(info)
+        return seen, reward, never, np.full(self.num_envs, self._ended), _with_masks(info)
+
+    @property
+    def _ended(self) -> bool:
+        """Whether the episodes have ended."""
+        cut = self._longest_episode is not None and self._cells.frame >= self._longest_episode
+        return cut or self._cells.ended
 
     def _restarted(self, seeds: Sequence[int | None]) -> tuple[Floats32, dict[str, Any]]:
         used = self._cells.restart(seeds)
@@ -207,6 +226,21 @@ def _with_masks(info: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     """`infos` with the masks that Gymnasium wants beside every entry: all cells have it."""
     all_cells = np.ones(len(next(iter(info.values()))), np.bool_)
     return dict(info) | {f"_{name}": all_cells for name in info}
+
+
+def check_render_mode(render_mode: str | None) -> None:
+    """Refuse all render modes but None."""
+    if render_mode is not None:
+        raise not_allowed("render_mode", render_mode, "None; there is nothing to render")
+
+
+def checked_episode(max_episode_steps: int | None) -> int | None:
+    """The most frames of an episode; None where only its world ends it."""
+    if max_episode_steps is None or max_episode_steps == -1:
+        return None
+    if not is_integer(max_episode_steps) or max_episode_steps < 1:
+        raise not_allowed("max_episode_steps", max_episode_steps, "an integer, at least 1, or None or -1 for no limit")
+    return max_episode_steps
 
 
 def make_cells(
@@ -229,12 +263,14 @@ def _choice(argument: str, kind: type[_Choice], name: str) -> _Choice:
         raise not_allowed(argument, name, one_of(kind)) from None
 
 
-def spaces_of(cells: VectorCells) -> tuple[spaces.Box, spaces.MultiBinary | spaces.Box]:
+def spaces_of(cells: VectorCells) -> tuple[spaces.Box, spaces.MultiBinary | spaces.MultiDiscrete | spaces.Box]:
     """What is observed of one cell, and what its action may be; see `observe` and `Actions`."""
     devices = cells.scenario.devices
     observed = spaces.Box(*observation_bounds(devices), dtype=np.float32)
     if cells.actions is Actions.OFFLOAD:
         return observed, spaces.MultiBinary(devices)
+    if cells.actions is Actions.MULTIDISCRETE:
+        return observed, spaces.MultiDiscrete(np.full(devices, 2))
     return observed, spaces.Box(-1.0, 1.0, (cells.actions.width(devices),), np.float32)
 
 

@@ -21,6 +21,8 @@ class Actions(StrEnum):
 
     OFFLOAD = "offload"
     """Who offloads, 0 or 1 per device; `NomaGreedy` allocates powers and frequencies."""
+    MULTIDISCRETE = "multidiscrete"
+    """The same, for libraries that know MultiDiscrete spaces and no MultiBinary ones."""
     POWERS = "powers"
     """Who offloads, and with which power or frequency: two numbers per device, each from −1 to 1.
 
@@ -30,7 +32,7 @@ class Actions(StrEnum):
 
     def width(self, devices: int) -> int:
         """Numbers of an action."""
-        return devices if self is Actions.OFFLOAD else 2 * devices
+        return 2 * devices if self is Actions.POWERS else devices
 
 
 def checked_actions(kind: Actions, actions: Any, cells: int, devices: int) -> NDArray[np.float32]:
@@ -43,10 +45,10 @@ def checked_actions(kind: Actions, actions: Any, cells: int, devices: int) -> ND
     shape = (cells, kind.width(devices))
     if given.shape != shape or given.dtype.kind not in "biuf":
         raise ValueError(f"actions: shape {given.shape} of {given.dtype} is not allowed; it must be numbers of {shape}")
-    if kind is Actions.OFFLOAD:
-        bad, allowed = (given != 0) & (given != 1), "0 or 1"
-    else:
+    if kind is Actions.POWERS:
         bad, allowed = ~((given >= -1.0) & (given <= 1.0)), "a number from -1 to 1"
+    else:
+        bad, allowed = (given != 0) & (given != 1), "0 or 1"
     if bad.any():
         raise ValueError(f"actions: {given[bad][0]} is not allowed; it must be {allowed}")
     return np.ascontiguousarray(given, dtype=np.float32)
@@ -65,7 +67,7 @@ def powers_action(cell: Cell, decision: Decision) -> NDArray[np.float32]:
 def powers_of_choice(
     terms: Terms, frame: Frame, action: Floats32, offload: Bools, transmit_power_w: Floats, cpu_frequency_hz: Floats
 ) -> None:
-    """Fill in offloading decision, transmit power (W) and CPU frequency (Hz) of an action of kind `OFFLOAD`.
+    """Fill in offloading decision, transmit power (W) and CPU frequency (Hz) of an action that says who offloads.
 
     `terms` holds the order of the devices, and is filled where one offloads.
     """
