@@ -54,6 +54,7 @@ HEAVY = {
     "structlog": ("service/",),
     "jinja2": ("experiments/report.py",),
     "typer": ("cli/",),
+    "pandas": ("simulation/columns.py",),
     "onnx": ("policy/lydroo/onnx/",),
     "onnxruntime": ("policy/lydroo/onnx/forward.py",),
     "torch": ("experiments/model_free/training.py",),

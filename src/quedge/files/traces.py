@@ -17,11 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.errors import check_installed, not_allowed, one_of
-from quedge.model.frame import Status
+from quedge.simulation.columns import columns_of, quantities_of
 from quedge.simulation.trace import Trace
 
-_Quantities = Mapping[str, NDArray[Any]]
-_STATUS = np.dtype(f"<U{max(len(status) for status in Status)}")
 _ROWS = 1 << 14  # of a table of text that are made at once
 
 
@@ -60,7 +58,7 @@ class TraceWriter(ABC):
         Raises:
             ValueError: the policy notes what it did not note in the first part.
         """
-        quantities = _quantities(part)
+        quantities = quantities_of(part)
         self._names = self._names or list(quantities)
         late = [name for name in quantities if name not in self._names]
         if late:
@@ -80,7 +78,7 @@ class TraceWriter(ABC):
         self._end(complete=kind is None)
 
     @abstractmethod
-    def _write(self, quantities: _Quantities) -> None:
+    def _write(self, quantities: Mapping[str, NDArray[Any]]) -> None:
         """Write the next frames of every quantity."""
 
     @abstractmethod
@@ -88,44 +86,12 @@ class TraceWriter(ABC):
         """Write what ends the file, if it is complete."""
 
 
-def _quantities(trace: Trace) -> dict[str, NDArray[Any]]:
-    """By name, each of shape (frames, devices) or (frames,)."""
-    quantities: dict[str, NDArray[Any]] = {
-        name: getattr(trace, name)
-        for name in (
-            "channel_gain", "arrival_mbit", "data_queue_mbit", "energy_queue", "offload", "transmit_power_w",
-            "time_share", "cpu_frequency_hz", "rate_mbps", "power_w", "objective",
-        )
-    }  # fmt: skip
-    if trace.promised_objective is not trace.objective:
-        for name in ("channel_estimate", "promised_rate_mbps", "promised_objective"):
-            quantities[name] = getattr(trace, name)
-    quantities["upper_bound"] = trace.upper_bound
-    quantities["status"] = np.array([str(status) for status in trace.status], _STATUS)
-    for name, values in trace.notes.items():
-        quantities[f"policy_{name}"] = values
-    quantities["decision_us"] = trace.decision_us
-    return quantities
-
-
-def _columns(quantities: _Quantities, first_frame: int) -> dict[str, NDArray[Any]]:
-    """Every quantity with one value per row; frame and device come first."""
-    frames, devices = quantities["channel_gain"].shape
-    columns: dict[str, NDArray[Any]] = {
-        "frame": np.repeat(np.arange(first_frame, first_frame + frames, dtype=np.int32), devices),
-        "device": np.tile(np.arange(devices, dtype=np.int32), frames),
-    }
-    for name, values in quantities.items():
-        columns[name] = values.reshape(-1) if values.ndim == 2 else np.repeat(values, devices)
-    return columns
-
-
 class _CsvWriter(TraceWriter):
     """A decision is 1 or 0, and what a policy does not tell, such as a bound, is left blank rather than NaN."""
 
-    def _write(self, quantities: _Quantities) -> None:
+    def _write(self, quantities: Mapping[str, NDArray[Any]]) -> None:
         text = io.TextIOWrapper(self._file, encoding="utf-8", newline="")
-        columns = _columns(quantities, self._frames)
+        columns = columns_of(quantities, self._frames)
         rows = csv.writer(text, lineterminator="\n")
         if self._frames == 0:
             rows.writerow(columns)
@@ -150,7 +116,7 @@ class _NpzWriter(TraceWriter):
         self._raw: dict[str, IO[bytes]] = {}
         self._kinds: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {}
 
-    def _write(self, quantities: _Quantities) -> None:
+    def _write(self, quantities: Mapping[str, NDArray[Any]]) -> None:
         name = getattr(self._file, "name", None)
         folder = os.path.dirname(name) if isinstance(name, str) else None
         for name, values in quantities.items():
@@ -185,11 +151,11 @@ class _ParquetWriter(TraceWriter):
         super().__init__(file)
         self._tables: Any = None
 
-    def _write(self, quantities: _Quantities) -> None:
+    def _write(self, quantities: Mapping[str, NDArray[Any]]) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        columns = _columns(quantities, self._frames)
+        columns = columns_of(quantities, self._frames)
         table = pa.table({name: pa.array(column, from_pandas=True) for name, column in columns.items()})
         if self._tables is None:
             self._tables = pq.ParquetWriter(self._file, table.schema, compression="zstd")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quedge.model.frame import Status
 from quedge.model.scenario import Scenario
+
+if TYPE_CHECKING:
+    from quedge.simulation.measures import Summary
 
 
 class RunState(NamedTuple):
@@ -28,7 +31,7 @@ class RunState(NamedTuple):
     random_state: Mapping[str, Any]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Trace:
     """Everything that happened in a run; arrays of shape (frames, devices) unless stated otherwise.
 
@@ -91,6 +94,48 @@ class Trace:
         """Wall times of the decisions that were timed, from a frame on (µs)."""
         times = self.decision_us[first_frame:]
         return times[np.isfinite(times)]
+
+    def summary(self, warmup: float = 0.5) -> Summary:
+        """Means and percentiles of the run, its share of the optimum among them.
+
+        Args:
+            warmup: share of the frames at the start to leave out, from 0 to below 1.
+
+        Raises:
+            ValueError: `warmup` is out of its range.
+            OverflowError: the scenario's values are so large that a measure is infinite or undefined.
+        """
+        from quedge.simulation.measures import summarise
+
+        return summarise(self, warmup)
+
+    def to_pandas(self) -> Any:
+        """The run as a tidy DataFrame of pandas (extra `pandas`).
+
+        Returns:
+            One row per frame and device. Columns are `frame`, `device` and the quantities by their names here, those of
+            a frame in each of its rows, the policy's notes as `policy_NAME`; what was promised stands beside only where
+            the world is not as the policy assumes. `attrs` has `seed`, `scenario` (its keys but `profiles`) and `units`
+            by column.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+        """
+        from quedge.simulation.columns import trace_frame
+
+        return trace_frame(self)
+
+    def __repr__(self) -> str:
+        return f"Trace(frames={self.frames}, devices={self.scenario.devices}, seed={self.seed})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: means over the devices and the second half of the frames."""
+        from quedge.simulation.measures import over_time
+
+        means = {name: values[self.frames // 2 :].mean() for name, values in over_time(self).items()}
+        rows = "".join(f"<tr><th>{name}</th><td>{value:.6g}</td></tr>" for name, value in means.items())
+        caption = f"{self!r}: means over devices and the second half of the frames"
+        return f"<table><caption>{caption}</caption>{rows}</table>"
 
 
 def joined(parts: Sequence[Trace]) -> Trace:

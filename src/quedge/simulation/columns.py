@@ -1,0 +1,80 @@
+"""The quantities of a trace in columns, one row per frame and device, and as a table of pandas."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quedge.errors import check_installed
+from quedge.model.frame import Status
+from quedge.simulation.trace import Trace
+
+_STATUS = np.dtype(f"<U{max(len(status) for status in Status)}")
+_UNITS = {"_mbit": "Mbit", "_mbps": "Mbit/s", "_us": "µs", "_hz": "Hz", "_w": "W", "channel_gain": "W/W",
+          "channel_estimate": "W/W"}  # fmt: skip
+"""Units by the end of a quantity's name; what has no such end is a number."""
+
+
+def quantities_of(trace: Trace) -> dict[str, NDArray[Any]]:
+    """By name, each of shape (frames, devices) or (frames,)."""
+    quantities: dict[str, NDArray[Any]] = {
+        name: getattr(trace, name)
+        for name in (
+            "channel_gain", "arrival_mbit", "data_queue_mbit", "energy_queue", "offload", "transmit_power_w",
+            "time_share", "cpu_frequency_hz", "rate_mbps", "power_w", "objective",
+        )
+    }  # fmt: skip
+    if trace.promised_objective is not trace.objective:
+        for name in ("channel_estimate", "promised_rate_mbps", "promised_objective"):
+            quantities[name] = getattr(trace, name)
+    quantities["upper_bound"] = trace.upper_bound
+    quantities["status"] = np.array([str(status) for status in trace.status], _STATUS)
+    for name, values in trace.notes.items():
+        quantities[f"policy_{name}"] = values
+    quantities["decision_us"] = trace.decision_us
+    return quantities
+
+
+def columns_of(quantities: Mapping[str, NDArray[Any]], first_frame: int) -> dict[str, NDArray[Any]]:
+    """Every quantity with one value per row; frame and device come first."""
+    frames, devices = quantities["channel_gain"].shape
+    columns: dict[str, NDArray[Any]] = {
+        "frame": np.repeat(np.arange(first_frame, first_frame + frames, dtype=np.int32), devices),
+        "device": np.tile(np.arange(devices, dtype=np.int32), frames),
+    }
+    for name, values in quantities.items():
+        columns[name] = values.reshape(-1) if values.ndim == 2 else np.repeat(values, devices)
+    return columns
+
+
+def units_of(names: Sequence[str]) -> dict[str, str]:
+    """The unit of each quantity that has one; a policy's own notes have none that is known."""
+    known = [name for name in names if not name.startswith("policy_")]
+    return {name: unit for name in known for end, unit in _UNITS.items() if name.endswith(end)}
+
+
+def trace_frame(trace: Trace) -> Any:
+    """A trace as a DataFrame of pandas; see `Trace.to_pandas`."""
+    columns = columns_of(quantities_of(trace), 0)
+    keys = [field.name for field in dataclasses.fields(trace.scenario) if field.name != "profiles"]
+    scenario = {key: getattr(trace.scenario, key) for key in keys}
+    attributes = {"seed": trace.seed, "scenario": scenario, "units": units_of(list(columns))}
+    return data_frame(columns, attributes, "Trace.to_pandas")
+
+
+def data_frame(columns: Mapping[str, Any], attributes: Mapping[str, Any], what: str) -> Any:
+    """Columns as a DataFrame of pandas with `attrs`; `what` asks for it.
+
+    Raises:
+        MissingExtraError: pandas is not installed.
+    """
+    check_installed("pandas", what, "pandas", "pandas")
+    import pandas as pd
+
+    frame = pd.DataFrame(dict(columns))
+    frame.attrs.update(attributes)
+    return frame
