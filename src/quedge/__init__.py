@@ -32,6 +32,7 @@ if _typing.TYPE_CHECKING:  # what is asked for is loaded when it is: see _loaded
     from quedge.service.client.conversation import FreshStart as FreshStart
     from quedge.service.client.conversation import ReportRefused as ReportRefused
     from quedge.service.client.conversation import ServiceUnavailable as ServiceUnavailable
+    from quedge.simulation.comparison import Comparison, compare
     from quedge.simulation.processes import ArrivalProcess, ChannelProcess, ExponentialArrivals, Recorded, RicianFading
     from quedge.simulation.run import simulate
     from quedge.simulation.trace import Trace
@@ -50,6 +51,7 @@ __all__ = [
     "BestPair",
     "BestSingle",
     "ChannelProcess",
+    "Comparison",
     "Decision",
     "Exact",
     "ExponentialArrivals",
@@ -84,6 +86,7 @@ __all__ = [
     "TrainedLydroo",
     "capacity",
     "capacity_boundary",
+    "compare",
     "decide",
     "device_features",
     "least_power",
@@ -133,6 +136,8 @@ _PLACES = {
     "capacity": "region.capacity",
     "least_power": "region.least_power",
     "Precision": "region.sampling",
+    "Comparison": "simulation.comparison",
+    "compare": "simulation.comparison",
     "ArrivalProcess": "simulation.processes",
     "ChannelProcess": "simulation.processes",
     "ExponentialArrivals": "simulation.processes",

@@ -5,12 +5,12 @@ import pytest
 from quedge.cli import progress
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import AllLocal, BestSingle
-from quedge.simulation.run import compare
+from quedge.simulation.run import simulate
 
 
 def shown(capsys: pytest.CaptureFixture[str]) -> str:
-    (outcome,) = compare(Scenario(devices=2), {"all-local": AllLocal()}, frames=10)
-    progress.print_comparison({"cell [1]": {outcome.name: outcome.summary}}, 0.5)
+    summary = simulate(Scenario(devices=2), AllLocal(), frames=10).summary()
+    progress.print_comparison({"cell [1]": {"all-local": summary}}, 0.5)
     return capsys.readouterr().out
 
 
@@ -23,11 +23,11 @@ def test_the_footnote_names_the_frames_that_were_measured(capsys: pytest.Capture
 def test_what_was_delivered_has_a_column_where_the_world_is_not_as_assumed(capsys: pytest.CaptureFixture[str]) -> None:
     assert "delivered" not in shown(capsys)
     imperfect = Scenario(devices=2, estimate_error=0.3)
-    (outcome,) = compare(imperfect, {"best-single": BestSingle()}, frames=10)
-    progress.print_comparison({"": {outcome.name: outcome.summary}}, 0.5)
+    summary = simulate(imperfect, BestSingle(), frames=10).summary()
+    progress.print_comparison({"": {"best-single": summary}}, 0.5)
     printed = capsys.readouterr().out
     assert "delivered" in printed
-    assert f"{outcome.summary.delivered_ratio:.4f}" in printed
+    assert f"{summary.delivered_ratio:.4f}" in printed
 
 
 def test_a_narrow_table_says_which_columns_it_leaves_out(

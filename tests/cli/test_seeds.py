@@ -12,11 +12,11 @@ import pytest
 
 from quedge.cli.seeds import Run, run_seeds, seed_objects
 from quedge.errors import not_allowed
-from quedge.experiments.statistics import estimate
 from quedge.model.frame import Decision, Frame
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import AllLocal, BestSingle, Random
 from quedge.policy.exact import Exact
+from quedge.simulation.estimates import estimate
 from quedge.simulation.measures import summarise
 from quedge.simulation.run import simulate
 from tests.cli.in_process import main_in

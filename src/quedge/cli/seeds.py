@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-import math
 import os
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from quedge.cli.compiling import Compiling
 from quedge.cli.folder import SUMMARY, trace_file, write_json, write_run
@@ -20,13 +18,12 @@ from quedge.files.atomic import folder_if_filled
 from quedge.files.traces import TraceWriter
 from quedge.model.scenario import Scenario
 from quedge.policy.policy import Learner, Policy
+from quedge.simulation.comparison import SHOWN, measures_by_seed
+from quedge.simulation.estimates import Estimate, estimate, paired_difference, with_margin
 from quedge.simulation.measures import Measuring, Outline, Summary, first_settled_frame
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
 from quedge.simulation.run import run_in_parts
 from quedge.simulation.world import WorldInParts
-
-if TYPE_CHECKING:
-    from quedge.experiments.statistics import Estimate
 
 Progress = Callable[[str, int], None]
 
@@ -189,19 +186,17 @@ def seed_objects(summaries: Mapping[str, Mapping[int, Summary]]) -> list[dict[st
         An object per policy. It has the policy's name, the seeds, each measure with mean, `low` and `high`, the ends of
         its 95 % interval, and under `differences`, of all policies but the first, the same of the paired differences.
     """
-    from quedge.experiments.statistics import estimate, paired_difference
-
     first, *_ = summaries
     objects = []
     for name, runs in summaries.items():
         told: dict[str, Any] = {"policy": name, "seeds": list(runs)}
-        told |= {measure: _told(estimate(list(values.values()))) for measure, values in _measures(runs).items()}
+        told |= {measure: _told(estimate(list(values.values()))) for measure, values in measures_by_seed(runs).items()}
         if name != first:
-            reference = _measures(summaries[first])
+            reference = measures_by_seed(summaries[first])
             told["reference"] = first
             told["differences"] = {
                 measure: _told(difference)
-                for measure, values in _measures(runs).items()
+                for measure, values in measures_by_seed(runs).items()
                 if (difference := paired_difference(values, reference[measure])) is not None
             }
         objects.append(told)
@@ -210,13 +205,6 @@ def seed_objects(summaries: Mapping[str, Mapping[int, Summary]]) -> list[dict[st
 
 def _told(of: Estimate) -> dict[str, float]:
     return {"mean": of.mean, "low": of.low, "high": of.high}
-
-
-def _measures(runs: Mapping[int, Summary]) -> dict[str, dict[int, float]]:
-    """By measure and seed."""
-    apart = {"seed", "devices", "frames", "decisions_timed"}
-    names = [field.name for field in dataclasses.fields(Summary) if field.name not in apart]
-    return {name: {seed: getattr(summary, name) for seed, summary in runs.items()} for name in names}
 
 
 def write_seeds(
@@ -232,31 +220,19 @@ def write_seeds(
     write_json(folder / SUMMARY, objects)
 
 
-_SHOWN = {
-    "data_queue_mbit": "queue\nMbit",
-    "delay_frames": "delay\nframes",
-    "weighted_rate_mbps": "rate\nMbit/s",
-    "power_w": "power\nW",
-    "offload_ratio": "offload\nratio",
-    "objective_ratio": "of the\noptimum",
-}
-
-
 def print_seeds(asked: Run, summaries: Mapping[str, Mapping[int, Summary]]) -> None:
     """Print means over the seeds with 95 % intervals, and paired differences to the first policy."""
-    from quedge.experiments.statistics import estimate, paired_difference
-
     console = output_console()
-    measures = {name: _measures(runs) for name, runs in summaries.items()}
-    table = empty_table(["policy", *_SHOWN.values()], texts=(0,))
+    measures = {name: measures_by_seed(runs) for name, runs in summaries.items()}
+    table = empty_table(["policy", *SHOWN.values()], texts=(0,))
     for name, values in measures.items():
-        table.add_row(name, *(_with_margin(estimate(list(values[measure].values()))) for measure in _SHOWN))
+        table.add_row(name, *(with_margin(estimate(list(values[measure].values()))) for measure in SHOWN))
     first, *others = measures
     if others:
         table.add_section()
     for name in others:
-        differences = [paired_difference(measures[name][measure], measures[first][measure]) for measure in _SHOWN]
-        table.add_row(f"{name} - {first}", *(_with_margin(each) for each in differences if each is not None))
+        differences = [paired_difference(measures[name][measure], measures[first][measure]) for measure in SHOWN]
+        table.add_row(f"{name} - {first}", *(with_margin(each) for each in differences if each is not None))
     console.print(table)
     seeds = list(summaries[first])
     start = first_settled_frame(asked.frames, asked.warmup)
@@ -267,10 +243,3 @@ def print_seeds(asked: Run, summaries: Mapping[str, Mapping[int, Summary]]) -> N
     )
     if others:
         print_note(console, "Differences are paired: under one seed all policies meet the same world")
-
-
-def _with_margin(of: Estimate) -> str:
-    """The mean with half of its interval, both down to the second digit of the latter, four decimals at most."""
-    half = 0.5 * (of.high - of.low)
-    digits = 4 if half <= 0.0 else max(min(1 - math.floor(math.log10(half)), 4), 0)
-    return f"{of.mean:,.{digits}f} ± {half:,.{digits}f}"

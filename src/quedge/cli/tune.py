@@ -14,11 +14,11 @@ from quedge.cli.progress import empty_table, output_console, print_note, progres
 from quedge.cli.reproduce import workers_for
 from quedge.cli.usage import refusing
 from quedge.errors import not_allowed, one_of
-from quedge.experiments.statistics import Estimate
 from quedge.experiments.tuning import GOALS, Setting, Tuned, Tuning, TuningError, tune
 from quedge.files.policies import ALLOWED, policies_by_name
 from quedge.files.scenario import read_scenario
 from quedge.policy.registry import Scheme
+from quedge.simulation.estimates import Estimate
 from quedge.simulation.world import draw_world
 
 _DEFAULT = Tuning()

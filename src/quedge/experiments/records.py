@@ -10,8 +10,8 @@ from quedge.experiments.experiment import Experiment, Point, Size, Variant, poin
 from quedge.experiments.fingerprint import name_of
 from quedge.experiments.job import AllocatorGroup, Findings, Series, findings_of_member
 from quedge.experiments.presentation import LOWER
-from quedge.experiments.statistics import estimate, paired_difference
 from quedge.policy.registry import EXACT
+from quedge.simulation.estimates import estimate, paired_difference
 
 
 class Run(NamedTuple):

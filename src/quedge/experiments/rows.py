@@ -23,7 +23,7 @@ from quedge.experiments.presentation import (
     TimeSeries,
 )  # fmt: skip
 from quedge.experiments.records import SETTLED, Comparison, Records, trend_of
-from quedge.experiments.statistics import estimate, paired_difference
+from quedge.simulation.estimates import estimate, paired_difference
 
 OURS, PAPER = "quedge", "paper"
 CI95, QUARTILES, NONE = "ci95", "quartiles", ""

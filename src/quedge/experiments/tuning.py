@@ -14,9 +14,9 @@ from quedge.experiments.engine.execution import Execution
 from quedge.experiments.engine.workers import JobResult, Workers
 from quedge.experiments.job import Findings, Job
 from quedge.experiments.probes.simulation import QueueAndPower
-from quedge.experiments.statistics import Estimate, estimate
 from quedge.model.scenario import PARAMETERS, Scenario
 from quedge.policy.registry import Scheme
+from quedge.simulation.estimates import Estimate, estimate
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess, ExponentialArrivals, RicianFading
 
 _FIRST_SEED = 1_000  # of trials; the fresh seeds are 0, 1, 2 ..., those of every other table, so that numbers compare

@@ -14,8 +14,19 @@ from quedge.model.frame import Status
 from quedge.simulation.trace import Trace
 
 _STATUS = np.dtype(f"<U{max(len(status) for status in Status)}")
-_UNITS = {"_mbit": "Mbit", "_mbps": "Mbit/s", "_us": "µs", "_hz": "Hz", "_w": "W", "channel_gain": "W/W",
-          "channel_estimate": "W/W"}  # fmt: skip
+_UNITS = {
+    "_mbit": "Mbit",
+    "_mbps": "Mbit/s",
+    "_us": "µs",
+    "_us_p50": "µs",
+    "_us_p99": "µs",
+    "_frames": "frames",
+    "_s": "s",
+    "_hz": "Hz",
+    "_w": "W",
+    "channel_gain": "W/W",
+    "channel_estimate": "W/W",
+}
 """Units by the end of a quantity's name; what has no such end is a number."""
 
 

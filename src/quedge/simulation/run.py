@@ -1,12 +1,11 @@
-"""The frame loop, and several policies in the same world."""
+"""The frame loop, of a whole run or part by part."""
 
 from __future__ import annotations
 
-import functools
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +17,6 @@ from quedge.model.scenario import Scenario
 from quedge.policy.compiled import STATUSES, kernel_address
 from quedge.policy.policy import Learner, Policy, agent_for, check_allocation, check_policy, check_shapes
 from quedge.simulation.block import Decider, Surroundings, new_records, run_block, run_frame
-from quedge.simulation.measures import Summary, first_settled_frame, summarise
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
 from quedge.simulation.trace import RunState, Trace
 from quedge.simulation.world import World, WorldInParts, draw_world, random_streams
@@ -241,50 +239,3 @@ def run_in_parts(
 def counted_from(done: int, progress: Callable[[int], None] | None) -> Callable[[int], None] | None:
     """The progress of a part, told as that of the whole run; `done` frames were run before it."""
     return None if progress is None else lambda more: progress(done + more)
-
-
-class ComparedRun(NamedTuple):
-    """The run of one policy in a comparison: the policy's name, the run, and its measures."""
-
-    name: str
-    trace: Trace
-    summary: Summary
-
-
-def compare(
-    scenario: Scenario,
-    policies: Mapping[str, Policy | Learner],
-    frames: int = 10_000,
-    seed: int = 0,
-    *,
-    channel: ChannelProcess | None = None,
-    arrivals: ArrivalProcess | None = None,
-    warmup: float = 0.5,
-    progress: Callable[[str, int], None] | None = None,
-) -> Iterator[ComparedRun]:
-    """Run policies, by name, one after the other in the same world; arguments as in `simulate`.
-
-    The world is drawn, and bad arguments are refused, before this returns; a policy runs when the iterator reaches it.
-    Summaries leave out the share `warmup` of the frames at the start, from 0 to below 1. `progress` is called now and
-    then with the running policy's name and the number of its frames done.
-
-    Returns:
-        One run per policy, in order.
-
-    Raises:
-        ValueError: a bad argument; the message names it, its value and what is allowed. The iterator raises one for a
-            policy's decision that is not allowed; it names the policy.
-    """
-    first_settled_frame(frames, warmup)  # refuses a bad share before any policy has run
-    world = draw_world(scenario, frames, seed, channel, arrivals)
-
-    def runs() -> Iterator[ComparedRun]:
-        for name, policy in policies.items():
-            report = None if progress is None else functools.partial(progress, name)
-            try:
-                trace = run_in_world(scenario, policy, world, seed, report)
-            except ValueError as error:
-                raise ValueError(f"{name}: {error}") from error
-            yield ComparedRun(name, trace, summarise(trace, warmup))
-
-    return runs()

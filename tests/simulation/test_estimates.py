@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from quedge.experiments.statistics import estimate, paired_difference
+from quedge.simulation.estimates import estimate, paired_difference
 
 
 def test_the_interval_is_students() -> None:
