@@ -50,6 +50,8 @@ _COMMANDS = (
           "within the power budget."),
     Place("warm-up", "quedge.cli.warm_up", "warm_up",
           "Compile the solvers of all policies, or of those that are named, and keep their machine code on disk."),
+    Place("doctor", "quedge.cli.doctor", "doctor",
+          "Tell which libraries and extras are installed, how to get what is missing, and where machine code is kept."),
     Place("serve", "quedge.cli.serve", "serve",
           "Serve decisions over gRPC: a base station or its devices report each frame and receive the decision."),
     Place("state", "quedge.cli.state", "state",
