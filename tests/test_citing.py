@@ -27,5 +27,5 @@ def test_every_title_in_the_citation_file_has_its_bibtex() -> None:
 
 @pytest.mark.parametrize("text", [PAGE, README])
 def test_the_version_to_cite_is_the_version(text: str) -> None:
-    assert re.findall(r"version = \{(.*)\}", text) == [quedge.__version__]
+    assert re.findall(r"version = \{([^}]*)\}", text) == [quedge.__version__]
     assert f"version: {quedge.__version__}\n" in FILE
