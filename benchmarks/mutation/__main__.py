@@ -144,7 +144,6 @@ def main() -> None:
     parser.add_argument("--part", choices=PARTS, action="append", help="all parts without")
     parser.add_argument("--only", default="", metavar="TEXT", help="of files whose path has this in it")
     parser.add_argument("--number", type=int, action="append", help="only these of the drawn ones, from 1")
-    parser.add_argument("--limit", type=float, metavar="SECONDS", help="of a trial; without, by a trial of no mutant")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # tests that run are ended
     survivors: list[str] = []
@@ -152,7 +151,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="quedge-mutation-") as folder:
         trials = Trials(Path(folder))
         for part in given.part or PARTS:
-            limit_s = given.limit or _TIMES_LONGER * trials.seconds_without_mutant(trials.tests(part)) + _MORE_S
+            limit_s = _TIMES_LONGER * trials.seconds_without_mutant(trials.tests(part)) + _MORE_S
             for number, mutant in enumerate(trials.drawn(part, given.mutants, given.seed, given.only), 1):
                 if given.number and number not in given.number:
                     continue
