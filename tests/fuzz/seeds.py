@@ -27,7 +27,15 @@ def device_reports() -> list[bytes]:
         for device in range(DEVICES)
     ]
     measured = pb.DeviceReport(device=2, channel_gain=1e-11, data_queue_mbit=4.0).SerializeToString()
-    return [b"".join(bytes((len(part),)) + part for part in each) for each in (parts, [parts[1], measured, parts[1]])]
+    group = pb.GatewayReport(devices=[0, 1], channel_gain=[1e-11] * 2, arrived_mbit=[2.0] * 2).SerializeToString()
+    told = [parts, [parts[1], measured, parts[1]], [group, parts[2], parts[3], parts[2], group]]
+    return [b"".join(_behind_length(part, part == group) for part in each) for each in told]
+
+
+def _behind_length(part: bytes, by_gateway: bool) -> bytes:
+    """A report behind its length, which is odd for a gateway; an unknown field makes it so."""
+    padded = part if len(part) % 2 == by_gateway else part + b"\xfa\x01\x00"
+    return bytes((len(padded),)) + padded
 
 
 def journal() -> list[bytes]:

@@ -19,7 +19,7 @@ from google.protobuf.message import DecodeError
 
 from quedge.controller.acknowledged import read_acknowledged
 from quedge.controller.answer import Answer
-from quedge.controller.assembly import Assembly
+from quedge.controller.assembly import Assembly, Member
 from quedge.controller.report import Report, ReportRejected
 from quedge.controller.state import QueueState, Snapshot, StateError
 from quedge.files.scenario import read_scenario, write_scenario
@@ -59,21 +59,31 @@ def report(data: bytes) -> None:
 
 
 def device_reports(data: bytes) -> None:
-    """Reports of devices that report for themselves, each behind its length in a byte, frame after frame."""
-    assembly, joined, now = Assembly(DEVICES, 0.5), set[int](), 0.0
+    """Reports of devices and of two gateways, frame after frame: each behind its length, which is odd for a gateway."""
+    assembly, now = Assembly(DEVICES, 0.5), 0.0
+    devices = {device: Member("device") for device in range(-1, DEVICES + 1)}
+    gateways = [Member("devices"), Member("devices")]
+    joined = set[Member]()
     while data:
-        part, data = data[1 : 1 + data[0]], data[1 + data[0] :]
+        size, part, data = data[0], data[1 : 1 + data[0]], data[1 + data[0] :]
         now += 0.1
         with contextlib.suppress(DecodeError, ReportRejected):
-            message = pb.DeviceReport.FromString(part)
-            if message.device not in joined:
-                assembly.join(message.device)
-                joined.add(message.device)
-            measured = message.data_queue_mbit if message.HasField("data_queue_mbit") else None
-            assembly.add(message.device, message.channel_gain, message.arrived_mbit, measured, now)
+            if size % 2:
+                message = pb.GatewayReport.FromString(part)
+                member, own = gateways[size % 4 // 2], ()
+                report = list(message.devices), message.channel_gain, message.arrived_mbit, message.data_queue_mbit
+            else:
+                message = pb.DeviceReport.FromString(part)
+                member, own = devices.get(message.device, devices[-1]), (message.device,)
+                measured = [message.data_queue_mbit] if message.HasField("data_queue_mbit") else []
+                report = [message.device], [message.channel_gain], [message.arrived_mbit], measured
+            if member not in joined:
+                assembly.join(member, own)
+                joined.add(member)
+            assembly.add(member, *report, now)
         if assembly.is_closed(now):
             taken = assembly.taken()
-            assert 1 <= taken.devices.size <= len(joined) <= DEVICES
+            assert 1 <= taken.devices.size <= DEVICES
             assert (np.diff(taken.devices) > 0).all()
             assert not CHANNEL_GAIN.excludes(taken.channel_gain).any()
             assert not ARRIVAL_MBIT.excludes(taken.arrived_mbit).any()
