@@ -271,8 +271,15 @@ class Run:
 
     def _have_served(self, waiting: list[Waiting], served: bool = True) -> None:
         """Give reports to the engine while it is held, wait for their outcomes, and compare them with the model."""
-        held = threading.Event()
-        self._engine.submit(NOBODY, lambda outcome: (held.wait(), self._told.put(None)))  # type: ignore[arg-type]
+        begun, held = threading.Event(), threading.Event()
+
+        def hold(outcome: Served | ReportRejected) -> None:
+            begun.set()
+            held.wait()
+            self._told.put(None)
+
+        self._engine.submit(NOBODY, hold)
+        assert begun.wait(PATIENCE_S), "the engine hangs"  # what is held waits no more: only what follows does
         for each in waiting:
             self._engine.submit(each.report, self._teller(each))
         held.set()
@@ -288,7 +295,10 @@ class Run:
     def _is_idle(self) -> bool:
         """Wait until the engine has nothing to do; false where the process died before."""
         self._engine.submit(NOBODY, lambda outcome: self._told.put(None))
-        return self._awaited(1)
+        is_alive = self._awaited(1)
+        while self._engine._in_hand:  # it tells of a report before that is out of its hands
+            time.sleep(1e-5)
+        return is_alive
 
     def _teller(self, waiting: Waiting) -> Callable[[Served | ReportRejected], None]:
         def told(outcome: Served | ReportRejected) -> None:
