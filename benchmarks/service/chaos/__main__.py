@@ -43,7 +43,7 @@ class Found(NamedTuple):
     failure: str
 
 
-def run(seconds: float, seed: int, policy: str = "best-pair", pace_s: float = 0.02) -> Found:
+def run(seconds: float, seed: int, policy: str = "best-pair", pace_s: float = 0.01) -> Found:
     """Have the service under faults for so long, then have it end well."""
     with tempfile.TemporaryDirectory() as folder:
         arena = Arena(Path(folder), policy, seed)
@@ -78,7 +78,7 @@ def _harass(arena: Arena, settlings: list[Settling], until_s: float) -> None:
     rng = np.random.default_rng([arena.seed, 0])
     assaults, settled = Assaults(arena, rng, settlings), time.monotonic()
     while time.monotonic() < until_s and not arena.over.is_set():
-        time.sleep(float(rng.exponential(0.3)))
+        time.sleep(float(rng.exponential(0.5)))
         assaults.one()
         arena.child.check()
         if time.monotonic() - settled > SETTLE_S:

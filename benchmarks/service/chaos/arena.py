@@ -13,6 +13,8 @@ from benchmarks.service.chaos.child import Child, UnplannedError
 from quedge import BestPair, BestSingle, Exact, Policy, Scenario
 
 DEVICES = 4
+PAUSE_S = 0.2
+"""What a reporter waits where it is refused or finds nobody."""
 POLICIES: dict[str, Policy] = {"best-pair": BestPair(), "best-single": BestSingle(), "exact": Exact()}
 
 

@@ -180,7 +180,7 @@ class Child:
         if self._library is not None:
             environment |= {
                 "LD_PRELOAD": self._library, "FAKETIME_TIMESTAMP_FILE": str(self.folder / "clock"),
-                "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1",
+                "FAKETIME_CACHE_DURATION": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1",
             }  # fmt: skip
         reads, writes = os.pipe()
         self._process = subprocess.Popen(

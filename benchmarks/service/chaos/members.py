@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.service.chaos.arena import Arena, Truthfulness
+from benchmarks.service.chaos.arena import PAUSE_S, Arena, Truthfulness
 from benchmarks.service.chaos.child import UnplannedError
 from quedge import Client
 from quedge.controller.answer import ServedBy
@@ -104,7 +104,7 @@ class Member(threading.Thread):
                         self._report_to(stream)
             except ServiceUnavailable:
                 self._arena.count("connections lost")
-                time.sleep(0.05)
+                time.sleep(PAUSE_S)
             except Exception as error:
                 self._arena.fail(f"{self.name}: {type(error).__name__}: {error}")
 
@@ -140,4 +140,4 @@ class Member(threading.Thread):
             self._truthful.refused(moment)
         elif refused.outcome not in ("OVERLOADED", "NAME_TAKEN", "REPEATED_DEVICE"):
             raise UnplannedError(f"a good report was refused: {refused.outcome}: {refused}")
-        time.sleep(0.05)
+        time.sleep(PAUSE_S)

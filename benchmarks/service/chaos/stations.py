@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.service.chaos.arena import DEVICES, Arena, Truthfulness
+from benchmarks.service.chaos.arena import DEVICES, PAUSE_S, Arena, Truthfulness
 from benchmarks.service.chaos.child import UnplannedError
 from benchmarks.service.chaos.replay import Replay
 from quedge import Client
@@ -65,7 +65,7 @@ class BaseStation(threading.Thread):
                         self._report_to(client)
             except ServiceUnavailable:
                 self._arena.count("connections lost")
-                time.sleep(0.05)
+                time.sleep(PAUSE_S)
             except Exception as error:
                 self._arena.fail(f"{self.name}: {type(error).__name__}: {error}")
 
@@ -130,7 +130,7 @@ class BaseStation(threading.Thread):
             self._truthful.refused(moment)
         elif refused.outcome not in PASSING:
             raise UnplannedError(f"a good report was refused: {refused.outcome}: {refused}")
-        time.sleep(0.05)
+        time.sleep(PAUSE_S)
 
     def _keep(self, asked: Asked, decided: Decided) -> None:
         """A frame is acknowledged."""
