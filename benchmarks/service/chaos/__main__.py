@@ -12,6 +12,7 @@ meets depends on the machine's time.
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import tempfile
 import time
@@ -28,7 +29,7 @@ from benchmarks.service.chaos.members import Member
 from benchmarks.service.chaos.settling import Settling
 from benchmarks.service.chaos.stations import BaseStation
 
-SETTLE_S = 1.0
+SETTLE_S, PACE_S = 1.0, 0.01
 
 
 class Found(NamedTuple):
@@ -43,26 +44,26 @@ class Found(NamedTuple):
     failure: str
 
 
-def run(seconds: float, seed: int, policy: str = "best-pair", pace_s: float = 0.01) -> Found:
-    """Have the service under faults for so long, then have it end well."""
+def run(seconds: float, seed: int, policy: str = "best-pair", most: float = math.inf) -> Found:
+    """Have the service under faults for so long, or for so many, then have it end well."""
     with tempfile.TemporaryDirectory() as folder:
         arena = Arena(Path(folder), policy, seed)
         stations = [
-            BaseStation(arena, "north", 1, streams=True, pace_s=pace_s),
-            BaseStation(arena, "south", 2, streams=False, pace_s=pace_s),
-            BaseStation(arena, DOOMED, 3, streams=True, pace_s=pace_s),
+            BaseStation(arena, "north", 1, streams=True, pace_s=PACE_S),
+            BaseStation(arena, "south", 2, streams=False, pace_s=PACE_S),
+            BaseStation(arena, DOOMED, 3, streams=True, pace_s=PACE_S),
         ]
         settlings = [Settling(arena, "roof", 3), Settling(arena, "yard", 2)]
         roof, yard = (settling.heard for settling in settlings)
-        members = [Member(arena, "roof", [number], False, roof, 10 + number, pace_s) for number in range(3)]
-        members += [Member(arena, "yard", group, True, yard, 20 + group[0], pace_s) for group in ([0, 1], [2])]
+        members = [Member(arena, "roof", [number], False, roof, 10 + number, PACE_S) for number in range(3)]
+        members += [Member(arena, "yard", group, True, yard, 20 + group[0], PACE_S) for group in ([0, 1], [2])]
         reporters = [*stations, *members]
         child = arena.child
         try:
             child.begin()
             for reporter in reporters:
                 reporter.start()
-            _harass(arena, settlings, time.monotonic() + seconds)
+            _harass(arena, settlings, time.monotonic() + seconds, most)
             if not arena.failure:
                 _end_well(arena, reporters, settlings)
         except Exception as error:
@@ -70,14 +71,18 @@ def run(seconds: float, seed: int, policy: str = "best-pair", pace_s: float = 0.
         finally:
             arena.over.set()
             child.put_down()
+            for reporter in reporters:
+                if reporter.ident is not None:
+                    reporter.join(60.0)
         return Found(arena.counts, arena.failure)
 
 
-def _harass(arena: Arena, settlings: list[Settling], until_s: float) -> None:
-    """Do one thing after another until it is time, or something has failed."""
+def _harass(arena: Arena, settlings: list[Settling], until_s: float, most: float) -> None:
+    """Do one thing after another until it is time, these are enough, or something has failed."""
     rng = np.random.default_rng([arena.seed, 0])
     assaults, settled = Assaults(arena, rng, settlings), time.monotonic()
-    while time.monotonic() < until_s and not arena.over.is_set():
+    while time.monotonic() < until_s and most > 0 and not arena.over.is_set():
+        most -= 1
         time.sleep(float(rng.exponential(0.5)))
         assaults.one()
         arena.child.check()

@@ -38,10 +38,9 @@ class Assaults:
         self._is_full, self._names = False, 0
         quick: list[tuple[Callable[[], None], int]] = [
             (self.kill, 6), (self.end, 3), (self.pause, 4), (self.hang_up, 2), (self.migrate, 4), (self.lose_reader, 1),
+            (self.jump_clock, 2),
         ]  # fmt: skip
         quick += [(self._crowd(crowd), 2) for crowd in CROWDS]
-        if arena.child.clock_jumps:
-            quick.append((self.jump_clock, 2))
         self._quick = quick
         lasting: list[Callable[[], AbstractContextManager[None]]] = [self.full_disk, self.file_away, self.read_only]
         self._all = [*quick, (self.lose_files, 2), *((self._lasting(fault), 4) for fault in lasting)]
@@ -86,8 +85,9 @@ class Assaults:
         self._arena.child.close_log()
 
     def jump_clock(self) -> None:
-        """The wall's clock is put forward or back by days."""
-        self._arena.begin_assault("clock put forward or back")
+        """The wall's clock is put forward or back by days, where libfaketime is there."""
+        jumps = self._arena.child.clock_jumps
+        self._arena.begin_assault("clock put forward or back" if jumps else "no jump of the clock: no libfaketime here")
         self._arena.child.move_clock(float(self._rng.uniform(-CLOCK_S, CLOCK_S)))
 
     def lose_files(self) -> None:

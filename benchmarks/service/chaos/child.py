@@ -115,6 +115,10 @@ class Child:
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
+        if self._log is not None:
+            self._log.join()
+        if self._process is not None and self._process.stdout is not None:
+            self._process.stdout.close()
 
     def send(self, number: signal.Signals) -> None:
         """A signal."""
