@@ -44,10 +44,10 @@ class Found(NamedTuple):
     failure: str
 
 
-def run(seconds: float, seed: int, policy: str = "best-pair", most: float = math.inf) -> Found:
+def run(seconds: float, seed: int, policy: str = "best-pair", most: float = math.inf, over_tls: bool = False) -> Found:
     """Have the service under faults for so long, or for so many, then have it end well."""
     with tempfile.TemporaryDirectory() as folder:
-        arena = Arena(Path(folder), policy, seed)
+        arena = Arena(Path(folder), policy, seed, over_tls)
         stations = [
             BaseStation(arena, "north", 1, streams=True, pace_s=PACE_S),
             BaseStation(arena, "south", 2, streams=False, pace_s=PACE_S),
@@ -125,14 +125,17 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--policy", choices=sorted(POLICIES), default="best-pair")
+    parser.add_argument("--tls", action="store_true", help="over mutual TLS, with certificates that are renewed")
     given = parser.parse_args()
     began = time.monotonic()
-    found = run(60.0 * given.minutes, given.seed, given.policy)
-    print(f"seed {given.seed}, {given.policy}, {(time.monotonic() - began) / 60:.1f} min")
+    found = run(60.0 * given.minutes, given.seed, given.policy, over_tls=given.tls)
+    how = "mutual TLS" if given.tls else "plain text"
+    print(f"seed {given.seed}, {given.policy}, {how}, {(time.monotonic() - began) / 60:.1f} min")
     for name, count in sorted(found.counts.items(), key=lambda item: item[0].strip()):
         print(f"{count:>10,}  {name}")
     again = (
         f"python -m benchmarks.service.chaos --minutes {given.minutes:g} --seed {given.seed} --policy {given.policy}"
+        + " --tls" * given.tls
     )
     print(f"FAILED: {found.failure}\n  {again}" if found.failure else "nothing lost, nothing twice, nothing diverged")
     return int(bool(found.failure))

@@ -5,12 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
+from contextlib import AbstractContextManager
 from pathlib import Path
 
+import grpc
 import numpy as np
 
+from benchmarks.service.chaos.certificates import Certificates
 from benchmarks.service.chaos.child import Child, UnplannedError
-from quedge import BestPair, BestSingle, Exact, Policy, Scenario
+from quedge import BestPair, BestSingle, Client, Exact, Policy, Scenario
+from tests.service import wire
 
 DEVICES = 4
 PAUSE_S = 0.2
@@ -25,8 +29,10 @@ class Arena:
         folder: where the process has its files.
         policy: name of who decides.
         seed: of all that is drawn.
+        over_tls: whether reports go over mutual TLS.
 
     Attributes:
+        certificates: those of TLS; None in plain text.
         child: the process.
         counts: what was done and seen, by name.
         scenarios: what was asked for, in order.
@@ -36,7 +42,7 @@ class Arena:
         may_be_fresh: base stations whose state was removed, and begins anew.
     """
 
-    def __init__(self, folder: Path, policy: str, seed: int) -> None:
+    def __init__(self, folder: Path, policy: str, seed: int, over_tls: bool = False) -> None:
         self.folder, self.seed = folder, seed
         self.policy: Policy = POLICIES[policy]
         self.counts: Counter[str] = Counter()
@@ -49,7 +55,20 @@ class Arena:
         self._began = time.monotonic()
         self._assaults = 0
         self.change_scenario(np.random.default_rng(seed))
-        self.child = Child(folder, policy)
+        self.certificates = Certificates(folder / "tls") if over_tls else None
+        self.child = Child(folder, policy, [] if self.certificates is None else self.certificates.options)
+
+    def client(self, name: str) -> Client:
+        """A connection of a base station's."""
+        shown = {} if self.certificates is None else self.certificates.of_client
+        return Client(self.child.target, name, timeout_s=30.0, **shown)
+
+    def connected(self) -> AbstractContextManager[grpc.Channel]:
+        """A channel of its own, for what no client would send."""
+        if self.certificates is None:
+            return wire.connected(self.child.target)
+        files = (self.certificates.read(name) for name in ("ca", "client-key", "client"))
+        return wire.connected(self.child.target, grpc.ssl_channel_credentials(*files))
 
     def count(self, name: str, times: int = 1) -> None:
         """Count something; any thread may."""

@@ -15,7 +15,6 @@ from benchmarks.service.chaos import crowds
 from benchmarks.service.chaos.arena import Arena
 from benchmarks.service.chaos.child import UnplannedError, until
 from benchmarks.service.chaos.settling import Settling
-from quedge import Client
 from quedge.controller.state_folder import journal_files, journal_path
 from quedge.service.client.client import ReportRefused, ServiceUnavailable
 
@@ -40,6 +39,8 @@ class Assaults:
             (self.kill, 6), (self.end, 3), (self.pause, 4), (self.hang_up, 2), (self.migrate, 4), (self.lose_reader, 1),
             (self.jump_clock, 2),
         ]  # fmt: skip
+        if arena.certificates is not None:
+            quick.append((self.renew, 4))
         quick += [(self._crowd(crowd), 2) for crowd in CROWDS]
         self._quick = quick
         lasting: list[Callable[[], AbstractContextManager[None]]] = [self.full_disk, self.file_away, self.read_only]
@@ -89,6 +90,16 @@ class Assaults:
         jumps = self._arena.child.clock_jumps
         self._arena.begin_assault("clock put forward or back" if jumps else "no jump of the clock: no libfaketime here")
         self._arena.child.move_clock(float(self._rng.uniform(-CLOCK_S, CLOCK_S)))
+
+    def renew(self) -> None:
+        """Renew the certificate; half of the time one that has expired is put in its place before, and not used."""
+        arena = self._arena
+        assert arena.certificates is not None
+        for expired in (True, False)[int(self._rng.integers(2)) :]:
+            arena.begin_assault("certificate put in place that has expired" if expired else "certificate renewed")
+            arena.certificates.renew(expired)
+            with arena.client("north") as client:
+                client.state()  # a new connection, of which it takes notice
 
     def lose_files(self) -> None:
         """Files of one cell are removed for good: noticed while it runs, refused at a start, begun anew where asked."""
@@ -163,7 +174,7 @@ class Assaults:
             return
         self._names += 1
         try:
-            with Client(arena.child.target, f"late-{self._names}", timeout_s=20.0) as client:
+            with arena.client(f"late-{self._names}") as client:
                 client.decide(0, [1e-11], [1.0], devices=[0])
         except ReportRefused as refused:
             status = arena.child.health()[0]

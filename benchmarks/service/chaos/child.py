@@ -37,6 +37,7 @@ class Child:
     Args:
         folder: where scenario, state and clock are.
         policy: who decides.
+        options: what else it is told.
 
     Attributes:
         target: where it takes reports.
@@ -45,8 +46,8 @@ class Child:
         clock_jumps: whether its clock can be moved.
     """
 
-    def __init__(self, folder: Path, policy: str) -> None:
-        self.folder, self._policy = folder, policy
+    def __init__(self, folder: Path, policy: str, options: list[str]) -> None:
+        self.folder, self._policy, self._options = folder, policy, options
         self._port, self.web = _free_port(), _free_port()
         self.target = f"127.0.0.1:{self._port}"
         self.events: Counter[str] = Counter()
@@ -178,7 +179,7 @@ class Child:
         serve = [
             *_without_override(), "bash", "-c", f'{limits}exec "$@"', "bash", sys.executable, "-m", "quedge", "serve",
             "cell.toml", "--policy", self._policy, "--state", "state", "--migrate", "--max-stations", "64",
-            "--listen", self.target, "--metrics", f"127.0.0.1:{self.web}", *more,
+            "--listen", self.target, "--metrics", f"127.0.0.1:{self.web}", *self._options, *more,
         ]  # fmt: skip
         environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
         if self._library is not None:

@@ -49,7 +49,7 @@ def garbage(arena: Arena, rng: np.random.Generator) -> None:
             if rng.random() < 0.3:
                 to.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             to.sendall(beginnings[int(rng.integers(len(beginnings)))] + rng.bytes(int(rng.integers(1, BYTES))))
-    with wire.connected(arena.child.target) as to, contextlib.suppress(grpc.RpcError):
+    with arena.connected() as to, contextlib.suppress(grpc.RpcError):
         for method in (*wire.METHODS, methods.SERVE_GATEWAY):
             wire.status_of(to, method, rng.bytes(200))
 
@@ -57,7 +57,7 @@ def garbage(arena: Arena, rng: np.random.Generator) -> None:
 def refused_reports(arena: Arena, rng: np.random.Generator) -> None:
     """Many reports that must be refused, until the client is sent away."""
     bad = pb.FrameReport(base_station="north", frame=-1, channel_gain=[-1.0] * DEVICES, arrived_mbit=[1.0] * DEVICES)
-    with wire.connected(arena.child.target) as to, contextlib.suppress(grpc.RpcError):
+    with arena.connected() as to, contextlib.suppress(grpc.RpcError):
         for _ in range(700):
             outcome = wire.asked(to, methods.DECIDE, bad).outcome
             allowed = (pb.BAD_VALUE, pb.NAME_TAKEN, pb.NOT_DURABLE)
@@ -66,7 +66,7 @@ def refused_reports(arena: Arena, rng: np.random.Generator) -> None:
 
 def half_open(arena: Arena, rng: np.random.Generator) -> None:
     """Streams that report nothing, or something wrong once, and stay open for a while; then some are cancelled."""
-    with wire.connected(arena.child.target) as to:
+    with arena.connected() as to:
         streams = [wire.Stream(to, method) for method in (methods.SERVE_FRAMES, methods.SERVE_GATEWAY) for _ in "12"]
         for name in ("roof", "yard"):
             stream = wire.Stream(to, methods.SERVE_DEVICE)

@@ -11,7 +11,6 @@ import numpy as np
 
 from benchmarks.service.chaos.arena import PAUSE_S, Arena, Truthfulness
 from benchmarks.service.chaos.child import UnplannedError
-from quedge import Client
 from quedge.controller.answer import ServedBy
 from quedge.service.client.client import DeviceStream, ReportRefused, ServiceUnavailable
 
@@ -98,7 +97,7 @@ class Member(threading.Thread):
         """See the class."""
         while not self._arena.over.is_set():
             try:
-                with Client(self._arena.child.target, self._cell, timeout_s=30.0) as client:
+                with self._arena.client(self._cell) as client:
                     stream = client.gateway() if self._is_gateway else client.device(self._devices[0])
                     with stream:
                         self._report_to(stream)

@@ -12,7 +12,6 @@ from benchmarks.service.chaos.arena import Arena
 from benchmarks.service.chaos.child import UnplannedError
 from benchmarks.service.chaos.members import VALUES, Heard, Part
 from benchmarks.service.chaos.replay import Replay
-from quedge import Client
 from quedge.controller.answer import Answer, ServedBy
 from quedge.controller.records import Entry
 from quedge.controller.report import Report, checked_report
@@ -67,7 +66,7 @@ class Settling:
 
     def check_stands(self) -> None:
         """After all: the service stands where the run in one piece stands."""
-        with Client(self._arena.child.target, self.cell) as client:
+        with self._arena.client(self.cell) as client:
             state = client.state()
         assert state is not None
         expected = self._replay.widened()

@@ -56,7 +56,7 @@ class BaseStation(threading.Thread):
         """See the class."""
         while not self._arena.over.is_set():
             try:
-                with Client(self._arena.child.target, self.name, timeout_s=30.0) as client:
+                with self._arena.client(self.name) as client:
                     self._stand(client)
                     if self._streams:
                         with client.stream() as stream:
@@ -71,7 +71,7 @@ class BaseStation(threading.Thread):
 
     def check_stands(self) -> None:
         """After all: the service stands where the run in one piece stands."""
-        with Client(self._arena.child.target, self.name) as client:
+        with self._arena.client(self.name) as client:
             state = client.state()
         assert state is not None
         expected = self._replay.widened()
