@@ -284,6 +284,21 @@ def test_a_file_that_is_removed_or_replaced_while_in_use_is_noticed(
     assert restored(path)[0].queues.next_frame == 2
 
 
+def test_a_first_frame_that_is_told_as_not_kept_is_not_kept(tmp_path: Path) -> None:
+    path, report = tmp_path / "north.journal", drawn_reports(1)[0]
+    journal, entry = Journal(path, "north", UNDER), Entry(report, fresh(EXACT).serve(report))
+    journal.keep(fresh(EXACT).snapshot())
+    log = tmp_path / "north.journal-wal"
+    log.rename(tmp_path / "away")  # SQLite goes on writing to it
+    with pytest.raises(OSError, match="No such file"):
+        journal.append(entry)
+    assert journal.last() is None
+    (tmp_path / "away").rename(log)
+    journal.append(entry)
+    assert journal.last() is not None
+    journal.close()
+
+
 def test_its_files_are_its_owner_s_alone(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     cells = CellRegistry(fresh, StateFolder(folder, UNDER, Durability.PROCESS))

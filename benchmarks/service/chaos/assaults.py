@@ -36,8 +36,8 @@ class Assaults:
         self._arena, self._rng, self._settlings = arena, rng, settlings
         self._is_full, self._names = False, 0
         quick: list[tuple[Callable[[], None], int]] = [
-            (self.kill, 6), (self.end, 3), (self.pause, 4), (self.hang_up, 2), (self.migrate, 4), (self.lose_reader, 1),
-            (self.jump_clock, 2),
+            (self.kill, 6), (self.kill_at_start, 2), (self.end, 3), (self.pause, 4), (self.hang_up, 2),
+            (self.migrate, 4), (self.lose_reader, 1), (self.jump_clock, 2),
         ]  # fmt: skip
         if arena.certificates is not None:
             quick.append((self.renew, 4))
@@ -56,10 +56,17 @@ class Assaults:
         self._arena.child.kill()
         self._begin()
 
+    def kill_at_start(self) -> None:
+        """`kill -9`, and once more while it starts, or just after."""
+        self._arena.begin_assault("kill -9 at a start")
+        self._arena.child.kill()
+        self._arena.child.begin_and_kill(float(self._rng.uniform(0.0, 5.0)), is_full=self._is_full)
+        self._begin()
+
     def end(self) -> None:
-        """SIGTERM and a start."""
+        """SIGTERM and a start; now and then it is paused when the signal comes, and has reports to read first."""
         self._arena.begin_assault("SIGTERM")
-        self._arena.child.end()
+        self._arena.child.end(paused=bool(self._rng.random() < 0.3))
         self._begin()
 
     def pause(self) -> None:

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import resource
+import secrets
 import select
 import shutil
 import signal
@@ -24,6 +25,7 @@ from benchmarks.service.processes import ROOT
 PATIENCE_S = 90.0
 DESCRIPTORS = 512
 BLOCK_BYTES = 1024
+PORTS = range(15_000, 32_000)
 LIBRARIES = ("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1", "/usr/lib/faketime/libfaketime.so.1")
 
 
@@ -78,6 +80,13 @@ class Child:
         if re.match(r"Serving \S+ on 127\.0\.0\.1:\d+;", line) is None:
             raise UnplannedError(f"a start ended with {self._ended()}, said {line!r}; log: {self.told()}")
 
+    def begin_and_kill(self, after_s: float, is_full: bool) -> None:
+        """Start it and `kill -9` it after so long."""
+        self._launch((), is_full)
+        time.sleep(after_s)
+        self.check()
+        self.kill()
+
     def refuses_to_begin(self) -> str:
         """Start it where it must refuse to, with status 2; what it says of it."""
         self._launch((), False)
@@ -98,10 +107,15 @@ class Child:
         self._process.kill()
         self._ended()
 
-    def end(self) -> None:
-        """SIGTERM; an UnplannedError where its status is not 0."""
+    def end(self, paused: bool = False) -> None:
+        """SIGTERM, where asked for while it is paused; an UnplannedError where its status is not 0."""
+        if paused:
+            self.send(signal.SIGSTOP)
+            time.sleep(0.3)
         self.send(signal.SIGTERM)
         assert self._process is not None
+        if paused:
+            self._process.send_signal(signal.SIGCONT)
         try:
             self._process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
@@ -250,9 +264,12 @@ class _Log:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that is free, and stays so while the process is down: none that the system gives to others."""
+    while True:
+        port = PORTS[secrets.randbelow(len(PORTS))]
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _without_override() -> list[str]:

@@ -111,7 +111,7 @@ class Member(threading.Thread):
         ends = time.monotonic() + self._rng.exponential(20.0)  # now and then it begins another stream
         while not self._arena.over.is_set() and time.monotonic() < ends:
             gains = (10.0 ** self._rng.uniform(-13, -8, len(self._devices))).tolist()
-            arrived = self._rng.exponential(3.0, len(self._devices)).tolist()
+            arrived = self._rng.exponential(6.0, len(self._devices)).tolist()
             self._heard.send(self._devices, gains, arrived)
             moment = self._arena.moment()
             try:

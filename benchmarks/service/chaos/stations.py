@@ -120,7 +120,7 @@ class BaseStation(threading.Thread):
         count = DEVICES if self._rng.random() < 0.7 else int(self._rng.integers(1, DEVICES + 1))
         devices = sorted(self._rng.permutation(DEVICES)[:count].tolist())
         gain = (10.0 ** self._rng.uniform(-13, -8, count)).tolist()
-        arrived = self._rng.exponential(3.0, count).tolist()
+        arrived = self._rng.exponential(6.0, count).tolist()
         measured = self._rng.exponential(20.0, count).tolist() if self._rng.random() < 0.1 else None
         return Asked(self.acknowledged, gain, arrived, measured, devices)
 

@@ -122,8 +122,13 @@ class Journal:
             self._database.execute("INSERT INTO frame VALUES (?, ?, ?, ?)", row)
         except sqlite3.Error as error:
             raise unwritable(self._path, error) from None
-        self._name_log()
-        self._acknowledged.write(frame)
+        try:
+            self._name_log()
+            self._acknowledged.write(frame)
+        except OSError:
+            with suppress(sqlite3.Error):  # who is told that it was not kept is told the truth
+                self._database.execute("DELETE FROM frame WHERE frame = ?", (frame,))
+            raise
 
     def keep(self, snapshot: Snapshot, determined_by: str | None = None) -> None:
         """Keep a checkpoint, and drop the frames before it, but for the last.
