@@ -131,7 +131,7 @@ def main() -> int:
     found = run(60.0 * given.minutes, given.seed, given.policy, over_tls=given.tls)
     how = "mutual TLS" if given.tls else "plain text"
     print(f"seed {given.seed}, {given.policy}, {how}, {(time.monotonic() - began) / 60:.1f} min")
-    for name, count in sorted(found.counts.items(), key=lambda item: item[0].strip()):
+    for name, count in sorted(found.counts.items()):
         print(f"{count:>10,}  {name}")
     again = (
         f"python -m benchmarks.service.chaos --minutes {given.minutes:g} --seed {given.seed} --policy {given.policy}"

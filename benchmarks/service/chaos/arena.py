@@ -126,8 +126,7 @@ class Truthfulness:
         """A report that was sent at a moment was refused; an UnplannedError where the service has lied twice."""
         arena = self._arena
         status, text = arena.child.health()
-        arena.count("refusals for the state beside which /healthz was asked")
-        arena.count(f"  it said {status}" if status else "  it did not answer")
+        arena.count(f"/healthz after a refusal for the state's sake: {status or 'no answer'}")
         if status != 200 or arena.moment() != moment:
             self._well_at = -1
             return

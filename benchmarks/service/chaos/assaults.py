@@ -125,7 +125,7 @@ class Assaults:
         if keeps_last:
             told = child.refuses_to_begin()
             arena.check("--new" in told, f"a state that lacks files is refused by: {told}")
-            arena.count("  starts refused")
+            arena.count("starts refused, of a state that lacks files")
         child.begin("--new", is_full=self._is_full)
 
     @contextmanager
@@ -187,7 +187,7 @@ class Assaults:
             status = arena.child.health()[0]
             arena.check(refused.outcome == "NOT_DURABLE", f"a new cell in a read-only folder: {refused.outcome}")
             arena.check(status != 200, "a new cell was refused in a read-only folder, and /healthz says well")
-            arena.count("  new cells refused")
+            arena.count("new cells refused in a read-only folder")
         except ServiceUnavailable:
             return
         else:

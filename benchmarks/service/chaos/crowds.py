@@ -83,7 +83,7 @@ def half_open(arena: Arena, rng: np.random.Generator) -> None:
 def _ask(arena: Arena, headers: dict[str, str], allowed: tuple[int, ...]) -> None:
     for _ in range(ROUNDS):
         status, body = arena.child.asked("/metrics", headers)
-        arena.count(f"  /metrics to a crowd: {status}")
+        arena.count(f"/metrics to a crowd: {status or 'no answer'}")
         if status not in allowed or (
             status == 200 and not body.rstrip().splitlines()[-1].startswith(("quedge", "proc"))
         ):

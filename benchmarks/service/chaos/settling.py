@@ -96,8 +96,8 @@ class Settling:
             )
         self._strike_off(frame, report, parts)
         self._arena.count("frames of devices and gateways")
-        self._arena.count("  of which an answer was cut off", int(len(parts) < report.devices.size))
-        self._arena.count("  decided late, by best-single", int(late))
+        self._arena.count("frames of which an answer was cut off", int(len(parts) < report.devices.size))
+        self._arena.count("frames decided late, by best-single", int(late))
 
     def _strike_off(self, frame: int, report: Report, parts: dict[int, Part]) -> None:
         """Each report is in one frame at most, and only what was reported is in a frame."""

@@ -149,8 +149,8 @@ class BaseStation(threading.Thread):
             raise UnplannedError(f"frame {asked.frame} is answered otherwise than in one piece: {asked}: {decided}")
         self.acknowledged, self._pending, self._last = self.acknowledged + 1, None, (asked, decided)
         self._arena.count("frames of base stations")
-        self._arena.count("  acknowledged by a repeated answer", int(decided.repeated))
-        self._arena.count("  decided late, by best-single", int(late))
+        self._arena.count("frames acknowledged by a repeated answer", int(decided.repeated))
+        self._arena.count("frames decided late, by best-single", int(late))
 
     def _ask_for_trouble(self, client: Any) -> None:
         """Now and then: the last report again, an old one, one from the future, or one that is wrong."""
