@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.service.processes import ROOT
@@ -287,7 +288,7 @@ def _without_override() -> list[str]:
     return ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--"]
 
 
-def until(is_so, what: str, patience_s: float = PATIENCE_S) -> None:  # type: ignore[no-untyped-def]
+def until(is_so: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
     """Wait for something; an UnplannedError names it where it does not come about."""
     end = time.monotonic() + patience_s
     while not is_so():
