@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 from quedge.service.settings import poll_directly
 
@@ -16,18 +17,19 @@ ROOT = Path(__file__).resolve().parents[2]
 EXACT, LEARNING = ("--policy", "exact"), ("--policy", "equivariant", "--learn")
 
 
-def begun(command: Sequence[str], processor: int | None = None) -> subprocess.Popen[str]:
+def begun(command: Sequence[str], processor: int | None = None, errors: IO[str] | None = None) -> subprocess.Popen[str]:
     """A process of Python whose output can be read; gRPC waits in it as it does in `quedge serve`.
 
     Args:
         command: module and arguments.
         processor: number of the only processor that it may use; any without.
+        errors: where its standard error goes; where this process' does without.
     """
     environment = dict(os.environ)
     poll_directly(environment)
     alone = [] if processor is None else ["taskset", "-c", str(processor)]
     line = [*alone, sys.executable, "-m", *command]
-    return subprocess.Popen(line, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(line, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True)
 
 
 class ServiceProcess:

@@ -98,6 +98,12 @@ def number_to(highest: float) -> Callable[[str], float]:
     return lambda text: _number(text, lambda number: 0.0 <= number <= highest, f"a number from 0 to {highest:g}")
 
 
+def number_from(lowest: float, highest: float) -> Callable[[str], float]:
+    """A parser of numbers from a lowest one up to a highest one."""
+    allowed = f"a number from {lowest:g} to {highest:g}"
+    return lambda text: _number(text, lambda number: lowest <= number <= highest, allowed)
+
+
 def parse_share(text: str) -> float:
     """A share of the frames, from 0 to below 1."""
     return _number(text, lambda share: 0.0 <= share < 1.0, "a number, at least 0 and below 1")
@@ -116,6 +122,11 @@ def _number(text: str, admits: Callable[[float], bool], allowed: str) -> float:
 def parse_listen_address(text: str) -> Address:
     """A host and a port to listen on; port 0 stands for one of the system's choice."""
     return _address(text, lowest_port=0)
+
+
+def parse_connect_address(text: str) -> Address:
+    """A host and a port to connect to."""
+    return _address(text, lowest_port=1)
 
 
 def parse_target(text: str) -> str:

@@ -15,7 +15,15 @@ import typer
 from quedge.cli import options
 from quedge.cli.compiling import explained_pause
 from quedge.cli.configured import configured
-from quedge.cli.options import number_to, parse_listen_address, parse_path, positive_to, value_option
+from quedge.cli.options import (
+    number_from,
+    number_to,
+    parse_connect_address,
+    parse_listen_address,
+    parse_path,
+    positive_to,
+    value_option,
+)
 from quedge.cli.usage import UsageError, refusing
 from quedge.controller.engine import Pace
 from quedge.controller.journal import Durability
@@ -51,6 +59,8 @@ if TYPE_CHECKING:
 _SWITCH_INTERVAL_S = 5e-4  # a thread that computes gives way to the one that answers ten times sooner than usual
 _MAX_DEADLINE_S = 0.02
 _MAX_STATIONS = 10_000
+_LEASE_MS = 500.0
+_LEAST_LEASE_MS = 200.0
 _positive_ms = positive_to(3.6e6)
 _LIBRARIES = {
     "grpc": "grpcio",
@@ -67,6 +77,11 @@ _ADDRESS = Address("127.0.0.1", 50_051)
 def parse_milliseconds(text: str) -> float:
     """A positive time in milliseconds, as seconds."""
     return _positive_ms(text) / 1e3
+
+
+def parse_lease(text: str) -> float:
+    """A time in milliseconds, as seconds, in which several signs of life of a standby have room."""
+    return number_from(_LEAST_LEASE_MS, 3.6e6)(text) / 1e3
 
 
 parse_rate = number_to(1e9)
@@ -136,6 +151,27 @@ def serve(
             "How long a frame waits for devices that report late; without it, 20 ms, half a frame at most.",
         ),
     ] = None,
+    allow_standby: Annotated[
+        bool, typer.Option("--allow-standby", help="Let a standby keep a copy of the state, and take over.")
+    ] = False,
+    standby_of: Annotated[
+        Address | None,
+        value_option(parse_connect_address, "HOST:PORT", "Follow the service there, and take over once it is gone."),
+    ] = None,
+    lease_ms: Annotated[
+        float,
+        value_option(parse_lease, "MS", "How long a standby may be silent before the service goes on without it."),
+    ] = _LEASE_MS,
+    alone: Annotated[
+        bool, typer.Option("--alone", help="Serve though a standby may have taken over: it has not.")
+    ] = False,
+    standby_ca: Annotated[
+        Path | None, value_option(parse_path, "FILE", "CA of the service that is followed (PEM).")
+    ] = None,
+    standby_cert: Annotated[
+        Path | None, value_option(parse_path, "FILE", "The certificate that is shown to it, of the name standby (PEM).")
+    ] = None,
+    standby_key: Annotated[Path | None, value_option(parse_path, "FILE", "Its key.")] = None,
     tls_cert: Annotated[Path | None, value_option(parse_path, "FILE", "The service's certificate (PEM).")] = None,
     tls_key: Annotated[Path | None, value_option(parse_path, "FILE", "Its key.")] = None,
     client_ca: Annotated[
@@ -204,7 +240,10 @@ def serve(
     poll_directly()
     if tls_require_hybrid and tls_cert is not None:
         refuse_tls_1_2()
+    from quedge.service.client.connection import credentials_of
+    from quedge.service.pairing import Pair
     from quedge.service.server import Service, run, warm_up
+    from quedge.service.standby import First
 
     with refusing():
         read = partial(_read, scenario, tuple(settings or ()), policy, tuple(learner or ()), agent, learn, seed)
@@ -215,11 +254,23 @@ def serve(
         allowed = _allowed(stations or [], max_stations)
         if bind_names and tls_cert is None:
             raise ValueError("--bind-names: is not allowed without TLS: --tls-cert, --tls-key and --client-ca")
-        for option, is_asked in {"--new": new, "--migrate": migrate}.items():
+        about_state = {
+            "--new": new, "--migrate": migrate, "--allow-standby": allow_standby,
+            "--standby-of": standby_of is not None, "--alone": alone,
+        }  # fmt: skip
+        for option, is_asked in about_state.items():
             if is_asked and state is None:
                 raise ValueError(f"{option}: is not allowed without --state, the folder of the cells that it is about")
+        for option, is_asked in {"--new": new, "--migrate": migrate, "--alone": alone}.items():
+            if is_asked and standby_of is not None:
+                raise ValueError(f"{option}: is not allowed beside --standby-of; a standby has what the first one has")
         access = AccessPolicy(hybrid_only=tls_require_hybrid, bind_names=bind_names is not False)
         secured = _secured(listen or _ADDRESS, tls_cert, tls_key, client_ca, access)
+        shown = credentials_of(
+            None, standby_ca, standby_cert, standby_key, ("--standby-ca", "--standby-cert", "--standby-key")
+        )
+        follows = None if standby_of is None else First(standby_of, shown)
+        pair = Pair(follows, lease_ms if allow_standby else None, alone)
         guard = _guard(metrics, metrics_token, metrics_tls, secured)
         awake = cpu_latency_lock() if keep_awake else contextlib.nullcontext()
     if metrics is not None:
@@ -244,6 +295,7 @@ def serve(
         rendering=log,
         traced=otel,
         rates=Rates(report_rate, refusal_rate, checkpoint_rate),
+        pair=pair,
     )
     allow_descriptors()
 

@@ -289,6 +289,8 @@ class Engine:
         if report.frame == NEXT_FRAME:
             report = report._replace(frame=self._queues.next_frame)
         if last is not None and report.frame == last.report.frame and report.packed() == last.report.packed():
+            if self._journal is not None:
+                self._journal.settle()
             return Served(last.answer, True, 0.0, 0.0, incarnation=self.incarnation)
         self._controller.check_turn(report.frame)
         self._diverged = self._journal is not None  # until the frame is kept

@@ -26,6 +26,7 @@ from quedge.controller.records import (
     unwritable,
     upgrade,
 )
+from quedge.controller.replica import NO_REPLICA, Replica
 from quedge.controller.state import Snapshot, StateError
 
 LOG, SHARED, LAST = "-wal", "-shm", "-last"
@@ -65,6 +66,7 @@ class Journal:
         cell: name of the cell.
         determined_by: what the answers depend on besides the reports: scenario, policy, seed and code, as text.
         durability: what an acknowledged frame survives.
+        replica: who is told what is kept, and without whom no frame is acknowledged.
 
     Attributes:
         lost_frames: acknowledged frames that a loss of power took; the state has another incarnation since.
@@ -74,8 +76,15 @@ class Journal:
         OSError: it cannot be opened.
     """
 
-    def __init__(self, path: Path, cell: str, determined_by: str, durability: Durability = Durability.PROCESS) -> None:
-        self._path, self._cell, self.lost_frames = path, cell, 0
+    def __init__(
+        self,
+        path: Path,
+        cell: str,
+        determined_by: str,
+        durability: Durability = Durability.PROCESS,
+        replica: Replica = NO_REPLICA,
+    ) -> None:
+        self._path, self._cell, self.lost_frames, self._replica = path, cell, 0, replica
         self._log_is_named = False  # whether the write-ahead log's name, too, survives a loss of power
         if not path.exists():
             self._create(determined_by)
@@ -114,9 +123,12 @@ class Journal:
         return Records(self._path, self._database).determined_by
 
     def append(self, entry: Entry) -> None:
-        """Keep a served frame; an OSError where it could not be written."""
+        """Keep a served frame; an OSError where it could not be written, or its replica not be sure of it."""
+        self.append_packed(entry.report.frame, entry.report.packed(), entry.answer.packed())
+
+    def append_packed(self, frame: int, report: bytes, answer: bytes) -> None:
+        """Keep a served frame, given the bytes of its report and answer; errors as of `append`."""
         self.check_files()
-        frame, report, answer = entry.report.frame, entry.report.packed(), entry.answer.packed()
         row = (frame, report, answer, self._records.digest(report, answer))
         try:
             self._database.execute("INSERT INTO frame VALUES (?, ?, ?, ?)", row)
@@ -129,6 +141,11 @@ class Journal:
             with suppress(sqlite3.Error):  # who is told that it was not kept is told the truth
                 self._database.execute("DELETE FROM frame WHERE frame = ?", (frame,))
             raise
+        self._replica.frame(self._cell, frame, report, answer)  # where it may have the frame, so has the journal
+
+    def settle(self) -> None:
+        """Be sure of the last frame, which may be acknowledged once more; an OSError where its replica is not."""
+        self._replica.settle()
 
     def keep(self, snapshot: Snapshot, determined_by: str | None = None) -> None:
         """Keep a checkpoint, and drop the frames before it, but for the last.
@@ -139,19 +156,23 @@ class Journal:
         Raises:
             OSError: it could not be written; what was there still is.
         """
+        self.keep_packed(snapshot.queues.next_frame, snapshot.packed(), determined_by)
+
+    def keep_packed(self, next_frame: int, packed: bytes, determined_by: str | None = None) -> None:
+        """Keep a checkpoint, given its bytes and the frame that is due there; see `keep`."""
         self.check_files()
-        packed = snapshot.packed()
         row = (LATEST, packed, self._records.digest(packed))
         try:
             with _transaction(self._database):
                 self._database.execute("INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?)", row)
-                self._database.execute("DELETE FROM frame WHERE frame < ?", (snapshot.queues.next_frame - 1,))
+                self._database.execute("DELETE FROM frame WHERE frame < ?", (next_frame - 1,))
                 if determined_by is not None:
-                    self._migrate(snapshot.queues.next_frame, determined_by)
+                    self._migrate(next_frame, determined_by)
         except sqlite3.Error as error:
             raise unwritable(self._path, error) from None
         if determined_by is not None:
             self._records = Records(self._path, self._database)
+        self._replica.checkpoint(self._cell, next_frame, packed, determined_by)
 
     def check_files(self) -> None:
         """Raise an OSError where a file of the journal is gone, or another has its name; any thread may ask."""

@@ -11,6 +11,7 @@ from typing import IO
 
 from quedge.controller.journal import LAST, LOG, SHARED, Durability, Journal, beside, opened
 from quedge.controller.records import Records
+from quedge.controller.replica import NO_REPLICA, Replica
 from quedge.controller.state import StateError
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -62,9 +63,9 @@ class StateFolder:
         OSError: it cannot be made or written to.
     """
 
-    def __init__(self, folder: Path, determined_by: str, durability: Durability) -> None:
+    def __init__(self, folder: Path, determined_by: str, durability: Durability, replica: Replica = NO_REPLICA) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._folder, self._durability = folder, durability
+        self._folder, self._durability, self._replica = folder, durability, replica
         self.determined_by = determined_by
         self._lock = locked(folder)
 
@@ -76,7 +77,9 @@ class StateFolder:
     def journal(self, name: str, determined_by: str | None = None) -> Journal:
         """The journal of a base station, served under what it is told here, if anything; errors as of `Journal`."""
         under = self.determined_by if determined_by is None else determined_by
-        return Journal(journal_path(self._folder, name), name, under, self._durability)
+        journal = Journal(journal_path(self._folder, name), name, under, self._durability, self._replica)
+        self._replica.begins(name)
+        return journal
 
     def determined_by_of(self, name: str) -> str | None:
         """What a base station's answers depended on so far; None where it has no journal. Errors as of `Journal`."""

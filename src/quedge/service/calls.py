@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from typing import Any, TypeVar
 
 import grpc
@@ -27,7 +27,7 @@ class EndedError(Exception):
 
 
 class Calls:
-    """The calls that are served now; it lives in the event loop.
+    """The calls that are served now; it lives in the event loop. It is `drained` once they have ended, and all end.
 
     Both are called with a call's context: `admit` at its beginning, which may end it, `unreadable` where bytes are no
     message, which may raise an EndedError.
@@ -36,13 +36,15 @@ class Calls:
     def __init__(self, admit: Callable[[Any], Awaitable[None]], unreadable: Callable[[Any], None]) -> None:
         self._admit, self._unreadable = admit, unreadable
         self._waiting: set[asyncio.Task[Any]] = set()  # those that wait for a request of an open stream
-        self._ending = False
+        self._ending, self._running = False, 0
+        self.drained = asyncio.Event()
 
     def end(self) -> None:
         """End every stream with UNAVAILABLE: at once where nothing of it is being served, else after its answer."""
         self._ending = True
         for task in self._waiting:
             task.cancel()
+        self._look_drained()
 
     def handler(self, method: Method, serve: Callable[[Any, Any], Any]) -> Any:
         """What gRPC calls for a method, which `serve` answers, given a message and gRPC's context.
@@ -52,22 +54,37 @@ class Calls:
 
         async def answer(request: bytes, context: Any) -> Any:
             await self._admit(context)
-            try:
-                return await serve(self._message(method, request, context), context)
-            except EndedError as ended:
-                await _abort(context, ended)
+            with self._counted():
+                try:
+                    return await serve(self._message(method, request, context), context)
+                except EndedError as ended:
+                    await abort(context, ended)
 
         async def answers(_: Any, context: Any) -> None:
             await self._admit(context)
-            try:
-                async with aclosing(self._messages(method, context)) as messages:
-                    await serve(messages, context)
-            except EndedError as ended:
-                await _abort(context, ended)
+            with self._counted():
+                try:
+                    async with aclosing(self._messages(method, context)) as messages:
+                        await serve(messages, context)
+                except EndedError as ended:
+                    await abort(context, ended)
 
         if method.streams:
             return grpc.stream_stream_rpc_method_handler(answers, None, method.reply.SerializeToString)
         return grpc.unary_unary_rpc_method_handler(answer, None, method.reply.SerializeToString)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self._running += 1
+        try:
+            yield
+        finally:
+            self._running -= 1
+            self._look_drained()
+
+    def _look_drained(self) -> None:
+        if self._ending and self._running == 0:
+            self.drained.set()
 
     async def _messages(self, method: Method, context: Any) -> AsyncGenerator[Any, None]:
         """The messages of a stream, and an EndedError where it cannot go on."""
@@ -103,7 +120,8 @@ class Calls:
             raise EndedError(grpc.StatusCode.INVALID_ARGUMENT, f"these bytes are no {name}") from None
 
 
-async def _abort(context: Any, ended: EndedError) -> None:
+async def abort(context: Any, ended: EndedError) -> None:
+    """End a call as it is told; who asks for too much waits for it."""
     if ended.code is grpc.StatusCode.RESOURCE_EXHAUSTED:
         await asyncio.sleep(_SLOWED_S)
     await context.abort(ended.code, str(ended))

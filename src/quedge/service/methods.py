@@ -38,6 +38,7 @@ SERVE_GATEWAY = Method("ServeGateway", pb.GatewayReport, pb.GatewayAnswer, True)
 DECIDE = Method("Decide", pb.FrameReport, pb.FrameAnswer, False)
 STATE = Method("State", pb.StateRequest, pb.StateReply, False)
 CHECKPOINT = Method("Checkpoint", pb.CheckpointRequest, pb.CheckpointReply, False)
+FOLLOW = Method("Follow", pb.FollowRequest, pb.FollowRecord, True)
 
 
 _LEAST_BYTES, _DEVICE_BYTES, _MOST_BYTES = 1 << 16, 80, 4 << 20

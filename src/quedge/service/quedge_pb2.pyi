@@ -2,7 +2,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Iterable as _Iterable
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -263,3 +263,59 @@ class CheckpointReply(_message.Message):
     next_frame: int
     incarnation: str
     def __init__(self, outcome: _Optional[_Union[Outcome, str]] = ..., message: _Optional[str] = ..., next_frame: _Optional[int] = ..., incarnation: _Optional[str] = ...) -> None: ...
+
+class FollowRequest(_message.Message):
+    __slots__ = ("standby", "number", "kept")
+    STANDBY_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    KEPT_FIELD_NUMBER: _ClassVar[int]
+    standby: str
+    number: int
+    kept: int
+    def __init__(self, standby: _Optional[str] = ..., number: _Optional[int] = ..., kept: _Optional[int] = ...) -> None: ...
+
+class FollowRecord(_message.Message):
+    __slots__ = ("number", "heard", "base_station", "copy", "frame", "checkpoint", "in_sync")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    HEARD_FIELD_NUMBER: _ClassVar[int]
+    BASE_STATION_FIELD_NUMBER: _ClassVar[int]
+    COPY_FIELD_NUMBER: _ClassVar[int]
+    FRAME_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
+    IN_SYNC_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    heard: int
+    base_station: str
+    copy: bytes
+    frame: JournalledFrame
+    checkpoint: JournalledCheckpoint
+    in_sync: InSync
+    def __init__(self, number: _Optional[int] = ..., heard: _Optional[int] = ..., base_station: _Optional[str] = ..., copy: _Optional[bytes] = ..., frame: _Optional[_Union[JournalledFrame, _Mapping]] = ..., checkpoint: _Optional[_Union[JournalledCheckpoint, _Mapping]] = ..., in_sync: _Optional[_Union[InSync, _Mapping]] = ...) -> None: ...
+
+class JournalledFrame(_message.Message):
+    __slots__ = ("frame", "report", "answer")
+    FRAME_FIELD_NUMBER: _ClassVar[int]
+    REPORT_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    frame: int
+    report: bytes
+    answer: bytes
+    def __init__(self, frame: _Optional[int] = ..., report: _Optional[bytes] = ..., answer: _Optional[bytes] = ...) -> None: ...
+
+class JournalledCheckpoint(_message.Message):
+    __slots__ = ("next_frame", "standing", "determined_by")
+    NEXT_FRAME_FIELD_NUMBER: _ClassVar[int]
+    STANDING_FIELD_NUMBER: _ClassVar[int]
+    DETERMINED_BY_FIELD_NUMBER: _ClassVar[int]
+    next_frame: int
+    standing: bytes
+    determined_by: str
+    def __init__(self, next_frame: _Optional[int] = ..., standing: _Optional[bytes] = ..., determined_by: _Optional[str] = ...) -> None: ...
+
+class InSync(_message.Message):
+    __slots__ = ("base_stations", "lease_s")
+    BASE_STATIONS_FIELD_NUMBER: _ClassVar[int]
+    LEASE_S_FIELD_NUMBER: _ClassVar[int]
+    base_stations: _containers.RepeatedScalarFieldContainer[str]
+    lease_s: float
+    def __init__(self, base_stations: _Optional[_Iterable[str]] = ..., lease_s: _Optional[float] = ...) -> None: ...

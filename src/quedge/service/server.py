@@ -18,6 +18,7 @@ from quedge.controller.answer import ServedBy
 from quedge.controller.controller import Controller
 from quedge.controller.engine import Engine, Pace, Standing
 from quedge.controller.journal import Durability
+from quedge.controller.replica import NO_REPLICA
 from quedge.controller.report import Report
 from quedge.controller.state_folder import StateFolder
 from quedge.policy.policy import Learner, Policy
@@ -32,7 +33,9 @@ from quedge.service.monitoring.observers import Observer, Observers, Started
 from quedge.service.monitoring.spans import Spans
 from quedge.service.monitoring.statistics import Statistics
 from quedge.service.monitoring.web import Guard, WebServer
+from quedge.service.pairing import Pair, replication_of, stood_by
 from quedge.service.reload import Reloading
+from quedge.service.replication import Replication
 from quedge.service.servicer import Servicer
 from quedge.service.settings import Address, Rendering, Tls, allowed_descriptors
 from quedge.service.shadowing import Shadowing
@@ -151,6 +154,7 @@ class Service(NamedTuple):
         guard: what has to be shown there.
         rendering: how log lines are written.
         rates: how much each client and base station may ask for.
+        pair: what it has to do with a second service
         traced: whether each frame is a span.
     """
 
@@ -172,6 +176,7 @@ class Service(NamedTuple):
     guard: Guard
     rendering: Rendering
     rates: Rates
+    pair: Pair
     traced: bool
 
 
@@ -203,15 +208,27 @@ def run(
     watching = [each for each in told if each is not None]
     observers, on_change = _beside(service.shadow, basis, watching, logs.observer_failed)
     with _web(service, statistics, seen) as seen_at, taken_over(LibraryLines(observers, arrivals).take):
+        if service.pair.follows is not None:
+            signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # by which a standby is promoted
         prepare(observers.compiling)
-        folder = None
-        if service.state is not None:
-            folder = StateFolder(service.state, basis.determined_by, service.durability)
+        folder, replication, state = None, None, service.state
+        if state is not None:
+            changed = stood_by(service.pair, state, basis, service.reread, service.durability, observers)
+            if changed is None:
+                observers.stopped()
+                return
+            if changed is not basis:
+                observers.reloaded(changed.changes(basis), changed.scenario.per_device("power_budget_w"))
+                on_change(changed)
+                service, basis = service._replace(basis=changed), changed
+            replication = seen.replication = replication_of(service.pair, state, observers)
+            replica = NO_REPLICA if replication is None else replication
+            folder = StateFolder(state, basis.determined_by, service.durability, replica)
         cells = seen.registry = CellRegistry(
             basis.fresh, folder, service.pace, service.max_base_stations, service.begins_anew, service.base_stations,
             basis.former if service.migrates else None,
         )  # fmt: skip
-        parts = _Parts(service, cells, observers, arrivals, on_change)
+        parts = _Parts(service, cells, observers, arrivals, on_change, replication, seen.health_error)
         asyncio.run(_run(parts, lambda address: ready(Running(address, seen_at))))
 
 
@@ -220,8 +237,11 @@ class _Cells:
 
     def __init__(self) -> None:
         self.registry: CellRegistry | None = None
+        self.replication: Replication | None = None
 
     def health_error(self) -> str | None:
+        if self.replication is not None and self.replication.waits:
+            return self.replication.waits
         return None if self.registry is None else self.registry.health_error()
 
     def standings(self) -> list[tuple[str, Standing]]:
@@ -229,13 +249,15 @@ class _Cells:
 
 
 class _Parts(NamedTuple):
-    """What a service is made of; `on_change` is told of another basis."""
+    """What a service is made of; `on_change` is told of another basis, `health_error` says what is wrong."""
 
     service: Service
     cells: CellRegistry
     observers: Observers
     arrivals: Arrivals
     on_change: Callable[[Basis], None]
+    replication: Replication | None
+    health_error: Callable[[], str | None]
 
 
 async def _run(parts: _Parts, ready: Callable[[str], None]) -> None:
@@ -257,7 +279,7 @@ async def _run(parts: _Parts, ready: Callable[[str], None]) -> None:
 
 
 async def _serve_cells(parts: _Parts, ready: Callable[[str], None]) -> None:
-    service, cells, observers, arrivals, on_change = parts
+    service, cells, observers, arrivals, on_change, replication, _ = parts
     credentials, access, on_call = None, ANY_CLIENT, _nobody_is_told
     if service.tls is not None:
         access, on_call = service.tls.access, arrivals.answered
@@ -272,13 +294,20 @@ async def _serve_cells(parts: _Parts, ready: Callable[[str], None]) -> None:
         observers.started(Started(address, service.policy, cells.durability, mode, shadow))
         ready(address)
 
-    servicer = Servicer(cells, service.policy, service.deadline_s, observers, access, service.rates, on_call)
-    watch = asyncio.create_task(_watch(cells, servicer, observers))
+    def stopping() -> None:
+        if replication is not None:  # before the port is closed
+            replication.end()
+        observers.stopping()
+
+    servicer = Servicer(
+        cells, service.policy, service.deadline_s, observers, access, service.rates, on_call, replication
+    )
+    watch = asyncio.create_task(_watch(parts, servicer))
     reloading = Reloading(service.basis, service.reread, warm_up, cells, observers, on_change)
     with contextlib.suppress(ValueError, RuntimeError):  # only the main thread gets signals
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloading.request)
     try:
-        await serve(servicer, service.listen, credentials, listening, observers.stopping)
+        await serve(servicer, service.listen, credentials, listening, stopping)
     finally:
         reloading.end()
         watch.cancel()
@@ -313,11 +342,14 @@ def _tell_of(observers: Observers, cells: CellRegistry, name: str, engine: Engin
         observers.migrated(name, engine.queues)
 
 
-async def _watch(cells: CellRegistry, servicer: Servicer, observers: Observers) -> None:
+async def _watch(parts: _Parts, servicer: Servicer) -> None:
     """Tell observers and clients whenever what is wrong changes, and have what failed tried again."""
-    told = None
+    told, cells, observers = None, parts.cells, parts.observers
     while True:
-        error = cells.health_error()
+        error = parts.health_error()
+        if parts.replication is not None:
+            with contextlib.suppress(OSError):  # it is tried again
+                parts.replication.look()
         if error != told:
             observers.health_changed(error)
             servicer.set_serving(error is None)

@@ -17,7 +17,7 @@ from quedge.controller.state import StateError
 from quedge.service import methods, translate
 from quedge.service import quedge_pb2 as pb
 from quedge.service.callers import Caller
-from quedge.service.calls import Calls, EndedError, completed, resolve, serve_in_order
+from quedge.service.calls import Calls, EndedError, abort, completed, resolve, serve_in_order
 from quedge.service.cells import BadNameError, CellRegistry
 from quedge.service.devices import DeviceStreams
 from quedge.service.health import NAME as HEALTH
@@ -26,9 +26,13 @@ from quedge.service.limits import NO_LIMITS, Limit, RateLimits, Rates
 from quedge.service.member_reports import DeviceReports, GatewayReports, MemberReports
 from quedge.service.monitoring.observers import Observer
 from quedge.service.reflection import reflection_handlers
+from quedge.service.replication import Replication
 from quedge.service.tls.access import ANY_CLIENT, UNKNOWN, AccessPolicy, Peer, address_of
 
 T = TypeVar("T")
+
+STANDBY = "standby"
+"""The name that a standby's certificate carries."""
 
 _UNUSABLE = "the cell's state cannot be used now"
 
@@ -45,7 +49,8 @@ class Servicer:
     """Answers for all base stations, by the engines of their cells, and tells an observer.
 
     A frame of self-reporting devices closes after `deadline_s`; `access` is what is asked of clients; `rates` how
-    much each client and base station may ask for; `on_call` is told the address of each call that is answered.
+    much each client and base station may ask for; `on_call` is told the address of each call that is answered;
+    `replication` serves a standby, if one may follow.
     """
 
     def __init__(
@@ -57,7 +62,9 @@ class Servicer:
         access: AccessPolicy = ANY_CLIENT,
         rates: Rates = NO_LIMITS,
         on_call: Callable[[str], None] = lambda address: None,
+        replication: Replication | None = None,
     ) -> None:
+        self._replication = replication
         self._cells, self._policy, self._deadline_s, self._access = cells, policy, deadline_s, access
         self._observer, self._on_call = Observer() if observer is None else observer, on_call
         self._limits = RateLimits(rates)
@@ -82,6 +89,11 @@ class Servicer:
             methods.CHECKPOINT: self.checkpoint,
         }
         handlers = {method.name: self._calls.handler(method, serve) for method, serve in served.items()}
+        if self._replication is not None:
+            follow = methods.FOLLOW
+            handlers[follow.name] = grpc.stream_stream_rpc_method_handler(
+                self._follow, follow.request.FromString, follow.reply.SerializeToString
+            )
         own = grpc.method_handlers_generic_handler(methods.SERVICE, handlers)
         return [own, self._health.handlers(), *reflection_handlers(self._calls, [methods.SERVICE, HEALTH])]
 
@@ -93,6 +105,8 @@ class Servicer:
         """End all streams, each after the answers to its reports that are being served."""
         self._health.end()
         self._calls.end()
+        if self._replication is not None:
+            self._releasing = asyncio.create_task(self._release(self._replication))
 
     async def serve_frames(self, requests: AsyncGenerator[pb.FrameReport, None], context: Any) -> None:
         """A stream of a base station's reports; see the contract."""
@@ -200,6 +214,27 @@ class Servicer:
             return pb.CheckpointReply(outcome=pb.NOT_DURABLE, message="it could not be written")
         return pb.CheckpointReply(outcome=pb.SERVED, next_frame=frame, incarnation=engine.incarnation)
 
+    async def _follow(self, _: Any, context: Any) -> None:
+        """A standby's stream, which outlasts those that report; see the contract."""
+        await self._admit(context)
+        assert self._replication is not None
+        if self._access is not ANY_CLIENT and STANDBY not in self._caller(context).peer.names:
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, f"its certificate must carry the name {STANDBY}")
+        try:
+            await self._replication.follow(context)
+        except EndedError as ended:
+            await abort(context, ended)
+
+    async def _release(self, replication: Replication) -> None:
+        """Let a standby go once all other calls have ended."""
+        await self._calls.drained.wait()
+        replication.release()
+
+    def _check_waiting(self) -> None:
+        """End a call here where no reports are served before a standby follows."""
+        if self._replication is not None and self._replication.waits:
+            raise EndedError(grpc.StatusCode.UNAVAILABLE, self._replication.waits)
+
     async def _admit(self, context: Any) -> None:
         """A call begins, and ends here where it is not to be answered."""
         self._on_call(address_of(context))
@@ -240,6 +275,7 @@ class Servicer:
 
         `is_owner` tells whether it is this call's own stream that serves the base station, if one does.
         """
+        self._check_waiting()
         try:
             self._check_peer(caller.peer, name)
             if name in self._taken and not is_owner:
@@ -257,6 +293,7 @@ class Servicer:
             BadNameError: it has not, or the caller may not ask.
             EndedError: its state cannot be read now, or the caller has asked for too much that is not there.
         """
+        self._check_waiting()
         try:
             self._check_peer(caller.peer, name)
             return self._cells.known(name)

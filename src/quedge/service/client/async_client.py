@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from abc import ABC, abstractmethod
 from typing import Any, Self
 
@@ -10,8 +12,8 @@ import grpc
 from quedge.service import methods
 from quedge.service import quedge_pb2 as pb
 from quedge.service.client import messages
-from quedge.service.client.connection import Connection
-from quedge.service.client.conversation import AsyncConversation, in_time
+from quedge.service.client.connection import AGAIN_S, Connection
+from quedge.service.client.conversation import AsyncConversation, ServiceUnavailable, in_time
 from quedge.service.client.messages import (
     CellState,
     Decided,
@@ -94,18 +96,28 @@ class AsyncClient(Connection, _AsyncFrames):
 
     async def close(self) -> None:
         """End the connection."""
-        if self._channel is not None:
-            await self._channel.close()
+        for channel in self._channels.values():
+            await channel.close()
 
     async def _answer(self, report: pb.FrameReport) -> pb.FrameAnswer:
         answer: pb.FrameAnswer = await self._request(methods.DECIDE, report)
         return answer
 
     async def _request(self, method: methods.Method, request: Any) -> Any:
-        return await in_time(self._call(method)(request), self._target, self._timeout_s)
+        until, left_s = time.monotonic() + self._timeout_s, self._timeout_s
+        while True:
+            target = self._target
+            try:
+                return await in_time(self._call(method)(request), target, left_s)
+            except ServiceUnavailable:
+                if not self._turn_from(target) or time.monotonic() + AGAIN_S >= until:
+                    raise
+            await asyncio.sleep(AGAIN_S)
+            left_s = max(until - time.monotonic(), 0.0)
 
     def _conversation(self, method: methods.Method) -> AsyncConversation:
-        return AsyncConversation(self._call(method)(), self._target, self._timeout_s)
+        target = self._target
+        return AsyncConversation(self._call(method)(), target, self._timeout_s, lambda: self._turn_from(target))
 
 
 class AsyncFrameStream(_AsyncFrames):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from typing import Any, Self
 
@@ -10,7 +11,7 @@ import grpc
 from quedge.service import methods
 from quedge.service import quedge_pb2 as pb
 from quedge.service.client import messages
-from quedge.service.client.connection import Connection
+from quedge.service.client.connection import AGAIN_S, Connection
 from quedge.service.client.conversation import Conversation, FreshStart, ReportRefused, ServiceUnavailable, unavailable
 from quedge.service.client.messages import (
     CellState,
@@ -137,21 +138,30 @@ class Client(Connection, _Frames):
 
     def close(self) -> None:
         """End the connection."""
-        if self._channel is not None:
-            self._channel.close()
+        for channel in self._channels.values():
+            channel.close()
 
     def _answer(self, report: pb.FrameReport) -> pb.FrameAnswer:
         answer: pb.FrameAnswer = self._request(methods.DECIDE, report)
         return answer
 
     def _request(self, method: methods.Method, request: Any) -> Any:
-        try:
-            return self._call(method)(request, timeout=self._timeout_s)
-        except grpc.RpcError as error:
-            raise unavailable(self._target, error, self._timeout_s) from None
+        until = time.monotonic() + self._timeout_s
+        while True:
+            target = self._target
+            try:
+                return self._call(method)(request, timeout=max(until - time.monotonic(), 0.0))
+            except grpc.RpcError as error:
+                told = unavailable(target, error, self._timeout_s)
+                if error.code() is not grpc.StatusCode.UNAVAILABLE or not self._turn_from(target):
+                    raise told from None
+            if time.monotonic() + AGAIN_S >= until:
+                raise told
+            time.sleep(AGAIN_S)
 
     def _conversation(self, method: methods.Method) -> Conversation:
-        return Conversation(self._call(method), self._target, self._timeout_s)
+        target = self._target
+        return Conversation(self._call(method), target, self._timeout_s, lambda: self._turn_from(target))
 
 
 class FrameStream(_Frames):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from quedge.errors import check_installed
+from quedge.errors import check_installed, not_allowed
 from quedge.service.client.messages import KnownState
 from quedge.service.methods import MAX_ANSWER_BYTES, Method
 
@@ -15,6 +15,8 @@ BASE_STATION = "base-station"
 """What a base station is called that gives no name."""
 
 _TIMEOUT_S = 5.0
+AGAIN_S = 0.02
+"""Time until the next target is asked (s)."""
 _OPTIONS = (
     ("grpc.enable_http_proxy", 0),  # a controller stands near, and frames have no time for detours
     ("grpc.use_local_subchannel_pool", 1),  # a client that begins does not inherit another one's waiting times
@@ -33,7 +35,7 @@ class Connection:
 
     def __init__(
         self,
-        target: str,
+        target: str | Sequence[str],
         base_station: str = BASE_STATION,
         *,
         credentials: Any = None,
@@ -45,7 +47,8 @@ class Connection:
         """Check what is given; the first call opens the channel.
 
         Args:
-            target: "host:port".
+            target: "host:port"; or several, of a service and its standby, as a list or with commas between: where one
+                is not available, the next one is asked.
             base_station: its name; each name has a cell of its own.
             credentials: of TLS, as `grpc.ssl_channel_credentials` makes them; plain text without.
             ca: file with the certificate, PEM, that the service's one is signed by; instead of `credentials`.
@@ -54,28 +57,40 @@ class Connection:
             timeout_s: how long an answer is waited for (s).
 
         Raises:
-            ValueError: TLS arguments that do not go together, or a file that cannot be used.
+            ValueError: no target, TLS arguments that do not go together, or a file that cannot be used.
             MissingExtraError: files are given, and cryptography is not installed.
         """
-        self._target, self._base_station, self._timeout_s = target, base_station, timeout_s
+        self._targets = tuple(target.split(",") if isinstance(target, str) else target)
+        if not all(self._targets) or not self._targets:
+            raise not_allowed("target", target, "host:port, or several with commas between")
+        self._target, self._base_station, self._timeout_s = self._targets[0], base_station, timeout_s
         self._credentials = credentials_of(credentials, ca, certificate, key)
-        self._channel: Any = None
+        self._channels: dict[str, Any] = {}
         self._known = KnownState()
         self._opening = threading.Lock()
 
     def _call(self, method: Method) -> Callable[..., Any]:
         """What calls a method of the service."""
         with self._opening:
-            if self._channel is None:  # not before: grpc.aio's belongs to the event loop that runs then
-                self._channel = self._opened()
-        kind = self._channel.stream_stream if method.streams else self._channel.unary_unary
+            target = self._target
+            if target not in self._channels:  # not before: grpc.aio's belongs to the event loop that runs then
+                self._channels[target] = self._opened(target)
+            channel = self._channels[target]
+        kind = channel.stream_stream if method.streams else channel.unary_unary
         call: Callable[..., Any] = kind(method.path, method.request.SerializeToString, method.reply.FromString)
         return call
 
-    def _opened(self) -> Any:
+    def _turn_from(self, target: str) -> bool:
+        """Ask the next target from now on, where a target that was asked is not available; whether there is another."""
+        with self._opening:
+            if self._target == target:
+                self._target = self._targets[(self._targets.index(target) + 1) % len(self._targets)]
+        return len(self._targets) > 1
+
+    def _opened(self, target: str) -> Any:
         if self._credentials is None:
-            return self._grpc.insecure_channel(self._target, _OPTIONS)
-        return self._grpc.secure_channel(self._target, self._credentials, _OPTIONS)
+            return self._grpc.insecure_channel(target, _OPTIONS)
+        return self._grpc.secure_channel(target, self._credentials, _OPTIONS)
 
 
 def credentials_of(

@@ -99,11 +99,11 @@ _CLOSING_S = 2.0  # for the other side to know of the end
 class Conversation:
     """One stream both ways. gRPC's own thread takes what is sent; a second one ends a wait of more than `timeout_s`.
 
-    `call` begins the stream; messages name the target, "host:port".
+    `call` begins the stream; messages name the target, "host:port"; `on_loss` is called where a reply does not come.
     """
 
-    def __init__(self, call: Callable[..., Any], target: str, timeout_s: float) -> None:
-        self.target, self._timeout_s = target, timeout_s
+    def __init__(self, call: Callable[..., Any], target: str, timeout_s: float, on_loss: Callable[[], object]) -> None:
+        self.target, self._timeout_s, self._on_loss = target, timeout_s, on_loss
         self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._replies = call(iter(self._requests.get, None))
         self._lock = threading.Lock()
@@ -162,6 +162,7 @@ class Conversation:
     def _lost(self, error: BaseException) -> ServiceUnavailable:
         self._over.set()
         self._requests.put(None)  # gRPC's thread ends
+        self._on_loss()
         if self._expired:
             return too_late(self.target, self._timeout_s)
         if isinstance(error, StopIteration):
@@ -180,11 +181,11 @@ class Conversation:
 class AsyncConversation:
     """One stream both ways. A wait that is cancelled, or lasts too long, ends it: gRPC would lose the reply.
 
-    `call` is the stream, as it has begun; messages name the target, "host:port".
+    `call` is the stream, as it has begun; for the other arguments see `Conversation`.
     """
 
-    def __init__(self, call: Any, target: str, timeout_s: float) -> None:
-        self.target, self._call, self._timeout_s = target, call, timeout_s
+    def __init__(self, call: Any, target: str, timeout_s: float, on_loss: Callable[[], object]) -> None:
+        self.target, self._call, self._timeout_s, self._on_loss = target, call, timeout_s, on_loss
         self._lock = asyncio.Lock()
         self._pending = 0  # replies that have not been received
 
@@ -218,6 +219,7 @@ class AsyncConversation:
             return await in_time(asked, self.target, self._timeout_s)
         except ServiceUnavailable:
             self._call.cancel()
+            self._on_loss()
             raise
 
     async def _exchange(self, message: Any) -> Any:

@@ -168,6 +168,14 @@ class Logs(Observer):
         """See `Observer.renewal_refused`."""
         self._log.error("renewal_refused", reason=why)
 
+    def standby_changed(self, how: str) -> None:
+        """See `Observer.standby_changed`."""
+        (self._log.info if how == "in sync" else self._log.warning)("standby", standing=how)
+
+    def standing_by(self, how: str) -> None:
+        """See `Observer.standing_by`; counted by how."""
+        self._count("info", "standing_by", how, standing=how)
+
     def compiling(self) -> None:
         """See `Observer.compiling`."""
         self._log.info("compiling")

@@ -65,6 +65,9 @@ def _service_families(statistics: Statistics) -> Iterator[Any]:
     yield reloads
     yield InfoMetricFamily("quedge_build", "The software.", {"version": __version__})
     yield GaugeMetricFamily("quedge_start_time_seconds", "When the service began, since 1970.", statistics.began)
+    if statistics.standby_in_sync is not None:
+        meaning = "Whether a standby has all that was acknowledged: 1, or 0."
+        yield GaugeMetricFamily("quedge_standby_in_sync", meaning, float(statistics.standby_in_sync))
     if statistics.certificate_expiry is not None:
         meaning = "When the certificate in use expires, since 1970."
         yield GaugeMetricFamily("quedge_tls_certificate_expiry_time_seconds", meaning, statistics.certificate_expiry)

@@ -114,6 +114,12 @@ class Observer:
     def renewal_refused(self, why: str) -> None:
         """Changed certificates cannot be used; those that were read before stay in use."""
 
+    def standby_changed(self, how: str) -> None:
+        """A standby may take over, being "in sync"; or may not, since it "left", is "silent" or "joined anew"."""
+
+    def standing_by(self, how: str) -> None:
+        """This service is a standby, "in sync" with the first, or why not; or "taken over" or "promoted"."""
+
     def compiling(self) -> None:
         """Solvers are compiled, which takes long; reports are taken after that."""
 
@@ -163,4 +169,5 @@ class Observers(Observer):
     shadowed, shadow_dropped = _to_all("shadowed"), _to_all("shadow_dropped")
     health_changed = _to_all("health_changed")
     certificate_used, renewal_refused = _to_all("certificate_used"), _to_all("renewal_refused")
+    standby_changed, standing_by = _to_all("standby_changed"), _to_all("standing_by")
     compiling, stopping, stopped = _to_all("compiling"), _to_all("stopping"), _to_all("stopped")

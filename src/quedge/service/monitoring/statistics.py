@@ -48,7 +48,9 @@ class Statistics(Observer):
         devices: number of devices of each cell.
         power_budget_w: mean of the devices' budgets (W).
         began: when the service began, in seconds since 1970.
-        state: where the service is in its life: "starting", "compiling", "ready", "stopping" or "stopped".
+        state: where the service is in its life: "starting", "compiling", "standby, " and how it stands, "ready",
+            "stopping" or "stopped".
+        standby_in_sync: whether a standby has all that was acknowledged, and may take over; None where none ever had.
         running: what the service said of itself when it took reports; None before.
         refusals: reports that were refused, by the outcome's name.
         certificate_expiry: when the certificate in use expires, in seconds since 1970; None in plain text.
@@ -70,6 +72,7 @@ class Statistics(Observer):
         self.limits = Counter(dict.fromkeys(map(str, Limit), 0))
         self.reloads = {"taken": 0, "refused": 0}
         self.health_error: str | None = None
+        self.standby_in_sync: bool | None = None
         self._clock, self._clock_began = clock, clock()
         self._lock = threading.Lock()
         self._cells: dict[str, CellStatistics] = {}
@@ -174,6 +177,14 @@ class Statistics(Observer):
         """See `Observer.renewal_refused`."""
         with self._lock:
             self.renewals_refused += 1
+
+    def standby_changed(self, how: str) -> None:
+        """See `Observer.standby_changed`."""
+        self.standby_in_sync = how == "in sync"
+
+    def standing_by(self, how: str) -> None:
+        """See `Observer.standing_by`."""
+        self.state = f"standby, {how}"
 
     def compiling(self) -> None:
         """See `Observer.compiling`."""
