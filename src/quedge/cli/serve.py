@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 _SWITCH_INTERVAL_S = 5e-4  # a thread that computes gives way to the one that answers ten times sooner than usual
 _MAX_DEADLINE_S = 0.02
 _MAX_STATIONS = 10_000
-_LEASE_MS = 500.0
+_LEASE_MS = 1_000.0
 _LEAST_LEASE_MS = 200.0
 _positive_ms = positive_to(3.6e6)
 _LIBRARIES = {

@@ -77,9 +77,11 @@ class StateFolder:
     def journal(self, name: str, determined_by: str | None = None) -> Journal:
         """The journal of a base station, served under what it is told here, if anything; errors as of `Journal`."""
         under = self.determined_by if determined_by is None else determined_by
-        journal = Journal(journal_path(self._folder, name), name, under, self._durability, self._replica)
+        return Journal(journal_path(self._folder, name), name, under, self._durability, self._replica)
+
+    def begins(self, name: str) -> None:
+        """A base station is served from its journal from now on: tell the replica."""
         self._replica.begins(name)
-        return journal
 
     def determined_by_of(self, name: str) -> str | None:
         """What a base station's answers depended on so far; None where it has no journal. Errors as of `Journal`."""

@@ -221,4 +221,5 @@ class CellRegistry:
             raise
         if change is not None:
             self.migrated.add(name)
+        self._state.begins(name)
         return engine

@@ -84,8 +84,13 @@ class Replication:
 
     def begins(self, cell: str) -> None:
         """See `Replica.begins`."""
-        if self._link is not None:
-            self._send_copy(self._link, cell)
+        link = self._link
+        if link is not None:
+            try:
+                self._send_copy(link, cell)
+            except (StateError, OSError):  # without it the standby could not take over
+                link.end()
+                self._lose(link)
 
     def frame(self, cell: str, frame: int, report: bytes, answer: bytes) -> None:
         """See `Replica.frame`."""

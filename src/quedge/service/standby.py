@@ -140,14 +140,14 @@ class Standby:
     async def _is_there(self) -> bool:
         """Whether something listens at the first's address; if not, `_gone_in_time` says whether it has ended."""
         found = await _look(self._first.address)
-        self._gone_in_time = found is _GONE and time.monotonic() < self._lease_end
+        self._gone_in_time = found is _GONE and _now() < self._lease_end
         return found is _THERE
 
     async def _without_first(self) -> End | None:
         """What is to be done where nobody is there; None to look again."""
         if self._gone_in_time:
             return End.TAKES_OVER
-        if time.monotonic() >= self._lease_end:
+        if _now() >= self._lease_end:
             self._observer.standing_by("behind: the first is not there")
         with contextlib.suppress(TimeoutError):
             return await asyncio.wait_for(self._signals.get(), _AGAIN_S)
@@ -209,7 +209,7 @@ class Standby:
     async def _tell(self, call: Any) -> None:
         async with self._writing:
             self._number += 1
-            self._sent[self._number] = time.monotonic()
+            self._sent[self._number] = _now()
             await call.write(pb.FollowRequest(standby=self._identity, number=self._number, kept=self._kept))
 
     def _take(self, record: pb.FollowRecord) -> None:
@@ -242,6 +242,11 @@ class Standby:
             except ValueError as error:
                 raise StateError(f"the standby's scenario cannot be read: {error}") from None
             take()
+
+
+def _now() -> float:
+    """What time it is (s), by a clock that goes on while the machine is suspended, as the first's does."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 _THERE, _GONE, _UNKNOWN = object(), object(), object()
