@@ -73,7 +73,7 @@ def test_the_contract_can_be_asked_for(channel: grpc.Channel) -> None:
     database = ProtoReflectionDescriptorDatabase(channel)
     assert {methods.SERVICE, NAME} < set(database.get_services())
     names = [method.name for method in database.FindFileContainingSymbol(methods.SERVICE).service[0].method]
-    assert names == ["ServeFrames", "ServeDevice", "ServeGateway", "Decide", "State", "Checkpoint"]
+    assert names == ["ServeFrames", "ServeDevice", "ServeGateway", "Decide", "State", "Checkpoint", "Follow"]
 
 
 @pytest.mark.parametrize("name", NAMES)
