@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 _SWITCH_INTERVAL_S = 5e-4  # a thread that computes gives way to the one that answers ten times sooner than usual
 _MAX_DEADLINE_S = 0.02
 _MAX_STATIONS = 10_000
-_LEASE_MS = 1_000.0
+_LEASE_MS = 2_000.0
 _LEAST_LEASE_MS = 200.0
 _positive_ms = positive_to(3.6e6)
 _LIBRARIES = {
@@ -261,7 +261,7 @@ def serve(
         for option, is_asked in about_state.items():
             if is_asked and state is None:
                 raise ValueError(f"{option}: is not allowed without --state, the folder of the cells that it is about")
-        for option, is_asked in {"--new": new, "--migrate": migrate, "--alone": alone}.items():
+        for option, is_asked in {"--new": new, "--alone": alone}.items():
             if is_asked and standby_of is not None:
                 raise ValueError(f"{option}: is not allowed beside --standby-of; a standby has what the first one has")
         access = AccessPolicy(hybrid_only=tls_require_hybrid, bind_names=bind_names is not False)

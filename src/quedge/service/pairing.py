@@ -30,9 +30,9 @@ class Pair(NamedTuple):
         is_alone: whether it is known that no standby has taken over.
     """
 
-    follows: First | None
-    lease_s: float | None
-    is_alone: bool
+    follows: First | None = None
+    lease_s: float | None = None
+    is_alone: bool = False
 
 
 def stood_by(
@@ -69,7 +69,7 @@ def stood_by(
         return read[-1].determined_by
 
     with closing(Copies(folder, basis.determined_by, durability)) as copies:
-        end = asyncio.run(_run(Standby(follows, pairing.identity, copies, determined_by, observer)))
+        end = asyncio.run(Standby(follows, pairing.identity, copies, determined_by, observer).run())
         if end is End.PROMOTED:
             copies.renew()
         if end is not End.TOLD:
@@ -80,10 +80,6 @@ def stood_by(
         return None
     observer.standing_by("taken over" if end is End.TAKES_OVER else "promoted")
     return read[-1]
-
-
-async def _run(standby: Standby) -> End:
-    return await standby.run()
 
 
 def replication_of(pair: Pair, folder: Path, observer: Observer) -> Replication | None:

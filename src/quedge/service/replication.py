@@ -131,11 +131,7 @@ class Replication:
                 self._go_alone("silent")
 
     async def follow(self, context: Any) -> None:
-        """A standby's stream; see the contract.
-
-        Raises:
-            EndedError: it may not follow now.
-        """
+        """A standby's stream; see the contract. It raises an EndedError where the standby may not follow now."""
         first = await context.read()
         if first is grpc.aio.EOF:
             return

@@ -154,8 +154,8 @@ class Service(NamedTuple):
         guard: what has to be shown there.
         rendering: how log lines are written.
         rates: how much each client and base station may ask for.
-        pair: what it has to do with a second service
         traced: whether each frame is a span.
+        pair: what it has to do with a second service.
     """
 
     basis: Basis
@@ -176,8 +176,8 @@ class Service(NamedTuple):
     guard: Guard
     rendering: Rendering
     rates: Rates
-    pair: Pair
     traced: bool
+    pair: Pair = Pair()
 
 
 class Running(NamedTuple):

@@ -180,14 +180,16 @@ class Standby:
                 while (record := await call.read()) is not grpc.aio.EOF:
                     self._take(record)
                     if record.number:
-                        with contextlib.suppress(
-                            asyncio.InvalidStateError
-                        ):  # the stream is over; the next read says why
+                        with contextlib.suppress(asyncio.InvalidStateError):  # it is over; the next read says why
                             await self._tell(call)
                 if (code := await call.code()) is not grpc.StatusCode.OK:
                     raise grpc.aio.AioRpcError(code, None, None, await call.details())
             except (StateError, OSError):
                 await self._leave()
+                with contextlib.suppress(TimeoutError, grpc.RpcError):
+                    async with asyncio.timeout(_LATER_S):
+                        while await call.read() is not grpc.aio.EOF:  # until the first knows
+                            pass
                 raise
             finally:
                 beating.cancel()
