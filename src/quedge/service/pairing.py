@@ -13,7 +13,7 @@ from quedge.controller.copies import Copies
 from quedge.controller.journal import Durability
 from quedge.controller.pairing import new_pairing, read_pairing, write_pairing
 from quedge.controller.state import StateError
-from quedge.controller.state_folder import names_in
+from quedge.controller.state_folder import locked, names_in
 from quedge.service.basis import Basis
 from quedge.service.monitoring.observers import Observer
 from quedge.service.replication import Replication
@@ -86,13 +86,14 @@ def replication_of(pair: Pair, folder: Path, observer: Observer) -> Replication 
     """What is done for a standby; None where none may follow.
 
     Raises:
-        StateError: one that may have taken over is to be waited for, and none may follow.
+        StateError: one that may have taken over is to be waited for, and none may follow; or another service runs.
         OSError: the folder cannot be read or written.
     """
     pairing = read_pairing(folder)
     if pairing.may_take_over and pair.is_alone:
         pairing = pairing._replace(may_take_over="")
-        write_pairing(folder, pairing)
+        with closing(locked(folder)):  # not under a service that runs
+            write_pairing(folder, pairing)
     if pair.lease_s is not None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return Replication(folder, pair.lease_s, observer)

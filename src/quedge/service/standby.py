@@ -161,10 +161,6 @@ class Standby:
             StateError: the first is served under something else.
             OSError: it could not be kept.
         """
-        self._lease_end, self._lease_s, self._number, self._kept = 0.0, 0.0, 0, 0
-        self._leaves, self._call = False, None
-        self._sent.clear()
-        self._copies.begin()
         target, method = f"{self._first.address.host}:{self._first.address.port}", methods.FOLLOW
         opened = (
             grpc.aio.insecure_channel(target, _OPTIONS)
@@ -172,6 +168,12 @@ class Standby:
             else grpc.aio.secure_channel(target, self._first.credentials, _OPTIONS)
         )
         async with opened as channel:
+            if not await _is_ready(channel):  # it may be ending just now: what it has allowed still holds
+                if _now() >= self._lease_end:
+                    self._observer.standing_by("behind: no connection to the first comes about")
+                await asyncio.sleep(_AGAIN_S)
+                return
+            self._give_up()
             kind = channel.stream_stream(method.path, method.request.SerializeToString, method.reply.FromString)
             call = self._call = kind()
             await self._tell(call)
@@ -193,6 +195,13 @@ class Standby:
                 raise
             finally:
                 beating.cancel()
+
+    def _give_up(self) -> None:
+        """Take over no more, before the first is told that everything begins anew."""
+        self._lease_end, self._lease_s, self._number, self._kept = 0.0, 0.0, 0, 0
+        self._leaves, self._call = False, None
+        self._sent.clear()
+        self._copies.begin()
 
     async def _leave(self) -> None:
         """Say that it will not take over; it will not, from before that."""
@@ -244,6 +253,19 @@ class Standby:
             except ValueError as error:
                 raise StateError(f"the standby's scenario cannot be read: {error}") from None
             take()
+
+
+async def _is_ready(channel: Any) -> bool:
+    """Whether the other side speaks: a process that is being killed may still take connections, for a moment."""
+    try:
+        async with asyncio.timeout(_SILENT_MS / 1e3):
+            while (state := channel.get_state(try_to_connect=True)) is not grpc.ChannelConnectivity.READY:
+                if state is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
+                    return False
+                await channel.wait_for_state_change(state)
+    except TimeoutError:
+        return False
+    return True
 
 
 def _now() -> float:
