@@ -88,6 +88,20 @@ def test_a_checkpoint_drops_all_frames_before_it_but_the_last(tmp_path: Path) ->
     assert frames == list(range(29, 40))
 
 
+def test_the_names_of_its_files_are_on_the_disk_before_the_first_frame_is_acknowledged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a loss of power the absence of the write-ahead log is a sign only if its name had survived."""
+    log, synced = tmp_path / "north.journal-wal", list[bool]()
+    monkeypatch.setattr(journal_module, "sync_folder", lambda folder: synced.append(log.exists()))
+    journal, controller = Journal(tmp_path / "north.journal", "north", UNDER), fresh()
+    assert synced == [False]  # of the database
+    for report in drawn_reports(2):
+        journal.append(Entry(report, controller.serve(report)))
+        assert synced == [False, True]
+    journal.close()
+
+
 def test_a_frame_cannot_be_appended_twice(tmp_path: Path) -> None:
     journal, controller, report = Journal(tmp_path / "j", "north", UNDER), fresh(), drawn_reports(1)[0]
     entry = Entry(report, controller.serve(report))

@@ -71,6 +71,12 @@ def test_a_backup_is_the_same_state_and_replaces_nothing(folder: Path, tmp_path:
     assert (files(kept), files(folder)) == (held, before)
 
 
+def test_a_cell_that_has_served_no_frame_is_copied_as_one(folder: Path, tmp_path: Path) -> None:
+    Journal(journal_path(folder, "west"), "west", UNDER).close()
+    (copy,) = back_up(folder, ["west"], tmp_path / "kept")
+    assert (copy.next_frame, copy.acknowledged, copy.may_lack_frames, copy.entries) == (0, -1, False, [])
+
+
 def test_what_is_brought_back_goes_on_under_another_incarnation(folder: Path, tmp_path: Path) -> None:
     back_up(folder, ["north", "south"], tmp_path / "kept")
     (found,) = restore(tmp_path / "kept", ["north"], tmp_path / "deep" / "new", force=False)

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from quedge.model.cell import cell_of, path_gain
-from quedge.model.scenario import PARAMETERS, Scenario
+from quedge.model.scenario import PARAMETERS, Kind, Scenario
+from quedge.model.security import SUITE_KEYS
 
 
 def test_the_defaults_are_the_paper_s() -> None:
@@ -128,3 +129,36 @@ def test_every_key_says_what_it_means() -> None:
         for ending, unit in endings.items():
             if name.endswith(ending) and not (ending == "_hz" and name.endswith("_dbm_per_hz")):
                 assert parameter.unit == unit, name
+
+
+RANGES = {
+    "devices": (1, 100_000), "frame_s": (1e-9, 1e6), "v": (0.0, 1e9), "nu": (0.0, 1e9), "queue_exponent": (0.1, 2.0),
+    "weight": (0.0, 1e6), "power_budget_w": (1e-12, 1e6), "arrival_rate_mbps": (0.0, 1e9), "deadline_s": (0.0, 1e9),
+    "cycles_per_bit": (1e-3, 1e9), "energy_coefficient": (1e-40, 1e-10), "max_frequency_hz": (0.0, 1e12),
+    "bandwidth_hz": (1.0, 1e12), "overhead": (1.0, 1e6), "max_transmit_power_w": (0.0, 1e6),
+    "noise_density_dbm_per_hz": (-300.0, 100.0), "estimate_error": (0.0, 1.0), "residual_sic_share": (0.0, 1.0),
+    "payload_factor": (1e-6, 1.0), "pqc_power_w": (0.0, 1e6), "pqc_energy_j_per_bit": (0.0, 1.0),
+    "pqc_overhead_bits": (0.0, 1e12), "pqc_max_rate_mbps": (0.0, 1e9), "distance_m": (1e-3, 1e9),
+    "antenna_gain": (1e-9, 1e9), "carrier_frequency_hz": (1.0, 1e15), "path_loss_exponent": (0.0, 10.0),
+    "line_of_sight_share": (0.0, 1.0), "doppler_hz": (0.0, 1e6), "shadowing_db": (0.0, 30.0),
+    "shadowing_decorrelation_s": (0.0, 1e9),
+}  # fmt: skip
+"""What every key takes, of those that need no suite: a file that is valid stays so."""
+
+
+@pytest.mark.parametrize("key", RANGES)
+def test_both_ends_of_a_range_are_allowed_and_nothing_beyond(key: str) -> None:
+    low, high = RANGES[key]
+    for allowed in (low, high):
+        scenario = Scenario(**{key: allowed})
+        assert getattr(scenario, key) == allowed
+        assert all(np.isfinite(values).all() for values in cell_of(scenario))  # nothing overflows
+    beyond = (low - 1, high + 1) if key == "devices" else (np.nextafter(low, -np.inf), np.nextafter(high, np.inf))
+    for refused in beyond:
+        with pytest.raises(ValueError, match=rf"^{key}: .* is not allowed; it must be .*at least .* and at most"):
+            Scenario(**{key: refused})
+
+
+def test_the_ranges_are_those_of_all_keys_that_need_no_suite() -> None:
+    numbers = {name for name, parameter in PARAMETERS.items() if parameter.kind in (Kind.NUMBER, Kind.INTEGER)}
+    assert set(RANGES) == numbers - set(SUITE_KEYS)
