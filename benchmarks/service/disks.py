@@ -100,6 +100,10 @@ class FaultyJournal:
         self._disk.written[entry.report.frame] = entry
         self._disk.end(fault)
 
+    def settle(self) -> None:
+        """See `Journal.settle`."""
+        self._journal.settle()
+
     def determined_by(self) -> str:
         """See `Journal.determined_by`."""
         return self._journal.determined_by()
