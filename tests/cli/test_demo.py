@@ -25,7 +25,8 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def rewards() -> dict[tuple[str, str], list[float]]:
-    with Compiling(demo._POLICIES.values(), FRAMES, lambda *_: None) as compiling:
+    policies = [demo._POLICIES[name] for name in demo._compiled_order()]
+    with Compiling(policies, FRAMES, lambda *_: None) as compiling:
         runs = list(demo._runs(FRAMES, 0, lambda *_: None, compiling))
     assert len(runs) == 4
     return {

@@ -45,7 +45,8 @@ def demo(
         check_drawing("the demo's figure (--no-figure does without)")
         _check_figure(out)
     measured: dict[str, dict[str, Measured]] = {_PAPER: {}, _MUNICH: {}}
-    with progress_bars(frames) as progress, Compiling(_POLICIES.values(), frames, progress) as compiling:
+    policies = [_POLICIES[name] for name in _compiled_order()]
+    with progress_bars(frames) as progress, Compiling(policies, frames, progress) as compiling:
         for scenario, policy, run in _runs(frames, seed, progress, compiling):
             measured[scenario][policy] = run
             if compiling.has_started:
@@ -71,19 +72,30 @@ def _runs(frames: int, seed: int, progress: Progress, compiling: Compiling) -> I
     """
     elsewhere: dict[tuple[str, str], Future[Measured]] = {}
     with _other_process(frames) as other:
-        for place, policy in enumerate(_POLICIES):
-            compiling.take(place)
+        first, *others = (policy for policy in _POLICIES if policy != _LONGEST)
+        for policy in (first, _LONGEST, *others):
+            compiling.take(_compiled_order().index(policy))
             for scenario in _TITLES:
                 if other is not None and (scenario == _MUNICH or policy == _LONGEST):
                     with suppress(BrokenExecutor):
                         elsewhere[scenario, policy] = other.submit(_run, scenario, policy, frames, seed)
                 if (scenario, policy) not in elsewhere:
                     yield scenario, policy, _run(scenario, policy, frames, seed, progress)
+        for (scenario, policy), future in reversed(elsewhere.items()):
+            if future.cancel():  # it has not begun there
+                yield scenario, policy, _run(scenario, policy, frames, seed, progress)
         for (scenario, policy), future in elsewhere.items():
+            if future.cancelled():
+                continue
             run = None
             with suppress(BrokenExecutor):
                 run = future.result()
             yield scenario, policy, run or _run(scenario, policy, frames, seed, progress)
+
+
+def _compiled_order() -> list[str]:
+    """The policies, the one that takes longest last: another process begins to compile at the end."""
+    return [*(policy for policy in _POLICIES if policy != _LONGEST), _LONGEST]
 
 
 def _run(
