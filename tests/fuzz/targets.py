@@ -5,10 +5,12 @@ A target allows exactly what the code promises: a refusal of the promised kind, 
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import dataclasses
 import functools
 import hashlib
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -174,7 +176,9 @@ def uplink(data: bytes) -> None:
 
 @functools.cache
 def _folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="quedge-fuzz-"))
+    made = tempfile.mkdtemp(prefix="quedge-fuzz-")
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return Path(made)
 
 
 def _check_line(told: str, path: Path) -> None:
