@@ -188,9 +188,10 @@ def test_without_a_folder_or_a_second_processor_no_process_is_started(
     else:
         monkeypatch.setattr(process_pool, "usable_processors", lambda: 1)
     (compiled / "one").touch()  # so that it does not wait for another process
+    others = set(multiprocessing.active_children())
     with compiling.Compiling(POLICIES, 3, Told()) as work:
         work.take(0)
-        assert multiprocessing.active_children() == []
+        assert set(multiprocessing.active_children()) <= others
 
 
 def test_processes_end_with_the_command_whatever_they_do(compiled: Path) -> None:
