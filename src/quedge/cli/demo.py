@@ -72,9 +72,10 @@ def _runs(frames: int, seed: int, progress: Progress, compiling: Compiling) -> I
     """
     elsewhere: dict[tuple[str, str], Future[Measured]] = {}
     with _other_process(frames) as other:
+        places = {policy: place for place, policy in enumerate(_compiled_order())}
         first, *others = (policy for policy in _POLICIES if policy != _LONGEST)
         for policy in (first, _LONGEST, *others):
-            compiling.take(_compiled_order().index(policy))
+            compiling.take(places[policy])
             for scenario in _TITLES:
                 if other is not None and (scenario == _MUNICH or policy == _LONGEST):
                     with suppress(BrokenExecutor):

@@ -15,6 +15,7 @@ from quedge.controller.report import Reason, Report, ReportRejected
 from quedge.service.callers import Caller
 from quedge.service.calls import completed, resolve, serve_in_order
 from quedge.service.member_reports import MemberReports
+from quedge.service.translate import OUTCOMES
 
 
 class _Stream(NamedTuple):
@@ -136,4 +137,7 @@ class DeviceStreams:
     def _refusal(self, refused: ReportRejected, stream: _Stream) -> Any:
         """The answer to a report that was refused, of which the observer is told."""
         self._on_refused(refused.reason, stream.caller)
-        return stream.kind.refusal_of(refused, self._incarnation)
+        outcome = OUTCOMES[refused.reason]
+        return stream.kind.answer(
+            outcome=outcome, field=refused.field, message=str(refused), incarnation=self._incarnation
+        )

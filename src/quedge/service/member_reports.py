@@ -12,7 +12,6 @@ from quedge.controller.engine import Served
 from quedge.controller.report import Reason, ReportRejected
 from quedge.service import quedge_pb2 as pb
 from quedge.service.methods import DEVICE_VALUES, SERVED_BY, STATUSES
-from quedge.service.translate import OUTCOMES
 
 Values = tuple[Sequence[int], Sequence[float], Sequence[float], Sequence[float]]
 """Devices, channel gains, arrivals and measured queues, which may be none."""
@@ -20,6 +19,11 @@ Values = tuple[Sequence[int], Sequence[float], Sequence[float], Sequence[float]]
 
 class MemberReports(Protocol):
     """A kind of streams whose reports are joined to frames."""
+
+    @property
+    def answer(self) -> Any:
+        """The type of the answers."""
+        ...
 
     @property
     def field(self) -> str:
@@ -42,15 +46,11 @@ class MemberReports(Protocol):
         """The part of a frame's answer that is about some devices, which stand in it."""
         ...
 
-    def refusal_of(self, refused: ReportRejected, incarnation: str) -> Any:
-        """The answer to a report that was refused; it is in no frame."""
-        ...
-
 
 class DeviceReports:
     """See `MemberReports`: of one device."""
 
-    field = "device"
+    field, answer = "device", pb.DeviceAnswer
 
     def own_devices(self, first: pb.DeviceReport) -> Sequence[int]:
         """See `MemberReports.own_devices`."""
@@ -82,16 +82,11 @@ class DeviceReports:
             **values,
         )
 
-    def refusal_of(self, refused: ReportRejected, incarnation: str) -> pb.DeviceAnswer:
-        """See `MemberReports.refusal_of`."""
-        outcome = OUTCOMES[refused.reason]
-        return pb.DeviceAnswer(outcome=outcome, field=refused.field, message=str(refused), incarnation=incarnation)
-
 
 class GatewayReports:
     """See `MemberReports`: of a gateway, whose group may be another one in each report."""
 
-    field = "devices"
+    field, answer = "devices", pb.GatewayAnswer
 
     def own_devices(self, first: pb.GatewayReport) -> Sequence[int]:
         """See `MemberReports.own_devices`."""
@@ -120,11 +115,6 @@ class GatewayReports:
             incarnation=served.incarnation,
             **{name: getattr(answer, name)[places].tolist() for name in DEVICE_VALUES},
         )
-
-    def refusal_of(self, refused: ReportRejected, incarnation: str) -> pb.GatewayAnswer:
-        """See `MemberReports.refusal_of`."""
-        outcome = OUTCOMES[refused.reason]
-        return pb.GatewayAnswer(outcome=outcome, field=refused.field, message=str(refused), incarnation=incarnation)
 
 
 def _check_same(field: str, report: Any, first: Any, whose: str) -> None:

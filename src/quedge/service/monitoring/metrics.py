@@ -8,11 +8,9 @@ from typing import Any
 from quedge import __version__
 from quedge.controller.answer import ServedBy, certified_gap
 from quedge.controller.engine import Standing
-from quedge.model.cell import BITS_PER_MBIT
+from quedge.service.monitoring.families import Families, add_queues
 from quedge.service.monitoring.shadow_metrics import ShadowFamilies
 from quedge.service.monitoring.statistics import CellStatistics, Statistics
-
-BYTES_PER_MBIT = BITS_PER_MBIT / 8.0
 
 
 class Metrics:
@@ -92,33 +90,14 @@ class _CellFamilies:
     """The metrics of all base stations, while they are gathered."""
 
     def __init__(self) -> None:
-        from prometheus_client.core import (
-            CounterMetricFamily,
-            GaugeMetricFamily,
-            HistogramMetricFamily,
-            InfoMetricFamily,
-            SummaryMetricFamily,
-        )
-
-        of_cell = ["base_station"]
-
-        def gauge(name: str, meaning: str) -> Any:
-            return GaugeMetricFamily(f"quedge_{name}", meaning, labels=of_cell)
-
-        def counter(name: str, meaning: str, labels: list[str] = of_cell) -> Any:
-            return CounterMetricFamily(f"quedge_{name}", meaning, labels=labels)
-
-        def times(name: str, meaning: str) -> Any:
-            return HistogramMetricFamily(f"quedge_{name}", meaning, labels=of_cell)
-
-        self.decision = times("decision_seconds", "Time in which a frame was decided.")
-        self.answer = times("answer_seconds", "Time from a report's arrival to its answer.")
-        self.frames = counter("frames", "Frames served, by who decided.", [*of_cell, "served_by"])
+        family = Families("quedge_")
+        gauge, counter = family.gauge, family.counter
+        self.decision = family.times("decision_seconds", "Time in which a frame was decided.")
+        self.answer = family.times("answer_seconds", "Time from a report's arrival to its answer.")
+        self.frames = counter("frames", "Frames served, by who decided.", "served_by")
         self.repeated = counter("repeated", "Reports that had been served before, and answered once more.")
         self.offloaded = counter("offloaded", "Device-frames in which the device offloaded.")
-        self.power = SummaryMetricFamily(
-            "quedge_device_power_watts", "Mean power of a device in a frame, over all device-frames.", labels=of_cell
-        )
+        self.power = family.summary("device_power_watts", "Mean power of a device in a frame, over all device-frames.")
         self.queue_mean = gauge("data_queue_mean_bytes", "Mean data queue of the devices.")
         self.queue_max = gauge("data_queue_max_bytes", "Largest data queue of a device.")
         self.energy_mean = gauge("energy_queue_mean", "Mean virtual energy queue of the devices.")
@@ -128,7 +107,7 @@ class _CellFamilies:
         self.objective = gauge("objective", "Objective of the last frame.")
         self.next_frame = gauge("next_frame", "Number of the frame that is due.")
         self.streams = gauge("open_streams", "Streams that report for the base station now.")
-        self.state = InfoMetricFamily("quedge_state", "The cell's state, by its identity.", labels=of_cell)
+        self.state = family.info("state", "The cell's state, by its identity.")
         self.waiting = gauge("waiting_reports", "Reports that wait for their turn.")
         self.journal = gauge("journal_bytes", "Size of the state's database and its write-ahead log.")
         self.kept = gauge("checkpoint_time_seconds", "When the last checkpoint was kept, since 1970.")
@@ -146,9 +125,7 @@ class _CellFamilies:
         self.repeated.add_metric(of_cell, counts["repeated"])
         self.offloaded.add_metric(of_cell, counts["offloaded"])
         self.power.add_metric(of_cell, int(counts["device_frames"]), counts["power_w"])
-        self.queue_mean.add_metric(of_cell, BYTES_PER_MBIT * float(queues.data_queue_mbit.mean()))
-        self.queue_max.add_metric(of_cell, BYTES_PER_MBIT * float(queues.data_queue_mbit.max()))
-        self.energy_mean.add_metric(of_cell, float(queues.energy_queue.mean()))
+        add_queues(of_cell, queues, self.queue_mean, self.queue_max, self.energy_mean)
         self.budget.add_metric(of_cell, power_budget_w)
         self.next_frame.add_metric(of_cell, queues.next_frame)
         self.streams.add_metric(of_cell, cell.open_streams)

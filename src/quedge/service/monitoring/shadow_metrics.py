@@ -6,37 +6,20 @@ from collections.abc import Iterator
 from typing import Any
 
 from quedge.controller.answer import certified_gap
-from quedge.model.cell import BITS_PER_MBIT
+from quedge.service.monitoring.families import Families, add_queues
 from quedge.service.monitoring.shadow_statistics import ShadowStatistics
-
-_BYTES_PER_MBIT = BITS_PER_MBIT / 8.0
 
 
 class ShadowFamilies:
     """The metrics of all base stations' shadows."""
 
     def __init__(self) -> None:
-        from prometheus_client.core import (
-            CounterMetricFamily,
-            GaugeMetricFamily,
-            HistogramMetricFamily,
-            SummaryMetricFamily,
-        )
-
-        of_cell = ["base_station"]
-
-        def gauge(name: str, meaning: str) -> Any:
-            return GaugeMetricFamily(f"quedge_shadow_{name}", meaning, labels=of_cell)
-
-        def counter(name: str, meaning: str, *labels: str) -> Any:
-            return CounterMetricFamily(f"quedge_shadow_{name}", meaning, labels=[*of_cell, *labels])
-
+        family = Families("quedge_shadow_")
+        gauge, counter = family.gauge, family.counter
         self._frames = counter("frames", "Served frames that the shadow decided, by who would have.", "served_by")
         self._dropped = counter("dropped", "Served frames that the shadow did not decide.")
         self._restarts = counter("restarts", "Times that its would-be queues began at the served ones.")
-        self._decision = HistogramMetricFamily(
-            "quedge_shadow_decision_seconds", "Time in which the shadow decided a frame.", labels=of_cell
-        )
+        self._decision = family.times("decision_seconds", "Time in which the shadow decided a frame.")
         self._outcomes = counter(
             "same_state_frames", "Frames by how its objective compares at the served queues.", "outcome"
         )
@@ -48,9 +31,7 @@ class ShadowFamilies:
         self._queue_max = gauge("would_be_data_queue_max_bytes", "Largest would-be data queue.")
         self._energy_mean = gauge("would_be_energy_queue_mean", "Mean of the would-be virtual energy queues.")
         self._ratio = gauge("would_be_offloading_ratio", "Share of the last frame's devices that would offload.")
-        self._power = SummaryMetricFamily(
-            "quedge_shadow_would_be_device_power_watts", "Power that a device would draw in a frame.", labels=of_cell
-        )
+        self._power = family.summary("would_be_device_power_watts", "Power that a device would draw in a frame.")
 
     def families(self) -> Iterator[Any]:
         """Those that there are; none without a shadow."""
@@ -74,11 +55,8 @@ class ShadowFamilies:
         self._power.add_metric(of_cell, shadow.device_frames, shadow.power_w)
         if last is None:
             return
-        queue = last.queues.data_queue_mbit
         self._objective.add_metric(of_cell, last.same_state.objective)
-        self._queue_mean.add_metric(of_cell, _BYTES_PER_MBIT * float(queue.mean()))
-        self._queue_max.add_metric(of_cell, _BYTES_PER_MBIT * float(queue.max()))
-        self._energy_mean.add_metric(of_cell, float(last.queues.energy_queue.mean()))
+        add_queues(of_cell, last.queues, self._queue_mean, self._queue_max, self._energy_mean)
         self._ratio.add_metric(of_cell, float(last.would_be.offload.mean()))
         gap = certified_gap(last.same_state)
         if gap is not None:
