@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import numpy as np
 from benchmarks.service.chaos.certificates import Certificates
 from benchmarks.service.chaos.child import Child, UnplannedError
 from quedge import BestPair, BestSingle, Client, Exact, Policy, Scenario
+from quedge.service.client.client import ServiceUnavailable
 from tests.service import wire
 
 DEVICES = 4
@@ -57,6 +59,17 @@ class Arena:
         self.change_scenario(np.random.default_rng(seed))
         self.certificates = Certificates(folder / "tls") if over_tls else None
         self.child = Child(folder, policy, [] if self.certificates is None else self.certificates.options)
+
+    def report_until_over(self, name: str, report: Callable[[], None]) -> None:
+        """Call what reports again and again; a lost connection is counted, any other error is a failure of `name`."""
+        while not self.over.is_set():
+            try:
+                report()
+            except ServiceUnavailable:
+                self.count("connections lost")
+                time.sleep(PAUSE_S)
+            except Exception as error:
+                self.fail(f"{name}: {type(error).__name__}: {error}")
 
     def client(self, name: str) -> Client:
         """A connection of a base station's."""

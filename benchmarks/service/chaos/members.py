@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.service.chaos.arena import PAUSE_S, Arena, Truthfulness
 from benchmarks.service.chaos.child import UnplannedError
 from quedge.controller.answer import ServedBy
-from quedge.service.client.client import DeviceStream, ReportRefused, ServiceUnavailable
+from quedge.service.client.client import DeviceStream, ReportRefused
 
 VALUES = ("offload", "transmit_power_w", "cpu_frequency_hz", "rate_mbps", "power_w", "data_queue_mbit", "energy_queue")
 
@@ -95,17 +95,13 @@ class Member(threading.Thread):
 
     def run(self) -> None:
         """See the class."""
-        while not self._arena.over.is_set():
-            try:
-                with self._arena.client(self._cell) as client:
-                    stream = client.gateway() if self._is_gateway else client.device(self._devices[0])
-                    with stream:
-                        self._report_to(stream)
-            except ServiceUnavailable:
-                self._arena.count("connections lost")
-                time.sleep(PAUSE_S)
-            except Exception as error:
-                self._arena.fail(f"{self.name}: {type(error).__name__}: {error}")
+        self._arena.report_until_over(self.name, self._report_over_one_stream)
+
+    def _report_over_one_stream(self) -> None:
+        with self._arena.client(self._cell) as client:
+            stream = client.gateway() if self._is_gateway else client.device(self._devices[0])
+            with stream:
+                self._report_to(stream)
 
     def _report_to(self, stream: Any) -> None:
         ends = time.monotonic() + self._rng.exponential(20.0)  # now and then it begins another stream

@@ -17,7 +17,7 @@ from quedge.controller.answer import Answer, ServedBy
 from quedge.controller.engine import Served
 from quedge.controller.report import checked_report
 from quedge.service import translate
-from quedge.service.client.client import Decided, ReportRefused, ServiceUnavailable
+from quedge.service.client.client import Decided, ReportRefused
 from quedge.service.client.messages import decided_of
 
 PASSING = ("OVERLOADED", "NAME_TAKEN")
@@ -54,20 +54,16 @@ class BaseStation(threading.Thread):
 
     def run(self) -> None:
         """See the class."""
-        while not self._arena.over.is_set():
-            try:
-                with self._arena.client(self.name) as client:
-                    self._stand(client)
-                    if self._streams:
-                        with client.stream() as stream:
-                            self._report_to(stream)
-                    else:
-                        self._report_to(client)
-            except ServiceUnavailable:
-                self._arena.count("connections lost")
-                time.sleep(PAUSE_S)
-            except Exception as error:
-                self._arena.fail(f"{self.name}: {type(error).__name__}: {error}")
+        self._arena.report_until_over(self.name, self._report_over_one_connection)
+
+    def _report_over_one_connection(self) -> None:
+        with self._arena.client(self.name) as client:
+            self._stand(client)
+            if self._streams:
+                with client.stream() as stream:
+                    self._report_to(stream)
+            else:
+                self._report_to(client)
 
     def check_stands(self) -> None:
         """After all: the service stands where the run in one piece stands."""
