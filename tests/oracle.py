@@ -73,7 +73,8 @@ def evaluate(
         else:
             rate[i] = cpu_frequency_hz[i] / cell.cycles_per_mbit[i]
             power[i] = cell.energy_coefficient[i] * cpu_frequency_hz[i] ** 3
-    value, price = _values(frame)
+    power += cell.idle_power_w
+    value, price = _values(frame, offload)
     return Charged(rate, power, float(np.sum(value * rate - price * power)))
 
 
@@ -83,7 +84,7 @@ def cut_to_limits(frame: Frame, offload: Bools, charged: Charged) -> Charged:
     rate = np.minimum(charged.rate_mbps, frame.data_queue_mbit / cell.frame_s)
     rate = np.where(offload, np.minimum(rate, cell.max_secured_mbps), rate)
     power = charged.power_w - np.where(offload, cell.circuit_energy_j_per_mbit * (charged.rate_mbps - rate), 0.0)
-    value, price = _values(frame)
+    value, price = _values(frame, offload)
     return Charged(rate, power, float(np.sum(value * rate - price * power)))
 
 
@@ -100,9 +101,11 @@ def magnitude(frame: Frame, charged: Charged) -> float:
 
 
 def best_frequencies(frame: Frame) -> Floats:
-    """Best CPU frequency of each device (Hz), by ternary search on its concave objective."""
+    """Best CPU frequency of each device (Hz), by ternary search on its concave objective, or of all its levels."""
     cell = frame.cell
     value, price = _values(frame)
+    if cell.frequency_step_hz.all():
+        return _best_levels_of_cpu(frame)
 
     def objective(frequency: Floats) -> Floats:
         return value * frequency / cell.cycles_per_mbit - price * cell.energy_coefficient * frequency**3
@@ -115,6 +118,19 @@ def best_frequencies(frame: Frame) -> Floats:
         low, high = np.where(rises, left, low), np.where(rises, high, right)
     tried = np.stack([np.zeros(cell.devices), low, high, highest])
     return np.take_along_axis(tried, np.argmax(objective(tried), axis=0)[np.newaxis], axis=0)[0]
+
+
+def _best_levels_of_cpu(frame: Frame) -> Floats:
+    """The best of the levels of each CPU (Hz)."""
+    cell = frame.cell
+    value, price = _values(frame)
+    best = np.zeros(cell.devices)
+    for i in range(cell.devices):
+        step = cell.frequency_step_hz[i]
+        tried = step * np.arange(int(cell.max_frequency_hz[i] / step + 1e-9) + 1)
+        rate = np.minimum(tried / cell.cycles_per_mbit[i], frame.data_queue_mbit[i] / cell.frame_s)
+        best[i] = tried[np.argmax(value[i] * rate - price[i] * cell.energy_coefficient[i] * tried**3)]
+    return best
 
 
 def best_powers(frame: Frame, offload: Bools) -> Floats:
@@ -133,12 +149,14 @@ def best_powers(frame: Frame, offload: Bools) -> Floats:
 def enumeration(frame: Frame) -> Optimum:
     """The best of all 2^N decisions, each with its best powers."""
     frequency = best_frequencies(frame)
+    cell_levels = frame.cell.frequency_step_hz.any()  # a level may be above what the queue holds
     best = None
     for bits in itertools.product((False, True), repeat=frame.cell.devices):
         offload = np.array(bits)
         power = best_powers(frame, offload)
         local_frequency = np.where(offload, 0.0, frequency)
-        objective = evaluate(frame, offload, power, local_frequency).objective
+        charged = evaluate(frame, offload, power, local_frequency)
+        objective = cut_to_limits(frame, offload, charged).objective if cell_levels else charged.objective
         if best is None or objective > best.objective:
             best = Optimum(objective, offload, power, local_frequency)
     assert best is not None
@@ -156,9 +174,10 @@ def most_bits(frame: Frame) -> Floats:
     return np.asarray((task_bits + overhead) / cell.uplink_mbps)
 
 
-def _values(frame: Frame) -> tuple[Floats, Floats]:
-    """What a Mbit/s and a W of each device are worth in (17)."""
-    return rate_weights(frame), frame.cell.nu * frame.energy_queue
+def _values(frame: Frame, offload: Bools | None = None) -> tuple[Floats, Floats]:
+    """What a Mbit/s and a W of each device are worth in (17); of offloaders less the edge server's queues."""
+    less = 0.0 if offload is None else np.where(offload, frame.cell.server_weight, 0.0)
+    return rate_weights(frame) - less, frame.cell.nu * frame.energy_queue
 
 
 def rate_weights(frame: Frame) -> Floats:
@@ -179,7 +198,8 @@ class _Chain(NamedTuple):
     @classmethod
     def of(cls, frame: Frame, devices: list[int]) -> _Chain:
         cell = frame.cell
-        value, price = (values[devices] for values in _values(frame))
+        everyone = np.ones(frame.cell.devices, np.bool_)
+        value, price = (values[devices] for values in _values(frame, everyone))
         secured = np.maximum(value - price * cell.circuit_energy_j_per_mbit[devices], 0.0)
         worth = secured * cell.uplink_mbps[devices] / np.log(2.0)
         cost = price * cell.noise_w / frame.channel_gain[devices]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quedge.model.cell import cell_of
-from quedge.model.scenario import PARAMETERS, Scenario
+from quedge.model.scenario import PARAMETERS, Kind, Scenario
 from quedge.model.security import SUITE_KEYS
 
 WEIGHTS = st.floats(0.0, 1e9)
@@ -31,11 +31,13 @@ def test_a_frame_of_another_length_has_v_times_it_and_nu_times_its_root(frame_s:
     assert math.isclose(cell.v * scenario.nu**2, scenario.v * cell.nu**2, rel_tol=1e-15)
 
 
-OF_THE_WORLD = {"arrival_rate_mbps", "deadline_s", "estimate_error", "residual_sic_share"}
+OF_THE_WORLD = {
+    "arrival_rate_mbps", "deadline_s", "estimate_error", "residual_sic_share", "battery_j", "harvest_w",
+}  # fmt: skip
 OF_THE_CELL = [
     name
     for name, parameter in PARAMETERS.items()
-    if parameter.group != "channel" and name not in {"devices", *OF_THE_WORLD, *SUITE_KEYS}
+    if parameter.group not in ("channel", "server") and name not in {"devices", *OF_THE_WORLD, *SUITE_KEYS}
 ]
 
 
@@ -43,5 +45,7 @@ OF_THE_CELL = [
 def test_every_key_that_decisions_depend_on_changes_the_cell(name: str) -> None:
     parameter, value = PARAMETERS[name], float(Scenario().per_device(name)[0])
     other = (value + (parameter.low if value > parameter.low else parameter.high)) / 2.0
+    if parameter.kind is Kind.INTEGER:
+        other = int(other)
     cells = [cell_of(scenario) for scenario in (Scenario(), Scenario(**{name: other}))]
     assert any(np.any(one != changed) for one, changed in zip(*cells, strict=True))

@@ -55,5 +55,7 @@ def test_three_frames_in_a_row_as_laid_by_hand() -> None:
 def test_the_objective_of_two_devices_as_laid_by_hand() -> None:
     # (10 + 20 · 1.5) · 2 − 60 · 1 · 0.1 = 74 and (4 + 20) · 0.5 − 60 · 3 · 0.05 = 3, eq. (17)
     cell = cell_of(Scenario(devices=2))
-    total = frame_objective(cell, *(np.array(x) for x in ([10.0, 4.0], [1.0, 3.0], [2.0, 0.5], [0.1, 0.05])))
-    assert total == pytest.approx(77.0)
+    given = [10.0, 4.0], [1.0, 3.0], [False, True], [2.0, 0.5], [0.1, 0.05]
+    assert frame_objective(cell, *(np.array(x) for x in given)) == pytest.approx(77.0)
+    with_server = cell._replace(server_weight=np.array([5.0, 6.0]))  # only the second offloads: 6 · 0.5 less
+    assert frame_objective(with_server, *(np.array(x) for x in given)) == pytest.approx(74.0)

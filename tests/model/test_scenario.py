@@ -134,7 +134,10 @@ def test_every_key_says_what_it_means() -> None:
 RANGES = {
     "devices": (1, 100_000), "frame_s": (1e-9, 1e6), "v": (0.0, 1e9), "nu": (0.0, 1e9), "queue_exponent": (0.1, 2.0),
     "weight": (0.0, 1e6), "power_budget_w": (1e-12, 1e6), "arrival_rate_mbps": (0.0, 1e9), "deadline_s": (0.0, 1e9),
-    "cycles_per_bit": (1e-3, 1e9), "energy_coefficient": (1e-40, 1e-10), "max_frequency_hz": (0.0, 1e12),
+    "frequency_levels": (0, 1000), "idle_power_w": (0.0, 1e6), "battery_j": (1e-12, 1e12), "harvest_w": (0.0, 1e6),
+    "server_frequency_hz": (1e-3, 1e18), "server_cycles_per_bit": (1e-3, 1e9), "result_ratio": (0.0, 1e6),
+    "downlink_mbps": (1e-9, 1e9), "cycles_per_bit": (1e-3, 1e9),
+    "energy_coefficient": (1e-40, 1e-10), "max_frequency_hz": (0.0, 1e12),
     "bandwidth_hz": (1.0, 1e12), "overhead": (1.0, 1e6), "max_transmit_power_w": (0.0, 1e6),
     "noise_density_dbm_per_hz": (-300.0, 100.0), "estimate_error": (0.0, 1.0), "residual_sic_share": (0.0, 1.0),
     "payload_factor": (1e-6, 1.0), "pqc_power_w": (0.0, 1e6), "pqc_energy_j_per_bit": (0.0, 1.0),
@@ -146,17 +149,31 @@ RANGES = {
 """What every key takes, of those that need no suite: a file that is valid stays so."""
 
 
+OF_SERVER = ("server_cycles_per_bit", "result_ratio", "downlink_mbps")
+NEEDED = {"harvest_w": {"battery_j": 2.0}} | {key: {"server_frequency_hz": 2e9} for key in OF_SERVER}
+"""What a key means nothing without."""
+
+
+@pytest.mark.parametrize("key", NEEDED)
+def test_a_key_that_means_nothing_without_another_is_refused_by_name(key: str) -> None:
+    (needed,) = NEEDED[key]
+    with pytest.raises(ValueError, match=rf"^{key}: 2.0 is not allowed without {needed}"):
+        Scenario(**{key: 2.0})
+
+
 @pytest.mark.parametrize("key", RANGES)
 def test_both_ends_of_a_range_are_allowed_and_nothing_beyond(key: str) -> None:
     low, high = RANGES[key]
     for allowed in (low, high):
-        scenario = Scenario(**{key: allowed})
+        scenario = Scenario(**{key: allowed}, **NEEDED.get(key, {}))
         assert getattr(scenario, key) == allowed
-        assert all(np.isfinite(values).all() for values in cell_of(scenario))  # nothing overflows
-    beyond = (low - 1, high + 1) if key == "devices" else (np.nextafter(low, -np.inf), np.nextafter(high, np.inf))
+        cell = cell_of(scenario)._replace(available_power_w=np.zeros(1))  # without a battery it is infinite
+        assert all(np.isfinite(values).all() for values in cell)  # nothing overflows
+    whole = PARAMETERS[key].kind is Kind.INTEGER
+    beyond = (low - 1, high + 1) if whole else (np.nextafter(low, -np.inf), np.nextafter(high, np.inf))
     for refused in beyond:
         with pytest.raises(ValueError, match=rf"^{key}: .* is not allowed; it must be .*at least .* and at most"):
-            Scenario(**{key: refused})
+            Scenario(**{key: refused}, **NEEDED.get(key, {}))
 
 
 def test_the_ranges_are_those_of_all_keys_that_need_no_suite() -> None:

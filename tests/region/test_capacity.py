@@ -243,3 +243,36 @@ def test_the_weights_of_queues_move_no_bound() -> None:
         for keys in ({}, {"queue_exponent": 0.4, "v": 7.0, "nu": 3.0, "frame_s": 0.01})
     )
     assert plain.upper == other.upper
+
+
+def test_a_finite_server_limits_what_is_offloaded() -> None:
+    scenario = quedge.Scenario(
+        devices=1, power_budget_w=1e3, server_frequency_hz=2e8, server_cycles_per_bit=100.0, distance_m=100.0
+    )
+    channel = Recorded(np.full((4, 1), 1e-11))
+    cell = cell_of(scenario)
+    sent = float(cell.uplink_mbps[0] * np.log2(1.0 + cell.max_transmit_power_w[0] * 1e-11 / cell.noise_w))
+    share = 2.0 / sent  # of the frames in which the device offloads: the server processes 2 Mbit/s
+    carried = 3.0 * (1.0 - share) + 2.0
+    found = capacity(scenario, channel=channel, precision=Precision(tolerance=1e-4))
+    assert found.lower.value * 3.0 == pytest.approx(carried, rel=2e-4)
+    assert found.upper.value * 3.0 == pytest.approx(carried, rel=2e-4)
+    assert found.server_price == pytest.approx(share * (sent - 3.0) / 3.0, rel=1e-2)
+
+
+@pytest.mark.parametrize(("share", "is_stable"), [(0.9, True), (1.1, False)])
+def test_both_queues_are_stable_up_to_the_capacity_and_no_further(share: float, is_stable: bool) -> None:
+    scenario = quedge.Scenario(devices=3, server_frequency_hz=2e8)
+    most = capacity(scenario, precision=Precision(tolerance=0.01)).upper.value
+    load = quedge.Scenario(devices=3, server_frequency_hz=2e8, arrival_rate_mbps=3.0 * most * share)
+    trace = quedge.simulate(load, quedge.Exact(), 4000, seed=1)
+    waiting = (trace.data_queue_mbit + trace.server_queue_mbit).sum(axis=1)
+    second, last = waiting[1000:2000].mean(), waiting[3000:].mean()
+    assert (last < 1.3 * second) if is_stable else (last > 1.7 * second)
+
+
+def test_batteries_and_results_have_no_capacity() -> None:
+    with pytest.raises(ValueError, match=r"^battery_j: 2.0 is not allowed"):
+        capacity(quedge.Scenario(battery_j=2.0))
+    with pytest.raises(ValueError, match=r"^result_ratio: 0.1 is not allowed"):
+        capacity(quedge.Scenario(server_frequency_hz=1e9, result_ratio=0.1))

@@ -30,7 +30,7 @@ def trace(**arrays: Any) -> Trace:
         "scenario": SCENARIO, "seed": 7, "channel_gain": zeros + 1e-9, "offload": zeros > 0, "objective": np.zeros(4),
         "upper_bound": np.full(4, np.nan), "status": (Status.OK,) * 4, "decision_us": np.arange(4.0), "wall_s": 0.25,
             "time_share": zeros, "notes": {}, "end": RunState(np.zeros(2), np.zeros(2), {}),
-    }  # fmt: skip
+    } | dict.fromkeys(("battery_j", "server_queue_mbit", "harvest_j"), np.empty((4, 0)))  # fmt: skip
     fields |= arrays
     as_assumed = {
         "channel_estimate": fields["channel_gain"],

@@ -12,45 +12,18 @@ from numpy.typing import NDArray
 from quedge.allocation.allocator import Choice
 from quedge.allocation.greedy import greedy_levels
 from quedge.model.cell import Cell
+from quedge.model.conditions import affordable_power, highest_affordable_frequency
 from quedge.model.frame import Decision, Frame, PackedFrame, at_least_one, checked_offload, packed_frame, unpacked_frame
 from quedge.model.kernels import Bools, Floats, inner_kernel, kernel
 from quedge.model.terms import Terms, frame_terms, powers_of_levels
 from quedge.model.uplink import frame_objective, rate_weight
-
-_HALVINGS = 60  # as many bits as a double has, and a few
-
-
-@inner_kernel
-def _affordable_power(cell: Cell, i: int, channel_gain: float, data_queue_mbit: float, budget_w: float) -> float:
-    """The highest transmit power (W) with which an offloader stays within a budget, whatever the others do.
-
-    Interference only takes from its rate, and so from the energy that securing its bits costs: what it can afford alone
-    it can afford always.
-    """
-    most = max(min(cell.max_transmit_power_w[i], budget_w - cell.circuit_power_w[i]), 0.0)
-    energy = cell.circuit_energy_j_per_mbit[i]
-    if energy == 0.0:
-        return float(most)
-    left = budget_w - cell.circuit_power_w[i]
-    most_rate = min(data_queue_mbit / cell.frame_s, cell.max_secured_mbps[i])
-    fits, tried = 0.0, most
-    for _ in range(_HALVINGS):
-        uplink = cell.uplink_mbps[i] * math.log1p(tried * channel_gain / cell.noise_w) / math.log(2.0)
-        rate = min(max(uplink - cell.overhead_mbps[i], 0.0), most_rate)
-        if tried + energy * rate <= left:
-            fits = tried
-        if fits == most:
-            break
-        most = most if fits == tried else tried
-        tried = 0.5 * (fits + most)
-    return float(fits)
 
 
 @inner_kernel
 def within_budget(frame: Frame, budget_w: Floats) -> Frame:
     """The same frame with limits by which no device draws more than its budget, and in which power has no price.
 
-    An offloader whose circuit alone draws more may send nothing.
+    Nor have the queues of the edge server. An offloader whose circuit alone draws more may send nothing.
 
     Args:
         frame: the frame.
@@ -59,13 +32,18 @@ def within_budget(frame: Frame, budget_w: Floats) -> Frame:
     cell, n = frame.cell, budget_w.size
     transmit, frequency = np.empty(n), np.empty(n)
     for i in range(n):
-        budget, gain, queue = budget_w[i], frame.channel_gain[i], frame.data_queue_mbit[i]
-        transmit[i] = _affordable_power(cell, i, gain, queue, budget)
-        frequency[i] = min(cell.max_frequency_hz[i], (budget / cell.energy_coefficient[i]) ** (1.0 / 3.0))
+        budget, gain, queue = (
+            max(budget_w[i] - cell.idle_power_w[i], 0.0),
+            frame.channel_gain[i],
+            frame.data_queue_mbit[i],
+        )
+        transmit[i] = affordable_power(cell, i, gain, queue, budget)
+        frequency[i] = highest_affordable_frequency(cell, i, budget)
     limited = Cell(
         cell.frame_s, cell.v, 0.0, cell.noise_w, cell.queue_exponent, cell.weight, cell.power_budget_w,
         cell.cycles_per_mbit, cell.energy_coefficient, frequency, cell.uplink_mbps, transmit, cell.circuit_power_w,
-        cell.circuit_energy_j_per_mbit, cell.overhead_mbps, cell.max_secured_mbps,
+        cell.circuit_energy_j_per_mbit, cell.overhead_mbps, cell.max_secured_mbps, cell.idle_power_w,
+        cell.frequency_step_hz, np.zeros(n), cell.available_power_w,
     )  # fmt: skip
     return Frame(limited, frame.channel_gain, frame.data_queue_mbit, frame.energy_queue)
 
@@ -90,7 +68,7 @@ def objective_of(
     frame: Frame, powers: tuple[Bools, Floats, Floats, Floats, Floats]
 ) -> tuple[tuple[Bools, Floats, Floats, Floats, Floats], float]:
     """What `powers_of_levels` gave, and its objective (17) in the frame itself."""
-    objective = frame_objective(frame.cell, frame.data_queue_mbit, frame.energy_queue, powers[3], powers[4])
+    objective = frame_objective(frame.cell, frame.data_queue_mbit, frame.energy_queue, powers[0], powers[3], powers[4])
     return powers, objective
 
 

@@ -20,10 +20,13 @@ from quedge.cli.usage import UsageError, refusing
 from quedge.files.policies import policies_by_name
 from quedge.files.scenario import ParsedScenario, read_scenario
 from quedge.model.cell import Cell, cell_of
+from quedge.model.conditions import Conditions, frame_under
 from quedge.model.frame import Decision, Frame, checked_frame
+from quedge.model.scenario import Scenario
 from quedge.policy.policy import Learner, Policy, agent_for
 
 _FIELDS = ("channel_gain", "data_queue_mbit", "energy_queue")
+_CONDITIONS = Conditions._fields  # of scenarios that have batteries or a finite edge server
 _MAX_DEVICES = 100_000
 
 
@@ -31,8 +34,9 @@ def answer_lines(lines: Iterable[bytes], given: ParsedScenario, policy: Policy |
     """Decide frames, one per line.
 
     A line holds an object with `channel_gain` (W/W), `data_queue_mbit` and `energy_queue`, each a list with one
-    number per device. Its answer holds the decision's fields, or `error` and `line`, the number of the line. Blank
-    lines have no answer.
+    number per device, and with `battery_j` (J) or `server_queue_mbit` where the scenario has batteries or a finite edge
+    server. Its answer holds the decision's fields, or `error` and `line`, the number of the line. Blank lines have no
+    answer.
 
     Args:
         lines: UTF-8 text, line by line.
@@ -95,11 +99,13 @@ def _frame_of(line: bytes, cell_for: Any) -> Frame:
     for name in _FIELDS:
         if name not in fields:
             raise ValueError(f"{name}: no such field; it must be a list with one number per device")
-        _refuse_non_numbers(name, fields[name])
     for name in fields:
-        if name not in _FIELDS:
+        if name not in _FIELDS + _CONDITIONS:
             raise ValueError(f"{name[:60]}: unknown field; the fields are {', '.join(_FIELDS)}")
-    return checked_frame(cell_for(len(fields["channel_gain"])), *(fields[name] for name in _FIELDS))
+        _refuse_non_numbers(name, fields[name])
+    scenario, cell = cell_for(len(fields["channel_gain"]))
+    frame = checked_frame(cell, *(fields[name] for name in _FIELDS))
+    return frame_under(scenario, frame, {name: fields[name] for name in _CONDITIONS if name in fields})
 
 
 def _refuse_non_numbers(name: str, values: Any) -> None:
@@ -113,15 +119,16 @@ def _refuse_non_numbers(name: str, values: Any) -> None:
             raise ValueError(f"{name}[{position}]: an integer of that size is not allowed; it must be finite")
 
 
-def _cell_for(given: ParsedScenario, devices: int) -> Cell:
+def _cell_for(given: ParsedScenario, devices: int) -> tuple[Scenario, Cell]:
     if devices == given.scenario.devices:
-        return cell_of(given.scenario)
+        return given.scenario, cell_of(given.scenario)
     if given.fixes_devices:
         raise ValueError(
             f"channel_gain: a list of {devices} values is not allowed; it must hold one value for each of the "
             f"{given.scenario.devices} devices"
         )
-    return cell_of(dataclasses.replace(given.scenario, devices=devices))
+    scenario = dataclasses.replace(given.scenario, devices=devices)
+    return scenario, cell_of(scenario)
 
 
 def decide(

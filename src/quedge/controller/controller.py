@@ -22,6 +22,7 @@ from quedge.controller.report import Reason, Report, ReportRejected
 from quedge.controller.state import QueueState, Snapshot
 from quedge.errors import not_allowed
 from quedge.model.cell import cell_of
+from quedge.model.conditions import refuse_conditions
 from quedge.model.frame import Decision, Frame, Status
 from quedge.model.scenario import Scenario
 from quedge.policy.auto import Auto
@@ -82,6 +83,7 @@ class Controller:
 
     def __init__(self, scenario: Scenario, policy: Policy | Learner, seed: int = 0) -> None:
         check_policy(policy)
+        refuse_conditions(scenario, "the controller")
         if is_learner(policy) and not isinstance(policy, Resumable):
             raise ValueError(f"policy: {policy!r} is not allowed; of the learners only Lydroo's standing can be kept")
         self._settings = policy

@@ -266,7 +266,7 @@ def _choice(argument: str, kind: type[_Choice], name: str) -> _Choice:
 def spaces_of(cells: VectorCells) -> tuple[spaces.Box, spaces.MultiBinary | spaces.MultiDiscrete | spaces.Box]:
     """What is observed of one cell, and what its action may be; see `observe` and `Actions`."""
     devices = cells.scenario.devices
-    observed = spaces.Box(*observation_bounds(devices), dtype=np.float32)
+    observed = spaces.Box(*observation_bounds(cells.scenario), dtype=np.float32)
     if cells.actions is Actions.OFFLOAD:
         return observed, spaces.MultiBinary(devices)
     if cells.actions is Actions.MULTIDISCRETE:
@@ -287,6 +287,7 @@ def step_cells(
     best = cells.optimum() if optimum else None
     result, seen = cells.step(actions)
     info: dict[str, NDArray[Any]] = {"frame": np.full(cells.cells, frame), **state._asdict(), **result._asdict()}
+    info = {name: values for name, values in info.items() if values.size > 0}
     reward = info.pop("reward")
     if cells.as_assumed:
         for name in ("channel_estimate", "promised_rate_mbps", "promised_objective"):

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from quedge.errors import is_integer, not_allowed
 from quedge.files.atomic import content_of, whole_file
-from quedge.model.frame import DATA_QUEUE_MBIT, ENERGY_QUEUE
+from quedge.model.conditions import Conditions
+from quedge.model.frame import DATA_QUEUE_MBIT, ENERGY_QUEUE, Range
 from quedge.model.scenario import PARAMETERS, Scenario
 from quedge.model.security import SUITE_KEYS
 from quedge.policy.learners import LEARNERS, converted, lydroo_of_object, settings_object
@@ -98,7 +99,13 @@ def training_config(
 
 _FORMAT, _VERSION, _UNNAMED = "quedge-agent", 2, 1
 """Files of version 1 are read, too: `converted` says how."""
-_LATER_KEYS = {"queue_exponent": Scenario().queue_exponent, "deadline_s": None}
+_LATER_KEYS = {
+    name: getattr(Scenario(), name)
+    for name in (
+        "queue_exponent", "deadline_s", "frequency_levels", "idle_power_w", "battery_j", "harvest_w",
+        "server_frequency_hz", "server_cycles_per_bit", "result_ratio", "downlink_mbps",
+    )
+}  # fmt: skip
 """Keys that older files do not know, with the values that mean what was done without them."""
 _PARTS = ("format", "version", "course", "weights", "moments", "replay", "standing", "queues")
 _Layout = dict[str, tuple[tuple[int, ...], Any]]
@@ -150,7 +157,7 @@ def save_agent(path: Path, config: TrainingConfig, training: Training) -> None:
         "moments": state.moments,
         "replay": state.replay,
         "standing": json.dumps(standing),
-        "queues": {"data_queue_mbit": training.run.data_queue_mbit, "energy_queue": training.run.energy_queue},
+        "queues": _stored_queues(training.run),
     }
     stored = archive_of(content)
     with whole_file(path) as file:
@@ -205,10 +212,30 @@ def _checked(content: Mapping[str, Any]) -> AgentFile:
     )
     _require(len(state.winners) < settings.adapt_every, "winners: too many")
     np.random.default_rng().bit_generator.state = standing["random_state"]  # refuses what is no such state
-    queues = _arrays(content["queues"], dict.fromkeys(("data_queue_mbit", "energy_queue"), ((devices,), np.float64)))
-    for name, allowed in (("data_queue_mbit", DATA_QUEUE_MBIT), ("energy_queue", ENERGY_QUEUE)):
-        _require(not allowed.excludes(queues[name]).any(), f"{name}: must be {allowed.allowed}")
-    return AgentFile(config, settings, state, RunState(**queues, random_state=standing["random_state"]))
+    run = _checked_queues(content["queues"], config.scenario, devices)._replace(random_state=standing["random_state"])
+    return AgentFile(config, settings, state, run)
+
+
+def _stored_queues(run: RunState) -> dict[str, NDArray[np.float64]]:
+    """Queues and conditions by name; what a scenario does not have is left out."""
+    conditions = {} if run.conditions is None else run.conditions._asdict()
+    stored = {"data_queue_mbit": run.data_queue_mbit, "energy_queue": run.energy_queue} | conditions
+    return {name: values for name, values in stored.items() if values.size > 0}
+
+
+def _checked_queues(stored: Mapping[str, Any], scenario: Mapping[str, Any], devices: int) -> RunState:
+    """The same from a file, without a random state."""
+    allowed = {"data_queue_mbit": DATA_QUEUE_MBIT, "energy_queue": ENERGY_QUEUE}
+    if scenario["battery_j"] is not None:
+        allowed["battery_j"] = Range(float(np.max(scenario["battery_j"])), positive=False)
+    if scenario["server_frequency_hz"] is not None:
+        allowed["server_queue_mbit"] = DATA_QUEUE_MBIT
+    queues = _arrays(stored, dict.fromkeys(allowed, ((devices,), np.float64)))
+    for name, values in queues.items():
+        _require(not allowed[name].excludes(values).any(), f"{name}: must be {allowed[name].allowed}")
+    varied = [queues.pop(name, np.empty(0)) for name in Conditions._fields]
+    conditions = Conditions(*varied)
+    return RunState(**queues, random_state={}, conditions=conditions if conditions.vary else None)
 
 
 def _checked_moments(stored: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, NDArray[Any]]:

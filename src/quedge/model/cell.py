@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -33,8 +34,15 @@ BITS_PER_MBIT = 1e6
 WATTS_PER_MILLIWATT = 1e-3
 
 
+NUMBERS = 5
+"""How many of a cell's fields, the first ones, are numbers; arrays follow."""
+
+
 class Cell(NamedTuple):
-    """The constants of a cell as floats and arrays of shape (devices,), in W, Hz, Mbit and s; never to be changed.
+    """A cell as it is in a frame: floats and arrays of shape (devices,), in W, Hz, Mbit and s; never to be changed.
+
+    All are constants of the scenario, unless it has batteries or a finite edge server: what a device may draw then
+    depends on its battery, and what an offloaded Mbit is worth on the server's queue (`model/conditions.py`).
 
     Attributes:
         frame_s: frame length T (s).
@@ -53,6 +61,10 @@ class Cell(NamedTuple):
         circuit_energy_j_per_mbit: energy that is drawn beside it in proportion to the task bits sent (J/Mbit).
         overhead_mbps: rate that key exchange and framing take from an offloader's uplink (Mbit/s of task bits).
         max_secured_mbps: highest rate of task bits that the PQC module keeps up with (Mbit/s).
+        idle_power_w: power that a device draws whatever it does (W).
+        frequency_step_hz: the CPU frequency is a whole multiple of this (Hz); 0 where any will do.
+        server_weight: what a device's queue at the edge server takes from the weight of an offloaded Mbit/s (Mbit).
+        available_power_w: mean power that its battery can give in the frame (W); infinite without one.
     """
 
     frame_s: float
@@ -71,18 +83,30 @@ class Cell(NamedTuple):
     circuit_energy_j_per_mbit: NDArray[np.float64]
     overhead_mbps: NDArray[np.float64]
     max_secured_mbps: NDArray[np.float64]
+    idle_power_w: NDArray[np.float64]
+    frequency_step_hz: NDArray[np.float64]
+    server_weight: NDArray[np.float64]
+    available_power_w: NDArray[np.float64]
 
     @property
     def devices(self) -> int:
         """Number of devices N."""
         return int(self.weight.size)
 
+    def copied(self) -> Cell:
+        """The same cell in arrays of its own."""
+        return self._with(np.copy)
+
     def only(self, devices: NDArray[np.int64]) -> Cell:
         """The same cell with only some of its devices, by their numbers."""
         if devices.size == self.devices:
             return self
-        each = {name: values[devices] for name, values in self._asdict().items() if isinstance(values, np.ndarray)}
-        return self._replace(**each)  # type: ignore[arg-type]  # these fields are arrays
+        return self._with(lambda each: each[devices])
+
+    def _with(self, change: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Cell:
+        """The same cell with every array changed."""
+        arrays = self._asdict().items()
+        return self._replace(**{name: change(each) for name, each in arrays if isinstance(each, np.ndarray)})  # type: ignore[arg-type]
 
 
 def cell_of(scenario: Scenario) -> Cell:
@@ -111,4 +135,14 @@ def cell_of(scenario: Scenario) -> Cell:
         circuit_energy_j_per_mbit=each("pqc_energy_j_per_bit") * BITS_PER_MBIT,
         overhead_mbps=each("payload_factor") * each("pqc_overhead_bits") / scenario.frame_s / BITS_PER_MBIT,
         max_secured_mbps=each("pqc_max_rate_mbps"),
+        idle_power_w=each("idle_power_w"),
+        frequency_step_hz=_frequency_step_hz(scenario),
+        server_weight=np.zeros(scenario.devices),
+        available_power_w=np.full(scenario.devices, np.inf),
     )
+
+
+def _frequency_step_hz(scenario: Scenario) -> NDArray[np.float64]:
+    """The step between the CPU's frequencies (Hz), shape (devices,); 0 where any will do."""
+    levels = scenario.per_device("frequency_levels")
+    return np.divide(scenario.per_device("max_frequency_hz"), levels, out=np.zeros(levels.size), where=levels > 0.0)

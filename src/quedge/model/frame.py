@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.errors import not_allowed
-from quedge.model.cell import Cell
+from quedge.model.cell import NUMBERS, Cell
 from quedge.model.kernels import Bools, Floats, inner_kernel, kernel, without_refcount
 
 
@@ -176,13 +176,14 @@ def checked_frame(cell: Cell, channel_gain: Any, data_queue_mbit: Any, energy_qu
     """
     return Frame(
         cell,
-        _checked_array("channel_gain", channel_gain, cell.devices, CHANNEL_GAIN),
-        _checked_array("data_queue_mbit", data_queue_mbit, cell.devices, DATA_QUEUE_MBIT),
-        _checked_array("energy_queue", energy_queue, cell.devices, ENERGY_QUEUE),
+        checked_array("channel_gain", channel_gain, cell.devices, CHANNEL_GAIN),
+        checked_array("data_queue_mbit", data_queue_mbit, cell.devices, DATA_QUEUE_MBIT),
+        checked_array("energy_queue", energy_queue, cell.devices, ENERGY_QUEUE),
     )
 
 
-def _checked_array(name: str, values: Any, devices: int, allowed: Range) -> NDArray[np.float64]:
+def checked_array(name: str, values: Any, devices: int, allowed: Range) -> NDArray[np.float64]:
+    """One number a device from values that come from outside; a ValueError names what is not allowed."""
     try:
         given = np.array(values)
         if given.dtype.kind not in "iuf":
@@ -218,7 +219,6 @@ PackedFrame = tuple[Floats, Floats, Floats, Floats, Floats]
 PackedAllocation = tuple[Bools, Floats, Floats, Floats]
 """The fields of an `Allocation`; a named tuple costs a call from Python a microsecond more."""
 
-_NUMBERS = 5  # of a cell, in the order of its fields; its arrays follow
 _Packed = tuple[Cell, Floats, Floats]
 _last: _Packed | None = None
 _before: _Packed | None = None
@@ -231,7 +231,7 @@ def packed_frame(frame: Frame) -> PackedFrame:
     other, or a policy changes its weights and back, and to pack another takes 5 µs.
 
     Returns:
-        Numbers of the cell, shape (5,), and of its devices, shape (11, devices); then the frame's channel gains, data
+        Numbers of the cell, shape (5,), and of its devices, shape (15, devices); then the frame's channel gains, data
         queues and energy queues.
     """
     global _last, _before
@@ -240,9 +240,14 @@ def packed_frame(frame: Frame) -> PackedFrame:
         cell, before = frame.cell, _before
         _before = last
         if before is None or before[0] is not cell:
-            before = cell, np.array(cell[:_NUMBERS]), np.array(cell[_NUMBERS:])
+            before = cell, np.array(cell[:NUMBERS]), np.array(cell[NUMBERS:])
         _last = last = before
     return last[1], last[2], frame.channel_gain, frame.data_queue_mbit, frame.energy_queue
+
+
+def cell_of_packed(numbers: Floats, each: Floats) -> Cell:
+    """The cell of a packed frame, in the same arrays."""
+    return Cell(*numbers.tolist(), *each)
 
 
 @inner_kernel
@@ -254,6 +259,7 @@ def unpacked_frame(
     cell = Cell(
         numbers[0], numbers[1], numbers[2], numbers[3], numbers[4],
         own[0], own[1], own[2], own[3], own[4], own[5], own[6], own[7], own[8], own[9], own[10],
+        own[11], own[12], own[13], own[14],
     )  # fmt: skip
     gain, data, energy = without_refcount((channel_gain, data_queue_mbit, energy_queue))
     return Frame(cell, gain, data, energy)

@@ -129,6 +129,59 @@ class Scenario:
         1e-26, Parameter("computing", "energy coefficient κ of the CPU", "J·s²/cycle³", 1e-40, 1e-10, True)
     )
     max_frequency_hz: PerDevice = _key(0.3e9, Parameter("computing", "highest CPU frequency", "Hz", 0.0, 1e12, True))
+    frequency_levels: int = _key(
+        0,
+        Parameter(
+            "computing",
+            "number of CPU frequencies, whole multiples of the lowest, 0 aside; 0: any up to the highest",
+            "",
+            0,
+            1000,
+            kind=Kind.INTEGER,
+        ),
+    )
+    idle_power_w: PerDevice = _key(
+        0.0, Parameter("energy", "power that a device draws whatever it does", "W", 0.0, 1e6, True)
+    )
+    battery_j: PerDevice | None = _key(
+        None,
+        Parameter(
+            "energy",
+            "capacity of the battery, full at first; without it, only the mean power has a budget",
+            "J",
+            1e-12,
+            1e12,
+            True,
+            example=2.0,
+        ),
+    )
+    harvest_w: PerDevice = _key(
+        0.0, Parameter("energy", "mean power that a device with a battery harvests", "W", 0.0, 1e6, True)
+    )
+    server_frequency_hz: float | None = _key(
+        None,
+        Parameter(
+            "server",
+            "CPU frequency of the edge server, shared by all devices; without it, the server takes no time",
+            "Hz",
+            1e-3,
+            1e18,
+            example=2e9,
+        ),
+    )
+    server_cycles_per_bit: PerDevice | None = _key(
+        None,
+        Parameter(
+            "server", "cycles of the edge server to process a bit; default those of the device", "cycles/bit",
+            1e-3, 1e9, True, example=100.0,
+        ),
+    )  # fmt: skip
+    result_ratio: PerDevice = _key(
+        0.0, Parameter("server", "size of a result over that of its task", "", 0.0, 1e6, True)
+    )
+    downlink_mbps: PerDevice = _key(
+        1e9, Parameter("server", "rate at which a device downloads results", "Mbit/s", 1e-9, 1e9, True)
+    )
     bandwidth_hz: float = _key(2e6, Parameter("uplink", "shared bandwidth W", "Hz", 1.0, 1e12))
     overhead: PerDevice = _key(1.1, Parameter("uplink", "communication overhead coefficient v_u", "", 1.0, 1e6, True))
     max_transmit_power_w: PerDevice = _key(0.1, Parameter("uplink", "highest transmit power", "W", 0.0, 1e6, True))
@@ -208,11 +261,12 @@ class Scenario:
     def __post_init__(self) -> None:
         for name, parameter in PARAMETERS.items():
             value = getattr(self, name)
-            if value is None and (parameter.per_device or name in SUITE_KEYS):
+            if value is None and (parameter.per_device or parameter.example is not None):
                 continue
             checked = _checked(name, parameter, value, self.devices)
             object.__setattr__(self, name, checked)
         self._check_suite()
+        self._check_energy_and_server()
         if self.suite is not None:
             for name, written in canonical_names(self._suite_keys, self.profiles).items():
                 object.__setattr__(self, name, written)
@@ -232,6 +286,13 @@ class Scenario:
                     f"{name}: {getattr(self, name)!r} is not allowed beside the suite {self.suite!r}, from which it "
                     "follows; leave out either"
                 )
+
+    def _check_energy_and_server(self) -> None:
+        """Refuse keys that mean nothing without another one."""
+        for needed, others in (("battery_j", ("harvest_w",)), ("server_frequency_hz", _OF_SERVER)):
+            for name in others if getattr(self, needed) is None else ():
+                if getattr(self, name) != _DEFAULTS[name]:
+                    raise ValueError(f"{name}: {getattr(self, name)!r} is not allowed without {needed}")
 
     @property
     def mean_power_budget_w(self) -> float:
@@ -269,6 +330,8 @@ class Scenario:
             if self.secured_by is None:
                 raise ValueError(f"name: {name!r} is not allowed; the scenario names no suite")
             value = getattr(self.secured_by, name)
+        if value is None and name == "server_cycles_per_bit":
+            value = self.cycles_per_bit
         if value is None and PARAMETERS[name].example is not None:
             raise ValueError(f"name: {name!r} is not allowed; the scenario does not give it")
         if value is None and name == "weight":
@@ -284,6 +347,7 @@ PARAMETERS: dict[str, Parameter] = {
 """Every key of a scenario, in the order in which files list them."""
 
 _DEFAULTS = {field.name: field.default for field in dataclasses.fields(Scenario)}
+_OF_SERVER = ("server_cycles_per_bit", "result_ratio", "downlink_mbps")
 
 
 def _checked(name: str, parameter: Parameter, value: Any, devices: int) -> Any:

@@ -32,8 +32,9 @@ from quedge.model.frame import Frame
 from quedge.model.kernels import Bools, Floats, Ints, inner_kernel, kernel, without_refcount
 from quedge.model.uplink import (
     best_local_frequency,
-    circuit_power,
+    best_local_value,
     local_outcome,
+    offloader_power,
     offloading_outcome,
     rate_weight,
 )
@@ -110,11 +111,11 @@ def fill_device_terms(
     price = cell.nu * energy_queue[i]  # b_i of problem (17)
     gain_to_noise = channel_gain[i] / cell.noise_w
     uplink = cell.uplink_mbps[i]
-    secured_value = max(value - price * cell.circuit_energy_j_per_mbit[i], 0.0)
+    secured_value = max(value - cell.server_weight[i] - price * cell.circuit_energy_j_per_mbit[i], 0.0)
     rate_value[k] = secured_value * uplink / math.log(2.0)  # eq. (31)
     level_price[k] = price / gain_to_noise  # eq. (31)
     overhead[k] = cell.overhead_mbps[i] * math.log(2.0) / uplink
-    offload_cost[k] = price * circuit_power(cell, i, 0.0) + rate_value[k] * overhead[k]
+    offload_cost[k] = price * offloader_power(cell, i, 0.0, 0.0) + rate_value[k] * overhead[k]
     growth_limit[k] = math.exp(min(max_log_growth(cell, i, data_queue_mbit[i]), _HIGHEST_LOG_GROWTH))  # eq. (29)
     step_limit[k] = cell.max_transmit_power_w[i] * gain_to_noise  # eq. (30)
     if overhead[k] > 0.0:  # sends nothing if it could not gain even as the only one
@@ -123,10 +124,7 @@ def fill_device_terms(
             single = min(single, max(rate_value[k] / level_price[k], 1.0))
         if rate_value[k] * (math.log(single) - overhead[k]) <= level_price[k] * (single - 1.0):
             growth_limit[k] = 1.0
-    frequency = best_local_frequency(cell, i, data_queue_mbit[i], energy_queue[i])
-    local_value[k] = value * frequency / cell.cycles_per_mbit[i] - price * cell.energy_coefficient[i] * (
-        frequency * frequency * frequency
-    )
+    local_value[k] = best_local_value(cell, i, data_queue_mbit[i], energy_queue[i])
 
 
 @kernel

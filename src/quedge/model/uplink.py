@@ -15,6 +15,8 @@ from quedge.model.cell import Cell
 from quedge.model.frame import Allocation, Frame, Outcome, PackedAllocation, PackedFrame, packed_frame, unpacked_frame
 from quedge.model.kernels import Bools, Floats, Ints, inner_kernel, kernel
 
+_ROUNDING = 1e-12  # relative, of a whole number of frequency steps
+
 
 class Reception(NamedTuple):
     """How the offloaders' signals reach the server.
@@ -62,6 +64,12 @@ def circuit_power(cell: Cell, i: int, rate_mbps: float) -> float:
 
 
 @inner_kernel
+def offloader_power(cell: Cell, i: int, radiated_w: float, rate_mbps: float) -> float:
+    """Power of an offloader (W), eq. (6): what it radiates, what its circuits draw, and what it draws idle."""
+    return float(radiated_w + circuit_power(cell, i, rate_mbps) + cell.idle_power_w[i])
+
+
+@inner_kernel
 def offloading_outcome(
     cell: Cell, i: int, uplink_rate_mbps: float, radiated_w: float, data_queue_mbit: float
 ) -> tuple[float, float]:
@@ -72,14 +80,15 @@ def offloading_outcome(
     """
     rate = max(uplink_rate_mbps - cell.overhead_mbps[i], 0.0)
     rate = min(rate, data_queue_mbit / cell.frame_s, cell.max_secured_mbps[i])
-    return rate, radiated_w + circuit_power(cell, i, rate)
+    return rate, offloader_power(cell, i, radiated_w, rate)
 
 
 @inner_kernel
 def local_outcome(cell: Cell, i: int, cpu_frequency_hz: float, data_queue_mbit: float) -> tuple[float, float]:
     """Rate (Mbit/s) and power (W) of local computing, eq. (1), (5), (6); r T ≤ Q."""
     rate = min(cpu_frequency_hz / cell.cycles_per_mbit[i], data_queue_mbit / cell.frame_s)
-    return rate, cell.energy_coefficient[i] * (cpu_frequency_hz * cpu_frequency_hz * cpu_frequency_hz)
+    computing_w = cell.energy_coefficient[i] * (cpu_frequency_hz * cpu_frequency_hz * cpu_frequency_hz)
+    return rate, computing_w + cell.idle_power_w[i]
 
 
 @inner_kernel
@@ -92,7 +101,7 @@ def queue_weight(cell: Cell, data_queue_mbit: float) -> float:
 
 @inner_kernel
 def rate_weight(cell: Cell, i: int, data_queue_mbit: float) -> float:
-    """a_i of problem (17): what a Mbit/s of device i is worth (Mbit)."""
+    """a_i of problem (17): what a Mbit/s of device i is worth (Mbit); offloaded, `server_weight` less."""
     return float(queue_weight(cell, data_queue_mbit) + cell.v * cell.weight[i])
 
 
@@ -104,14 +113,59 @@ def best_local_frequency(cell: Cell, i: int, data_queue_mbit: float, energy_queu
     if price > 0.0:
         value = rate_weight(cell, i, data_queue_mbit)
         frequency = min(frequency, math.sqrt(value / (3.0 * cycles * cell.energy_coefficient[i] * price)))
+    if cell.frequency_step_hz[i] > 0.0:
+        return _best_frequency_level(cell, i, data_queue_mbit, price, frequency)
     return float(frequency)
 
 
 @inner_kernel
+def frequency_level(cell: Cell, i: int, frequency: float) -> float:
+    """The highest of the CPU's frequencies (Hz) up to a given one; itself where any will do."""
+    step = cell.frequency_step_hz[i]
+    if step == 0.0:
+        return float(frequency)
+    return float(math.floor(frequency / step * (1.0 + _ROUNDING)) * step)
+
+
+@inner_kernel
+def _best_frequency_level(cell: Cell, i: int, data_queue_mbit: float, price: float, frequency: float) -> float:
+    """The better of the CPU's two frequencies beside the best of all; what they bring is concave in the frequency."""
+    below = frequency_level(cell, i, frequency)
+    above = float(below + cell.frequency_step_hz[i])
+    if above > cell.max_frequency_hz[i] * (1.0 + _ROUNDING):
+        return below
+    value = rate_weight(cell, i, data_queue_mbit)
+    at_below = _computing_value(cell, i, data_queue_mbit, value, price, below)
+    at_above = _computing_value(cell, i, data_queue_mbit, value, price, above)
+    return above if at_above > at_below else below
+
+
+@inner_kernel
+def _computing_value(cell: Cell, i: int, data_queue_mbit: float, value: float, price: float, frequency: float) -> float:
+    """What local computing at a frequency adds to objective (17)."""
+    rate, power_w = local_outcome(cell, i, frequency, data_queue_mbit)
+    return float(value * rate - price * power_w)
+
+
+@inner_kernel
+def best_local_value(cell: Cell, i: int, data_queue_mbit: float, energy_queue: float) -> float:
+    """What the best local computing adds to objective (17)."""
+    frequency = best_local_frequency(cell, i, data_queue_mbit, energy_queue)
+    value, price = rate_weight(cell, i, data_queue_mbit), cell.nu * energy_queue
+    if cell.frequency_step_hz[i] > 0.0:
+        return _computing_value(cell, i, data_queue_mbit, value, price, frequency)
+    gain = value * frequency / cell.cycles_per_mbit[i]
+    gain -= price * cell.energy_coefficient[i] * (frequency * frequency * frequency)
+    return float(gain - price * cell.idle_power_w[i])
+
+
+@inner_kernel
 def frame_objective(
-    cell: Cell, data_queue_mbit: Floats, energy_queue: Floats, rate_mbps: Floats, power_w: Floats
+    cell: Cell, data_queue_mbit: Floats, energy_queue: Floats, offload: Bools, rate_mbps: Floats, power_w: Floats
 ) -> float:
     """Σ (Q^β + V c) r − ν Y e, in Mbit²/s: the part of the drift-plus-penalty bound that a decision moves.
+
+    Where the edge server has queues S, an offloaded rate brings (Q^β − S^β + V c) r instead (docs/edge-server.md).
 
     The factor ν on Y is not printed in the paper; with it, and only with it, the stationary values of
     Tables III and IV come out.
@@ -121,6 +175,8 @@ def frame_objective(
     total = 0.0
     for i in range(rate_mbps.size):
         value = rate_weight(cell, i, data_queue_mbit[i])
+        if offload[i]:
+            value -= cell.server_weight[i]
         total += value * rate_mbps[i] - cell.nu * energy_queue[i] * power_w[i]
     return total
 
@@ -151,7 +207,7 @@ def fill_outcome(
             rate_mbps[i], power_w[i] = offloading_outcome(cell, i, uplink_rate, share * transmit, queue[i])
         else:
             rate_mbps[i], power_w[i] = local_outcome(cell, i, allocation.cpu_frequency_hz[i], queue[i])
-    return frame_objective(cell, queue, frame.energy_queue, rate_mbps, power_w)
+    return frame_objective(cell, queue, frame.energy_queue, allocation.offload, rate_mbps, power_w)
 
 
 @inner_kernel

@@ -85,7 +85,8 @@ def fill_objectives(
     Args:
         address: as `kernel_address` gives it.
         own: the policy's own numbers.
-        cell: numbers of the cell and of its devices, as in a `PackedFrame`.
+        cell: numbers of the cell as in a `PackedFrame`, and of its devices, shape (frames, 15, devices), or
+            (1, 15, devices) where they are the same in every frame.
         states: channel gains, data queues and energy queues, each of shape (frames, devices).
         objective: filled in; shape (frames,).
     """
@@ -93,8 +94,10 @@ def fill_objectives(
     devices = gain.shape[1]
     drawn, offload, powers = np.empty(0), np.empty(devices, np.bool_), np.empty((4, devices))
     told = np.empty(NOTES)
+    numbers, each = cell
     for t in range(objective.size):
-        asked = (cell[0], cell[1], gain[t], data[t], energy[t]), own, drawn, offload, powers, told
+        packed = numbers, each[min(t, each.shape[0] - 1)], gain[t], data[t], energy[t]
+        asked = packed, own, drawn, offload, powers, told
         call_at(address, asked)  # type: ignore[call-arg]  # numba itself passes the context
         objective[t] = told[OBJECTIVE]
 

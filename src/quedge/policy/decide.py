@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from quedge.model.cell import cell_of
+from quedge.model.conditions import frame_under
 from quedge.model.frame import Decision, checked_frame
 from quedge.model.scenario import Scenario
 from quedge.policy.exact import Exact
@@ -19,6 +20,9 @@ def decide(
     energy_queue: ArrayLike,
     policy: Policy | Learner | None = None,
     rng: np.random.Generator | None = None,
+    *,
+    battery_j: ArrayLike | None = None,
+    server_queue_mbit: ArrayLike | None = None,
 ) -> Decision:
     """Decide one frame.
 
@@ -29,6 +33,8 @@ def decide(
         energy_queue: virtual energy queues, shape (devices,), not negative.
         policy: who decides; `Exact()` by default, and of a learner a fresh agent.
         rng: random stream of a policy that draws; a fresh one with seed 0 by default.
+        battery_j: energy in the batteries (J), shape (devices,), where the scenario has some.
+        server_queue_mbit: data that waits at the edge server (Mbit), shape (devices,), where that is finite.
 
     Returns:
         The decision.
@@ -37,6 +43,9 @@ def decide(
         ValueError: naming the argument, its value and what is allowed.
     """
     frame = checked_frame(cell_of(scenario), channel_gain, data_queue_mbit, energy_queue)
+    conditions = {"battery_j": battery_j, "server_queue_mbit": server_queue_mbit}
+    given = {name: values for name, values in conditions.items() if values is not None}
+    frame = frame_under(scenario, frame, given)
     policy = Exact() if policy is None else policy
     check_policy(policy)
     rng = np.random.default_rng(0) if rng is None else rng

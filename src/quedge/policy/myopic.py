@@ -27,7 +27,8 @@ def _most_rate(frame: Frame, budget_w: Floats, offload: Bools, powers: Floats, t
     chosen, level, _, _ = solve_chain(terms, _TOLERANCE)
     for k in range(chosen.size):
         i = terms.device[k]
-        if frame.cell.circuit_power_w[i] > budget_w[i]:  # it could send nothing, and has left the level as it was
+        circuit_w = frame.cell.circuit_power_w[i] + frame.cell.idle_power_w[i]
+        if circuit_w > budget_w[i]:  # it could send nothing, and has left the level as it was
             chosen[k] = False
     decided, objective = objective_of(frame, powers_of_levels(terms, limited, chosen, level))
     tell(decided, objective, offload, powers, told)

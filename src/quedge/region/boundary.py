@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 
 from quedge.errors import not_allowed
-from quedge.model.cell import cell_of
 from quedge.model.kernels import Floats
 from quedge.model.scenario import Scenario
 from quedge.region.bundle import Dual, check_solvers
@@ -80,7 +79,7 @@ def capacity_boundary(
     others = arrivals.copy()
     others[[*groups[0], *groups[1]]] = 0.0
     region = Region(
-        cell_of(scenario),
+        scenario,
         draw_samples(scenario, channel, precision),
         access,
         precision.tolerance,
@@ -92,7 +91,7 @@ def capacity_boundary(
     for first, second in _directions(points):
         direction = first * shares[0] + second * shares[1]
         dual, start = load_dual(direction, budget)
-        dual = Dual(np.append(-others, budget), dual.normal)
+        dual, start = region.begun(Dual(np.append(-others, budget), dual.normal), start)
         if edge:  # all cuts of the search before are known
             start, kept = [], []
         else:

@@ -2,7 +2,9 @@
 
 With S the support function of the region (`region.support`), load and power problems have duals of one form:
 
-    minimise F(z) = S(z) + l · z    over z = (q, y) ≥ 0 with n · z = 1.
+    minimise F(z) = S(z) + l · z    over z = (q, y) ≥ 0 with n · z = 1,
+
+and with z = (q, y, μ) where the edge server is finite.
 
 Each evaluation of S gives a cut, S(z') ≥ (r, −e) · z' for all z', which is at the same time what a policy brings: the
 one that decides every frame at the prices z. The least value of the cuts' maximum is a linear program. Its dual's
@@ -25,6 +27,7 @@ from quedge.model.kernels import Floats
 from quedge.region.support import Cut, Support
 
 _LEVEL = 0.5  # share of the way from the least value of the cuts to the best value of F
+_SERVER_SCALE = 1e-2  # of the edge server's price where that is less; of all rates' worth it is 1
 _SMALLEST_SCALE = 1e-9  # of a price, relative to the largest one of its kind, in distances
 
 
@@ -32,7 +35,7 @@ class Dual(NamedTuple):
     """Which function of the prices is minimised, and over which prices.
 
     Attributes:
-        offset: l, shape (2 devices,), like n.
+        offset: l, of the shape of the prices, like n.
         normal: n, not negative.
         one_energy_price: whether all devices have the same price of energy.
     """
@@ -46,7 +49,7 @@ class Dual(NamedTuple):
         allowed = np.maximum(prices, 0.0)
         if self.one_energy_price:
             half = allowed.size // 2
-            allowed[half:] = allowed[half:].mean()
+            allowed[half : 2 * half] = allowed[half : 2 * half].mean()
         return np.asarray(allowed / (self.normal @ allowed))
 
     def value(self, cut: Cut) -> float:
@@ -57,9 +60,10 @@ class Dual(NamedTuple):
         """Those cuts whose prices are allowed, in some unit, in that unit: S(c z) = c S(z)."""
         found = []
         for cut in cuts:
-            unit, energy = self.normal @ cut.prices, cut.prices[cut.prices.size // 2 :]
+            half = cut.prices.size // 2
+            unit, energy = self.normal @ cut.prices, cut.prices[half : 2 * half]
             if unit > 0.0 and not (self.one_energy_price and (energy != energy[0]).any()):
-                found.append(Cut(cut.prices / unit, cut.rate_mbps, cut.power_w, cut.bound / unit))
+                found.append(cut._replace(prices=cut.prices / unit, bound=cut.bound / unit))
         return found
 
     def equalities(self) -> tuple[Floats, Floats]:
@@ -68,10 +72,14 @@ class Dual(NamedTuple):
         half = self.normal.size // 2
         if self.one_energy_price:
             for i in range(half + 1, 2 * half):
-                row = np.zeros(2 * half)
+                row = np.zeros(self.normal.size)
                 row[half], row[i] = 1.0, -1.0
                 rows.append(row)
         return np.array(rows), np.append(1.0, np.zeros(len(rows) - 1))
+
+    def with_server(self) -> Dual:
+        """The same with a price of the edge server, all of whose cycles can be used."""
+        return self._replace(offset=np.append(self.offset, 1.0), normal=np.append(self.normal, 0.0))
 
 
 class Mixture(NamedTuple):
@@ -80,7 +88,7 @@ class Mixture(NamedTuple):
     Attributes:
         value: a lower bound of F on the sample, which mixing the cuts' policies reaches.
         weights: with which probability each cut's policy decides a frame, shape (cuts,).
-        prices: where the cuts have that value, shape (2 devices,).
+        prices: where the cuts have that value.
     """
 
     value: float
@@ -156,9 +164,13 @@ def minimise(
 
 def _scale_of(prices: Floats) -> Floats:
     """In which unit the distance from each price is measured."""
-    kinds = prices.reshape(2, -1)
-    largest = np.maximum(kinds.max(axis=1, keepdims=True), np.finfo(np.float64).tiny)
-    return np.asarray(np.maximum(kinds, _SMALLEST_SCALE * largest).ravel())
+    half = prices.size // 2
+    kinds = [each for each in (prices[:half], prices[half : 2 * half], prices[2 * half :]) if each.size > 0]
+    largest = [max(each.max(), float(np.finfo(np.float64).tiny)) for each in kinds]
+    scales = [np.maximum(each, _SMALLEST_SCALE * most) for each, most in zip(kinds, largest, strict=True)]
+    if prices.size > 2 * half:  # a price of the server that is 0 says nothing of its scale
+        scales[-1] = np.maximum(scales[-1], _SERVER_SCALE)
+    return np.concatenate(scales)
 
 
 def _directions(dual: Dual, cuts: Sequence[Cut]) -> Floats:

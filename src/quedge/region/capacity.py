@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.errors import not_allowed
-from quedge.model.cell import cell_of
 from quedge.model.kernels import Floats
 from quedge.model.scenario import Scenario
 from quedge.region.bundle import Dual, check_solvers
@@ -35,6 +34,8 @@ class Capacity:
         power_price: y, what the multiple gains by a Watt more in a device's budget.
         rate_binds: whether a device's rate limits the load.
         power_binds: whether a device's budget does.
+        server_price: μ, what the multiple gains by each hundredth more of the edge server's cycles, times a hundred;
+            None where the server takes no time.
         cuts: number of prices at which a sample was solved.
         frames: number of frames on which the bounds were evaluated.
     """
@@ -47,6 +48,7 @@ class Capacity:
     power_price: Floats
     rate_binds: NDArray[np.bool_]
     power_binds: NDArray[np.bool_]
+    server_price: float | None
     cuts: int
     frames: int
 
@@ -77,7 +79,8 @@ def capacity(
 
         E[ max over x, p, f of  Σ q r − y e ] + Σ y γ
 
-    times λ; the maximum is problem (17) without limits from the queues. Prices that make this small are found on a
+    times λ; the maximum is problem (17) without limits from the queues. A finite edge server adds a price of its cycles
+    (docs/capacity.md). Prices that make this small are found on a
     sample of channels, and judged on a fresh one; the solutions at several prices, mixed, are the lower bound's policy.
 
     Channel estimates and cancellation count as perfect: the bounds are those of policies that know the truth.
@@ -92,7 +95,7 @@ def capacity(
         progress: called with the sample, the number of cuts, and the bounds so far.
 
     Raises:
-        ValueError: a bad argument; the message names it.
+        ValueError: a bad argument, or a scenario with batteries or results to download; the message names it.
         MissingExtraError: SciPy or Clarabel is not installed.
 
     Source: docs/capacity.md; M. J. Neely, Stochastic Network Optimization, 2010, Section 4.1, for the region.
@@ -100,11 +103,12 @@ def capacity(
     check_solvers()
     load = checked_direction(scenario, direction)
     drawn = draw_samples(scenario, channel, precision)
-    region = Region(cell_of(scenario), drawn, access, precision.tolerance, progress)
+    region = Region(scenario, drawn, access, precision.tolerance, progress)
     budget = scenario.per_device("power_budget_w")
-    dual, start = load_dual(load, budget)
+    dual, start = region.begun(*load_dual(load, budget))
     bounds = region.judge(dual, region.search(dual, start), start[:1])
-    rate_price, power_price = bounds.prices.reshape(2, -1)
+    n = load.size
+    rate_price, power_price, server_price = bounds.prices[:n], bounds.prices[n : 2 * n], bounds.prices[2 * n :]
     return Capacity(
         bounds.upper,
         bounds.lower,
@@ -114,6 +118,7 @@ def capacity(
         power_price,
         rate_price * load > _BINDING,
         power_price * budget > _BINDING * bounds.upper.value,
+        float(server_price[0]) if region.has_server else None,
         bounds.cuts,
         region.frames,
     )
@@ -140,7 +145,7 @@ def carrying_prices(region: Region, load: Floats, budget_w: Floats) -> list[Floa
     Raises:
         ValueError: no policy does.
     """
-    dual, start = load_dual(load, budget_w)
+    dual, start = region.begun(*load_dual(load, budget_w))
     found = region.search(dual, start)
     if found.mixture.value <= 1.0:
         most = dual.value(found.best) * load.mean()

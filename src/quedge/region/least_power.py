@@ -93,13 +93,14 @@ def least_power(
         raise not_allowed("arrival_rate_mbps", 0.0, "positive for one device at least")
     cell = cell_of(scenario)
     drawn = draw_samples(scenario, channel, precision)
-    region = Region(cell, drawn, access, precision.tolerance, progress)
+    region = Region(scenario, drawn, access, precision.tolerance, progress)
     carrying = carrying_prices(region, load, largest_powers(cell, drawn))
     n = load.size
     dual = Dual(np.append(-load, np.zeros(n)), np.append(np.zeros(n), np.ones(n)), measure == "mean")
     share = np.full(n, 1.0 / n)
     scale = scenario.mean_power_budget_w / load.sum()
-    start = [*carrying, *(np.append(np.full(n, k * scale), share) for k in _RATE_SHARES)]
+    dual, tried = region.begun(dual, [np.append(np.full(n, k * scale), share) for k in _RATE_SHARES])
+    start = [*carrying, *tried]
     try:
         bounds = region.judge(dual, region.search(dual, start), carrying)
     except ArithmeticError:
@@ -107,7 +108,7 @@ def least_power(
             "arrival_rate_mbps: a load so close to the largest that can be carried with any power is not allowed; "
             "no mixture of policies carried it on the fresh sample"
         ) from None
-    rate_price, power_share = bounds.prices.reshape(2, -1)
+    rate_price, power_share = bounds.prices[: 2 * n].reshape(2, -1)
     return LeastPower(
         Estimated(-bounds.upper.value, bounds.upper.ci95),
         Estimated(-bounds.lower.value, bounds.lower.ci95),
@@ -125,4 +126,4 @@ def largest_powers(cell: Cell, drawn: Samples) -> Floats:
     rate = cell.uplink_mbps * np.log2(1.0 + cell.max_transmit_power_w * gain / cell.noise_w)
     secured = np.minimum(rate, cell.max_secured_mbps) * cell.circuit_energy_j_per_mbit
     offloading = cell.max_transmit_power_w + cell.circuit_power_w + secured
-    return np.asarray(np.maximum(offloading, cell.energy_coefficient * cell.max_frequency_hz**3))
+    return np.asarray(cell.idle_power_w + np.maximum(offloading, cell.energy_coefficient * cell.max_frequency_hz**3))

@@ -72,8 +72,8 @@ def best_time_price(terms: Terms, bids: Bids) -> float:
 
 
 @kernel
-def best_by_time_division(frame: Frame, rate_mbps: Floats, power_w: Floats) -> float:
-    """Decide one frame, and add its rates (Mbit/s) and powers (W) to those of `rate_mbps` and `power_w`.
+def best_by_time_division(frame: Frame, rate_mbps: Floats, power_w: Floats, offloaded_mbps: Floats) -> float:
+    """Decide one frame, and add its rates (Mbit/s), powers (W) and offloaded rates to those that are given.
 
     Those whom the best price of time makes offload are tried in nested sets, the one that gains most first.
 
@@ -106,6 +106,7 @@ def best_by_time_division(frame: Frame, rate_mbps: Floats, power_w: Floats) -> f
             uplink = best_share[k] * cell.uplink_mbps[i] * best_efficiency[k] / math.log(2.0)
             radiated = best_share[k] * math.expm1(best_efficiency[k]) * cell.noise_w / frame.channel_gain[i]
             rate, power = offloading_outcome(cell, i, uplink, radiated, queue)
+            offloaded_mbps[i] += rate
         else:
             frequency = best_local_frequency(cell, i, queue, frame.energy_queue[i])
             rate, power = local_outcome(cell, i, frequency, queue)

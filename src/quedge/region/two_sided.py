@@ -16,8 +16,12 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from quedge.model.cell import Cell
+import numpy as np
+
+from quedge.model.cell import cell_of
+from quedge.model.conditions import server_load_of
 from quedge.model.kernels import Floats
+from quedge.model.scenario import Scenario
 from quedge.region.bundle import Dual, Minimum, minimise
 from quedge.region.sampling import Samples
 from quedge.region.support import Cut, Support
@@ -25,6 +29,7 @@ from quedge.region.support import Cut, Support
 _FRAME_TOLERANCE = 0.2  # of a frame's solution, over the whole tolerance
 _MAX_CUTS = 500
 _MORE_CUTS = 40  # on the fresh sample
+_SERVER_PRICES = 0.0, 0.3  # over all rates' worth, with which the search begins
 _Z95 = 1.959964
 
 Progress = Callable[[str, int, float, float], None]
@@ -45,7 +50,7 @@ class Bounds(NamedTuple):
         upper: F at `prices`.
         lower: what mixing policies reaches.
         difference: upper − lower, on the same frames.
-        prices: q, then y, shape (2 devices,).
+        prices: q, y, and μ where the edge server is finite.
         cuts: number of prices that were tried.
     """
 
@@ -57,15 +62,19 @@ class Bounds(NamedTuple):
 
 
 class Region:
-    """The region of a cell on both samples, with the cuts that are known of it."""
+    """The region of a cell on both samples, with the cuts that are known of it.
+
+    Attributes:
+        has_server: whether the edge server is finite, so that there is a price of it.
+    """
 
     def __init__(
-        self, cell: Cell, samples: Samples, access: str, tolerance: float, progress: Progress | None = None
+        self, scenario: Scenario, samples: Samples, access: str, tolerance: float, progress: Progress | None = None
     ) -> None:
         """Begin without cuts.
 
         Args:
-            cell: constants of the cell.
+            scenario: the cell, without batteries and without results to download.
             samples: the channels.
             access: as in `Support`.
             tolerance: relative distance of the bounds at which to stop, on each sample.
@@ -76,10 +85,19 @@ class Region:
             samples = Samples(first, first)
         self._samples, self._tolerance, self._progress = samples, tolerance, progress
         frame_tolerance = _FRAME_TOLERANCE * tolerance
-        self._first = Support(cell, samples.first, access, frame_tolerance)
-        self._fresh = Support(cell, samples.fresh, access, frame_tolerance)
+        server_load = server_load_of(scenario)
+        self.has_server = server_load.size > 0
+        cell = cell_of(scenario)
+        self._first = Support(cell, samples.first, access, frame_tolerance, server_load)
+        self._fresh = Support(cell, samples.fresh, access, frame_tolerance, server_load)
         self._first_cuts: Sequence[Cut] = ()
         self._fresh_cuts: Sequence[Cut] = ()
+
+    def begun(self, dual: Dual, start: Sequence[Floats]) -> tuple[Dual, list[Floats]]:
+        """A dual and first prices, of which the edge server's is added where that is finite."""
+        if not self.has_server:
+            return dual, list(start)
+        return dual.with_server(), [np.append(prices, price) for prices in start for price in _SERVER_PRICES]
 
     @property
     def frames(self) -> int:

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from quedge.model.frame import Allocation, PackedAllocation, unpacked_frame
+from quedge.model.conditions import Conditions, Facilities, advance_conditions, fill_frame_cell
+from quedge.model.frame import Allocation, Frame, PackedAllocation, unpacked_frame
 from quedge.model.kernels import Bools, Bytes, Floats, call_at, inner_kernel, kernel, unlocked_kernel
 from quedge.model.uplink import Reception, decoding_order, fill_outcome, step
 from quedge.policy.compiled import NOTES, OBJECTIVE, STATUS, UPPER_BOUND
@@ -32,29 +33,38 @@ class Surroundings(NamedTuple):
 
     Attributes:
         numbers: the cell as in a `PackedFrame`: its numbers.
-        each: and those of its devices.
+        each: and those of its devices; where conditions vary, those of the frame, changed in place.
+        usual_each: those that the scenario gives.
+        facilities: the fields of its `Facilities`.
         residual_sic_share: share of a decoded signal's power that cancellation leaves.
         channel_gain: true power gains (W/W), shape (frames, devices).
         channel_estimate: power gains as they are estimated (W/W), shape (frames, devices).
         arrival_mbit: data that arrives during each frame (Mbit), shape (frames, devices).
+        harvest_j: energy that is harvested during each frame (J), shape (frames, devices), or (frames, 0).
     """
 
     numbers: Floats
     each: Floats
+    usual_each: Floats
+    facilities: tuple[Floats, float, Floats, Floats]
     residual_sic_share: float
     channel_gain: Floats
     channel_estimate: Floats
     arrival_mbit: Floats
+    harvest_j: Floats
 
 
 class Records(NamedTuple):
     """What is recorded, as in a `Trace`: a row a frame. A status stands by its place in `STATUSES`.
 
-    In an ideal world the promised rates and objectives are the very arrays of those that are reached.
+    In an ideal world the promised rates and objectives are the very arrays of those that are reached. Of batteries and
+    the edge server's queues there are none where the scenario has none.
     """
 
     data_queue_mbit: Floats
     energy_queue: Floats
+    battery_j: Floats
+    server_queue_mbit: Floats
     offload: Bools
     transmit_power_w: Floats
     time_share: Floats
@@ -71,17 +81,19 @@ class Records(NamedTuple):
 
 Packed = tuple[Any, ...]
 """The fields of a named tuple above, which as such takes Python many times as long to pass."""
-Queues = tuple[Floats, Floats]
-"""Data queues (Mbit) and virtual energy queues, shape (devices,)."""
+State = tuple[Floats, Floats, Floats, Floats]
+"""Data queues (Mbit), virtual energy queues, and the fields of `Conditions`."""
 
 
-def new_records(frames: int, devices: int, ideal: bool) -> Records:
+def new_records(frames: int, devices: int, ideal: bool, conditions: Conditions) -> Records:
     """Room for what is recorded, without notes."""
     shape = frames, devices
     rate, objective = np.empty(shape), np.empty(frames)
     return Records(
         data_queue_mbit=np.empty(shape),
         energy_queue=np.empty(shape),
+        battery_j=np.empty((frames, conditions.battery_j.size)),
+        server_queue_mbit=np.empty((frames, conditions.server_queue_mbit.size)),
         offload=np.zeros(shape, np.bool_),
         transmit_power_w=np.empty(shape),
         time_share=np.empty(shape),
@@ -98,14 +110,38 @@ def new_records(frames: int, devices: int, ideal: bool) -> Records:
 
 
 @inner_kernel
-def carry_out(t: int, around: Surroundings, queues: Queues, ideal: bool, decided: Allocation, records: Records) -> bool:
-    """Carry out what is decided in frame t: record it, reach what it brings, and advance the queues in place.
+def frame_at(t: int, around: Surroundings, state: State) -> Frame:
+    """Frame t as policies see it; where conditions vary, its cell is filled in."""
+    data_queue_mbit, energy_queue, battery_j, server_queue_mbit = state
+    estimate = around.channel_estimate[t]
+    if battery_j.size > 0 or server_queue_mbit.size > 0:
+        usual = unpacked_frame(around.numbers, around.usual_each, estimate, data_queue_mbit, energy_queue).cell
+        cell = unpacked_frame(around.numbers, around.each, estimate, data_queue_mbit, energy_queue).cell
+        fill_frame_cell(usual, Conditions(battery_j, server_queue_mbit), estimate, data_queue_mbit, cell)
+    return unpacked_frame(around.numbers, around.each, estimate, data_queue_mbit, energy_queue)
+
+
+@kernel
+def fill_cell(t: int, around: Packed, state: State) -> None:
+    """Fill in the cell of frame t, `each`, where conditions vary."""
+    frame_at(t, Surroundings(*around), state)
+
+
+@inner_kernel
+def carry_out(t: int, around: Surroundings, state: State, ideal: bool, decided: Allocation, records: Records) -> bool:
+    """Carry out what is decided in frame t: record it, reach what it brings, and advance the state in place.
+
+    The cell is that of the frame already.
 
     Returns:
         False where a decision is beyond a limit, which is then only recorded.
     """
-    data_queue_mbit, energy_queue = queues
+    data_queue_mbit, energy_queue, battery_j, server_queue_mbit = state
     estimate = around.channel_estimate[t]
+    for i in range(battery_j.size):
+        records.battery_j[t, i] = battery_j[i]
+    for i in range(server_queue_mbit.size):
+        records.server_queue_mbit[t, i] = server_queue_mbit[i]
     has_shares = decided.time_share.size > 0
     for i in range(data_queue_mbit.size):
         records.data_queue_mbit[t, i], records.energy_queue[t, i] = data_queue_mbit[i], energy_queue[i]
@@ -127,23 +163,26 @@ def carry_out(t: int, around: Surroundings, queues: Queues, ideal: bool, decided
         records.promised_objective[t] = fill_outcome(frame, promised, decided, promised_rate, power)
     reception = Reception(order, around.channel_gain[t], around.residual_sic_share)
     records.objective[t] = step(frame, reception, decided, around.arrival_mbit[t], rate, power)
+    if battery_j.size > 0 or server_queue_mbit.size > 0:
+        here, harvest = Conditions(battery_j, server_queue_mbit), around.harvest_j[t]
+        advance_conditions(frame.cell, Facilities(*around.facilities), here, harvest, decided.offload, rate, power)
     return True
 
 
 @kernel
-def run_frame(t: int, around: Packed, queues: Queues, ideal: bool, decided: PackedAllocation, records: Packed) -> bool:
+def run_frame(t: int, around: Packed, state: State, ideal: bool, decided: PackedAllocation, records: Packed) -> bool:
     """As `carry_out`, for Python."""
-    return carry_out(t, Surroundings(*around), queues, ideal, Allocation(*decided), Records(*records))
+    return carry_out(t, Surroundings(*around), state, ideal, Allocation(*decided), Records(*records))
 
 
 @unlocked_kernel
-def run_block(decided_by: Packed, met: Packed, queues: Queues, ideal: bool, filled: Packed) -> int:
-    """Run frames in a row; the queues, shape (devices,), are advanced in place.
+def run_block(decided_by: Packed, met: Packed, state: State, ideal: bool, filled: Packed) -> int:
+    """Run frames in a row; the state is advanced in place.
 
     Args:
         decided_by: fields of a `Decider`.
         met: fields of `Surroundings`, of these frames.
-        queues: both queues.
+        state: at the start of the first.
         ideal: whether what is promised is what is reached.
         filled: fields of `Records`, of these frames; filled in.
 
@@ -156,13 +195,14 @@ def run_block(decided_by: Packed, met: Packed, queues: Queues, ideal: bool, fill
     told, no_shares = np.empty(NOTES + records.notes.shape[1]), np.empty(0)
     decided = Allocation(offload, powers[0], powers[1], no_shares)
     for t in range(frames):
-        packed = around.numbers, around.each, around.channel_estimate[t], queues[0], queues[1]
+        frame_at(t, around, state)
+        packed = around.numbers, around.each, around.channel_estimate[t], state[0], state[1]
         asked = packed, decider.own, decider.drawn[t], offload, powers, told
         call_at(decider.address, asked)  # type: ignore[call-arg]  # numba itself passes the context
         for note in range(told.size - NOTES):
             records.notes[t, note] = told[NOTES + note]
         records.objective[t], records.upper_bound[t] = told[OBJECTIVE], told[UPPER_BOUND]
         records.status[t] = told[STATUS]
-        if not carry_out(t, around, queues, ideal, decided, records):
+        if not carry_out(t, around, state, ideal, decided, records):
             return int(t)
     return int(frames)

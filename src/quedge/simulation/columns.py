@@ -24,6 +24,7 @@ _UNITS = {
     "_s": "s",
     "_hz": "Hz",
     "_w": "W",
+    "_j": "J",
     "channel_gain": "W/W",
     "channel_estimate": "W/W",
 }
@@ -39,6 +40,9 @@ def quantities_of(trace: Trace) -> dict[str, NDArray[Any]]:
             "time_share", "cpu_frequency_hz", "rate_mbps", "power_w", "objective",
         )
     }  # fmt: skip
+    for name in ("battery_j", "server_queue_mbit", "harvest_j"):
+        if getattr(trace, name).size > 0:
+            quantities[name] = getattr(trace, name)
     if trace.promised_objective is not trace.objective:
         for name in ("channel_estimate", "promised_rate_mbps", "promised_objective"):
             quantities[name] = getattr(trace, name)

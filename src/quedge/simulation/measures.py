@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from quedge.errors import not_allowed
 from quedge.model.cell import cell_of
+from quedge.model.conditions import Conditions, frame_cells
 from quedge.model.scenario import Scenario
-from quedge.policy.exact import exact_objectives
+from quedge.policy.exact.exact import exact_objectives, exact_objectives_in
 from quedge.simulation.delays import Delays, delay_distribution, percentile_of
 from quedge.simulation.quantiles import Quantiles
 from quedge.simulation.trace import Trace
@@ -81,6 +82,10 @@ class Summary:
         delivered_ratio: objective that was reached over that optimum; the same ratio in an ideal world.
         outage_ratio: share of the offloading devices' frames in which the true channel carried less than the
             promised rate.
+        server_queue_mbit: data of a device that waits at the edge server at the start of a frame (Mbit); None where
+            the server takes no time.
+        end_to_end_delay_frames: mean of both queues over mean arrivals per frame; None where the server takes no time.
+        battery_j: energy in a battery at the start of a frame (J); None without batteries.
         decisions_timed: number of decisions that were timed: all, or a sample where compiled code runs the frames.
         decision_us_p50: median time of a decision (µs); None where none was timed.
         decision_us_p99: 99th percentile of the time of a decision (µs); None where none was timed.
@@ -106,6 +111,9 @@ class Summary:
     objective_ratio: float
     delivered_ratio: float
     outage_ratio: float
+    server_queue_mbit: float | None
+    end_to_end_delay_frames: float | None
+    battery_j: float | None
     decisions_timed: int
     decision_us_p50: float | None
     decision_us_p99: float | None
@@ -195,6 +203,8 @@ class Measuring:
             "weighted_arrival": (arrival @ weight).sum(),
             "offload": offload.sum(),
             "short": short.sum(),
+            "server_queue": part.server_queue_mbit[settled].sum(),
+            "battery": part.battery_j[settled].sum(),
             "promised_ratio": _ratios(part.promised_objective[settled], optimum).sum(),
             "reached_ratio": _ratios(part.objective[settled], optimum).sum(),
         }.items():
@@ -210,6 +220,9 @@ class Measuring:
         frames = self._frames - self._settled_from
         numbers = frames * devices
         distribution = self._delays.distribution()
+        has_server = self._scenario.server_frequency_hz is not None
+        waiting = total["queue"] + total["server_queue"]
+        end_to_end = waiting / total["arrival"] if total["arrival"] > 0.0 else 0.0
         with np.errstate(over="ignore", invalid="ignore"):
             summary = Summary(
                 devices=devices,
@@ -231,6 +244,9 @@ class Measuring:
                 objective_ratio=total["promised_ratio"] / frames,
                 delivered_ratio=total["reached_ratio"] / frames,
                 outage_ratio=total["short"] / max(total["offload"], 1.0),
+                server_queue_mbit=total["server_queue"] / numbers if has_server else None,
+                end_to_end_delay_frames=end_to_end if has_server else None,
+                battery_j=total["battery"] / numbers if self._scenario.battery_j is not None else None,
                 decisions_timed=self._decisions_timed,
                 decision_us_p50=self._times.percentile(50.0) if self._decisions_timed else None,
                 decision_us_p99=self._times.percentile(99.0) if self._decisions_timed else None,
@@ -265,13 +281,11 @@ def queue_and_power(trace: Trace, first_frame: int) -> dict[str, float]:
 
 def frame_optima(trace: Trace, frames: slice = slice(None)) -> NDArray[np.float64]:
     """The optimum of objective (17) in each frame as the policy saw it; all frames by default."""
-    return exact_objectives(
-        cell_of(trace.scenario),
-        trace.channel_estimate[frames],
-        trace.data_queue_mbit[frames],
-        trace.energy_queue[frames],
-        _OPTIMUM_TOLERANCE,
-    )
+    states = trace.channel_estimate[frames], trace.data_queue_mbit[frames], trace.energy_queue[frames]
+    if not trace.conditions.vary:
+        return exact_objectives(cell_of(trace.scenario), *states, _OPTIMUM_TOLERANCE)
+    conditions = Conditions(*(values[frames] for values in trace.conditions))
+    return exact_objectives_in(frame_cells(trace.scenario, conditions, *states[:2]), states, _OPTIMUM_TOLERANCE)
 
 
 def objective_ratios(trace: Trace, optimum: NDArray[np.float64] | None = None) -> NDArray[np.float64]:

@@ -246,3 +246,14 @@ def estimate_gain(scenario: Scenario, channel_gain: NDArray[np.float64], errors:
     relative = np.sqrt(scenario.per_device("estimate_error") / 2.0) * errors.draw(channel_gain.shape[0])
     estimate = channel_gain * ((1.0 + relative[0]) ** 2 + relative[1] ** 2)
     return np.asarray(np.maximum(estimate, np.finfo(np.float64).tiny))
+
+
+def sample_harvest(scenario: Scenario, frames: int, rng: np.random.Generator) -> NDArray[np.float64] | None:
+    """Energy that devices harvest in the next frames (J), uniform from 0 to twice the mean; None without batteries.
+
+    Source: Mao, Zhang, Letaief, Dynamic computation offloading for mobile-edge computing with energy harvesting
+    devices, IEEE JSAC 34(12), 2016, for the distribution.
+    """
+    if scenario.battery_j is None:
+        return None
+    return rng.random((frames, scenario.devices)) * (2.0 * scenario.frame_s * scenario.per_device("harvest_w"))

@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from quedge.model.cell import Cell, cell_of
-from quedge.model.frame import NO_TIME_SHARES, Allocation, Frame, Status, packed_frame
+from quedge.model.cell import cell_of
+from quedge.model.conditions import Conditions, facilities_of, first_conditions
+from quedge.model.frame import NO_TIME_SHARES, Allocation, Frame, Status, cell_of_packed, packed_frame
 from quedge.model.interpreting import interpreted_calls
 from quedge.model.kernels import Floats
 from quedge.model.scenario import Scenario
 from quedge.policy.compiled import STATUSES, kernel_address
 from quedge.policy.policy import Learner, Policy, agent_for, check_allocation, check_policy, check_shapes
-from quedge.simulation.block import Decider, Surroundings, new_records, run_block, run_frame
+from quedge.simulation.block import Decider, State, Surroundings, fill_cell, new_records, run_block, run_frame
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
 from quedge.simulation.trace import RunState, Trace
 from quedge.simulation.world import World, WorldInParts, draw_world, random_streams
@@ -85,14 +86,15 @@ def run_in_world(
     number of the world's first frame, `first_frame`, only serves to name frames in errors.
     """
     began = time.perf_counter()
-    cell = cell_of(scenario)
     frames, devices = world.channel_gain.shape
     rng = random_streams(seed).policy
-    data_queue, energy_queue = np.zeros(devices), np.zeros(devices)
+    state = np.zeros(devices), np.zeros(devices), *first_conditions(scenario)
     if start is not None:
         rng.bit_generator.state = start.random_state
-        data_queue[:], energy_queue[:] = start.data_queue_mbit, start.energy_queue
-    course = _Course(cell, scenario.residual_sic_share, world, data_queue, energy_queue, first_frame)
+        begun = start.data_queue_mbit, start.energy_queue, *(start.conditions or ())
+        for values, given in zip(state, begun, strict=False):
+            values[:] = given
+    course = _Course(scenario, world, state, first_frame)
     agent = agent_for(policy, devices, rng)
     address = kernel_address(agent, devices)
     every = min(max(frames // _LEAST_MEASURED, 1), _MOST_UNMEASURED) if address else 1
@@ -105,26 +107,30 @@ def run_in_world(
         if progress is not None and (course.done - reported >= report_every or course.done == frames):
             reported = course.done
             progress(reported)
-    end = RunState(data_queue, energy_queue, rng.bit_generator.state)
+    data_queue, energy_queue, *varied = state
+    conditions = Conditions(*varied)
+    end = RunState(data_queue, energy_queue, rng.bit_generator.state, conditions if conditions.vary else None)
     drawn = (world.channel_gain, world.estimated_gain, world.arrival_mbit)
     recorded = course.recorded(getattr(agent, "note_names", ()))
-    return Trace(scenario, seed, *drawn, **recorded, wall_s=time.perf_counter() - began, end=end)
+    wall_s = time.perf_counter() - began
+    return Trace(scenario, seed, *drawn, harvest_j=course.harvest_j, **recorded, wall_s=wall_s, end=end)
 
 
 class _Course:
     """Where a run stands, and what is recorded of it; what was promised and reached is the same in an ideal world."""
 
-    def __init__(
-        self, cell: Cell, residual: float, world: World, data_queue: Floats, energy_queue: Floats, first_frame: int
-    ) -> None:
+    def __init__(self, scenario: Scenario, world: World, state: State, first_frame: int) -> None:
         frames, devices = world.channel_gain.shape
         self.done, self._first_frame = 0, first_frame
-        self._cell, self._world, self._queues = cell, world, (data_queue, energy_queue)
+        self._cell, self._world, self._state = cell_of(scenario), world, state
+        self._conditions, residual = Conditions(*state[2:]), scenario.residual_sic_share
         self._ideal = world.has_perfect_csi and residual == 0.0
-        numbers, each, *_ = packed_frame(Frame(cell, world.channel_gain[0], data_queue, energy_queue))
-        drawn = world.channel_gain, world.estimated_gain, world.arrival_mbit
-        self._around = Surroundings(numbers, each, residual, *drawn)
-        self._records = new_records(frames, devices, self._ideal)
+        numbers, usual, *_ = packed_frame(Frame(self._cell, world.channel_gain[0], *state[:2]))
+        each = usual.copy() if self._conditions.vary else usual
+        self.harvest_j = np.empty((frames, 0)) if world.harvest_j is None else world.harvest_j
+        drawn = world.channel_gain, world.estimated_gain, world.arrival_mbit, self.harvest_j
+        self._around = Surroundings(numbers, each, usual, (*facilities_of(scenario),), residual, *drawn)
+        self._records = new_records(frames, devices, self._ideal, self._conditions)
         self._packed = (*self._around,), (*self._records,)
         self._decision_us = np.full(frames, np.nan)
         self._notes: dict[str, Floats] = {}
@@ -136,7 +142,10 @@ class _Course:
             ValueError: its decision is of a wrong shape or beyond a limit.
         """
         t, (around, records) = self.done, self._packed
-        copies = (values.copy() for values in (self._world.estimated_gain[t], *self._queues))
+        if self._conditions.vary:
+            fill_cell(t, around, self._state)
+            self._cell = cell_of_packed(self._around.numbers, self._around.each.copy())
+        copies = (values.copy() for values in (self._world.estimated_gain[t], *self._state[:2]))
         seen = Frame(self._cell, *copies)  # policies cannot change the world
         interpreted_before, asked = interpreted_calls(), time.perf_counter_ns()
         decision = agent.decide(seen, rng)
@@ -148,7 +157,7 @@ class _Course:
             self._records.status[t] = STATUSES.index(Status(decision.status))
             offload, transmit, frequency, share = decision.allocation
             decided = Allocation(_array(offload, np.bool_), _array(transmit), _array(frequency), _array(share))
-            if not run_frame(t, around, self._queues, self._ideal, (*decided,), records):
+            if not run_frame(t, around, self._state, self._ideal, (*decided,), records):
                 check_allocation(self._cell, decided)
         if decision.upper_bound is not None:
             self._records.upper_bound[t] = decision.upper_bound
@@ -165,18 +174,18 @@ class _Course:
         """
         part, devices = slice(self.done, self.done + frames), self._cell.devices
         around, records = self._around, self._records
-        met = (values[part] for values in (around.channel_gain, around.channel_estimate, around.arrival_mbit))
+        met = (values[part] for values in around[-4:])
         drawn = rng.random((frames, agent.random_numbers(devices)))
         decider = Decider(address, agent.own_numbers(devices), drawn)
         notes = np.empty((frames, len(agent.note_names)))
         filled = (*(values[part] for values in records[:-1]), notes)
-        place = (around.numbers, around.each, around.residual_sic_share)
-        run = run_block((*decider,), (*place, *met), self._queues, self._ideal, filled)
+        run = run_block((*decider,), (*around[:-4], *met), self._state, self._ideal, filled)
         if run < frames:
             frame = self.done + run
             decided = (records.offload[frame], records.transmit_power_w[frame], records.cpu_frequency_hz[frame])
+            cell = cell_of_packed(around.numbers, around.each)
             with _naming_frame(self._first_frame + frame):
-                check_allocation(self._cell, Allocation(*decided, NO_TIME_SHARES))
+                check_allocation(cell, Allocation(*decided, NO_TIME_SHARES))
         for name, values in zip(agent.note_names, notes.T, strict=True):
             self._note(name)[part] = values
         self.done += frames
@@ -228,12 +237,19 @@ def run_in_parts(
     scenario, done = world.scenario, 0
     rng = random_streams(world.seed).policy
     agent = agent_for(policy, scenario.devices, rng)
-    state = RunState(np.zeros(scenario.devices), np.zeros(scenario.devices), rng.bit_generator.state)
+    state = begin_run(scenario, rng)
     for part in world:
         report = counted_from(done, progress)
         trace = run_in_world(scenario, agent, part, world.seed, report, state, done)
         done, state = done + trace.frames, trace.end
         yield trace
+
+
+def begin_run(scenario: Scenario, rng: np.random.Generator) -> RunState:
+    """Empty queues, full batteries, and a policy's random stream as it is."""
+    conditions = first_conditions(scenario)
+    queues = np.zeros(scenario.devices), np.zeros(scenario.devices)
+    return RunState(*queues, rng.bit_generator.state, conditions if conditions.vary else None)
 
 
 def counted_from(done: int, progress: Callable[[int], None] | None) -> Callable[[int], None] | None:

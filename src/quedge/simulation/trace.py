@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from quedge.model.conditions import Conditions
 from quedge.model.frame import Status
 from quedge.model.scenario import Scenario
 
@@ -24,11 +25,13 @@ class RunState(NamedTuple):
         data_queue_mbit: data queues Q (Mbit), shape (devices,).
         energy_queue: virtual energy queues Y, shape (devices,).
         random_state: state of the policy's random stream, as NumPy's bit generator gives it.
+        conditions: of batteries and edge server; None where the scenario has neither.
     """
 
     data_queue_mbit: NDArray[np.float64]
     energy_queue: NDArray[np.float64]
     random_state: Mapping[str, Any]
+    conditions: Conditions | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -43,6 +46,10 @@ class Trace:
         arrival_mbit: arrivals during each frame (Mbit).
         data_queue_mbit: data queues Q at the start of each frame (Mbit).
         energy_queue: virtual energy queues Y at the start of each frame.
+        battery_j: energy in the batteries at the start of each frame (J), shape (frames, 0) without batteries.
+        server_queue_mbit: data that waits at the edge server at the start of each frame (Mbit), shape (frames, 0)
+            without a finite server.
+        harvest_j: energy that is harvested during each frame (J), shape (frames, 0) without batteries.
         offload: true where a device offloaded.
         transmit_power_w: transmit powers p (W).
         time_share: share of the frame in which a device transmitted: 1 under NOMA, its share under time division, 0
@@ -69,6 +76,9 @@ class Trace:
     arrival_mbit: NDArray[np.float64]
     data_queue_mbit: NDArray[np.float64]
     energy_queue: NDArray[np.float64]
+    battery_j: NDArray[np.float64]
+    server_queue_mbit: NDArray[np.float64]
+    harvest_j: NDArray[np.float64]
     offload: NDArray[np.bool_]
     transmit_power_w: NDArray[np.float64]
     time_share: NDArray[np.float64]
@@ -84,6 +94,11 @@ class Trace:
     decision_us: NDArray[np.float64]
     wall_s: float
     end: RunState
+
+    @property
+    def conditions(self) -> Conditions:
+        """Batteries and edge server at the start of each frame."""
+        return Conditions(self.battery_j, self.server_queue_mbit)
 
     @property
     def frames(self) -> int:

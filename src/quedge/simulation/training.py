@@ -6,11 +6,9 @@ import hashlib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-import numpy as np
-
 from quedge.model.scenario import Scenario
 from quedge.policy.lydroo import Lydroo, LydrooAgent
-from quedge.simulation.run import counted_from, run_in_world
+from quedge.simulation.run import begin_run, counted_from, run_in_world
 from quedge.simulation.trace import RunState, Trace
 from quedge.simulation.world import World, random_streams
 
@@ -27,8 +25,7 @@ def begin_training(settings: Lydroo, scenario: Scenario, seed: int) -> Training:
     """A fresh agent before its first frame, the same as in `simulate`."""
     rng = random_streams(seed).policy
     agent = settings.new_agent(scenario.devices, rng)
-    queues = np.zeros(scenario.devices), np.zeros(scenario.devices)
-    return Training(agent, 0, RunState(*queues, rng.bit_generator.state))
+    return Training(agent, 0, begin_run(scenario, rng))
 
 
 def train(
@@ -69,7 +66,8 @@ def world_digest(world: World) -> str:
     """A digest of a world."""
     digest = hashlib.blake2b(digest_size=16)
     estimates = () if world.has_perfect_csi else (world.estimated_gain,)
-    for values in (world.channel_gain, world.arrival_mbit, *estimates):
+    harvests = () if world.harvest_j is None else (world.harvest_j,)
+    for values in (world.channel_gain, world.arrival_mbit, *estimates, *harvests):
         digest.update(repr(values.shape).encode())
         digest.update(values.tobytes())
     return digest.hexdigest()

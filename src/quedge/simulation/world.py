@@ -20,6 +20,7 @@ from quedge.simulation.processes import (
     Normals,
     RicianFading,
     estimate_gain,
+    sample_harvest,
 )
 
 
@@ -31,11 +32,13 @@ class World(NamedTuple):
         arrival_mbit: data that arrives during each frame (Mbit), shape (frames, devices).
         channel_estimate: power gains as policies see them (W/W), of the same shape; with perfect CSI the array of the
             true gains itself, or None.
+        harvest_j: energy that is harvested during each frame (J), of the same shape; None without batteries.
     """
 
     channel_gain: NDArray[np.float64]
     arrival_mbit: NDArray[np.float64]
     channel_estimate: NDArray[np.float64] | None = None
+    harvest_j: NDArray[np.float64] | None = None
 
     @property
     def estimated_gain(self) -> NDArray[np.float64]:
@@ -51,7 +54,8 @@ class World(NamedTuple):
         """The frames from `first` to before `end`."""
         gain = self.channel_gain[first:end]
         estimate = gain if self.has_perfect_csi else self.estimated_gain[first:end]
-        return World(gain, self.arrival_mbit[first:end], estimate)
+        harvest = None if self.harvest_j is None else self.harvest_j[first:end]
+        return World(gain, self.arrival_mbit[first:end], estimate, harvest)
 
 
 def check_integer(name: str, value: object, least: int) -> None:
@@ -67,14 +71,15 @@ class Streams(NamedTuple):
     arrivals: np.random.Generator
     policy: np.random.Generator
     estimates: np.random.Generator
+    harvests: np.random.Generator
 
 
 _PART = 1 << 18  # devices times frames of a part: some 30 MB of a trace
-_SPAWN_KEYS = (0, 1, 2, 4)  # 3 is for the losses of an emulation of the service
+_SPAWN_KEYS = (0, 1, 2, 4, 5)  # 3 is for the losses of an emulation of the service
 
 
 def random_streams(seed: int) -> Streams:
-    """Streams for channel, arrivals, policy and estimation errors; drawing from one never moves another.
+    """Streams for channel, arrivals, policy, estimation errors and harvests; drawing from one never moves another.
 
     Raises:
         ValueError: `seed` is no integer or negative.
@@ -119,7 +124,8 @@ def draw_world_parts(
     for first in range(0, frames, part):
         gain = _checked("channel", next(gains), first, Range(math.inf, positive=True))
         arrival = _checked("arrivals", next(arrived), first, Range(math.inf, positive=False))
-        yield World(gain, arrival, gain if errors is None else estimate_gain(scenario, gain, errors))
+        estimate = gain if errors is None else estimate_gain(scenario, gain, errors)
+        yield World(gain, arrival, estimate, sample_harvest(scenario, gain.shape[0], streams.harvests))
 
 
 class WorldInParts:

@@ -18,7 +18,7 @@ from quedge.policy.lydroo import EQUIVARIANT, LYDROO_PUBLIC, Inputs, Lydroo, Lyd
 from quedge.policy.lydroo.quantiser import OrderPreserving
 from quedge.policy.lydroo.replay import Batch
 from quedge.simulation.run import run_in_world, simulate
-from quedge.simulation.world import World, draw_world
+from quedge.simulation.world import draw_world
 from tests.frames import drawn_frame
 from tests.policies import assert_keeps_limits
 
@@ -95,9 +95,9 @@ def test_a_run_cut_at_any_frame_and_resumed_equals_the_uncut_one(settings: Lydro
     world = draw_world(PAPER_CELL, 200, seed=6)
     whole_agent, agent = (settings.new_agent(10, np.random.default_rng(3)) for _ in range(2))
     whole = run_in_world(PAPER_CELL, whole_agent, world, seed=6)
-    first = run_in_world(PAPER_CELL, agent, World(*(values[:cut] for values in world)), seed=6)
+    first = run_in_world(PAPER_CELL, agent, world.part(0, cut), seed=6)
     resumed = settings.resume(agent.state())
-    rest = run_in_world(PAPER_CELL, resumed, World(*(values[cut:] for values in world)), seed=6, start=first.end)
+    rest = run_in_world(PAPER_CELL, resumed, world.part(cut, 200), seed=6, start=first.end)
     for name in ("offload", "transmit_power_w", "data_queue_mbit", "energy_queue", "objective"):
         np.testing.assert_array_equal(getattr(rest, name), getattr(whole, name)[cut:], err_msg=name)
     for name in ("candidates", "winner", "loss"):

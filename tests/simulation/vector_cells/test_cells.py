@@ -120,7 +120,8 @@ def test_rewards_are_the_objective_or_drift_plus_penalty_in_the_scenario_s_unit(
         np.testing.assert_array_equal(by_objective.step(action)[0].reward, stepped.objective / unit)
         for b in range(2):
             rate, power = stepped.rate_mbps[b], stepped.power_w[b]
-            expected = frame_objective(cell, before.data_queue_mbit[b], before.energy_queue[b], rate, power)
+            queues = before.data_queue_mbit[b], before.energy_queue[b]
+            expected = frame_objective(cell, *queues, stepped.offload[b], rate, power)
             assert stepped.objective[b] == expected
         paid += stepped.reward * unit - cell.v * stepped.rate_mbps @ cell.weight
     left = by_drift.states()
@@ -177,7 +178,7 @@ def test_observations_are_cut_at_their_bounds() -> None:
     _, seen = cells.step(np.array([[1.0, -1.0, 1.0, 1.0]]))
     np.testing.assert_array_equal(seen[0, :4], [-16.0, 16.0, 16.0, 16.0])
     assert seen[0, 5] == 16.0
-    low, high = observation_bounds(2)
+    low, high = observation_bounds(cells.scenario)
     np.testing.assert_array_equal(low, [-16.0, -16.0, 0.0, 0.0, 0.0, 0.0])
     np.testing.assert_array_equal(high, [16.0] * 6)
     assert low.dtype == high.dtype == seen.dtype

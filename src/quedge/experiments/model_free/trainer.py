@@ -15,7 +15,7 @@ from quedge.experiments.model_free.algorithms import PPO, Action, Algorithm
 from quedge.model.frame import Decision, Frame
 from quedge.model.scenario import Scenario
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
-from quedge.simulation.vector_cells.observation import OBSERVED, Reward, observe
+from quedge.simulation.vector_cells.observation import Reward, observe, observed_in
 
 Layers = tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]
 """Weights, shape (outputs, inputs), and biases, shape (outputs,), of each layer of a network."""
@@ -108,8 +108,8 @@ class TrainedNetwork:
 
     def output(self, frame: Frame) -> NDArray[np.float32]:
         """Output of the last layer: of PPO the logarithm of the odds that each device offloads, shape (devices,)."""
-        seen = np.empty(OBSERVED * frame.cell.devices, np.float32)
-        observe(*frame, seen)
+        seen = np.empty(self.layers[0][0].shape[1], np.float32)
+        observe(*frame, observed_in(frame.cell, seen.size // frame.cell.devices), seen)
         *hidden, (weight, bias) = self.layers
         for inner_weight, inner_bias in hidden:
             seen = inner_weight @ seen + inner_bias

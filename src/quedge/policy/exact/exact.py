@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from quedge.errors import not_allowed
 from quedge.model.arrays import copy_into
 from quedge.model.cell import Cell
-from quedge.model.frame import Frame, PackedFrame, packed_frame, unpacked_frame
+from quedge.model.frame import Frame, PackedFrame, cell_of_packed, packed_frame, unpacked_frame
 from quedge.model.kernels import Bools, Floats, inner_kernel, kernel, unlocked_kernel, without_refcount
 from quedge.model.terms import Terms, chain_objective, frame_terms, highest_level, powers_of_levels, stationary_level
 from quedge.policy.compiled import (
@@ -246,11 +246,25 @@ def exact_objectives(
 
     Channel gains (W/W), data queues (Mbit) and virtual energy queues are of shape (frames, devices).
     """
-    objective, upper_bound = np.empty(channel_gain.shape[0]), np.empty(channel_gain.shape[0])
-    address = kernel_address(Exact(tolerance), channel_gain.shape[1])
+    states = channel_gain, data_queue_mbit, energy_queue
+    numbers, each = packed_frame(Frame(cell, *states))[:2]
+    return exact_objectives_in((numbers, each[np.newaxis]), states, tolerance)
+
+
+def exact_objectives_in(
+    cells: tuple[Floats, Floats], states: tuple[Floats, Floats, Floats], tolerance: float
+) -> NDArray[np.float64]:
+    """As `exact_objectives`, of frames whose cells may differ; both arguments as in `fill_objectives`."""
+    frames, devices = states[0].shape
+    objective, upper_bound = np.empty(frames), np.empty(frames)
+    address = kernel_address(Exact(tolerance), devices)
     if address:  # of what decides: to compile the solver into another kernel takes seconds
-        states = channel_gain, data_queue_mbit, energy_queue
-        fill_objectives(address, own_settings(tolerance), packed_frame(Frame(cell, *states))[:2], states, objective)
-    else:
-        solve_frames(cell, channel_gain, data_queue_mbit, energy_queue, tolerance, objective, upper_bound)
+        fill_objectives(address, own_settings(tolerance), cells, states, objective)
+        return objective
+    numbers, each = cells
+    for first in range(0, frames, frames if len(each) == 1 else 1):
+        part = slice(first, frames if len(each) == 1 else first + 1)
+        cell = cell_of_packed(numbers, each[min(first, len(each) - 1)])
+        gain, data, energy = (values[part] for values in states)
+        solve_frames(cell, gain, data, energy, tolerance, objective[part], upper_bound[part])
     return objective

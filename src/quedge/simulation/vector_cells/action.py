@@ -13,7 +13,7 @@ from quedge.model.cell import Cell
 from quedge.model.frame import Decision, Frame
 from quedge.model.kernels import Bools, Floats, Floats32, inner_kernel
 from quedge.model.terms import Terms, fill_device_terms, transmit_power
-from quedge.model.uplink import best_local_frequency
+from quedge.model.uplink import best_local_frequency, frequency_level
 
 
 class Actions(StrEnum):
@@ -98,4 +98,4 @@ def powers_of_shares(
         if offload[i]:
             transmit_power_w[i] = share * cell.max_transmit_power_w[i]
         else:
-            cpu_frequency_hz[i] = share * cell.max_frequency_hz[i]
+            cpu_frequency_hz[i] = frequency_level(cell, i, share * cell.max_frequency_hz[i])

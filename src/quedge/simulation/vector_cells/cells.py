@@ -10,6 +10,14 @@ from numpy.typing import NDArray
 
 from quedge.model.arrays import fill_ascending_order
 from quedge.model.cell import Cell, cell_of
+from quedge.model.conditions import (
+    Conditions,
+    Facilities,
+    advance_conditions,
+    facilities_of,
+    fill_frame_cell,
+    first_conditions,
+)
 from quedge.model.frame import NO_TIME_SHARES, Allocation, Frame
 from quedge.model.kernels import Floats, Floats32, kernel, without_refcount
 from quedge.model.scenario import Scenario
@@ -18,7 +26,14 @@ from quedge.model.uplink import Reception, fill_outcome, step
 from quedge.policy.exact.exact import solve_frames
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
 from quedge.simulation.vector_cells.action import Actions, checked_actions, powers_of_choice, powers_of_shares
-from quedge.simulation.vector_cells.observation import OBSERVED, Reward, drift_plus_penalty, observe, reward_unit
+from quedge.simulation.vector_cells.observation import (
+    Observed,
+    Reward,
+    drift_plus_penalty,
+    observe,
+    observed_of,
+    reward_unit,
+)
 from quedge.simulation.world import check_integer, draw_world
 
 _MAX_DRAWN_SEED = 2**31
@@ -40,13 +55,16 @@ class StepResult(NamedTuple):
 
 
 class States(NamedTuple):
-    """The start of a frame, and the arrivals in it, as in `Trace`; of shape (cells, devices)."""
+    """The start of a frame, and the arrivals in it, as in `Trace`; of shape (cells, devices), or (cells, 0)."""
 
     channel_gain: NDArray[np.float64]
     channel_estimate: NDArray[np.float64]
     data_queue_mbit: NDArray[np.float64]
     energy_queue: NDArray[np.float64]
     arrival_mbit: NDArray[np.float64]
+    battery_j: NDArray[np.float64]
+    server_queue_mbit: NDArray[np.float64]
+    harvest_j: NDArray[np.float64]
 
 
 class _Worlds(NamedTuple):
@@ -57,12 +75,16 @@ class _Worlds(NamedTuple):
         next_estimated_gain: power gains of the next frame as policies see them, shape (cells, devices).
         residual_sic_share: share of a decoded signal's power that cancellation leaves.
         as_assumed: whether the worlds are ideal.
+        facilities: batteries and the edge server.
+        observed: what is observed.
     """
 
     state: States
     next_estimated_gain: NDArray[np.float64]
     residual_sic_share: float
     as_assumed: bool
+    facilities: Facilities
+    observed: Observed
 
 
 class Optimum(NamedTuple):
@@ -73,7 +95,7 @@ class Optimum(NamedTuple):
 
 
 class VectorCells:
-    """Cells that share a scenario and differ in their worlds; they restart together, with empty queues.
+    """Cells that share a scenario and differ in their worlds; they restart together, with empty queues, full batteries.
 
     A cell that restarts with a seed meets the same channel and arrivals as `simulate` does with that seed and number of
     frames. With estimation errors or residual interference, observations and allocations follow the estimates, and the
@@ -104,7 +126,12 @@ class VectorCells:
         self._channel, self._arrivals = channel, arrivals
         self._cell, self._unit = cell_of(scenario), reward_unit(scenario)
         self._terms = empty_terms(scenario.devices)
+        self._facilities, self._observed = facilities_of(scenario), observed_of(scenario)
         shape = (self.cells, scenario.devices)
+        first = first_conditions(scenario)
+        self._conditions = Conditions(*(np.empty((self.cells, values.size)) for values in first))
+        self._frame_cell = self._cell.copied() if first.vary else self._cell
+        self._harvest = np.empty((self.frames, *self._conditions.battery_j.shape))
         self._data_queue, self._energy_queue = np.zeros(shape), np.zeros(shape)
         self._channel_gain = np.empty((self.frames, *shape))  # frame by frame, in the order of use
         self._estimated_gain = self._channel_gain
@@ -141,11 +168,15 @@ class VectorCells:
             self._channel_gain[:, b], self._arrival[:, b] = world.channel_gain, world.arrival_mbit
             if self._estimated_gain is not self._channel_gain:
                 self._estimated_gain[:, b] = world.estimated_gain
+            if world.harvest_j is not None:
+                self._harvest[:, b] = world.harvest_j
             if given is not None:
                 self._generators[b] = np.random.default_rng(given)
             used.append(int(seed))
         self._data_queue[:] = 0.0
         self._energy_queue[:] = 0.0
+        for values, first in zip(self._conditions, first_conditions(self.scenario), strict=True):
+            values[:] = first
         self.frame = 0
         return used
 
@@ -154,18 +185,30 @@ class VectorCells:
         t = min(self.frame, self.frames - 1)
         gain = self._channel_gain[t].copy()
         estimate = gain if self._estimated_gain is self._channel_gain else self._estimated_gain[t].copy()
-        return States(gain, estimate, self._data_queue.copy(), self._energy_queue.copy(), self._arrival[t].copy())
+        queues = self._data_queue.copy(), self._energy_queue.copy()
+        battery, server = (values.copy() for values in self._conditions)
+        return States(gain, estimate, *queues, self._arrival[t].copy(), battery, server, self._harvest[t].copy())
 
     def frame_of(self, cell: int) -> Frame:
         """The state of a cell as policies take it."""
         state = self.states()
-        return Frame(self._cell, state.channel_estimate[cell], state.data_queue_mbit[cell], state.energy_queue[cell])
+        observed = state.channel_estimate[cell], state.data_queue_mbit[cell], state.energy_queue[cell]
+        return Frame(self._cell_of_frame(cell, *observed[:2]), *observed)
+
+    def _cell_of_frame(self, b: int, estimated_gain: Floats, data_queue_mbit: Floats) -> Cell:
+        """A cell as it is in the frame."""
+        if not self._conditions.vary:
+            return self._cell
+        own, here = self._cell.copied(), Conditions(*(values[b] for values in self._conditions))
+        fill_frame_cell(self._cell, here, estimated_gain, data_queue_mbit, own)
+        return own
 
     def observations(self) -> NDArray[np.float32]:
-        """Observations of all cells, shape (cells, 3 · devices); see `observe`."""
-        seen = np.empty((self.cells, OBSERVED * self.scenario.devices), np.float32)
+        """Observations of all cells, shape (cells, numbers · devices); see `observe`."""
+        seen = np.empty((self.cells, self._observed.numbers * self.scenario.devices), np.float32)
         t = min(self.frame, self.frames - 1)
-        _observe_cells(self._cell, self._estimated_gain[t], self._data_queue, self._energy_queue, seen)
+        queues = self._estimated_gain[t], self._data_queue, self._energy_queue
+        _observe_cells((self._cell, self._frame_cell), queues, self._conditions, self._observed, seen)
         return seen
 
     def optimum(self) -> Optimum:
@@ -173,7 +216,11 @@ class VectorCells:
         best = Optimum(np.empty(self.cells), np.empty(self.cells))
         state = self.states()
         observed = state.channel_estimate, state.data_queue_mbit, state.energy_queue
-        solve_frames(self._cell, *observed, _OPTIMUM_TOLERANCE, *best)
+        together = slice(0, self.cells)
+        for part in (slice(b, b + 1) for b in range(self.cells)) if self._conditions.vary else (together,):
+            gain, data, energy = (values[part] for values in observed)
+            cell = self._cell_of_frame(part.start, gain[0], data[0])
+            solve_frames(cell, gain, data, energy, _OPTIMUM_TOLERANCE, best.objective[part], best.upper_bound[part])
         return best
 
     def step(self, actions: Any) -> tuple[StepResult, NDArray[np.float32]]:
@@ -192,16 +239,17 @@ class VectorCells:
             raise ValueError(f"frame: {self.frame} is not allowed; the world has {self.frames} frames: restart it")
         decided = checked_actions(self.actions, actions, self.cells, self.scenario.devices)
         t, following = self.frame, min(self.frame + 1, self.frames - 1)
-        state = States(
-            self._channel_gain[t], self._estimated_gain[t], self._data_queue, self._energy_queue, self._arrival[t]
-        )
-        before = (self._data_queue.copy(), self._energy_queue.copy()) if self._rewards_drift else None
+        drawn = self._channel_gain[t], self._estimated_gain[t]
+        queues = self._data_queue, self._energy_queue, self._conditions.server_queue_mbit
+        state = States(*drawn, *queues[:2], self._arrival[t], *self._conditions, self._harvest[t])
+        before = (queues[0].copy(), queues[1].copy(), queues[2].copy()) if self._rewards_drift else None
         result, seen = self._empty_result()
-        worlds = _Worlds(state, self._estimated_gain[following], self.scenario.residual_sic_share, self.as_assumed)
-        _step_cells(self._cell, self._terms, worlds, decided, result, seen)
+        following_gain, residual = self._estimated_gain[following], self.scenario.residual_sic_share
+        worlds = _Worlds(state, following_gain, residual, self.as_assumed, self._facilities, self._observed)
+        _step_cells((self._cell, self._frame_cell), self._terms, worlds, decided, result, seen)
         reward = result.objective
         if before is not None:
-            reward = drift_plus_penalty(self._cell, result.rate_mbps, *before, self._data_queue, self._energy_queue)
+            reward = drift_plus_penalty(self._cell, result.rate_mbps, before, queues)
         np.divide(reward, self._unit, out=result.reward)
         self.frame += 1
         return result, seen
@@ -215,31 +263,50 @@ class VectorCells:
         result = StepResult(
             np.empty(shape, np.bool_), transmit, frequency, rate, promised[0], power, objective, promised[1], reward
         )
-        return result, np.empty((self.cells, OBSERVED * shape[1]), np.float32)
+        return result, np.empty((self.cells, self._observed.numbers * shape[1]), np.float32)
 
 
 @kernel
 def _observe_cells(
-    cell: Cell, estimated_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, seen: Floats32
+    usual_and_frame: tuple[Cell, Cell],
+    queues: tuple[Floats, Floats, Floats],
+    conditions: Conditions,
+    observed: Observed,
+    seen: Floats32,
 ) -> None:
-    for b in range(estimated_gain.shape[0]):
-        observe(cell, estimated_gain[b], data_queue_mbit[b], energy_queue[b], seen[b])
+    """Fill in the observations, of gains, data and energy queues of shape (cells, devices)."""
+    usual, cell = usual_and_frame
+    gain, data, energy = queues
+    for b in range(gain.shape[0]):
+        if observed.server or observed.battery:
+            here = Conditions(conditions.battery_j[b], conditions.server_queue_mbit[b])
+            fill_frame_cell(usual, here, gain[b], data[b], cell)
+        observe(cell, gain[b], data[b], energy[b], observed, seen[b])
 
 
 @kernel
 def _step_cells(
-    cell: Cell, terms: Terms, worlds: _Worlds, actions: Floats32, result: StepResult, seen: Floats32
+    usual_and_frame: tuple[Cell, Cell],
+    terms: Terms,
+    worlds: _Worlds,
+    actions: Floats32,
+    result: StepResult,
+    seen: Floats32,
 ) -> None:
-    """Decide, charge and advance every cell: queues change in place, all of `result` but the reward is filled.
+    """Decide, charge and advance every cell: its state changes in place, all of `result` but the reward is filled.
 
     In an ideal world the promised arrays are those of what is reached. `terms` is room for one cell at a time.
     """
-    cell, terms, worlds, result = without_refcount((cell, terms, worlds, result))
+    usual_and_frame, terms, worlds, result = without_refcount((usual_and_frame, terms, worlds, result))
     actions, seen = without_refcount((actions, seen))
-    state = worlds.state
+    usual, cell = usual_and_frame
+    state, varies = worlds.state, worlds.observed.server or worlds.observed.battery
     cells, n = state.channel_gain.shape
     for b in range(cells):
         frame = Frame(cell, state.channel_estimate[b], state.data_queue_mbit[b], state.energy_queue[b])
+        here = Conditions(state.battery_j[b], state.server_queue_mbit[b])
+        if varies:
+            fill_frame_cell(usual, here, frame.channel_gain, frame.data_queue_mbit, cell)
         decided = result.offload[b], result.transmit_power_w[b], result.cpu_frequency_hz[b]
         fill_ascending_order(frame.channel_gain, terms.device)
         if actions.shape[1] == n:
@@ -255,4 +322,9 @@ def _step_cells(
             )
         reception = Reception(terms.device, state.channel_gain[b], worlds.residual_sic_share)
         result.objective[b] = step(frame, reception, allocation, state.arrival_mbit[b], result.rate_mbps[b], power_w)
-        observe(cell, worlds.next_estimated_gain[b], frame.data_queue_mbit, frame.energy_queue, seen[b])
+        next_gain = worlds.next_estimated_gain[b]
+        if varies:
+            rate = result.rate_mbps[b]
+            advance_conditions(cell, worlds.facilities, here, state.harvest_j[b], decided[0], rate, power_w)
+            fill_frame_cell(usual, here, next_gain, frame.data_queue_mbit, cell)
+        observe(cell, next_gain, frame.data_queue_mbit, frame.energy_queue, worlds.observed, seen[b])

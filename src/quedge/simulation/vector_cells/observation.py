@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,37 +13,69 @@ from quedge.model.cell import Cell, cell_of
 from quedge.model.kernels import Floats, Floats32, inner_kernel, kernel
 from quedge.model.scenario import Scenario
 
-OBSERVED = 3
-"""Observed numbers per device."""
-
 OBSERVATION_LIMIT = 16.0
 """Observations are clipped at this value, scaled gains also at its negative."""
 
 
-def observation_bounds(devices: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Lower and upper bounds of a cell's observation, shape (OBSERVED * devices,) each; see `observe`."""
-    high = np.full(OBSERVED * devices, OBSERVATION_LIMIT, np.float32)
+class Observed(NamedTuple):
+    """What is observed of a device besides its gain and queues.
+
+    Attributes:
+        server: its queue at the edge server, where that has one.
+        battery: what its battery can give, where it has one.
+    """
+
+    server: bool
+    battery: bool
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers a device has."""
+        return 3 + self.server + self.battery
+
+
+def observed_of(scenario: Scenario) -> Observed:
+    """What is observed in a scenario."""
+    return Observed(scenario.server_frequency_hz is not None, scenario.battery_j is not None)
+
+
+def observed_in(cell: Cell, numbers: int) -> Observed:
+    """What is observed of a frame's devices where it is so many numbers each."""
+    battery = bool(np.isfinite(cell.available_power_w).any())
+    return Observed(numbers > 3 + battery, battery)
+
+
+def observation_bounds(scenario: Scenario) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Lower and upper bounds of a cell's observation; see `observe`."""
+    high = np.full(observed_of(scenario).numbers * scenario.devices, OBSERVATION_LIMIT, np.float32)
     low = np.zeros_like(high)
-    low[:devices] = -OBSERVATION_LIMIT
+    low[: scenario.devices] = -OBSERVATION_LIMIT
     return low, high
 
 
 @inner_kernel
 def observe(
-    cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, observation: Floats32
+    cell: Cell,
+    channel_gain: Floats,
+    data_queue_mbit: Floats,
+    energy_queue: Floats,
+    observed: Observed,
+    observation: Floats32,
 ) -> None:
     """Fill in the observation of a frame.
 
     Three numbers per device, of order one in the paper's cell: first all gains, log10(h / N0) − 3, from −16 to 16; then
     all data queues, ½ ln(1 + Q / T), and all energy queues, ¼ ln(1 + b / T) with b = ν √T Y their price in (17), both
-    from 0 to 16. Divided by T, queues have the scale of a frame of 1 s.
+    from 0 to 16. Divided by T, queues have the scale of a frame of 1 s. Where the edge server has queues S, their
+    ½ ln(1 + S^β / T) follow, and where there are batteries, ½ ln(1 + B / T γ).
 
     Args:
-        cell: constants of the cell.
+        cell: the frame's cell.
         channel_gain: estimated power gains h (W/W), shape (devices,).
         data_queue_mbit: data queues Q (Mbit), shape (devices,).
         energy_queue: virtual energy queues Y, shape (devices,).
-        observation: filled, shape (OBSERVED * devices,).
+        observed: what is observed.
+        observation: filled, shape (numbers * devices,).
     """
     n = channel_gain.size
     for i in range(n):
@@ -50,6 +83,19 @@ def observe(
         observation[i] = min(max(gain, -OBSERVATION_LIMIT), OBSERVATION_LIMIT)
         observation[n + i] = min(0.5 * math.log1p(data_queue_mbit[i] / cell.frame_s), OBSERVATION_LIMIT)
         observation[2 * n + i] = min(0.25 * math.log1p(cell.nu * energy_queue[i] / cell.frame_s), OBSERVATION_LIMIT)
+    first = 3 * n
+    if observed.server:
+        for i in range(n):
+            waiting = 0.5 * math.log1p(cell.server_weight[i] / cell.frame_s)
+            observation[first + i] = min(waiting, OBSERVATION_LIMIT)
+        first += n
+    if observed.battery:
+        for i in range(n):
+            available = 0.5 * math.log1p(cell.available_power_w[i] / cell.power_budget_w[i])
+            observation[first + i] = min(available, OBSERVATION_LIMIT)
+
+
+Queues = tuple[Floats, Floats, Floats]
 
 
 class Reward(StrEnum):
@@ -74,39 +120,40 @@ def reward_unit(scenario: Scenario) -> float:
 
 
 @kernel
-def drift_plus_penalty(
-    cell: Cell,
-    rate_mbps: Floats,
-    data_queue_mbit: Floats,
-    energy_queue: Floats,
-    next_data_queue_mbit: Floats,
-    next_energy_queue: Floats,
-) -> Floats:
+def drift_plus_penalty(cell: Cell, rate_mbps: Floats, before: Queues, after: Queues) -> Floats:
     """V T Σ c r less the growth of Σ T (Q / T)^{1+β} / (1 + β) + Y² / 2, of several cells: shape (cells,).
+
+    Queues S of the edge server count as the devices' own do.
 
     With β = 1 and the paper's frame of one second, these are half the squares, its Lyapunov function; T keeps the part
     of the growth that a decision changes equal to that of (17) for any T.
 
     Args:
         cell: constants of every cell.
-        rate_mbps: rates (Mbit/s), shape (cells, devices), like all that follow.
-        data_queue_mbit: data queues Q before the frame (Mbit).
-        energy_queue: virtual energy queues Y before it.
-        next_data_queue_mbit: data queues after it (Mbit).
-        next_energy_queue: virtual energy queues after it.
+        rate_mbps: rates (Mbit/s), shape (cells, devices).
+        before: data queues Q (Mbit), virtual energy queues Y, each of the same shape, and queues S at the edge server
+            (Mbit), of shape (cells, 0) where it has none; before the frame.
+        after: the same, after it.
 
     Source: Section IV-A.
     """
     cells, devices = rate_mbps.shape
-    power = 1.0 + cell.queue_exponent
-    share = 2.0 * cell.frame_s ** (1.0 - power) / power  # 1 / T for β = 1
     reward = np.zeros(cells)
     for b in range(cells):
         for i in range(devices):
-            if cell.queue_exponent == 1.0:
-                data = (next_data_queue_mbit[b, i] ** 2 - data_queue_mbit[b, i] ** 2) / cell.frame_s
-            else:
-                data = (next_data_queue_mbit[b, i] ** power - data_queue_mbit[b, i] ** power) * share
-            energy = next_energy_queue[b, i] ** 2 - energy_queue[b, i] ** 2
+            data = _growth(cell, before[0][b, i], after[0][b, i])
+            energy = after[1][b, i] ** 2 - before[1][b, i] ** 2
             reward[b] += cell.v * cell.weight[i] * rate_mbps[b, i] - 0.5 * (data + energy)
+        for i in range(before[2].shape[1]):
+            reward[b] -= 0.5 * _growth(cell, before[2][b, i], after[2][b, i])
     return reward
+
+
+@inner_kernel
+def _growth(cell: Cell, before_mbit: float, after_mbit: float) -> float:
+    """Growth of 2 T (Q / T)^{1+β} / (1 + β)."""
+    if cell.queue_exponent == 1.0:
+        return float((after_mbit**2 - before_mbit**2) / cell.frame_s)
+    power = 1.0 + cell.queue_exponent
+    share = 2.0 * cell.frame_s ** (1.0 - power) / power  # 1 / T for β = 1
+    return float((after_mbit**power - before_mbit**power) * share)
