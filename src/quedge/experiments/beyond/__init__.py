@@ -5,6 +5,7 @@ from quedge.experiments.beyond import (
     capacity,
     channels,
     devices,
+    edge,
     front,
     gap,
     munich,
@@ -32,6 +33,8 @@ EXPERIMENTS = (
     ppo.EXPERIMENT,
     munich.EXPERIMENT,
     channels.EXPERIMENT,
+    edge.SERVER,
+    edge.BATTERIES,
     devices.EXPERIMENT,
 )
 """In the order in which a report lists them."""

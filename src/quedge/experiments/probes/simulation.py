@@ -31,7 +31,8 @@ class Simulation:
 
     It finds
 
-    - every field of `Summary`, and the quartiles of decision times, `decision_us_p25` and `decision_us_p75`;
+    - every field of `Summary` that is not None, and the quartiles of decision times, `decision_us_p25` and
+      `decision_us_p75`;
     - `fallbacks`, the number of frames in which a solver failed;
     - `..._over_time`: the measures of `over_time` and `objective_ratio`, as means over stretches of frames;
     - `..._drift` and `..._drift_margin` of both queues after the warm-up, see `Drift`, unless the frames are too few.
@@ -56,7 +57,7 @@ class Simulation:
         summary = dataclasses.asdict(summarise(trace, self.warmup, optimum))
         series = over_time(trace) | {"objective_ratio": objective_ratios(trace, optimum)}
         settled = first_settled_frame(trace.frames, self.warmup)
-        found: dict[str, float | Series] = {name: float(value) for name, value in summary.items()}
+        found: dict[str, float | Series] = {name: float(value) for name, value in summary.items() if value is not None}
         found["fallbacks"] = float(trace.status.count(Status.FALLBACK))
         for quartile in (25, 75):
             found[f"decision_us_p{quartile}"] = float(np.percentile(trace.timed_decisions_us(settled), quartile))
