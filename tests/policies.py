@@ -20,6 +20,7 @@ from quedge.policy.lagrangian import Lagrangian
 from quedge.policy.lydroo import DROO, EQUIVARIANT, LYDROO_PUBLIC, Lydroo, MlpActor, NearestNeighbours, OrderPreserving
 from quedge.policy.myopic import Myopic, MyopicSaving
 from quedge.policy.policy import Learner, Policy, agent_for
+from quedge.policy.robust import Robust
 from quedge.policy.rounding import RandomRounding
 from tests import oracle
 
@@ -28,7 +29,7 @@ ALLOCATORS = (*NOMA_ALLOCATORS, Tdma())
 
 FREE_OF_CHANCE = (
     AllLocal(), AllOffload(), BestSingle(), BestPair(), LyCd(), Lagrangian(), Lagrangian(rounds=3), Myopic(),
-    Exact(tolerance=1e-3), Exact(tolerance=1e-6), Auto(), Auto(BestPair()),
+    Robust(), Exact(tolerance=1e-3), Exact(tolerance=1e-6), Auto(), Auto(BestPair()),
 )  # fmt: skip
 LEARNERS = (
     Lydroo(),

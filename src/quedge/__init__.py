@@ -22,6 +22,7 @@ if _typing.TYPE_CHECKING:  # what is asked for is loaded when it is: see _loaded
     from quedge.policy.lydroo.quantiser import NearestNeighbours, NoisyCopy, NoisyOrderPreserving, OrderPreserving
     from quedge.policy.myopic import Myopic, MyopicSaving
     from quedge.policy.policy import Learner, Policy
+    from quedge.policy.robust import Robust
     from quedge.policy.rounding import RandomRounding
     from quedge.region.boundary import capacity_boundary
     from quedge.region.capacity import capacity
@@ -78,6 +79,7 @@ __all__ = [
     "RandomRounding",
     "Recorded",
     "RicianFading",
+    "Robust",
     "Scenario",
     "SharedActor",
     "Status",
@@ -132,6 +134,7 @@ _PLACES = {
     "Learner": "policy.policy",
     "Policy": "policy.policy",
     "RandomRounding": "policy.rounding",
+    "Robust": "policy.robust",
     "capacity_boundary": "region.boundary",
     "capacity": "region.capacity",
     "least_power": "region.least_power",

@@ -132,6 +132,7 @@ def test_every_key_says_what_it_means() -> None:
 
 
 RANGES = {
+    "outage_probability": (1e-9, 0.999), "cells": (1, 1000), "cell_distance_m": (1e-3, 1e9),
     "devices": (1, 100_000), "frame_s": (1e-9, 1e6), "v": (0.0, 1e9), "nu": (0.0, 1e9), "queue_exponent": (0.1, 2.0),
     "weight": (0.0, 1e6), "power_budget_w": (1e-12, 1e6), "arrival_rate_mbps": (0.0, 1e9), "deadline_s": (0.0, 1e9),
     "frequency_levels": (0, 1000), "idle_power_w": (0.0, 1e6), "battery_j": (1e-12, 1e12), "harvest_w": (0.0, 1e6),
@@ -150,22 +151,42 @@ RANGES = {
 
 
 OF_SERVER = ("server_cycles_per_bit", "result_ratio", "downlink_mbps")
-NEEDED = {"harvest_w": {"battery_j": 2.0}} | {key: {"server_frequency_hz": 2e9} for key in OF_SERVER}
+NEEDED = {"harvest_w": {"battery_j": 2.0}, "cell_distance_m": {"cells": 2}}
+NEEDED |= {key: {"server_frequency_hz": 2e9} for key in OF_SERVER}
 """What a key means nothing without."""
 
 
 @pytest.mark.parametrize("key", NEEDED)
 def test_a_key_that_means_nothing_without_another_is_refused_by_name(key: str) -> None:
     (needed,) = NEEDED[key]
-    with pytest.raises(ValueError, match=rf"^{key}: 2.0 is not allowed without {needed}"):
+    with pytest.raises(ValueError, match=rf"^{key}: 2.0 is not allowed without (several )?{needed}"):
         Scenario(**{key: 2.0})
+
+
+def beside(key: str) -> dict[str, Any]:
+    """What must stand beside a key, whatever its value."""
+    return {"devices": 1000} if key == "cells" else NEEDED.get(key, {})
+
+
+def test_cells_have_as_many_devices_each_and_near_and_far_ones() -> None:
+    with pytest.raises(ValueError, match=r"^cells: 3 is not allowed; it must divide the 10 devices"):
+        Scenario(cells=3)
+    with pytest.raises(
+        ValueError, match=r"^assumed_interference: 'none' is not allowed; it must be one of last, worst"
+    ):
+        Scenario(cells=2, assumed_interference="none")
+    three = Scenario(devices=6, cells=3, arrival_rate_mbps=(1.0, 2.0, 3.0, 4.0, 5.0, 6.0))
+    np.testing.assert_array_equal(three.per_device("distance_m"), [120.0, 255.0] * 3)
+    second = three.cell(1)
+    assert (second.devices, second.cells, second.arrival_rate_mbps) == (2, 1, (3.0, 4.0))
+    np.testing.assert_array_equal(second.per_device("weight"), [1.5, 1.0])
 
 
 @pytest.mark.parametrize("key", RANGES)
 def test_both_ends_of_a_range_are_allowed_and_nothing_beyond(key: str) -> None:
     low, high = RANGES[key]
     for allowed in (low, high):
-        scenario = Scenario(**{key: allowed}, **NEEDED.get(key, {}))
+        scenario = Scenario(**{key: allowed}, **beside(key))
         assert getattr(scenario, key) == allowed
         cell = cell_of(scenario)._replace(available_power_w=np.zeros(1))  # without a battery it is infinite
         assert all(np.isfinite(values).all() for values in cell)  # nothing overflows
@@ -173,7 +194,7 @@ def test_both_ends_of_a_range_are_allowed_and_nothing_beyond(key: str) -> None:
     beyond = (low - 1, high + 1) if whole else (np.nextafter(low, -np.inf), np.nextafter(high, np.inf))
     for refused in beyond:
         with pytest.raises(ValueError, match=rf"^{key}: .* is not allowed; it must be .*at least .* and at most"):
-            Scenario(**{key: refused}, **NEEDED.get(key, {}))
+            Scenario(**{key: refused}, **beside(key))
 
 
 def test_the_ranges_are_those_of_all_keys_that_need_no_suite() -> None:

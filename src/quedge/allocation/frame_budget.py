@@ -32,18 +32,14 @@ def within_budget(frame: Frame, budget_w: Floats) -> Frame:
     cell, n = frame.cell, budget_w.size
     transmit, frequency = np.empty(n), np.empty(n)
     for i in range(n):
-        budget, gain, queue = (
-            max(budget_w[i] - cell.idle_power_w[i], 0.0),
-            frame.channel_gain[i],
-            frame.data_queue_mbit[i],
-        )
-        transmit[i] = affordable_power(cell, i, gain, queue, budget)
+        budget = max(budget_w[i] - cell.idle_power_w[i], 0.0)
+        transmit[i] = affordable_power(cell, i, frame.channel_gain[i], frame.data_queue_mbit[i], budget)
         frequency[i] = highest_affordable_frequency(cell, i, budget)
     limited = Cell(
-        cell.frame_s, cell.v, 0.0, cell.noise_w, cell.queue_exponent, cell.weight, cell.power_budget_w,
-        cell.cycles_per_mbit, cell.energy_coefficient, frequency, cell.uplink_mbps, transmit, cell.circuit_power_w,
-        cell.circuit_energy_j_per_mbit, cell.overhead_mbps, cell.max_secured_mbps, cell.idle_power_w,
-        cell.frequency_step_hz, np.zeros(n), cell.available_power_w,
+        cell.frame_s, cell.v, 0.0, cell.noise_w, cell.queue_exponent, cell.residual_sic_share, cell.weight,
+        cell.power_budget_w, cell.cycles_per_mbit, cell.energy_coefficient, frequency, cell.uplink_mbps, transmit,
+        cell.circuit_power_w, cell.circuit_energy_j_per_mbit, cell.overhead_mbps, cell.max_secured_mbps,
+        cell.idle_power_w, cell.frequency_step_hz, np.zeros(n), cell.available_power_w,
     )  # fmt: skip
     return Frame(limited, frame.channel_gain, frame.data_queue_mbit, frame.energy_queue)
 

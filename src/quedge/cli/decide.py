@@ -120,6 +120,7 @@ def _refuse_non_numbers(name: str, values: Any) -> None:
 
 
 def _cell_for(given: ParsedScenario, devices: int) -> tuple[Scenario, Cell]:
+    given.scenario.require_one_cell("a frame")
     if devices == given.scenario.devices:
         return given.scenario, cell_of(given.scenario)
     if given.fixes_devices:

@@ -21,6 +21,7 @@ from quedge.controller.answer import (
 from quedge.controller.report import Reason, Report, ReportRejected
 from quedge.controller.state import QueueState, Snapshot
 from quedge.errors import not_allowed
+from quedge.model.backoff import planned_gain_share
 from quedge.model.cell import cell_of
 from quedge.model.conditions import refuse_conditions
 from quedge.model.frame import Decision, Frame, Status
@@ -83,12 +84,14 @@ class Controller:
 
     def __init__(self, scenario: Scenario, policy: Policy | Learner, seed: int = 0) -> None:
         check_policy(policy)
+        scenario.require_one_cell("the controller")
         refuse_conditions(scenario, "the controller")
         if is_learner(policy) and not isinstance(policy, Resumable):
             raise ValueError(f"policy: {policy!r} is not allowed; of the learners only Lydroo's standing can be kept")
         self._settings = policy
         self._rng = np.random.default_rng(np.random.SeedSequence(seed))
-        self._cell = cell_of(scenario)
+        self._cell, self._planned_share = cell_of(scenario), planned_gain_share(scenario)
+        self._is_cautious = bool((self._planned_share != 1.0).any())
         self._adopt(agent_for(policy, scenario.devices, self._rng))
         self._queues = QueueState.empty(scenario.devices)
         self._decision_info = NO_INFO
@@ -141,6 +144,8 @@ class Controller:
         self.check_turn(report.frame)
         self.learn()
         frame = self._queues.frame(self._cell, report)
+        if self._is_cautious:
+            frame = frame._replace(channel_gain=frame.channel_gain * self._planned_share[report.devices])
         self._before = _Before(self._queues, self._rng.bit_generator.state, decided_by is not ServedBy.LATE)
         served_by, decision, self._decision_info = self._decided(frame, decided_by)
         answer = answer_of(report, frame, decision, served_by)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from quedge.controller.answer import ServedBy
 from quedge.emulator.stations import FrameResult, Reports
 from quedge.emulator.uploads import Secured
+from quedge.model.backoff import planned_gain_share
 from quedge.model.cell import cell_of
 from quedge.model.frame import DATA_QUEUE_MBIT, ENERGY_QUEUE, Decision, Frame, Status
 from quedge.model.scenario import Scenario
@@ -40,7 +41,7 @@ class Audit:
     """
 
     def __init__(self, scenario: Scenario, state: CellState | None) -> None:
-        self._cell = cell_of(scenario)
+        self._cell, self._planned_share = cell_of(scenario), planned_gain_share(scenario)
         nothing = np.zeros(scenario.devices)
         self._next_frame = next_frame_of(state)
         self._data_queue = nothing.copy() if state is None else state.data_queue_mbit.copy()
@@ -68,7 +69,7 @@ class Audit:
         if decided.frame != self._next_frame:
             raise ValueError(f"is answered where frame {self._next_frame} was due")
         devices = decided.devices
-        cell, gain = self._cell.only(devices), reports.channel_gain[devices]
+        cell, gain = self._cell.only(devices), reports.channel_gain[devices] * self._planned_share[devices]
         queue = np.minimum(self._data_queue[devices] + reports.arrived_mbit[devices], DATA_QUEUE_MBIT.highest)
         energy = self._energy_queue[devices]
         powers = decided.offload, decided.transmit_power_w, decided.cpu_frequency_hz

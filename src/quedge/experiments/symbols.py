@@ -16,6 +16,9 @@ class Symbol(NamedTuple):
 
 SYMBOLS = {
     "devices": Symbol("number of devices", "N"),
+    "cells": Symbol("number of cells", "M"),
+    "cell_distance_m": Symbol("distance between cells", "D"),
+    "assumed_interference": Symbol("assumed interference"),
     "frame_s": Symbol("frame length", "T"),
     "v": Symbol("weight of the rate", "V"),
     "nu": Symbol("scaling of the energy queue", "ν"),
@@ -40,6 +43,7 @@ SYMBOLS = {
     "max_transmit_power_w": Symbol("highest transmit power", "P_max"),
     "noise_density_dbm_per_hz": Symbol("noise density", "N0"),
     "estimate_error": Symbol("channel estimation error", "ε"),
+    "outage_probability": Symbol("outage probability", "p_out"),
     "residual_sic_share": Symbol("residual SIC share", "ξ"),
     "payload_factor": Symbol("payload factor", "η"),
     "pqc_power_w": Symbol("PQC circuit power", "P_q"),

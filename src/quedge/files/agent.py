@@ -102,8 +102,10 @@ _FORMAT, _VERSION, _UNNAMED = "quedge-agent", 2, 1
 _LATER_KEYS = {
     name: getattr(Scenario(), name)
     for name in (
-        "queue_exponent", "deadline_s", "frequency_levels", "idle_power_w", "battery_j", "harvest_w",
-        "server_frequency_hz", "server_cycles_per_bit", "result_ratio", "downlink_mbps",
+        "queue_exponent", "deadline_s", "frequency_levels", "idle_power_w", "battery_j", "harvest_w", "cells",
+        "outage_probability",
+        "cell_distance_m", "assumed_interference", "server_frequency_hz", "server_cycles_per_bit", "result_ratio",
+        "downlink_mbps",
     )
 }  # fmt: skip
 """Keys that older files do not know, with the values that mean what was done without them."""

@@ -14,18 +14,19 @@ from quedge.model.scenario import Scenario
 SPEED_OF_LIGHT_M_PER_S = 299_792_458.0
 
 
-def path_gain(scenario: Scenario) -> NDArray[np.float64]:
+def path_gain(scenario: Scenario, distance_m: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
     """Mean power gain of each device's channel, A_d (c / 4π f_c d)^{d_e}.
 
     Args:
-        scenario: gives distances in m, carrier frequency in Hz, antenna gain and path loss exponent.
+        scenario: gives carrier frequency in Hz, antenna gain and path loss exponent.
+        distance_m: distances d (m), of any shape; by default those of the scenario.
 
     Returns:
-        Power gains (W/W), shape (devices,).
+        Power gains (W/W), of the shape of the distances, by default (devices,).
 
     Source: LyDROO's free-space path loss model; the paper, Section VI-A, says "standard path loss".
     """
-    distance = scenario.per_device("distance_m")
+    distance = scenario.per_device("distance_m") if distance_m is None else distance_m
     wavelengths = SPEED_OF_LIGHT_M_PER_S / (4.0 * math.pi * scenario.carrier_frequency_hz * distance)
     return np.asarray(scenario.antenna_gain * wavelengths**scenario.path_loss_exponent)
 
@@ -34,7 +35,7 @@ BITS_PER_MBIT = 1e6
 WATTS_PER_MILLIWATT = 1e-3
 
 
-NUMBERS = 5
+NUMBERS = 6
 """How many of a cell's fields, the first ones, are numbers; arrays follow."""
 
 
@@ -50,6 +51,8 @@ class Cell(NamedTuple):
         nu: scaling ν·√T of the energy queues, with ν the scenario's.
         noise_w: noise power N0 over the whole bandwidth (W).
         queue_exponent: exponent β of the data queue in the rate's weight, see `queue_weight`.
+        residual_sic_share: share ξ of a decoded signal's power that cancellation leaves; only policies that know of it
+            decide with it.
         weight: rate weight c.
         power_budget_w: budget γ of the mean power (W).
         cycles_per_mbit: cycles to process a Mbit.
@@ -72,6 +75,7 @@ class Cell(NamedTuple):
     nu: float
     noise_w: float
     queue_exponent: float
+    residual_sic_share: float
     weight: NDArray[np.float64]
     power_budget_w: NDArray[np.float64]
     cycles_per_mbit: NDArray[np.float64]
@@ -124,6 +128,7 @@ def cell_of(scenario: Scenario) -> Cell:
         nu=scenario.nu * math.sqrt(scenario.frame_s),
         noise_w=scenario.bandwidth_hz * noise_density_w_per_hz,
         queue_exponent=scenario.queue_exponent,
+        residual_sic_share=scenario.residual_sic_share,
         weight=each("weight"),
         power_budget_w=each("power_budget_w"),
         cycles_per_mbit=each("cycles_per_bit") * BITS_PER_MBIT,

@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.errors import not_allowed
+from quedge.errors import not_allowed, one_of
 from quedge.model.security import DERIVED, SUITE_KEYS, canonical_names, derived_constants, suite_of
 from quedge.pqc.profiles import MAX_RECORD_BYTES, Profiles, known_profiles
 from quedge.pqc.suite import MAX_REKEY_FRAMES, Suite
+
+ASSUMED_INTERFERENCE = ("last", "worst")
 
 PerDevice = float | Sequence[float] | NDArray[np.float64]
 """A scalar stands for every device; a sequence gives one value a device."""
@@ -92,6 +94,25 @@ class Scenario:
     """
 
     devices: int = _key(10, Parameter("system", "number of devices N", "", 1, 100_000, kind=Kind.INTEGER))
+    cells: int = _key(
+        1,
+        Parameter(
+            "system", "number of cells on one band; each has as many of the devices, in order", "", 1, 1000,
+            kind=Kind.INTEGER,
+        ),
+    )  # fmt: skip
+    cell_distance_m: float = _key(
+        600.0, Parameter("system", "distance between neighbouring edge servers", "m", 1e-3, 1e9)
+    )
+    assumed_interference: str = _key(
+        "last",
+        Parameter(
+            "system",
+            "what policies take the other cells' interference for: last, that of the last frame, or worst, everybody "
+            "at the highest power",
+            "", 0.0, 0.0, kind=Kind.NAME,
+        ),
+    )  # fmt: skip
     frame_s: float = _key(1.0, Parameter("system", "length T of a frame", "s", 1e-9, 1e6))
     v: float = _key(
         20.0,
@@ -197,6 +218,15 @@ class Scenario:
             True,
         ),
     )
+    outage_probability: float | None = _key(
+        None,
+        Parameter(
+            "uplink",
+            "probability with which a device's true gain may be below the one that policies plan with; without it, "
+            "they plan with the estimate",
+            "", 1e-9, 0.999, example=0.1,
+        ),
+    )  # fmt: skip
     residual_sic_share: float = _key(
         0.0,
         Parameter(
@@ -267,6 +297,7 @@ class Scenario:
             object.__setattr__(self, name, checked)
         self._check_suite()
         self._check_energy_and_server()
+        self._check_cells()
         if self.suite is not None:
             for name, written in canonical_names(self._suite_keys, self.profiles).items():
                 object.__setattr__(self, name, written)
@@ -293,6 +324,37 @@ class Scenario:
             for name in others if getattr(self, needed) is None else ():
                 if getattr(self, name) != _DEFAULTS[name]:
                     raise ValueError(f"{name}: {getattr(self, name)!r} is not allowed without {needed}")
+
+    def _check_cells(self) -> None:
+        """Refuse devices that cannot be divided among the cells, and keys of several cells where there is one."""
+        if self.devices % self.cells != 0:
+            raise ValueError(f"cells: {self.cells} is not allowed; it must divide the {self.devices} devices")
+        if self.assumed_interference not in ASSUMED_INTERFERENCE:
+            raise not_allowed("assumed_interference", self.assumed_interference, one_of(ASSUMED_INTERFERENCE))
+        for name in ("cell_distance_m", "assumed_interference") if self.cells == 1 else ():
+            if getattr(self, name) != _DEFAULTS[name]:
+                raise ValueError(f"{name}: {getattr(self, name)!r} is not allowed without several cells")
+
+    def require_one_cell(self, what: str) -> None:
+        """Refuse several cells where something serves one alone.
+
+        Raises:
+            ValueError: naming it.
+        """
+        if self.cells > 1:
+            raise ValueError(f"cells: {self.cells} is not allowed in {what}, which has one cell; it must be 1")
+
+    def cell(self, number: int) -> Scenario:
+        """One of the cells alone, as a scenario of its devices."""
+        own = self.devices // self.cells
+        part = slice(number * own, (number + 1) * own)
+        keys: dict[str, Any] = {"devices": own, "cells": 1, "distance_m": tuple(self.per_device("distance_m")[part])}
+        keys |= {"weight": tuple(self.per_device("weight")[part])}
+        keys |= {"cell_distance_m": _DEFAULTS["cell_distance_m"], "assumed_interference": "last"}
+        for name in PARAMETERS:
+            if name not in keys and isinstance(getattr(self, name), tuple):
+                keys[name] = getattr(self, name)[part]
+        return dataclasses.replace(self, **keys)
 
     @property
     def mean_power_budget_w(self) -> float:
@@ -335,9 +397,9 @@ class Scenario:
         if value is None and PARAMETERS[name].example is not None:
             raise ValueError(f"name: {name!r} is not allowed; the scenario does not give it")
         if value is None and name == "weight":
-            value = np.where(np.arange(self.devices) % 2 == 0, 1.5, 1.0)
+            value = np.where(np.arange(self.devices) % (self.devices // self.cells) % 2 == 0, 1.5, 1.0)
         if value is None and name == "distance_m":
-            value = np.linspace(120.0, 255.0, self.devices)
+            value = np.tile(np.linspace(120.0, 255.0, self.devices // self.cells), self.cells)
         return np.broadcast_to(np.asarray(value, dtype=np.float64), (self.devices,)).copy()
 
 

@@ -42,6 +42,7 @@ def decide(
     Raises:
         ValueError: naming the argument, its value and what is allowed.
     """
+    scenario.require_one_cell("a frame")
     frame = checked_frame(cell_of(scenario), channel_gain, data_queue_mbit, energy_queue)
     conditions = {"battery_j": battery_j, "server_queue_mbit": server_queue_mbit}
     given = {name: values for name, values in conditions.items() if values is not None}

@@ -57,6 +57,11 @@ def is_learner(policy: Any) -> bool:
     return hasattr(policy, "new_agent") or hasattr(policy, "begin")
 
 
+def knows_residue(policy: Policy) -> bool:
+    """Whether a policy decides with the residual interference; it says so by an attribute of that name."""
+    return bool(getattr(policy, "knows_residue", False))
+
+
 def agent_for(policy: Policy | Learner, devices: int, rng: np.random.Generator) -> Policy:
     """Who decides: of a learner a fresh agent, else the policy itself; arguments as in `Learner.new_agent`."""
     chosen: Any = policy

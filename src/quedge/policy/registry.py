@@ -17,6 +17,7 @@ from quedge.policy.lydroo import LYDROO_PUBLIC as PUBLIC_RECIPE
 from quedge.policy.lydroo import Lydroo
 from quedge.policy.myopic import Myopic, MyopicSaving
 from quedge.policy.policy import Learner, Policy
+from quedge.policy.robust import Robust
 from quedge.policy.rounding import RandomRounding
 
 
@@ -43,6 +44,7 @@ BEST_PAIR = Scheme("best-pair", BestPair())
 BEST_SINGLE = Scheme("best-single", BestSingle())
 ALL_LOCAL = Scheme("all-local", AllLocal())
 ALL_OFFLOAD = Scheme("all-offload", AllOffload())
+ROBUST = Scheme("robust", Robust())
 RANDOM = Scheme("random", Random())
 LYCD = Scheme("lycd", LyCd())
 LAGRANGIAN = Scheme("lagrangian", Lagrangian())
@@ -60,7 +62,7 @@ DEMO_SCHEMES = (
 LITERATURE_SCHEMES = (LYCD, LAGRANGIAN, RANDOM_ROUNDING, DROO, MYOPIC, MYOPIC_SAVING)
 """Baselines that the literature compares with."""
 
-SCHEMES = (*DEMO_SCHEMES, *LITERATURE_SCHEMES)
+SCHEMES = (*DEMO_SCHEMES, ROBUST, *LITERATURE_SCHEMES)
 """Every scheme that has a name."""
 
 PAPER_SCHEMES = (LYDROO_TDMA, LYDROO_NOMA, LYDROO_SCA)

@@ -80,6 +80,7 @@ class Region:
             tolerance: relative distance of the bounds at which to stop, on each sample.
             progress: is told how far the search is.
         """
+        scenario.require_one_cell("the capacity region")
         if access == "none":  # the channel does not matter
             first = samples.first[:1]
             samples = Samples(first, first)

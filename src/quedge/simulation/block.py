@@ -37,6 +37,7 @@ class Surroundings(NamedTuple):
         usual_each: those that the scenario gives.
         facilities: the fields of its `Facilities`.
         residual_sic_share: share of a decoded signal's power that cancellation leaves.
+        known_residue: the share that the policy reckons with.
         channel_gain: true power gains (W/W), shape (frames, devices).
         channel_estimate: power gains as they are estimated (W/W), shape (frames, devices).
         arrival_mbit: data that arrives during each frame (Mbit), shape (frames, devices).
@@ -48,6 +49,7 @@ class Surroundings(NamedTuple):
     usual_each: Floats
     facilities: tuple[Floats, float, Floats, Floats]
     residual_sic_share: float
+    known_residue: float
     channel_gain: Floats
     channel_estimate: Floats
     arrival_mbit: Floats
@@ -158,7 +160,7 @@ def carry_out(t: int, around: Surroundings, state: State, ideal: bool, decided: 
     order = decoding_order(estimate)
     rate, power = records.rate_mbps[t], records.power_w[t]
     if not ideal:
-        promised = Reception(order, estimate, 0.0)
+        promised = Reception(order, estimate, around.known_residue)
         promised_rate = records.promised_rate_mbps[t]  # power is overwritten below
         records.promised_objective[t] = fill_outcome(frame, promised, decided, promised_rate, power)
     reception = Reception(order, around.channel_gain[t], around.residual_sic_share)

@@ -17,6 +17,7 @@ from quedge.model.conditions import Conditions, frame_cells
 from quedge.model.scenario import Scenario
 from quedge.policy.exact.exact import exact_objectives, exact_objectives_in
 from quedge.simulation.delays import Delays, delay_distribution, percentile_of
+from quedge.simulation.network import cell_parts
 from quedge.simulation.quantiles import Quantiles
 from quedge.simulation.trace import Trace
 
@@ -281,6 +282,8 @@ def queue_and_power(trace: Trace, first_frame: int) -> dict[str, float]:
 
 def frame_optima(trace: Trace, frames: slice = slice(None)) -> NDArray[np.float64]:
     """The optimum of objective (17) in each frame as the policy saw it; all frames by default."""
+    if trace.scenario.cells > 1:
+        return np.asarray(np.sum([frame_optima(cell, frames) for cell in cell_parts(trace)], axis=0))
     states = trace.channel_estimate[frames], trace.data_queue_mbit[frames], trace.energy_queue[frames]
     if not trace.conditions.vary:
         return exact_objectives(cell_of(trace.scenario), *states, _OPTIMUM_TOLERANCE)

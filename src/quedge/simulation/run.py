@@ -10,8 +10,9 @@ import numpy as np
 from quedge.model.conditions import Conditions, first_conditions
 from quedge.model.scenario import Scenario
 from quedge.policy.compiled import kernel_address
-from quedge.policy.policy import Learner, Policy, agent_for, check_policy
+from quedge.policy.policy import Learner, Policy, agent_for, check_policy, knows_residue
 from quedge.simulation.course import Course
+from quedge.simulation.network import run_cells
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
 from quedge.simulation.trace import RunState, Trace
 from quedge.simulation.world import World, WorldInParts, draw_world, random_streams
@@ -77,8 +78,11 @@ def run_in_world(
     """Run a policy in a world; arguments as in `simulate`.
 
     A run of a world's first frames, and one of the rest that starts from the first one's `end`, equal one run. The
-    number of the world's first frame, `first_frame`, only serves to name frames in errors.
+    number of the world's first frame, `first_frame`, only serves to name frames in errors. Several cells run as a
+    whole.
     """
+    if scenario.cells > 1:
+        return run_cells(scenario, policy, world, seed, progress)
     began = time.perf_counter()
     frames, devices = world.channel_gain.shape
     rng = random_streams(seed).policy
@@ -88,8 +92,8 @@ def run_in_world(
         begun = start.data_queue_mbit, start.energy_queue, *(start.conditions or ())
         for values, given in zip(state, begun, strict=False):
             values[:] = given
-    course = Course(scenario, world, state, first_frame)
     agent = agent_for(policy, devices, rng)
+    course = Course(scenario, world, state, first_frame, knows_residue(agent))
     address = kernel_address(agent, devices)
     every = min(max(frames // _LEAST_MEASURED, 1), _MOST_UNMEASURED) if address else 1
     report_every, reported = max(frames // 200, 1), 0
@@ -127,6 +131,10 @@ def run_in_parts(
         ValueError: a decision is not allowed; the message names its frame.
     """
     scenario, done = world.scenario, 0
+    if scenario.cells > 1:
+        (whole,) = world
+        yield run_cells(scenario, policy, whole, world.seed, progress)
+        return
     rng = random_streams(world.seed).policy
     agent = agent_for(policy, scenario.devices, rng)
     state = begin_run(scenario, rng)

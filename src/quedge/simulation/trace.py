@@ -42,7 +42,7 @@ class Trace:
         scenario: the scenario that was run.
         seed: the seed of its random streams.
         channel_gain: power gains h (W/W).
-        channel_estimate: power gains as the policy saw them (W/W).
+        channel_estimate: power gains as the policy saw them (W/W): estimates, lowered for an outage probability.
         arrival_mbit: arrivals during each frame (Mbit).
         data_queue_mbit: data queues Q at the start of each frame (Mbit).
         energy_queue: virtual energy queues Y at the start of each frame.

@@ -23,6 +23,7 @@ class Training(NamedTuple):
 
 def begin_training(settings: Lydroo, scenario: Scenario, seed: int) -> Training:
     """A fresh agent before its first frame, the same as in `simulate`."""
+    scenario.require_one_cell("a training")
     rng = random_streams(seed).policy
     agent = settings.new_agent(scenario.devices, rng)
     return Training(agent, 0, begin_run(scenario, rng))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.errors import not_allowed
+from quedge.model.backoff import planned_gain_share
 from quedge.model.frame import Range
 from quedge.model.scenario import Scenario
 from quedge.simulation.processes import (
@@ -30,8 +31,8 @@ class World(NamedTuple):
     Attributes:
         channel_gain: power gains (W/W), shape (frames, devices).
         arrival_mbit: data that arrives during each frame (Mbit), shape (frames, devices).
-        channel_estimate: power gains as policies see them (W/W), of the same shape; with perfect CSI the array of the
-            true gains itself, or None.
+        channel_estimate: power gains as policies see them (W/W), of the same shape: estimates, or less where an outage
+            probability is asked for; with perfect CSI the array of the true gains itself, or None.
         harvest_j: energy that is harvested during each frame (J), of the same shape; None without batteries.
     """
 
@@ -89,6 +90,16 @@ def random_streams(seed: int) -> Streams:
     return Streams(*(np.random.default_rng(child) for child in children))
 
 
+def policy_streams(seed: int, cells: int) -> list[np.random.Generator]:
+    """A stream for the policy of each of several cells."""
+    return [np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2, cell))) for cell in range(cells)]
+
+
+def neighbour_stream(seed: int) -> np.random.Generator:
+    """The stream of what several cells do to each other."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(6,)))
+
+
 def draw_world(
     scenario: Scenario,
     frames: int,
@@ -121,10 +132,11 @@ def draw_world_parts(
     arrived = _sampled("arrivals", arrivals, scenario, frames, streams.arrivals, part)
     has_errors = scenario.per_device("estimate_error").any()
     errors = Normals(streams.estimates, 2, frames, scenario.devices, part) if has_errors else None
+    planned_share = planned_gain_share(scenario)
     for first in range(0, frames, part):
         gain = _checked("channel", next(gains), first, Range(math.inf, positive=True))
         arrival = _checked("arrivals", next(arrived), first, Range(math.inf, positive=False))
-        estimate = gain if errors is None else estimate_gain(scenario, gain, errors)
+        estimate = gain if errors is None else estimate_gain(scenario, gain, errors) * planned_share
         yield World(gain, arrival, estimate, sample_harvest(scenario, gain.shape[0], streams.harvests))
 
 
@@ -141,7 +153,7 @@ class WorldInParts:
     ) -> None:
         """Arguments, and what is refused, as in `simulate`; the first part is drawn at once."""
         self.scenario, self.frames, self.seed = scenario, frames, seed
-        part = max(_PART // scenario.devices, 1)
+        part = max(_PART // scenario.devices, 1) if scenario.cells == 1 else frames  # cells are run as a whole
         self._draw = functools.partial(draw_world_parts, scenario, frames, seed, part, channel, arrivals)
         self._first = next(self._draw())
 

@@ -3,6 +3,7 @@
 from quedge.experiments.beyond import (
     baselines,
     capacity,
+    cells,
     channels,
     devices,
     edge,
@@ -35,6 +36,7 @@ EXPERIMENTS = (
     channels.EXPERIMENT,
     edge.SERVER,
     edge.BATTERIES,
+    cells.EXPERIMENT,
     devices.EXPERIMENT,
 )
 """In the order in which a report lists them."""

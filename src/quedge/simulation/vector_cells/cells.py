@@ -119,6 +119,7 @@ class VectorCells:
 
         Rician fading and exponential arrivals by default; a ValueError for a number of cells or frames below 1.
         """
+        scenario.require_one_cell("environments")
         check_integer("cells", cells, 1)
         check_integer("frames", frames, 1)
         self.scenario, self.cells, self.frames = scenario, int(cells), int(frames)

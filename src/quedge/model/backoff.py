@@ -1,0 +1,62 @@
+"""Planning with less than the estimated gain, so that the true one falls short of it no more often than is asked for.
+
+An estimate is ĥ = h |1 + √ε z|², z complex Gaussian of unit variance (docs/channels.md), whatever h is. So h < ĥ / x
+just where |1 + √ε z|² > x, and with x the (1 − p) quantile of that, the planned gain ĥ / x is above the true one with
+probability p.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quedge.model.scenario import Scenario
+
+_NODES = 4000  # of the integral over the angle
+_WIDEST = 12.0  # standard deviations beyond which nothing is left
+_HALVINGS = 60
+_vectorised_erf = np.vectorize(math.erf, otypes=[np.float64])
+
+
+def planned_gain_share(scenario: Scenario) -> NDArray[np.float64]:
+    """By what policies multiply each device's estimated gain, shape (devices,); 1 where no outage is asked for."""
+    errors = scenario.per_device("estimate_error")
+    if scenario.outage_probability is None or not errors.any():
+        return np.ones(scenario.devices)
+    shares = {error: 1.0 / error_quantile(error, 1.0 - scenario.outage_probability) for error in set(errors.tolist())}
+    return np.array([shares[error] for error in errors.tolist()])
+
+
+def error_quantile(error: float, probability: float) -> float:
+    """The x that |1 + √ε z|² does not exceed with a probability.
+
+    Args:
+        error: ε, from 0 to 1.
+        probability: above 0 and below 1.
+    """
+    if error == 0.0:
+        return 1.0
+    low, high = 0.0, (1.0 + _WIDEST * math.sqrt(error)) ** 2
+    for _ in range(_HALVINGS):
+        middle = 0.5 * (low + high)
+        if _distribution(error, middle) < probability:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _distribution(error: float, x: float) -> float:
+    """P(|1 + √ε z|² ≤ x): with 1 + s a = √x cos θ and s = √(ε/2) the integral of φ(a) P(|s b| ≤ √x sin θ) over a."""
+    deviation, root = math.sqrt(0.5 * error), math.sqrt(x)
+    if root == 0.0:
+        return 0.0
+    nearest, farthest = ((1.0 + sign * _WIDEST * deviation) / root for sign in (1.0, -1.0))
+    theta = np.linspace(math.acos(min(nearest, 1.0)) if nearest > -1.0 else math.pi,
+                        math.acos(max(farthest, -1.0)) if farthest < 1.0 else 0.0, _NODES)  # fmt: skip
+    a = (root * np.cos(theta) - 1.0) / deviation
+    density = np.exp(-0.5 * a * a) / math.sqrt(2.0 * math.pi)
+    within = _vectorised_erf(root * np.sin(theta) / (deviation * math.sqrt(2.0)))
+    return float(np.trapezoid(density * within * root * np.sin(theta) / deviation, theta))
