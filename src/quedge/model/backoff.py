@@ -1,7 +1,7 @@
 """Planning with less than the estimated gain, so that the true one falls short of it no more often than is asked for.
 
-An estimate is ĥ = h |1 + √ε z|², z complex Gaussian of unit variance (docs/channels.md), whatever h is. So h < ĥ / x
-just where |1 + √ε z|² > x, and with x the (1 − p) quantile of that, the planned gain ĥ / x is above the true one with
+An estimate is ĥ = h X, whatever h is, with `X = |1 + √ε z|²` and z complex Gaussian (docs/channels.md).
+So h < ĥ / x just where X > x, and with x the (1 − p) quantile of X, the planned gain ĥ / x is above the true one with
 probability p.
 """
 
@@ -30,7 +30,7 @@ def planned_gain_share(scenario: Scenario) -> NDArray[np.float64]:
 
 
 def error_quantile(error: float, probability: float) -> float:
-    """The x that |1 + √ε z|² does not exceed with a probability.
+    """The x that `X = |1 + √ε z|²` does not exceed with a probability.
 
     Args:
         error: ε, from 0 to 1.
@@ -49,7 +49,7 @@ def error_quantile(error: float, probability: float) -> float:
 
 
 def _distribution(error: float, x: float) -> float:
-    """P(|1 + √ε z|² ≤ x): with 1 + s a = √x cos θ and s = √(ε/2) the integral of φ(a) P(|s b| ≤ √x sin θ) over a."""
+    """P(X ≤ x): with 1 + s a = √x cos θ and s = √(ε/2) the integral of φ(a) P(|s b| ≤ √x sin θ) over a."""
     deviation, root = math.sqrt(0.5 * error), math.sqrt(x)
     if root == 0.0:
         return 0.0
