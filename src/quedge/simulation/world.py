@@ -28,7 +28,7 @@ class World(NamedTuple):
     """Channel gains and arrivals of a run, which no policy changes.
 
     Attributes:
-        channel_gain: power gains (W/W), shape (frames, devices).
+        channel_gain: power gains (W/W), shape (frames, devices); 0 where a device is out of coverage.
         arrival_mbit: data that arrives during each frame (Mbit), shape (frames, devices).
         channel_estimate: power gains as policies see them (W/W), of the same shape; with perfect CSI the array of the
             true gains itself, or None.
@@ -122,8 +122,8 @@ def draw_world_parts(
     has_errors = scenario.per_device("estimate_error").any()
     errors = Normals(streams.estimates, 2, frames, scenario.devices, part) if has_errors else None
     for first in range(0, frames, part):
-        gain = _checked("channel", next(gains), first, Range(math.inf, positive=True))
-        arrival = _checked("arrivals", next(arrived), first, Range(math.inf, positive=False))
+        gain = _checked("channel", next(gains), first)
+        arrival = _checked("arrivals", next(arrived), first)
         estimate = gain if errors is None else estimate_gain(scenario, gain, errors)
         yield World(gain, arrival, estimate, sample_harvest(scenario, gain.shape[0], streams.harvests))
 
@@ -171,11 +171,14 @@ def _sampled(
         yield whole[first : first + part]
 
 
-def _checked(name: str, values: NDArray[np.float64], first: int, allowed: Range) -> NDArray[np.float64]:
+_ANY = Range(math.inf)
+
+
+def _checked(name: str, values: NDArray[np.float64], first: int) -> NDArray[np.float64]:
     """The values of a process from frame `first` on; a ValueError names one that is not allowed."""
-    bad = allowed.excludes(values)
+    bad = _ANY.excludes(values)
     if bad.any():
         frame, device = (int(index) for index in np.argwhere(bad)[0])
         place = f"in frame {first + frame}, device {device}"
-        raise ValueError(f"{name}: {values[frame, device]} {place} is not allowed; it must be {allowed.allowed}")
+        raise ValueError(f"{name}: {values[frame, device]} {place} is not allowed; it must be {_ANY.allowed}")
     return values

@@ -312,7 +312,7 @@ def _step_cells(
         if actions.shape[1] == n:
             powers_of_choice(terms, frame, actions[b], *decided)
         else:
-            powers_of_shares(cell, actions[b], *decided)
+            powers_of_shares(frame, actions[b], *decided)
         allocation = Allocation(*decided, NO_TIME_SHARES)
         power_w = result.power_w[b]
         if not worlds.as_assumed:
