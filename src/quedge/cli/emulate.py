@@ -118,7 +118,8 @@ def emulate_devices(
         world = draw_world(cell, count, seed, traces.channel, traces.arrivals)
     live = None if pqc is None else _live_suite(pqc)
     target = Target(connect, base_station, credentials, rate, as_base_station, gateways or 0, patience, live, pqc_share)
-    workload = workload_of(world, seed, loss, churn)
+    with refusing():
+        workload = workload_of(world, seed, loss, churn)
     with explained_pause():
         simulate(Scenario(devices=2), BestSingle(), frames=2)  # what checks answers is compiled before the first frame
     with progress_bars(count) as progress:

@@ -205,10 +205,12 @@ class Recorded:
     Attributes:
         values: gains (W/W) or arrivals (Mbit per frame), shape (frames recorded, devices).
         name: its name in error messages.
+        leaves: of gains, where a device goes and its data queue is dropped, of the same shape; None where none does.
     """
 
     values: NDArray[np.float64]
     name: str = "recording"
+    leaves: NDArray[np.bool_] | None = None
 
     def sample(self, scenario: Scenario, frames: int, rng: np.random.Generator) -> NDArray[np.float64]:
         """The first `frames` frames.

@@ -18,6 +18,7 @@ from quedge.simulation.processes import (
     ChannelProcess,
     ExponentialArrivals,
     Normals,
+    Recorded,
     RicianFading,
     estimate_gain,
     sample_harvest,
@@ -33,12 +34,15 @@ class World(NamedTuple):
         channel_estimate: power gains as policies see them (W/W), of the same shape; with perfect CSI the array of the
             true gains itself, or None.
         harvest_j: energy that is harvested during each frame (J), of the same shape; None without batteries.
+        leaves: where a device goes and its data queue is dropped, at the start of the frame, of the same shape; None
+            where none ever does.
     """
 
     channel_gain: NDArray[np.float64]
     arrival_mbit: NDArray[np.float64]
     channel_estimate: NDArray[np.float64] | None = None
     harvest_j: NDArray[np.float64] | None = None
+    leaves: NDArray[np.bool_] | None = None
 
     @property
     def estimated_gain(self) -> NDArray[np.float64]:
@@ -55,7 +59,8 @@ class World(NamedTuple):
         gain = self.channel_gain[first:end]
         estimate = gain if self.has_perfect_csi else self.estimated_gain[first:end]
         harvest = None if self.harvest_j is None else self.harvest_j[first:end]
-        return World(gain, self.arrival_mbit[first:end], estimate, harvest)
+        leaves = None if self.leaves is None else self.leaves[first:end]
+        return World(gain, self.arrival_mbit[first:end], estimate, harvest, leaves)
 
 
 def check_integer(name: str, value: object, least: int) -> None:
@@ -120,12 +125,14 @@ def draw_world_parts(
     gains = _sampled("channel", channel, scenario, frames, streams.channel, part)
     arrived = _sampled("arrivals", arrivals, scenario, frames, streams.arrivals, part)
     has_errors = scenario.per_device("estimate_error").any()
+    leaving = channel.leaves if isinstance(channel, Recorded) else None
     errors = Normals(streams.estimates, 2, frames, scenario.devices, part) if has_errors else None
     for first in range(0, frames, part):
         gain = _checked("channel", next(gains), first)
         arrival = _checked("arrivals", next(arrived), first)
         estimate = gain if errors is None else estimate_gain(scenario, gain, errors)
-        yield World(gain, arrival, estimate, sample_harvest(scenario, gain.shape[0], streams.harvests))
+        leaves = None if leaving is None else leaving[first : min(first + part, frames)]
+        yield World(gain, arrival, estimate, sample_harvest(scenario, gain.shape[0], streams.harvests), leaves)
 
 
 class WorldInParts:

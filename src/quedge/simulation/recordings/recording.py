@@ -40,6 +40,7 @@ class Recording:
         arrival_mbit: arrivals during each frame (Mbit), shape (frames, devices), not negative.
         frame_axis: what the frames are called in the file.
         device_axis: what the devices are called in the file.
+        leaves: where a device goes and its data queue is to be dropped, shape (frames, devices); None where none does.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Recording:
     arrival_mbit: NDArray[np.float64] | None
     frame_axis: Axis
     device_axis: Axis
+    leaves: NDArray[np.bool_] | None = None
 
     @property
     def frames(self) -> int:
@@ -79,7 +81,7 @@ class Recording:
     def _played(self, column: str, values: NDArray[np.float64] | None) -> Recorded:
         if values is None:
             raise ValueError(f"{self.name}: {column}: no such column or variable; it is needed here")
-        return Recorded(values, self.name)
+        return Recorded(values, self.name, self.leaves if column == "channel_gain" else None)
 
 
 def read_recording(
@@ -120,7 +122,11 @@ def read_recording(
     name = str(path) if is_file else "standard input"
     axes = None if like is None else (like.frame_axis, like.device_axis)
     table = placed(name, read, layout, axes) if isinstance(read, Rows) else read
-    return Recording(name, table["channel_gain"], table["arrival_mbit"], table.frames, table.devices)
+    leaves = None
+    if layout.absent == "drop" and table.away is not None:
+        leaves = table.away.copy()
+        leaves[1:] &= ~table.away[:-1]
+    return Recording(name, table["channel_gain"], table["arrival_mbit"], table.frames, table.devices, leaves)
 
 
 def _reader_of(path: Path) -> Callable[[Path, Sequence[str], Layout], Rows | Table]:
