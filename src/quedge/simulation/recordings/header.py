@@ -112,7 +112,7 @@ class Rewritten:
 
     def block(self, block: bytes) -> bytes:
         """A block, rewritten; one of plain rows as it is."""
-        if block.startswith(b"#") or b"\n#" in block or b"\r#" in block:
+        if b"#" in block:
             block = _REMARK.sub(self._kept, block)
         return _single_blanks(block) if self._delimiter == b" " else block
 

@@ -128,7 +128,8 @@ def _by_pyarrow(block: bytes, table: TextTable) -> Columns | None:
     import pyarrow as pa
     from pyarrow import csv
 
-    if _HEXADECIMAL.search(block) or block.startswith(codecs.BOM_UTF8):  # 0x1 is an integer to pyarrow
+    has_x = b"x" in block or b"X" in block
+    if (has_x and _HEXADECIMAL.search(block)) or block.startswith(codecs.BOM_UTF8):  # 0x1 is an integer to pyarrow
         return _by_numpy(block, table)
     arrow = {Kind.INTEGER: pa.int64(), Kind.NUMBER: pa.float64(), Kind.TIME: pa.string(), Kind.NAME: pa.string()}
     types = {str(column.place): arrow[column.kind] for column in table.columns.values()}
