@@ -243,7 +243,7 @@ def estimate_gain(scenario: Scenario, channel_gain: NDArray[np.float64], errors:
         errors: two rows of z √2.
 
     Returns:
-        Estimates of the same shape, positive where the gain is: that a device is out of coverage is known.
+        Estimates of the same shape, positive where the gain is, since that a device is out of coverage is known.
     """
     relative = np.sqrt(scenario.per_device("estimate_error") / 2.0) * errors.draw(channel_gain.shape[0])
     estimate = channel_gain * ((1.0 + relative[0]) ** 2 + relative[1] ** 2)
