@@ -1,4 +1,4 @@
-"""Time and peak memory of reading a recording, over those of pyarrow's own reading of the same file.
+"""Time and peak memory of reading a recording, over those of pyarrow's own reading of the same file; time of writing.
 
     python -m benchmarks.traces --rounds 5
 
@@ -48,6 +48,22 @@ READERS = {
 """What is done before the clock starts, by file and reader."""
 
 
+WRITTEN = 20_000
+"""Frames of ten devices whose trace is written."""
+WRITE_TRACE = """
+import sys, time
+import quedge
+from quedge.files.traces import FORMATS
+trace = quedge.simulate(quedge.Scenario(), quedge.BestSingle(), frames=int(sys.argv[1]))
+start = time.perf_counter()
+with open("written.csv", "wb") as file, FORMATS["csv"](file) as writer:
+    writer.add(trace)
+print(time.perf_counter() - start)
+"""
+WRITERS = {"with pyarrow": "import pyarrow.csv", "without": "import sys; sys.modules['pyarrow'] = None"}
+"""What is done before the clock starts, by writer."""
+
+
 def python(folder: Path, code: str, argument: str) -> str:
     command = [sys.executable, "-c", code, argument]
     return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
@@ -78,6 +94,13 @@ def main() -> None:
             for reader, (seconds, peak) in found.items():
                 ratio = seconds / found["pyarrow"][0]
                 print(f"| {name} | {reader} | {seconds:.2f} | {ratio:.2f} | {peak / 1e6:.0f} |", flush=True)
+        print(f"\n| a CSV trace of {WRITTEN:,} frames | time (s) |\n|---|---|")
+        taken: dict[str, list[float]] = {writer: [] for writer in WRITERS}
+        for _ in range(arguments.rounds):
+            for writer, prepared in WRITERS.items():
+                taken[writer].append(float(python(Path(folder), prepared + WRITE_TRACE, str(WRITTEN))))
+        for writer, each in taken.items():
+            print(f"| {writer} | {statistics.median(each):.2f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -56,6 +56,13 @@ def test_frames_may_differ_in_devices_unless_the_scenario_fixes_them() -> None:
     assert refused["error"].startswith("channel_gain: a list of 1 values is not allowed; it must hold one value for")
 
 
+def test_a_device_of_gain_0_computes_locally() -> None:
+    (decided,) = answers(GOOD | {"channel_gain": [0, 1e-10]})
+    assert decided["offload"][0] is False
+    assert decided["transmit_power_w"][0] == 0.0
+    assert decided["cpu_frequency_hz"][0] > 0.0
+
+
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
@@ -68,7 +75,10 @@ def test_frames_may_differ_in_devices_unless_the_scenario_fixes_them() -> None:
         (GOOD | {"energy_queue": [1]}, "energy_queue: shape (1,) is not allowed"),
         (GOOD | {"energy_queue": 1}, "energy_queue: must be a list"),
         (GOOD | {"channel_gain": []}, "channel_gain: must be a list"),
-        (GOOD | {"channel_gain": [1, 0]}, "channel_gain[1]: 0.0 is not allowed; it must be above 0 and at most 1e+06"),
+        (
+            GOOD | {"channel_gain": [1, -1]},
+            "channel_gain[1]: -1.0 is not allowed; it must be at least 0 and at most 1e+06",
+        ),
         (GOOD | {"channel_gain": [1, float("nan")]}, "channel_gain[1]: nan"),
         (GOOD | {"data_queue_mbit": [1, -1]}, "data_queue_mbit[1]: -1.0 is not allowed"),
         (GOOD | {"data_queue_mbit": [1, True]}, "data_queue_mbit[1]: true is not allowed; it must be a number"),

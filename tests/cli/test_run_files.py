@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,22 @@ def test_a_trace_says_the_same_in_every_format() -> None:
                 np.testing.assert_array_equal(table[name].to_numpy(), values.reshape(-1), err_msg=name)
         assert arrays["rate_mbps"].shape == (5, 2)
     assert {str(status) for status in trace.status} == set(text["status"].to_pylist())
+
+
+def test_a_csv_trace_holds_the_same_numbers_without_pyarrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    trace = simulate(Scenario(devices=2), BestSingle(), frames=40)
+    fast = written(trace, "csv").read().decode().splitlines()
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "pyarrow", None)
+        without.setitem(sys.modules, "pyarrow.csv", None)
+        plain = written(trace, "csv").read().decode().splitlines()
+    assert fast[0] == plain[0]
+    assert len(fast) == len(plain) == 81
+    for one, other in zip(fast[1:], plain[1:], strict=True):
+        pairs = list(zip(one.split(","), other.split(","), strict=True))
+        numbers = [(a, b) for a, b in pairs if a not in ("", "ok")]
+        assert [float(a) for a, _ in numbers] == [float(b) for _, b in numbers]
+        assert [a for a, _ in pairs if a in ("", "ok")] == [b for _, b in pairs if b in ("", "ok")]
 
 
 @pytest.mark.parametrize("policy", [LyCd(), Lydroo(batch=4, update_every=9)], ids=["lycd", "lydroo"])

@@ -152,7 +152,7 @@ def test_a_second_stream_or_a_second_report_is_refused_and_the_first_stays() -> 
     ("values", "field"),
     [
         ({"gain": math.nan}, "channel_gain"),
-        ({"gain": 0.0}, "channel_gain"),
+        ({"gain": -1e-11}, "channel_gain"),
         ({"arrived": -1.0}, "arrived_mbit"),
         ({"arrived": math.inf}, "arrived_mbit"),
         ({"queue": math.nan}, "data_queue_mbit"),

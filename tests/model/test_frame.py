@@ -26,7 +26,11 @@ def test_lists_become_arrays_of_floats() -> None:
     [
         ("channel_gain", [1e-10], r"channel_gain: shape \(1,\) is not allowed; it must be \(2,\)"),
         ("channel_gain", 1e-10, r"channel_gain: shape \(\) is not allowed"),
-        ("channel_gain", [1e-10, 0.0], r"channel_gain\[1\]: 0.0 is not allowed; it must be above 0 and at most 1e\+06"),
+        (
+            "channel_gain",
+            [1e-10, -1e-12],
+            r"channel_gain\[1\]: -1e-12 is not allowed; it must be at least 0 and at most 1e\+06",
+        ),
         ("channel_gain", [-1e-10, 1e-10], r"channel_gain\[0\]: -1e-10 is not allowed"),
         ("channel_gain", [1e-10, np.nan], r"channel_gain\[1\]: nan is not allowed"),
         ("channel_gain", [np.inf, 1e-10], r"channel_gain\[0\]: inf is not allowed"),

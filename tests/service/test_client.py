@@ -200,7 +200,7 @@ def test_a_measured_queue_takes_the_place_of_the_books(service: Service, name: s
 
 BAD_REPORTS = [
     ("nan", {"channel_gain": [1e-10, float("nan"), 1e-10]}, "BAD_VALUE", "channel_gain[1]"),
-    ("zero gain", {"channel_gain": [1e-10, 0.0, 1e-10]}, "BAD_VALUE", "channel_gain[1]"),
+    ("negative gain", {"channel_gain": [1e-10, -1e-10, 1e-10]}, "BAD_VALUE", "channel_gain[1]"),
     ("infinite", {"arrived_mbit": [1.0, 1.0, float("inf")]}, "BAD_VALUE", "arrived_mbit[2]"),
     ("negative", {"arrived_mbit": [-1.0, 1.0, 1.0]}, "BAD_VALUE", "arrived_mbit[0]"),
     ("negative queue", {"data_queue_mbit": [1.0, -1.0, 1.0]}, "BAD_VALUE", "data_queue_mbit[1]"),

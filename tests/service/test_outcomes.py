@@ -23,7 +23,7 @@ REPORTING = (methods.SERVE_FRAMES, methods.SERVE_DEVICE, methods.DECIDE)
 reporting = pytest.mark.parametrize("method", REPORTING, ids=lambda method: method.name)
 
 BAD_VALUES = [
-    ("channel_gain", NAN), ("channel_gain", INFINITE), ("channel_gain", 0.0), ("channel_gain", -1e-11),
+    ("channel_gain", NAN), ("channel_gain", INFINITE), ("channel_gain", -1e-11),
     ("arrived_mbit", NAN), ("arrived_mbit", INFINITE), ("arrived_mbit", -1.0),
     ("data_queue_mbit", INFINITE), ("data_queue_mbit", -1.0),
 ]  # fmt: skip
@@ -57,6 +57,17 @@ class Reporter:
             values = getattr(whole, field)
             values[:] = [value, *(values[1:] or [1.0, 1.0])]
         return whole
+
+
+def test_a_gain_of_0_is_out_of_coverage_and_one_that_is_left_out_is_refused() -> None:
+    with Service() as service, connected(service.target) as channel:
+        report = device_report(0, gain=0.0)
+        served = Stream(channel, methods.SERVE_DEVICE).ask(report)
+        assert (served.outcome, served.offload, served.transmit_power_w) == (pb.SERVED, False, 0.0)
+        assert served.cpu_frequency_hz > 0.0
+        report.ClearField("channel_gain")
+        refused = Stream(channel, methods.SERVE_DEVICE).ask(report)
+        assert (refused.outcome, refused.field) == (pb.WRONG_LENGTH, "channel_gain")
 
 
 @reporting

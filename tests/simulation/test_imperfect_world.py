@@ -58,6 +58,16 @@ def test_a_device_without_an_error_is_known_exactly() -> None:
     assert (estimate[:, 1] != gain[:, 1]).all()
 
 
+def test_that_a_device_is_out_of_coverage_is_known_and_no_other_estimate_is_moved_by_it() -> None:
+    scenario, gain = Scenario(devices=3, estimate_error=0.3), np.full((50, 3), 1e-10)
+    estimate = estimate_gain(scenario, gain, errors_for(gain, 0))
+    gone = gain.copy()
+    gone[::2, 1] = 0.0
+    np.testing.assert_array_equal(
+        estimate_gain(scenario, gone, errors_for(gone, 0)), np.where(gone > 0.0, estimate, 0.0)
+    )
+
+
 def test_without_an_error_the_policy_is_told_the_very_truth() -> None:
     world = draw_world(CELL, 10, seed=3)
     assert world.has_perfect_csi

@@ -96,17 +96,18 @@ def test_another_column_of_the_same_name_is_no_matter_if_it_is_not_read(tmp_path
             {"frame": pa.array([0, 0, 2**63, 1], pa.uint64())},
             "9223372036854775808 (row 3) is not allowed; it must be below",
         ),
-        ({"frame": [0.0, 0.0, 3.5, 1.0]}, "frame: 3.5 (row 3) is not allowed; it must be an integer"),
+        ({"frame": [0.0, 0.0, 3.5, 1.0]}, "frame 1.0, device 1: no row"),
+        ({"device": [0.0, 1.5, 0.0, 1.5]}, "device: 1.5 (row 2) is not allowed; it must be an integer, or a name"),
         ({"frame": [3, 3, 4, 3], "device": [1, 2, 1, 1]}, "frame 3, device 1: two rows are not allowed"),
         ({"frame": [3, 3, 4, 5], "device": [1, 2, 1, 1]}, "frame 4, device 2: no row"),
-        ({"frame": [3.0, 3.0, 4.0, 4.0]}, "frame: a column of type double is not allowed; it must be an integer"),
+        ({"frame": [np.inf, 3.0, 4.0, 4.0]}, "frame: inf (row 1) is not allowed; it must be an integer"),
         ({"frame": ["3", "3", "4", "x"]}, "frame: 'x' (row 4) is not allowed; it must be an integer"),
         ({"frame": [3, None, 4, 4]}, "frame: no value in row 2"),
         ({"channel_gain": [1.0, None, 1.0, 1.0]}, "channel_gain: no number (blank or NaN) in frame 3, device 2"),
         ({"channel_gain": [None] * 4}, "channel_gain: no number (blank or NaN) in frame 3, device 1"),
         ({"channel_gain": [1.0, 1.1e6, 1.0, 1.0]}, "channel_gain: 1100000.0 in frame 3, device 2 is not allowed"),
         ({"arrival_mbit": [1e12, 1.1e12, 1.0, 1.0]}, "it must be at least 0 and at most 1e+12"),
-        ({"channel_gain": [1.0, 0.0, 1.0, 1.0]}, "channel_gain: 0.0 in frame 3, device 2 is not allowed; it must be"),
+        ({"channel_gain": [1.0, -2.0, 1.0, 1.0]}, "channel_gain: -2.0 in frame 3, device 2 is not allowed; it must be"),
         ({"channel_gain": [1.0, 1.0, np.nan, 1.0]}, "channel_gain: no number (blank or NaN) in frame 4, device 1"),
         ({"channel_gain": [1.0, 1.0, 1.0, np.inf]}, "channel_gain: inf in frame 4, device 2"),
         ({"channel_gain": [True, True, True, True]}, "channel_gain: True (row 1) is not allowed; it must be a number"),
@@ -138,7 +139,7 @@ def test_a_bad_column_is_refused_with_its_place_and_value(
         ("0,0,1\n0,1,x\n", "channel_gain: 'x' (row 2) is not allowed; it must be a number"),
         ("0,0,1\n0,1, nan\n", "channel_gain: no number (blank or NaN) in frame 0, device 1"),
         ("3,1,1\n3,2,\n", "channel_gain: no number (blank or NaN) in frame 3, device 2"),
-        ("0,0,1\n0,1,0\n", "channel_gain: 0.0 in frame 0, device 1 is not allowed; it must be"),
+        ("0,0,1\n0,1,-1\n", "channel_gain: -1.0 in frame 0, device 1 is not allowed; it must be"),
         ("0,0,1\n0,1,inf\n", "channel_gain: inf in frame 0, device 1 is not allowed"),
         ("0,0,1\n0,1,1,5\n", "row 2: 4 values are not allowed; the header names 3"),
     ],
@@ -182,8 +183,8 @@ def rows_at_random() -> list[str]:
 @pytest.mark.usefixtures("_small_blocks")
 @pytest.mark.parametrize("rows", [lambda: ROWS, rows_by_frame_descending, rows_by_device_then_frame, rows_at_random])
 def test_a_file_of_many_blocks_is_read_in_any_order_of_its_rows(tmp_path: Path, rows: Callable[[], list[str]]) -> None:
-    read = read_recording(csv(tmp_path, "frame,device,channel_gain\n" + "".join(rows())))
-    assert np.array_equal(read.channel.values, np.arange(60)[:, None] + np.arange(DEVICES) / 8 + 1)
+    read = read_recording(csv(tmp_path, "frame,device,arrival_mbit\n" + "".join(rows())))
+    assert np.array_equal(read.arrivals.values, np.arange(60)[:, None] + np.arange(DEVICES) / 8 + 1)
 
 
 @by_both
@@ -191,14 +192,14 @@ def test_a_file_of_many_blocks_is_read_in_any_order_of_its_rows(tmp_path: Path, 
 @pytest.mark.parametrize(
     ("row", "there", "complaint"),
     [
-        (100, "33,0,x\n", "channel_gain: 'x' (row 100) is not allowed; it must be a number"),
-        (101, "33,1.0,2\n", "device: '1.0' (row 101) is not allowed; it must be an integer"),
+        (100, "33,0,x\n", "arrival_mbit: 'x' (row 100) is not allowed; it must be a number"),
+        (101, "33,1.5,2\n", "device: '1.5' (row 101) is not allowed; it must be an integer"),
         (102, "0x21,2,2\n", "frame: '0x21' (row 102) is not allowed; it must be an integer"),
         (103, "34,,2\n", "device: no value in row 103; every row needs one"),
         (104, "34,1\n", "row 104: 2 values are not allowed; the header names 3"),
         (105, "34,-2,2\n", "device: -2 (row 105) is not allowed; it must be at least 0"),
-        (106, "35,0,-2\n", "channel_gain: -2.0 in frame 35, device 0 is not allowed"),
-        (107, "35,1,nan\n", "channel_gain: no number (blank or NaN) in frame 35, device 1"),
+        (106, "35,0,-2\n", "arrival_mbit: -2.0 in frame 35, device 0 is not allowed"),
+        (107, "35,1,nan\n", "arrival_mbit: no number (blank or NaN) in frame 35, device 1"),
         (108, "", "frame 35, device 2: no row; there must be one per frame and device"),
         (109, "36,1,2\n", "frame 36, device 1: two rows are not allowed; there must be one"),
         (110, '36,"1"2,2\n', "cannot be read as CSV: ',' expected after"),
@@ -211,7 +212,7 @@ def test_what_is_wrong_in_the_middle_of_a_large_file_is_named_with_its_place(
     rows = [*ROWS[: row - 1], there, *ROWS[row:]]
     rows.insert(50, "\n")  # a blank line is no row
     with pytest.raises(ValueError, match=r"recording\.csv: ") as refusal:
-        read_recording(csv(tmp_path, "frame,device,channel_gain\n" + "".join(rows)))
+        read_recording(csv(tmp_path, "frame,device,arrival_mbit\n" + "".join(rows)))
     assert complaint in str(refusal.value)
 
 
@@ -225,14 +226,15 @@ def test_what_is_wrong_in_the_middle_of_a_large_file_is_named_with_its_place(
         (" 33", "0\t", " 3.4E+1 "),
         ("+33", "-0", "+34."),
         ("33", "\u0660", "34\u00a0"),
+        ("33.0", "0.", "34"),
     ],
 )
 @pytest.mark.parametrize("note", ["", "0x1", '"a, b"', '"a ""b"""', '"a\nb\n\nc"', '5" wide', "\ufeff"])
 def test_odd_ways_of_writing_a_row_are_read_amid_plain_ones(tmp_path: Path, cells: Sequence[str], note: str) -> None:
     rows = [f"plain,{row}" for row in ROWS]
     rows[99] = f"{note},{','.join(cells)}\n"
-    read = read_recording(csv(tmp_path, "note,frame,device,channel_gain\n" + "".join(rows)))
-    assert np.array_equal(read.channel.values, np.arange(60)[:, None] + np.arange(DEVICES) / 8 + 1)
+    read = read_recording(csv(tmp_path, "note,frame,device,arrival_mbit\n" + "".join(rows)))
+    assert np.array_equal(read.arrivals.values, np.arange(60)[:, None] + np.arange(DEVICES) / 8 + 1)
 
 
 @pytest.mark.parametrize("order", [slice(None), slice(None, None, -1)])
@@ -350,7 +352,7 @@ def test_a_damaged_file_is_refused_and_not_a_crash(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_or_of_another_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no such file"):
         read_recording(tmp_path / "none.parquet")
-    with pytest.raises(ValueError, match=r"must end in \.csv, \.npz, \.parquet or \.mat"):
+    with pytest.raises(ValueError, match=r"must end in \.csv, \.csv\.gz, \.npz, \.parquet or \.mat"):
         read_recording(tmp_path / "trace.xlsx")
 
 

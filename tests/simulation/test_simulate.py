@@ -227,7 +227,7 @@ class Constant:
     ("name", "values", "message"),
     [
         ("channel", np.ones((5, 3)), r"channel: shape \(5, 3\) is not allowed; .*\(5, 4\)"),
-        ("channel", np.zeros((5, 4)), r"channel: 0.0 in frame 0, device 0 is not allowed; .*above 0"),
+        ("channel", np.full((5, 4), -1e-9), r"channel: -1e-09 in frame 0, device 0 is not allowed; .*at least 0"),
         ("arrivals", np.full((5, 4), -1.0), r"arrivals: -1.0 in frame 0, device 0 is not allowed; .*at least 0"),
         ("arrivals", np.full((5, 4), np.nan), r"arrivals: nan in frame 0"),
     ],

@@ -286,6 +286,7 @@ def allocate_best_tdma(
     transmit, frequency, time_share = np.zeros(n), np.zeros(n), np.zeros(n)
     for k in range(n):
         i = terms.device[k]
+        offload[i] = offload[i] and channel_gain[i] > 0.0
         if offload[i]:
             time_share[i] = best_share[k]
             power = math.expm1(best_efficiency[k]) * cell.noise_w / channel_gain[i]

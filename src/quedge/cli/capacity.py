@@ -16,17 +16,16 @@ import typer
 from quedge.cli.compiling import explained_pause
 from quedge.cli.options import (
     AsJson,
-    ChannelTrace,
     ScenarioFile,
     Seed,
     Settings,
     integer_option,
     parse_path,
     positive_to,
-    read_traces,
     value_option,
 )
 from quedge.cli.progress import empty_table, output_console, print_note, progress_bars
+from quedge.cli.traces import ChannelTrace, LayoutOption, read_traces
 from quedge.cli.usage import refusing
 from quedge.errors import check_installed, not_allowed, one_of
 from quedge.files.atomic import check_folder_takes_files, whole_file
@@ -49,6 +48,7 @@ def capacity_of_scenario(
     scenario: ScenarioFile = None,
     settings: Settings = None,
     channel_trace: ChannelTrace = None,
+    layout: LayoutOption = None,
     access: Annotated[
         str, typer.Option(help=f"How devices share the uplink: {', '.join(ACCESS)} (local computing only).")
     ] = "noma",
@@ -82,7 +82,7 @@ def capacity_of_scenario(
     """
     with refusing():
         _check_options(access, minimise, boundary, direction, out)
-        traces = read_traces(channel_trace, None)
+        traces = read_traces(channel_trace, None, layout)
         given = read_scenario(scenario, settings or (), traces.devices).scenario
         rates = None if direction is None else parse_direction(direction, given)
         groups = None if boundary is None else parse_groups(boundary, given.devices)

@@ -19,11 +19,11 @@ from quedge.cli.options import (
     parse_share,
     parse_target,
     positive_to,
-    read_traces,
     value_option,
 )
 from quedge.cli.pqc.show import suite_named
 from quedge.cli.progress import progress_bars
+from quedge.cli.traces import ArrivalTrace, ChannelTrace, LayoutOption, read_traces
 from quedge.cli.usage import refusing
 from quedge.errors import check_installed, not_allowed
 from quedge.files.scenario import Preset, read_scenario
@@ -76,8 +76,9 @@ def emulate_devices(
     churn: Annotated[
         float, value_option(parse_share, "SHARE", "Probability per frame that a device leaves, for 1 to 20 frames.")
     ] = 0.0,
-    channel_trace: options.ChannelTrace = None,
-    arrival_trace: options.ArrivalTrace = None,
+    channel_trace: ChannelTrace = None,
+    arrival_trace: ArrivalTrace = None,
+    layout: LayoutOption = None,
     pqc: Annotated[
         str | None,
         typer.Option(
@@ -107,7 +108,7 @@ def emulate_devices(
     presets = [] if devices is None else [Preset("--devices", "devices", devices)]
     with refusing():
         credentials = credentials_of(None, ca, cert, key, ("--ca", "--cert", "--key"))
-        traces = read_traces(channel_trace, arrival_trace)
+        traces = read_traces(channel_trace, arrival_trace, layout)
         cell = read_scenario(scenario, settings or (), traces.devices, presets).scenario
         count = frames or traces.frames or _FRAMES
         if gateways is not None and as_base_station:
@@ -117,7 +118,8 @@ def emulate_devices(
         world = draw_world(cell, count, seed, traces.channel, traces.arrivals)
     live = None if pqc is None else _live_suite(pqc)
     target = Target(connect, base_station, credentials, rate, as_base_station, gateways or 0, patience, live, pqc_share)
-    workload = workload_of(world, seed, loss, churn)
+    with refusing():
+        workload = workload_of(world, seed, loss, churn)
     with explained_pause():
         simulate(Scenario(devices=2), BestSingle(), frames=2)  # what checks answers is compiled before the first frame
     with progress_bars(count) as progress:

@@ -6,11 +6,10 @@ import math
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from quedge.cli.usage import UsageError, refusing
 from quedge.files.policies import ALLOWED, POLICIES, packaged_policies
 from quedge.files.traces import FORMATS
 from quedge.policy.learners import LEARNERS, NAMES
@@ -18,7 +17,6 @@ from quedge.pqc.suite import SUITES
 
 if TYPE_CHECKING:
     from quedge.service.settings import Address
-    from quedge.simulation.processes import Recorded
 
 _HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]|[^\s:/\[\]]+):([0-9]{1,5})")
 """An IPv6 address stands in brackets."""
@@ -206,50 +204,6 @@ AgentFile = Annotated[
 Seed = Annotated[int, integer_option(0, 2**63 - 1, "Seed of the random streams.")]
 Warmup = Annotated[float, value_option(parse_share, "SHARE", "Share of the frames that means leave out at the start.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object, nothing else.")]
-
-ChannelTrace = Annotated[Path | None, typer.Option(help="Recorded channel gains (.csv, .npz, .parquet, .mat).")]
-ArrivalTrace = Annotated[Path | None, typer.Option(help="Recorded arrivals (.csv, .npz, .parquet, .mat).")]
-
-
-class Traces(NamedTuple):
-    """What the recordings give to a run; None where there is none."""
-
-    channel: Recorded | None
-    arrivals: Recorded | None
-    devices: int | None
-    frames: int | None
-
-
-def read_traces(channel_trace: Path | None, arrival_trace: Path | None) -> Traces:
-    """Read the files given as --channel-trace and --arrival-trace.
-
-    Raises:
-        UsageError: a file that is no recording, or two of different numbers of devices.
-    """
-    if channel_trace is None and arrival_trace is None:
-        return Traces(None, None, None, None)
-    from quedge.simulation.recordings.recording import read_recording
-
-    if channel_trace == arrival_trace and channel_trace is not None:
-        with refusing("--channel-trace and --arrival-trace"):
-            both = read_recording(channel_trace)
-        if both.channel_gain is not None and both.arrival_mbit is not None:
-            return Traces(both.channel, both.arrivals, both.devices, both.frames)
-    channel, arrivals = None, None  # a file that lacks one of the two is refused with the columns that it has
-    if channel_trace is not None:
-        with refusing("--channel-trace"):
-            channel = read_recording(channel_trace, ["channel_gain"]).channel
-    if arrival_trace is not None:
-        with refusing("--arrival-trace"):
-            arrivals = read_recording(arrival_trace, ["arrival_mbit"]).arrivals
-    if channel is not None and arrivals is not None and channel.values.shape[1] != arrivals.values.shape[1]:
-        raise UsageError(
-            f"--channel-trace and --arrival-trace: {channel_trace} holds {channel.values.shape[1]} devices and "
-            f"{arrival_trace} {arrivals.values.shape[1]}; both must hold the same number"
-        )
-    shapes = [recorded.values.shape for recorded in (channel, arrivals) if recorded is not None]
-    return Traces(channel, arrivals, shapes[0][1], min(frames for frames, _ in shapes))
-
 
 # Where and how often experiments run.
 

@@ -11,7 +11,7 @@ import typer
 from quedge.cli import options
 from quedge.cli.compiling import Compiling, interpreted_if_few
 from quedge.cli.folder import DELAYS, FIGURE, SUMMARY, check_folder, summary_object, write_run
-from quedge.cli.options import complete_formats, frames_option, integer_option, parse_path, read_traces, value_option
+from quedge.cli.options import complete_formats, frames_option, integer_option, parse_path, value_option
 from quedge.cli.priced import priced_policies
 from quedge.cli.progress import print_comparison, progress_bars
 from quedge.cli.seeds import (
@@ -23,6 +23,7 @@ from quedge.cli.seeds import (
     summaries_and_outlines,
     write_seeds,
 )
+from quedge.cli.traces import ArrivalTrace, ChannelTrace, LayoutOption, read_traces
 from quedge.cli.usage import refusing
 from quedge.files.policies import check_devices, load_plugin, policies_by_name
 from quedge.files.scenario import read_scenario
@@ -48,8 +49,9 @@ def run(
     learner: options.LearnerSettings = None,
     agent: options.AgentFile = None,
     settings: options.Settings = None,
-    channel_trace: options.ChannelTrace = None,
-    arrival_trace: options.ArrivalTrace = None,
+    channel_trace: ChannelTrace = None,
+    arrival_trace: ArrivalTrace = None,
+    layout: LayoutOption = None,
     channel: Annotated[
         str | None, typer.Option(metavar="MODULE:ATTRIBUTE", help="Your own process of channel gains.")
     ] = None,
@@ -76,7 +78,7 @@ def run(
 ) -> None:
     """Simulate a scenario, every policy in the same world, and compare them."""
     with refusing():
-        traces = read_traces(channel_trace, arrival_trace)
+        traces = read_traces(channel_trace, arrival_trace, layout)
         own_channel = _process("--channel", channel, channel_trace)
         own_arrivals = _process("--arrivals", arrivals, arrival_trace)
         given = read_scenario(scenario, settings or (), traces.devices)

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from quedge.cli import options
-from quedge.cli.options import frames_option, read_traces
+from quedge.cli.options import frames_option
 from quedge.cli.reproduce import run_experiments
+from quedge.cli.traces import ArrivalTrace, ChannelTrace, LayoutOption, Traces, read_traces
 from quedge.cli.usage import refusing
 from quedge.errors import not_allowed
 from quedge.experiments.catalogue import check_shown
@@ -37,8 +38,9 @@ def sweep(
     settings: options.Settings = None,
     learner: options.LearnerSettings = None,
     agent: options.AgentFile = None,
-    channel_trace: options.ChannelTrace = None,
-    arrival_trace: options.ArrivalTrace = None,
+    channel_trace: ChannelTrace = None,
+    arrival_trace: ArrivalTrace = None,
+    layout: LayoutOption = None,
     warmup: options.Warmup = 0.5,
     workers: options.WorkersOption = None,
     ray: options.RayOption = None,
@@ -51,7 +53,7 @@ def sweep(
     check_shown("quedge sweep")
     with refusing():
         policies = policies_by_name(policy or [], learner or (), agent)
-        traces = read_traces(channel_trace, arrival_trace)
+        traces = read_traces(channel_trace, arrival_trace, layout)
         given = read_scenario(scenario, settings or (), traces.devices, first_values(vary or [])).scenario
         varied = variations_of(vary or [], given)
         check_combinations(varied, given)
@@ -142,7 +144,7 @@ def _checked(option: str, key: str, value: Any, scenario: Scenario) -> Any:
         raise ValueError(f"{option}: {error}") from None
 
 
-def _check_varied(varied: Collection[str], settings: Collection[str], traces: options.Traces) -> None:
+def _check_varied(varied: Collection[str], settings: Collection[str], traces: Traces) -> None:
     """Refuse to vary a key that has no effect, since something else says what it would.
 
     Raises:

@@ -12,8 +12,9 @@ import typer
 from quedge.cli import options
 from quedge.cli.compiling import Compiling
 from quedge.cli.folder import summary_object
-from quedge.cli.options import complete_learners, frames_option, parse_path, read_traces, value_option
+from quedge.cli.options import complete_learners, frames_option, parse_path, value_option
 from quedge.cli.progress import print_comparison, progress_bars
+from quedge.cli.traces import ArrivalTrace, ChannelTrace, LayoutOption, read_traces
 from quedge.cli.usage import refusing
 from quedge.errors import not_allowed, one_of
 from quedge.files.agent import TrainingConfig, check_suffix, read_agent, save_agent, training_config
@@ -42,8 +43,9 @@ def train_agent(
     seed: options.Seed = 0,
     settings: options.Settings = None,
     learner: options.LearnerSettings = None,
-    channel_trace: options.ChannelTrace = None,
-    arrival_trace: options.ArrivalTrace = None,
+    channel_trace: ChannelTrace = None,
+    arrival_trace: ArrivalTrace = None,
+    layout: LayoutOption = None,
     save_every: Annotated[int, frames_option("Write the file after every N frames.")] = 1000,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the training that FILE holds.")] = False,
     as_json: options.AsJson = False,
@@ -56,7 +58,7 @@ def train_agent(
         if policy not in LEARNERS:
             raise not_allowed("--policy", policy, one_of(LEARNERS))
         agent = learner_of(policy, settings_of(learner or ()))
-        traces = read_traces(channel_trace, arrival_trace)
+        traces = read_traces(channel_trace, arrival_trace, layout)
         given = read_scenario(scenario, settings or (), traces.devices).scenario
         count = frames or traces.frames or _FRAMES
         world = draw_world(given, count, seed, traces.channel, traces.arrivals)

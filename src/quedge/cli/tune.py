@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from quedge.cli import options
-from quedge.cli.options import complete_policies, frames_option, integer_option, read_traces
+from quedge.cli.options import complete_policies, frames_option, integer_option
 from quedge.cli.progress import empty_table, output_console, print_note, progress_bars
 from quedge.cli.reproduce import workers_for
+from quedge.cli.traces import ArrivalTrace, ChannelTrace, LayoutOption, read_traces
 from quedge.cli.usage import refusing
 from quedge.errors import not_allowed, one_of
 from quedge.experiments.tuning import GOALS, Setting, Tuned, Tuning, TuningError, tune
@@ -38,8 +39,9 @@ def tune_scenario(
     seed: options.Seed = 0,
     settings: options.Settings = None,
     learner: options.LearnerSettings = None,
-    channel_trace: options.ChannelTrace = None,
-    arrival_trace: options.ArrivalTrace = None,
+    channel_trace: ChannelTrace = None,
+    arrival_trace: ArrivalTrace = None,
+    layout: LayoutOption = None,
     workers: options.WorkersOption = None,
     ray: options.RayOption = None,
     as_json: options.AsJson = False,
@@ -53,7 +55,7 @@ def tune_scenario(
         if minimise not in GOALS:
             raise not_allowed("--minimise", minimise, one_of(GOALS))
         ((name, chosen),) = policies_by_name([policy], learner or ()).items()
-        traces = read_traces(channel_trace, arrival_trace)
+        traces = read_traces(channel_trace, arrival_trace, layout)
         given = read_scenario(scenario, settings or (), traces.devices).scenario
         if minimise == "deadline_violation" and given.deadline_s is None:
             raise ValueError(f"--minimise {minimise}: is not allowed without a deadline, such as --set deadline_s=5")

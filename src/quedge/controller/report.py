@@ -70,7 +70,7 @@ class Report(NamedTuple):
     Attributes:
         frame: number of the frame.
         devices: numbers of the devices, rising; shape (devices,), like all that follow.
-        channel_gain: power gain of each one's channel (W/W).
+        channel_gain: power gain of each one's channel (W/W); 0 where it is out of coverage: it computes locally.
         arrived_mbit: data that arrived at each one since its last report (Mbit).
         data_queue_mbit: its data queue as it measured it, the arrivals included (Mbit); NaN where it did not.
     """

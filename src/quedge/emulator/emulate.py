@@ -49,6 +49,8 @@ class Workload(NamedTuple):
 
 def workload_of(world: World, seed: int, loss: float = 0.0, churn: float = 0.0) -> Workload:
     """A run in a world: so large a share of reports is lost, and devices leave for 1 to 20 frames, as the seed says."""
+    if world.leaves is not None:
+        raise ValueError("absent: drop is not allowed here; the service keeps the queues of devices that are away")
     loss_rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_LOSS_STREAM,)))
     shape = world.channel_gain.shape
     lost = loss_rng.random(shape) < loss

@@ -229,7 +229,7 @@ def _checked_queues(stored: Mapping[str, Any], scenario: Mapping[str, Any], devi
     """The same from a file, without a random state."""
     allowed = {"data_queue_mbit": DATA_QUEUE_MBIT, "energy_queue": ENERGY_QUEUE}
     if scenario["battery_j"] is not None:
-        allowed["battery_j"] = Range(float(np.max(scenario["battery_j"])), positive=False)
+        allowed["battery_j"] = Range(float(np.max(scenario["battery_j"])))
     if scenario["server_frequency_hz"] is not None:
         allowed["server_queue_mbit"] = DATA_QUEUE_MBIT
     queues = _arrays(stored, dict.fromkeys(allowed, ((devices,), np.float64)))

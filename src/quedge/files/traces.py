@@ -87,14 +87,37 @@ class TraceWriter(ABC):
 
 
 class _CsvWriter(TraceWriter):
-    """A decision is 1 or 0, and what a policy does not tell, such as a bound, is left blank rather than NaN."""
+    """A decision is 1 or 0, and what a policy does not tell, such as a bound, is left blank rather than NaN.
+
+    A number is the shortest text that reads back as it. Where pyarrow is installed, it writes: several times as fast,
+    and without the 0 of 3.0 and of e-09.
+    """
 
     def _write(self, quantities: Mapping[str, NDArray[Any]]) -> None:
-        text = io.TextIOWrapper(self._file, encoding="utf-8", newline="")
-        columns = columns_of(quantities, self._frames)
-        rows = csv.writer(text, lineterminator="\n")
+        columns = {
+            name: column.astype(np.int8) if column.dtype.kind == "b" else column
+            for name, column in columns_of(quantities, self._frames).items()
+        }
         if self._frames == 0:
-            rows.writerow(columns)
+            self._file.write(f"{','.join(columns)}\n".encode())
+        try:
+            import pyarrow.csv  # noqa: F401
+        except ModuleNotFoundError:
+            self._write_rows(columns)
+        else:
+            self._write_table(columns)
+
+    def _write_table(self, columns: Mapping[str, NDArray[Any]]) -> None:
+        import pyarrow as pa
+        from pyarrow import csv as table_csv
+
+        table = pa.table({name: pa.array(column, from_pandas=True) for name, column in columns.items()})
+        options = table_csv.WriteOptions(include_header=False, quoting_style="none")
+        table_csv.write_csv(table, self._file, options)
+
+    def _write_rows(self, columns: Mapping[str, NDArray[Any]]) -> None:
+        text = io.TextIOWrapper(self._file, encoding="utf-8", newline="")
+        rows = csv.writer(text, lineterminator="\n")
         for first in range(0, columns["frame"].size, _ROWS):
             rows.writerows(zip(*(_cells(column[first : first + _ROWS]) for column in columns.values()), strict=True))
         text.detach()  # flushed, and the file is the caller's
@@ -104,7 +127,7 @@ class _CsvWriter(TraceWriter):
 
 
 def _cells(column: NDArray[Any]) -> list[Any]:
-    cells: list[Any] = (column.astype(np.int8) if column.dtype.kind == "b" else column).tolist()
+    cells: list[Any] = column.tolist()
     return ["" if cell != cell else cell for cell in cells] if column.dtype.kind == "f" else cells
 
 

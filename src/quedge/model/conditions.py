@@ -211,7 +211,7 @@ def frame_under(scenario: Scenario, frame: Frame, given: Mapping[str, Any]) -> F
         if values.size > 0 and name not in given:
             raise ValueError(f"{name}: is missing; the scenario has {_NEEDED[name]}")
         highest = float(values.max()) if name == "battery_j" and values.size > 0 else DATA_QUEUE_MBIT.highest
-        allowed = Range(highest, positive=False)
+        allowed = Range(highest)
         found.append(checked_array(name, given[name], usual.devices, allowed) if values.size > 0 else values)
     cell = usual.copied()
     fill_frame_cell(usual, Conditions(*found), frame.channel_gain, frame.data_queue_mbit, cell)

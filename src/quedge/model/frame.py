@@ -21,42 +21,37 @@ class Range(NamedTuple):
 
     Attributes:
         highest: the largest allowed; infinity where any finite number is.
-        positive: whether 0 itself is excluded.
     """
 
     highest: float
-    positive: bool
 
     @property
     def allowed(self) -> str:
         """The allowed values in words, as error messages give them."""
-        low = "above 0" if self.positive else "at least 0"
-        return f"{low} and at most {self.highest:g}" if math.isfinite(self.highest) else f"finite and {low}"
+        return f"at least 0 and at most {self.highest:g}" if math.isfinite(self.highest) else "finite and at least 0"
 
     def excludes(self, values: Floats) -> Bools:
         """Where a value is no number or lies outside."""
-        high_enough = values > 0.0 if self.positive else values >= 0.0
-        return ~(high_enough & (values <= self.highest) & np.isfinite(values))
+        return ~((values >= 0.0) & (values <= self.highest) & np.isfinite(values))
 
     def first_excluded(self, values: Floats) -> int:
         """Place of the first value that is excluded, of shape (values,); -1 where none is."""
-        return _first_excluded(values, self.highest, self.positive)
+        return _first_excluded(values, self.highest)
 
 
 @kernel
-def _first_excluded(values: Floats, highest: float, positive: bool) -> int:
+def _first_excluded(values: Floats, highest: float) -> int:
     """As `Range.excludes`, compiled: reports are checked in every frame."""
     for i in range(values.size):
-        high_enough = values[i] > 0.0 if positive else values[i] >= 0.0
-        if not (high_enough and values[i] <= highest and math.isfinite(values[i])):
+        if not (values[i] >= 0.0 and values[i] <= highest and math.isfinite(values[i])):
             return i
     return -1
 
 
-CHANNEL_GAIN = Range(1e6, positive=True)
-ARRIVAL_MBIT = Range(1e12, positive=False)
-DATA_QUEUE_MBIT = Range(1e12, positive=False)
-ENERGY_QUEUE = Range(1e15, positive=False)
+CHANNEL_GAIN = Range(1e6)
+ARRIVAL_MBIT = Range(1e12)
+DATA_QUEUE_MBIT = Range(1e12)
+ENERGY_QUEUE = Range(1e15)
 
 
 class Frame(NamedTuple):
@@ -64,7 +59,8 @@ class Frame(NamedTuple):
 
     Attributes:
         cell: constants of the cell.
-        channel_gain: power gain h of each device's channel (W/W), shape (devices,), positive.
+        channel_gain: power gain h of each device's channel (W/W), shape (devices,), not negative; 0 where a device is
+            out of coverage in this frame: every allocator lets it compute locally.
         data_queue_mbit: data queue Q (Mbit), shape (devices,), not negative.
         energy_queue: virtual energy queue Y, shape (devices,), not negative.
     """
@@ -167,7 +163,7 @@ def checked_frame(cell: Cell, channel_gain: Any, data_queue_mbit: Any, energy_qu
 
     Args:
         cell: constants of the cell.
-        channel_gain: one positive power gain a device (W/W).
+        channel_gain: one power gain a device (W/W), not negative; 0 is out of coverage.
         data_queue_mbit: one data queue a device (Mbit), not negative.
         energy_queue: one virtual energy queue a device, not negative.
 

@@ -17,6 +17,9 @@ and framing use up the first ω Mbit/s of an offloader's rate, which is B log2(s
 
 and with ω added to the data under the limit ρ. An offloader that does not get past o brings nothing, and no less; if it
 could not gain even without interference, it sends nothing, ρ = 1. `docs/pqc.md` derives this.
+
+A device of gain 0 is out of coverage. Its terms make offloading the very same as computing locally: it leaves the level
+as it is, and −c is its objective of local computing. So no solver has to know of it, and no decision lets it transmit.
 """
 
 from __future__ import annotations
@@ -109,6 +112,11 @@ def fill_device_terms(
     i = order[k]
     value = rate_weight(cell, i, data_queue_mbit[i])  # a_i of problem (17)
     price = cell.nu * energy_queue[i]  # b_i of problem (17)
+    local_value[k] = best_local_value(cell, i, data_queue_mbit[i], energy_queue[i])
+    if channel_gain[i] == 0.0:  # out of coverage
+        rate_value[k] = level_price[k] = overhead[k] = step_limit[k] = 0.0
+        offload_cost[k], growth_limit[k] = -local_value[k], 1.0
+        return
     gain_to_noise = channel_gain[i] / cell.noise_w
     uplink = cell.uplink_mbps[i]
     secured_value = max(value - cell.server_weight[i] - price * cell.circuit_energy_j_per_mbit[i], 0.0)
@@ -124,7 +132,6 @@ def fill_device_terms(
             single = min(single, max(rate_value[k] / level_price[k], 1.0))
         if rate_value[k] * (math.log(single) - overhead[k]) <= level_price[k] * (single - 1.0):
             growth_limit[k] = 1.0
-    local_value[k] = best_local_value(cell, i, data_queue_mbit[i], energy_queue[i])
 
 
 @kernel
@@ -191,7 +198,7 @@ def powers_of_levels(
     for k in range(n):
         i = terms.device[k]
         queue = frame.data_queue_mbit[i]
-        if offload[k]:
+        if offload[k] and frame.channel_gain[i] > 0.0:
             decided[i] = True
             transmit[i] = transmit_power(cell, i, frame.channel_gain[i], before, level[k])
             uplink_rate = cell.uplink_mbps[i] * math.log(level[k] / before) / math.log(2.0)  # eq. (28)

@@ -28,7 +28,8 @@ def decide(
 
     Args:
         scenario: the cell.
-        channel_gain: power gains (W/W), shape (devices,), positive.
+        channel_gain: power gains (W/W), shape (devices,), not negative; a device of gain 0 is out of coverage and
+            computes locally.
         data_queue_mbit: data queues (Mbit), shape (devices,), not negative.
         energy_queue: virtual energy queues, shape (devices,), not negative.
         policy: who decides; `Exact()` by default, and of a learner a fresh agent.

@@ -32,7 +32,7 @@ from quedge.errors import not_allowed
 from quedge.model.arrays import copy_into
 from quedge.model.frame import Frame, PackedFrame, unpacked_frame
 from quedge.model.kernels import Bools, Floats, inner_kernel, kernel, without_refcount
-from quedge.model.terms import Terms, frame_terms
+from quedge.model.terms import Terms, frame_terms, transmit_power
 from quedge.model.uplink import best_local_frequency, local_outcome, offloading_outcome
 from quedge.policy.compiled import GAP_OPEN, STATUS, UPPER_BOUND, Compiled, own_settings, tell
 from quedge.policy.exact.exact import solve_chain, solve_frame
@@ -259,7 +259,7 @@ def powers_of_received(
         queue = frame.data_queue_mbit[i]
         if offload[k]:
             decided[i] = True
-            transmit[i] = min(received[k] * cell.noise_w / frame.channel_gain[i], cell.max_transmit_power_w[i])
+            transmit[i] = transmit_power(cell, i, frame.channel_gain[i], 0.0, received[k])
             uplink_rate = cell.uplink_mbps[i] * math.log1p(received[k] / interference[k]) / math.log(2.0)
             rate[i], power[i] = offloading_outcome(cell, i, uplink_rate, transmit[i], queue)
         else:

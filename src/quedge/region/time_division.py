@@ -102,7 +102,7 @@ def best_by_time_division(frame: Frame, rate_mbps: Floats, power_w: Floats, offl
     for k in range(n):
         i = terms.device[k]
         queue = frame.data_queue_mbit[i]
-        if best_offload[k]:
+        if best_offload[k] and frame.channel_gain[i] > 0.0:
             uplink = best_share[k] * cell.uplink_mbps[i] * best_efficiency[k] / math.log(2.0)
             radiated = best_share[k] * math.expm1(best_efficiency[k]) * cell.noise_w / frame.channel_gain[i]
             rate, power = offloading_outcome(cell, i, uplink, radiated, queue)

@@ -64,7 +64,8 @@ class DeviceReports:
     def values(self, report: pb.DeviceReport) -> Values:
         """See `MemberReports.values`."""
         measured = (report.data_queue_mbit,) if report.HasField("data_queue_mbit") else ()
-        return (report.device,), (report.channel_gain,), (report.arrived_mbit,), measured
+        gain = (report.channel_gain,) if report.HasField("channel_gain") else ()  # one that is left out is no gain of 0
+        return (report.device,), gain, (report.arrived_mbit,), measured
 
     def answer_of(self, served: Served, devices: NDArray[np.int64]) -> pb.DeviceAnswer:
         """See `MemberReports.answer_of`."""

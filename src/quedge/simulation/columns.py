@@ -43,6 +43,8 @@ def quantities_of(trace: Trace) -> dict[str, NDArray[Any]]:
     for name in ("battery_j", "server_queue_mbit", "harvest_j"):
         if getattr(trace, name).size > 0:
             quantities[name] = getattr(trace, name)
+    if trace.dropped_mbit is not None:
+        quantities["dropped_mbit"] = trace.dropped_mbit
     if trace.promised_objective is not trace.objective:
         for name in ("channel_estimate", "promised_rate_mbps", "promised_objective"):
             quantities[name] = getattr(trace, name)

@@ -43,6 +43,21 @@ class Course:
         self._packed = (*self._around,), (*self._records,)
         self._decision_us = np.full(frames, np.nan)
         self._notes: dict[str, Floats] = {}
+        self._dropped = None if world.leaves is None else np.zeros((frames, devices))
+        self._leaving = [] if world.leaves is None else np.flatnonzero(world.leaves.any(axis=1)).tolist()
+
+    def _drop_queues(self) -> None:
+        """Drop the data queues of the devices that go in the frame that is due."""
+        leaves, queue = self._world.leaves, self._state[0]
+        if leaves is not None and self._dropped is not None and self._leaving[:1] == [self.done]:
+            gone = leaves[self._leaving.pop(0)]
+            self._dropped[self.done, gone] = queue[gone]
+            queue[gone] = 0.0
+
+    @property
+    def undisturbed(self) -> int:
+        """Number of frames from the one that is due on in which no device goes."""
+        return (self._leaving[0] if self._leaving else self._decision_us.size) - self.done
 
     def ask(self, agent: Policy, rng: np.random.Generator) -> float:
         """Run one frame, with the policy asked by Python; the time of its decision (µs).
@@ -60,6 +75,7 @@ class Course:
         Raises:
             ValueError: it is of a wrong shape.
         """
+        self._drop_queues()
         t = self.done
         if self._conditions.vary:
             fill_cell(t, self._packed[0], self._state)
@@ -123,6 +139,7 @@ class Course:
         for name in note_names:
             self._note(name)
         recorded = self._records._asdict() | {"notes": self._notes, "decision_us": self._decision_us}
+        recorded["dropped_mbit"] = self._dropped
         return recorded | {"status": tuple(STATUSES[place] for place in self._records.status)}
 
     def _note(self, name: str) -> Floats:

@@ -9,6 +9,7 @@ from quedge.model.kernels import Floats, Ints, unlocked_kernel
 from quedge.model.scenario import Scenario
 from quedge.simulation.trace import Trace
 
+_NOTHING = np.zeros((0, 0))
 _ROUNDING = 1e-9  # relative, of a deadline that is a whole number of frames
 
 
@@ -18,7 +19,7 @@ class Delays:
     Each queue is first come, first served. A bit that arrives during frame t can be processed from frame t + 1 on, with
     a delay of one frame, so that the mean delay is the mean queue over the mean arrivals per frame (Little's law). Bits
     that still wait at the end count with their waiting time so far: where queues grow without bound, percentiles and
-    the share that is late are lower bounds.
+    the share that is late are lower bounds. Bits that are dropped do not count.
 
     It remembers the arrivals of as many frames as the longest queue goes back.
     """
@@ -35,15 +36,16 @@ class Delays:
         self._oldest, self._left = np.zeros(devices, np.int64), np.zeros(devices)
         self._mbit, self._late = np.zeros(1), np.zeros(1)
 
-    def add(self, arrival_mbit: Floats, rate_mbps: Floats) -> None:
-        """Count the next frames, arrivals (Mbit) and rates (Mbit/s) of shape (frames, devices)."""
+    def add(self, arrival_mbit: Floats, rate_mbps: Floats, dropped_mbit: Floats | None = None) -> None:
+        """Count the next frames: arrivals (Mbit), rates (Mbit/s), and what was dropped; each (frames, devices)."""
         if self._frames == 0:
             self._left[:] = arrival_mbit[0]
         self._arrived = np.concatenate((self._arrived, arrival_mbit))
         frames = self._frames + arrival_mbit.shape[0]
         self._mbit = np.concatenate((self._mbit, np.zeros(arrival_mbit.shape[0])))
         span, waits = (self._frames, self._known_from, self._first_frame), (self._oldest, self._left)
-        _serve(self._arrived, rate_mbps * self._frame_s, span, waits, self._in_time, (self._mbit, self._late))
+        dropped = _NOTHING if dropped_mbit is None else dropped_mbit
+        _serve(self._arrived, rate_mbps * self._frame_s, dropped, span, waits, self._in_time, (self._mbit, self._late))
         self._frames = frames
         served = int(self._oldest.min()) - self._known_from
         self._arrived, self._known_from = self._arrived[served:], self._known_from + served
@@ -111,7 +113,7 @@ def deadline_violation_ratio(trace: Trace, first_frame: int = 0) -> float:
 
 def _delays_of(trace: Trace, first_frame: int) -> Delays:
     delays = Delays(trace.scenario, first_frame)
-    delays.add(trace.arrival_mbit, trace.rate_mbps)
+    delays.add(trace.arrival_mbit, trace.rate_mbps, trace.dropped_mbit)
     return delays
 
 
@@ -122,8 +124,9 @@ _Counts = tuple[Floats, Floats]  # data by delay, and the data that is late (Mbi
 
 @unlocked_kernel
 def _serve(
-    arrived: Floats, processed_mbit: Floats, span: _Span, waits: _Waits, in_time: Floats, counts: _Counts
-) -> None:
+    arrived: Floats, processed_mbit: Floats, dropped: Floats, span: _Span, waits: _Waits, in_time: Floats,
+    counts: _Counts,
+) -> None:  # fmt: skip
     """Serve each device's queue in the frames after those counted before, and count what is served."""
     before, known_from, first_frame = span
     oldest, left = waits
@@ -131,6 +134,8 @@ def _serve(
     for i in range(processed_mbit.shape[1]):
         for t in range(processed_mbit.shape[0]):
             capacity, now = processed_mbit[t, i], before + t
+            if dropped.size > 0 and dropped[t, i] > 0.0:
+                oldest[i], left[i] = now, arrived[now - known_from, i]
             while oldest[i] < now and capacity > 0.0:
                 served = min(left[i], capacity)
                 if oldest[i] >= first_frame:

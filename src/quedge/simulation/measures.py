@@ -178,7 +178,7 @@ class Measuring:
         settled = slice(max(self._settled_from - self._done, 0), None)
         self._done, self._wall_s, self._seed = self._done + part.frames, self._wall_s + part.wall_s, part.seed
         with np.errstate(over="ignore", invalid="ignore"):  # overflow is refused in the summary, by its name
-            self._delays.add(part.arrival_mbit, part.rate_mbps)
+            self._delays.add(part.arrival_mbit, part.rate_mbps, part.dropped_mbit)
             if self._over_time is not None:
                 self._over_time.append(over_time(part))
             if settled.start < part.frames:
@@ -270,7 +270,7 @@ def queue_and_power(trace: Trace, first_frame: int) -> dict[str, float]:
     """Mean data queue, 95th percentile of the delay, late bits, and power from a frame on, as `Summary` names them."""
     power_w = trace.power_w[first_frame:]
     delays = Delays(trace.scenario, first_frame)
-    delays.add(trace.arrival_mbit, trace.rate_mbps)
+    delays.add(trace.arrival_mbit, trace.rate_mbps, trace.dropped_mbit)
     return {
         "data_queue_mbit": float(trace.data_queue_mbit[first_frame:].mean()),
         "delay_p95_frames": percentile_of(delays.distribution(), 95.0),

@@ -106,8 +106,9 @@ def _world_of(world: World, m: int, cells: int) -> World:
     own = world.channel_gain.shape[1] // cells
     part = slice(m * own, (m + 1) * own)
     harvest = None if world.harvest_j is None else world.harvest_j[:, part].copy()
+    leaves = None if world.leaves is None else world.leaves[:, part].copy()
     gains = world.channel_gain[:, part].copy(), world.estimated_gain[:, part].copy()
-    return World(gains[0], world.arrival_mbit[:, part].copy(), gains[1], harvest)
+    return World(gains[0], world.arrival_mbit[:, part].copy(), gains[1], harvest, leaves)
 
 
 def _radiated(decided: Allocation) -> Floats:
@@ -136,6 +137,8 @@ def _side_by_side(
             fields[name] = tuple(_first_not_well(statuses) for statuses in zip(*values, strict=True))
         elif name == "notes":
             fields[name] = {note: np.mean([each[note] for each in values], axis=0) for note in first}
+        elif first is None:
+            fields[name] = None
         elif first.ndim == 2:
             fields[name] = np.hstack(values)
         else:

@@ -119,7 +119,7 @@ class ChannelProcess(Protocol):
     """Draws the channel gains of a run, before its first frame."""
 
     def sample(self, scenario: Scenario, frames: int, rng: np.random.Generator) -> NDArray[np.float64]:
-        """Positive power gains (W/W), shape (frames, devices).
+        """Power gains (W/W), not negative, shape (frames, devices); 0 where a device is out of coverage.
 
         Args:
             scenario: the cell; `scenario.devices` is the number of devices.
@@ -173,7 +173,7 @@ class RicianFading:
                 before = None if standard is None else standard[-1]
                 standard = gauss_markov(shadows.draw(count)[0], shadow_correlation, before)
                 gain = gain * 10.0 ** (shadowing_db * standard / 10.0)
-            smallest = np.finfo(np.float64).tiny  # a gain of exactly zero has no decoding order
+            smallest = np.finfo(np.float64).tiny  # fading is no loss of coverage, which a gain of exactly 0 would be
             yield np.asarray(np.maximum(gain, smallest))
 
 
@@ -205,10 +205,12 @@ class Recorded:
     Attributes:
         values: gains (W/W) or arrivals (Mbit per frame), shape (frames recorded, devices).
         name: its name in error messages.
+        leaves: of gains, where a device goes and its data queue is dropped, of the same shape; None where none does.
     """
 
     values: NDArray[np.float64]
     name: str = "recording"
+    leaves: NDArray[np.bool_] | None = None
 
     def sample(self, scenario: Scenario, frames: int, rng: np.random.Generator) -> NDArray[np.float64]:
         """The first `frames` frames.
@@ -241,11 +243,11 @@ def estimate_gain(scenario: Scenario, channel_gain: NDArray[np.float64], errors:
         errors: two rows of z √2.
 
     Returns:
-        Positive estimates of the same shape.
+        Estimates of the same shape, positive where the gain is, since that a device is out of coverage is known.
     """
     relative = np.sqrt(scenario.per_device("estimate_error") / 2.0) * errors.draw(channel_gain.shape[0])
     estimate = channel_gain * ((1.0 + relative[0]) ** 2 + relative[1] ** 2)
-    return np.asarray(np.maximum(estimate, np.finfo(np.float64).tiny))
+    return np.asarray(np.where(channel_gain > 0.0, np.maximum(estimate, np.finfo(np.float64).tiny), 0.0))
 
 
 def sample_harvest(scenario: Scenario, frames: int, rng: np.random.Generator) -> NDArray[np.float64] | None:

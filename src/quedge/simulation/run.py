@@ -99,7 +99,7 @@ def run_in_world(
     report_every, reported = max(frames // 200, 1), 0
     while course.done < frames:
         took_us = course.ask(agent, rng)
-        unmeasured = min(every - 1, int(_PATIENCE_US / max(took_us, 1.0)), frames - 1 - course.done)
+        unmeasured = min(every - 1, int(_PATIENCE_US / max(took_us, 1.0)), frames - 1 - course.done, course.undisturbed)
         if unmeasured > 0:  # and the last frame is measured, too
             course.run(address, agent, unmeasured, rng)
         if progress is not None and (course.done - reported >= report_every or course.done == frames):

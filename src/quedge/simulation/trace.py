@@ -67,6 +67,8 @@ class Trace:
             code ran several frames in a row, or Python ran what is not compiled yet.
         wall_s: wall time of the whole run (s).
         end: state after the last frame.
+        dropped_mbit: data queues that were dropped at the start of each frame, as their devices went (Mbit); None where
+            the world has none.
     """
 
     scenario: Scenario
@@ -94,6 +96,7 @@ class Trace:
     decision_us: NDArray[np.float64]
     wall_s: float
     end: RunState
+    dropped_mbit: NDArray[np.float64] | None = None
 
     @property
     def conditions(self) -> Conditions:

@@ -68,7 +68,8 @@ def world_digest(world: World) -> str:
     digest = hashlib.blake2b(digest_size=16)
     estimates = () if world.has_perfect_csi else (world.estimated_gain,)
     harvests = () if world.harvest_j is None else (world.harvest_j,)
-    for values in (world.channel_gain, world.arrival_mbit, *estimates, *harvests):
+    leaves = () if world.leaves is None else (world.leaves,)
+    for values in (world.channel_gain, world.arrival_mbit, *estimates, *harvests, *leaves):
         digest.update(repr(values.shape).encode())
         digest.update(values.tobytes())
     return digest.hexdigest()

@@ -19,6 +19,7 @@ from quedge.simulation.processes import (
     ChannelProcess,
     ExponentialArrivals,
     Normals,
+    Recorded,
     RicianFading,
     estimate_gain,
     sample_harvest,
@@ -29,17 +30,20 @@ class World(NamedTuple):
     """Channel gains and arrivals of a run, which no policy changes.
 
     Attributes:
-        channel_gain: power gains (W/W), shape (frames, devices).
+        channel_gain: power gains (W/W), shape (frames, devices); 0 where a device is out of coverage.
         arrival_mbit: data that arrives during each frame (Mbit), shape (frames, devices).
         channel_estimate: power gains as policies see them (W/W), of the same shape: estimates, or less where an outage
             probability is asked for; with perfect CSI the array of the true gains itself, or None.
         harvest_j: energy that is harvested during each frame (J), of the same shape; None without batteries.
+        leaves: where a device goes and its data queue is dropped, at the start of the frame, of the same shape; None
+            where none ever does.
     """
 
     channel_gain: NDArray[np.float64]
     arrival_mbit: NDArray[np.float64]
     channel_estimate: NDArray[np.float64] | None = None
     harvest_j: NDArray[np.float64] | None = None
+    leaves: NDArray[np.bool_] | None = None
 
     @property
     def estimated_gain(self) -> NDArray[np.float64]:
@@ -56,7 +60,8 @@ class World(NamedTuple):
         gain = self.channel_gain[first:end]
         estimate = gain if self.has_perfect_csi else self.estimated_gain[first:end]
         harvest = None if self.harvest_j is None else self.harvest_j[first:end]
-        return World(gain, self.arrival_mbit[first:end], estimate, harvest)
+        leaves = None if self.leaves is None else self.leaves[first:end]
+        return World(gain, self.arrival_mbit[first:end], estimate, harvest, leaves)
 
 
 def check_integer(name: str, value: object, least: int) -> None:
@@ -131,13 +136,15 @@ def draw_world_parts(
     gains = _sampled("channel", channel, scenario, frames, streams.channel, part)
     arrived = _sampled("arrivals", arrivals, scenario, frames, streams.arrivals, part)
     has_errors = scenario.per_device("estimate_error").any()
+    leaving = channel.leaves if isinstance(channel, Recorded) else None
     errors = Normals(streams.estimates, 2, frames, scenario.devices, part) if has_errors else None
     planned_share = planned_gain_share(scenario)
     for first in range(0, frames, part):
-        gain = _checked("channel", next(gains), first, Range(math.inf, positive=True))
-        arrival = _checked("arrivals", next(arrived), first, Range(math.inf, positive=False))
+        gain = _checked("channel", next(gains), first)
+        arrival = _checked("arrivals", next(arrived), first)
         estimate = gain if errors is None else estimate_gain(scenario, gain, errors) * planned_share
-        yield World(gain, arrival, estimate, sample_harvest(scenario, gain.shape[0], streams.harvests))
+        leaves = None if leaving is None else leaving[first : min(first + part, frames)]
+        yield World(gain, arrival, estimate, sample_harvest(scenario, gain.shape[0], streams.harvests), leaves)
 
 
 class WorldInParts:
@@ -183,11 +190,14 @@ def _sampled(
         yield whole[first : first + part]
 
 
-def _checked(name: str, values: NDArray[np.float64], first: int, allowed: Range) -> NDArray[np.float64]:
+_ANY = Range(math.inf)
+
+
+def _checked(name: str, values: NDArray[np.float64], first: int) -> NDArray[np.float64]:
     """The values of a process from frame `first` on; a ValueError names one that is not allowed."""
-    bad = allowed.excludes(values)
+    bad = _ANY.excludes(values)
     if bad.any():
         frame, device = (int(index) for index in np.argwhere(bad)[0])
         place = f"in frame {first + frame}, device {device}"
-        raise ValueError(f"{name}: {values[frame, device]} {place} is not allowed; it must be {allowed.allowed}")
+        raise ValueError(f"{name}: {values[frame, device]} {place} is not allowed; it must be {_ANY.allowed}")
     return values

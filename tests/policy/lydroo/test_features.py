@@ -83,6 +83,15 @@ def test_features_of_any_frame_are_finite_and_of_order_one(frame: Frame) -> None
     assert (np.abs(features[:, [3, 6, 7]]) <= 1.0 + 1e-6).all()
 
 
+def test_a_device_out_of_coverage_has_features_and_gains_nothing() -> None:
+    frame = laid_frame([0.0, 1e-10], [5.0, 5.0], [1.0, 1.0])
+    features = model_features(frame)
+    assert np.isfinite(features).all()
+    assert features[0, 0] == -6.0
+    assert (features[0, 4:7] == 0.0).all()
+    np.testing.assert_array_equal(device_features(frame, Inputs.LINEAR)[0, 0], 0.0)
+
+
 @given(data=st.data())
 def test_permuting_the_devices_permutes_the_features(data: st.DataObject) -> None:
     frame = data.draw(frames(min_devices=2))

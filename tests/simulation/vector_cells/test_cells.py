@@ -54,7 +54,7 @@ class ExactRounded:
         decision = Exact().decide(frame, rng)
         devices = frame.cell.devices
         offload, (transmit, frequency) = np.empty(devices, np.bool_), np.empty((2, devices))
-        powers_of_shares(frame.cell, powers_action(frame.cell, decision), offload, transmit, frequency)
+        powers_of_shares(frame, powers_action(frame.cell, decision), offload, transmit, frequency)
         return decision._replace(offload=offload, transmit_power_w=transmit, cpu_frequency_hz=frequency)
 
 
@@ -104,6 +104,23 @@ def test_recorded_channels_and_arrivals_are_played() -> None:
     cells = VectorCells(scenario, 1, FRAMES, channel=channel, arrivals=arrivals)
     cells.restart([0])
     assert_same_run(cells, [recorded])
+
+
+@pytest.mark.parametrize(
+    ("kind", "action"), [(Actions.OFFLOAD, [1, 1, 0]), (Actions.POWERS, [1.0, 1.0, -1.0, 0.0, 0.0, 0.0])]
+)
+def test_a_device_out_of_coverage_computes_locally_whatever_an_action_says(kind: Actions, action: list[float]) -> None:
+    channel, arrivals = Recorded(np.array([[0.0, 1e-10, 1e-11]] * 3)), Recorded(np.full((3, 3), 5.0))
+    scenario = Scenario(devices=3, estimate_error=0.1)
+    cells = VectorCells(scenario, 1, 3, kind, channel=channel, arrivals=arrivals)
+    cells.restart([0])
+    for _ in range(2):
+        result, seen = cells.step(np.array([action]))
+    assert result.offload.tolist() == [[False, True, False]]
+    assert result.transmit_power_w[0, 0] == 0.0
+    assert result.cpu_frequency_hz[0, 0] > 0.0
+    assert np.isfinite(result.objective).all()
+    assert seen[0, 0] == -16.0
 
 
 @pytest.mark.parametrize("scenario", CELLS, ids=repr)

@@ -15,6 +15,8 @@ from quedge.model.terms import Terms, frame_terms, step_objective
 GAIN_FEATURES = 1
 STATE_FEATURES = 3
 MODEL_FEATURES = 9
+OUT_OF_COVERAGE = -6.0
+"""The feature of a channel gain of 0: that of a gain 30 dB below the noise."""
 ROUNDING = 1e-13
 """Advantages that differ by less, over the frame's largest objective, are equal, and one so small is none."""
 
@@ -68,7 +70,7 @@ def model_features(frame: Frame) -> Floats32:
     Returns:
         An array of shape (devices, MODEL_FEATURES); the first STATE_FEATURES of them are the state itself.
 
-        0. channel gain to noise, log scale;
+        0. channel gain to noise, log scale; -6 where the gain is 0;
         1. data queue over the frame's length, log scale;
         2. weighted energy queue over the frame's length, log scale;
         3. objective (17) of the device when it alone offloads, over the largest one that a device has in this frame;
@@ -106,7 +108,9 @@ def _model_features(packed: PackedFrame) -> Floats32:
     for k in range(n):
         i = terms.device[k]
         advantage = single[k] - terms.local_value[k]
-        features[i, 0] = math.log10(channel_gain[i] / cell.noise_w) - 3.0
+        features[i, 0] = OUT_OF_COVERAGE
+        if channel_gain[i] > 0.0:
+            features[i, 0] = math.log10(channel_gain[i] / cell.noise_w) - 3.0
         features[i, 1] = 0.5 * math.log1p(data_queue_mbit[i] / cell.frame_s)
         features[i, 2] = 0.25 * math.log1p(cell.nu * energy_queue[i] / cell.frame_s)
         features[i, 3] = single[k] * unit

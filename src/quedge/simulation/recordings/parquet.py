@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quedge.errors import check_installed
-from quedge.simulation.recordings.rows import Integers, Numbers, placed, recorded_columns
-from quedge.simulation.recordings.values import Values, first_line
+from quedge.simulation.recordings.axes import TIME, Axis, Names, times
+from quedge.simulation.recordings.layout import Layout
+from quedge.simulation.recordings.rows import Integers, Numbers, Rows, recorded_columns, whole_numbers
+from quedge.simulation.recordings.values import first_line
 
 
-def read_parquet(path: Path, wanted: Sequence[str]) -> Values:
+def read_parquet(path: Path, wanted: Sequence[str], layout: Layout) -> Rows:
     """Read a Parquet file; see `read_recording`."""
     check_installed("pyarrow", f"reading {path.name}", "pyarrow", "parquet")
     import pyarrow as pa
@@ -22,20 +25,66 @@ def read_parquet(path: Path, wanted: Sequence[str]) -> Values:
     try:
         with pq.ParquetFile(path) as file:
             found = file.schema_arrow.names
-            table = file.read(columns=[name for name in found if name in ("frame", "device", *wanted)])
+            read = {layout.name(column, found) for column in ("frame", "device", *wanted)}
+            table = file.read(columns=[name for name in found if name in read])
     except (pa.ArrowException, OSError, ValueError) as error:
         raise ValueError(f"{path}: cannot be read as Parquet: {first_line(error)}") from None
-    recorded = recorded_columns(path, found, wanted)
-    frame, device = (_integer_column(path, name, table.column(name)) for name in ("frame", "device"))
-    return placed(path, frame, device, {name: _number_column(path, name, table.column(name)) for name in recorded})
+    names = recorded_columns(str(path), found, wanted, layout)
+    columns = {column: table.column(name) for column, name in names.items()}
+    frame = _frame_column(path, names["frame"], columns.pop("frame"))
+    device, named = _device_column(path, names["device"], columns.pop("device"))
+    recorded = {column: _number_column(path, names[column], values) for column, values in columns.items()}
+    return Rows(frame, device, named, recorded)
+
+
+def _refuse_blanks(path: Path, name: str, column: Any) -> None:
+    if column.null_count:
+        row = int(np.argmax(column.is_null().to_numpy()))
+        raise ValueError(f"{path}: {name}: no value in row {row + 1}; every row needs one")
+
+
+def _frame_column(path: Path, name: str, column: Any) -> NDArray[Any]:
+    """Whole numbers, or time stamps."""
+    import pyarrow as pa
+
+    _refuse_blanks(path, name, column)
+    if pa.types.is_floating(column.type) and np.isfinite(column.to_numpy()).all():
+        return np.asarray(column.to_numpy(), dtype=np.float64)
+    if pa.types.is_timestamp(column.type):
+        return np.asarray(column.to_numpy().astype(TIME))
+    if _is_text(column.type):
+        try:
+            return times(column.to_pylist())
+        except ValueError:
+            pass  # refused with the value that is none
+    return _integer_column(path, name, column)
+
+
+def _device_column(path: Path, name: str, column: Any) -> tuple[Integers, Axis | None]:
+    """Whole numbers, or places among names."""
+    import pyarrow as pa
+
+    _refuse_blanks(path, name, column)
+    if _is_text(column.type):
+        names = Names()
+        encoded = column.cast(pa.string()).dictionary_encode().combine_chunks()
+        return names.numbers(encoded.dictionary.to_pylist())[encoded.indices.to_numpy()], names.axis
+    if pa.types.is_floating(column.type):
+        return whole_numbers(f"{path}: {name}", column.to_numpy().astype(np.float64)), None
+    return _integer_column(path, name, column), None
+
+
+def _is_text(kind: Any) -> bool:
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _integer_column(path: Path, name: str, column: Any) -> Integers:
     import pyarrow as pa
 
-    if column.null_count:
-        row = int(np.argmax(column.is_null().to_numpy()))
-        raise ValueError(f"{path}: {name}: no value in row {row + 1}; every row needs one")
     if not pa.types.is_integer(column.type):
         raise ValueError(f"{path}: {name}: {_odd_value(column, int)} is not allowed; it must be an integer")
     numbers = column.to_numpy()

@@ -20,14 +20,18 @@ class Actions(StrEnum):
     """What an action decides."""
 
     OFFLOAD = "offload"
-    """Who offloads, 0 or 1 per device; `NomaGreedy` allocates powers and frequencies."""
+    """Who offloads, 0 or 1 per device; `NomaGreedy` allocates powers and frequencies.
+
+    A device out of coverage, at a gain of 0, computes locally whatever an action of any kind says.
+    """
     MULTIDISCRETE = "multidiscrete"
     """The same, for libraries that know MultiDiscrete spaces and no MultiBinary ones."""
     POWERS = "powers"
     """Who offloads, and with which power or frequency: two numbers per device, each from −1 to 1.
 
     Devices whose first number is above 0 offload. The second numbers, all behind the first ones, give the share of the
-    transmit power limit (if offloading) or CPU frequency limit, from none at −1 to all at 1.
+    transmit power limit (if offloading) or CPU frequency limit, from none at −1 to all at 1. Out of coverage it is the
+    CPU frequency's.
     """
 
     def width(self, devices: int) -> int:
@@ -74,7 +78,7 @@ def powers_of_choice(
     before = 1.0
     for k in range(action.size):  # as in `NomaGreedy`, without rates, which the world computes
         i = terms.device[k]
-        offload[i] = action[i] > 0.0
+        offload[i] = action[i] > 0.0 and frame.channel_gain[i] > 0.0
         transmit_power_w[i] = cpu_frequency_hz[i] = 0.0
         if offload[i]:
             fill_device_terms(frame.cell, k, frame.channel_gain, frame.data_queue_mbit, frame.energy_queue, terms)
@@ -87,12 +91,12 @@ def powers_of_choice(
 
 @inner_kernel
 def powers_of_shares(
-    cell: Cell, action: Floats32, offload: Bools, transmit_power_w: Floats, cpu_frequency_hz: Floats
+    frame: Frame, action: Floats32, offload: Bools, transmit_power_w: Floats, cpu_frequency_hz: Floats
 ) -> None:
     """Fill in offloading decision, transmit power (W) and CPU frequency (Hz) of an action of kind `POWERS`."""
-    n = offload.size
+    cell, n = frame.cell, offload.size
     for i in range(n):
-        offload[i] = action[i] > 0.0
+        offload[i] = action[i] > 0.0 and frame.channel_gain[i] > 0.0
         transmit_power_w[i] = cpu_frequency_hz[i] = 0.0
         share = 0.5 * (np.float64(action[n + i]) + 1.0)
         if offload[i]:

@@ -24,7 +24,7 @@ from quedge.model.scenario import Scenario
 from quedge.model.terms import Terms, empty_terms
 from quedge.model.uplink import Reception, fill_outcome, step
 from quedge.policy.exact.exact import solve_frames
-from quedge.simulation.processes import ArrivalProcess, ChannelProcess
+from quedge.simulation.processes import ArrivalProcess, ChannelProcess, Recorded
 from quedge.simulation.vector_cells.action import Actions, checked_actions, powers_of_choice, powers_of_shares
 from quedge.simulation.vector_cells.observation import (
     Observed,
@@ -122,6 +122,8 @@ class VectorCells:
         scenario.require_one_cell("environments")
         check_integer("cells", cells, 1)
         check_integer("frames", frames, 1)
+        if isinstance(channel, Recorded) and channel.leaves is not None:
+            raise ValueError(f"channel: {channel.name}: absent=drop is not allowed here; it must be absent=keep")
         self.scenario, self.cells, self.frames = scenario, int(cells), int(frames)
         self.actions, self._rewards_drift = actions, reward is Reward.DRIFT_PLUS_PENALTY
         self._channel, self._arrivals = channel, arrivals
@@ -313,7 +315,7 @@ def _step_cells(
         if actions.shape[1] == n:
             powers_of_choice(terms, frame, actions[b], *decided)
         else:
-            powers_of_shares(cell, actions[b], *decided)
+            powers_of_shares(frame, actions[b], *decided)
         allocation = Allocation(*decided, NO_TIME_SHARES)
         power_w = result.power_w[b]
         if not worlds.as_assumed:

@@ -66,8 +66,8 @@ def observe(
 
     Three numbers per device, of order one in the paper's cell: first all gains, log10(h / N0) − 3, from −16 to 16; then
     all data queues, ½ ln(1 + Q / T), and all energy queues, ¼ ln(1 + b / T) with b = ν √T Y their price in (17), both
-    from 0 to 16. Divided by T, queues have the scale of a frame of 1 s. Where the edge server has queues S, their
-    ½ ln(1 + S^β / T) follow, and where there are batteries, ½ ln(1 + B / T γ).
+    from 0 to 16. A gain of 0, out of coverage, is −16. Divided by T, queues have the scale of a frame of 1 s. Where the
+    edge server has queues S, their ½ ln(1 + S^β / T) follow, and where there are batteries, ½ ln(1 + B / T γ).
 
     Args:
         cell: the frame's cell.
@@ -79,7 +79,7 @@ def observe(
     """
     n = channel_gain.size
     for i in range(n):
-        gain = math.log10(channel_gain[i] / cell.noise_w) - 3.0
+        gain = math.log10(channel_gain[i] / cell.noise_w) - 3.0 if channel_gain[i] > 0.0 else -OBSERVATION_LIMIT
         observation[i] = min(max(gain, -OBSERVATION_LIMIT), OBSERVATION_LIMIT)
         observation[n + i] = min(0.5 * math.log1p(data_queue_mbit[i] / cell.frame_s), OBSERVATION_LIMIT)
         observation[2 * n + i] = min(0.25 * math.log1p(cell.nu * energy_queue[i] / cell.frame_s), OBSERVATION_LIMIT)
