@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from quedge.model.backoff import error_quantile, planned_gain_share
+from quedge.model.backoff import error_quantile, interference_margin, planned_gain_share
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import BestSingle
 from quedge.simulation.run import simulate
@@ -26,10 +26,13 @@ def test_true_gains_fall_short_of_planned_ones_as_often_as_asked(asked: float) -
     scenario = Scenario(devices=4, estimate_error=(0.0, 0.01, 0.1, 0.5), outage_probability=asked)
     world = draw_world(scenario, 20_000, seed=2)
     short = np.mean(world.channel_gain < world.estimated_gain * (1.0 - 1e-12), axis=0)
-    np.testing.assert_allclose(short, [0.0, asked, asked, asked], atol=5.0 * np.sqrt(asked / 20_000))
+    half = 0.5 * asked  # the other half is for those that disturb
+    np.testing.assert_allclose(short, [0.0, half, half, half], atol=5.0 * np.sqrt(half / 20_000))
+    high = np.mean(world.channel_gain > world.estimated_gain * interference_margin(scenario) * (1.0 + 1e-12), axis=0)
+    np.testing.assert_allclose(high, [0.0, half, half, half], atol=5.0 * np.sqrt(half / 20_000))
     assert planned_gain_share(scenario)[0] == 1.0
     told = simulate(scenario, BestSingle(), 2000, seed=1).summary()
-    assert told.outage_ratio <= 1.2 * asked  # one offloader, whom nobody disturbs
+    assert told.outage_ratio <= 0.7 * asked  # one offloader, whom nobody disturbs
 
 
 def test_without_an_outage_probability_nothing_changes() -> None:

@@ -39,7 +39,8 @@ def within_budget(frame: Frame, budget_w: Floats) -> Frame:
         cell.frame_s, cell.v, 0.0, cell.noise_w, cell.queue_exponent, cell.residual_sic_share, cell.weight,
         cell.power_budget_w, cell.cycles_per_mbit, cell.energy_coefficient, frequency, cell.uplink_mbps, transmit,
         cell.circuit_power_w, cell.circuit_energy_j_per_mbit, cell.overhead_mbps, cell.max_secured_mbps,
-        cell.idle_power_w, cell.frequency_step_hz, np.zeros(n), cell.available_power_w,
+        cell.idle_power_w, cell.frequency_step_hz, np.zeros(n), cell.interference_margin,
+        cell.available_power_w,
     )  # fmt: skip
     return Frame(limited, frame.channel_gain, frame.data_queue_mbit, frame.energy_queue)
 

@@ -44,6 +44,7 @@ SYMBOLS = {
     "noise_density_dbm_per_hz": Symbol("noise density", "N0"),
     "estimate_error": Symbol("channel estimation error", "ε"),
     "outage_probability": Symbol("outage probability", "p_out"),
+    "rate_adaptation": Symbol("rate adaptation"),
     "residual_sic_share": Symbol("residual SIC share", "ξ"),
     "payload_factor": Symbol("payload factor", "η"),
     "pqc_power_w": Symbol("PQC circuit power", "P_q"),

@@ -103,7 +103,7 @@ _LATER_KEYS = {
     name: getattr(Scenario(), name)
     for name in (
         "queue_exponent", "deadline_s", "frequency_levels", "idle_power_w", "battery_j", "harvest_w", "cells",
-        "outage_probability",
+        "outage_probability", "rate_adaptation",
         "cell_distance_m", "assumed_interference", "server_frequency_hz", "server_cycles_per_bit", "result_ratio",
         "downlink_mbps",
     )

@@ -1,13 +1,15 @@
 """Planning with less than the estimated gain, so that the true one falls short of it no more often than is asked for.
 
 An estimate is ĥ = h X, whatever h is, with `X = |1 + √ε z|²` and z complex Gaussian (docs/channels.md).
-So h < ĥ / x just where X > x, and with x the (1 − p) quantile of X, the planned gain ĥ / x is above the true one with
-probability p.
+So h < ĥ / x just where X > x, and with x the (1 − p/2) quantile of X, the planned gain ĥ / x is above the true one with
+probability p/2. The other half is for devices that disturb: with it, their gain is above ĥ over the p/2 quantile.
 """
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,13 +24,28 @@ _vectorised_erf = np.vectorize(math.erf, otypes=[np.float64])
 
 def planned_gain_share(scenario: Scenario) -> NDArray[np.float64]:
     """By what policies multiply each device's estimated gain, shape (devices,); 1 where no outage is asked for."""
-    errors = scenario.per_device("estimate_error")
-    if scenario.outage_probability is None or not errors.any():
+    return 1.0 / _quantiles(scenario, lambda outage: 1.0 - 0.5 * outage)
+
+
+def interference_margin(scenario: Scenario) -> NDArray[np.float64]:
+    """κ: the gain that a device may have, over the planned one, shape (devices,); 1 where no outage is asked for.
+
+    It has more with half of the outage probability.
+    """
+    high = _quantiles(scenario, lambda outage: 1.0 - 0.5 * outage)
+    return high / _quantiles(scenario, lambda outage: 0.5 * outage)
+
+
+def _quantiles(scenario: Scenario, probability: Callable[[float], float]) -> NDArray[np.float64]:
+    """Of each device's X the quantile at a probability that follows from that of an outage."""
+    errors, outage = scenario.per_device("estimate_error").tolist(), scenario.outage_probability
+    if outage is None or not any(errors):
         return np.ones(scenario.devices)
-    shares = {error: 1.0 / error_quantile(error, 1.0 - scenario.outage_probability) for error in set(errors.tolist())}
-    return np.array([shares[error] for error in errors.tolist()])
+    found = {error: error_quantile(error, probability(outage)) for error in set(errors)}
+    return np.array([found[error] for error in errors])
 
 
+@functools.cache
 def error_quantile(error: float, probability: float) -> float:
     """The x that `X = |1 + √ε z|²` does not exceed with a probability.
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from quedge.model.backoff import interference_margin
 from quedge.model.scenario import Scenario
 
 SPEED_OF_LIGHT_M_PER_S = 299_792_458.0
@@ -67,6 +68,8 @@ class Cell(NamedTuple):
         idle_power_w: power that a device draws whatever it does (W).
         frequency_step_hz: the CPU frequency is a whole multiple of this (Hz); 0 where any will do.
         server_weight: what a device's queue at the edge server takes from the weight of an offloaded Mbit/s (Mbit).
+        interference_margin: κ, by how much more than planned a device may be received, and disturb others; 1 where no
+            outage probability is asked for.
         available_power_w: mean power that its battery can give in the frame (W); infinite without one.
     """
 
@@ -90,6 +93,7 @@ class Cell(NamedTuple):
     idle_power_w: NDArray[np.float64]
     frequency_step_hz: NDArray[np.float64]
     server_weight: NDArray[np.float64]
+    interference_margin: NDArray[np.float64]
     available_power_w: NDArray[np.float64]
 
     @property
@@ -143,6 +147,7 @@ def cell_of(scenario: Scenario) -> Cell:
         idle_power_w=each("idle_power_w"),
         frequency_step_hz=_frequency_step_hz(scenario),
         server_weight=np.zeros(scenario.devices),
+        interference_margin=interference_margin(scenario),
         available_power_w=np.full(scenario.devices, np.inf),
     )
 

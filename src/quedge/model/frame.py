@@ -227,7 +227,7 @@ def packed_frame(frame: Frame) -> PackedFrame:
     other, or a policy changes its weights and back, and to pack another takes 5 µs.
 
     Returns:
-        Numbers of the cell, shape (6,), and of its devices, shape (15, devices); then the frame's channel gains, data
+        Numbers of the cell, shape (6,), and of its devices, shape (16, devices); then the frame's channel gains, data
         queues and energy queues.
     """
     global _last, _before
@@ -255,7 +255,7 @@ def unpacked_frame(
     cell = Cell(
         numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5],
         own[0], own[1], own[2], own[3], own[4], own[5], own[6], own[7], own[8], own[9], own[10],
-        own[11], own[12], own[13], own[14],
+        own[11], own[12], own[13], own[14], own[15],
     )  # fmt: skip
     gain, data, energy = without_refcount((channel_gain, data_queue_mbit, energy_queue))
     return Frame(cell, gain, data, energy)

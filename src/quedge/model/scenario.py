@@ -227,6 +227,15 @@ class Scenario:
             "", 1e-9, 0.999, example=0.1,
         ),
     )  # fmt: skip
+    rate_adaptation: bool = _key(
+        True,
+        Parameter(
+            "uplink",
+            "whether offloaders get the rate that the channel turns out to carry; else a rate is fixed as it was "
+            "promised, and lost where the channel carries less",
+            "", 0.0, 1.0, kind=Kind.FLAG,
+        ),
+    )  # fmt: skip
     residual_sic_share: float = _key(
         0.0,
         Parameter(

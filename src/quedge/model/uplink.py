@@ -16,6 +16,7 @@ from quedge.model.frame import Allocation, Frame, Outcome, PackedAllocation, Pac
 from quedge.model.kernels import Bools, Floats, Ints, inner_kernel, kernel
 
 _ROUNDING = 1e-12  # relative, of a whole number of frequency steps
+_RATE_ROUNDING = 1e-9  # relative; a channel that carries this much less than is sent still carries it
 
 
 class Reception(NamedTuple):
@@ -192,22 +193,75 @@ def fill_outcome(
 
     Source: eqs. (1)-(6); LyDROO for the time shares; docs/channels.md for imperfect cancellation.
     """
+    interference = rate_mbps  # a device's own is read before its rate takes the place
+    if allocation.time_share.size == 0:
+        fill_interference(reception, allocation.offload, allocation.transmit_power_w, interference)
+    return fill_disturbed_outcome(frame, reception.channel_gain, allocation, interference, rate_mbps, power_w)
+
+
+@inner_kernel
+def fill_disturbed_outcome(
+    frame: Frame,
+    channel_gain: Floats,
+    allocation: Allocation,
+    interference_w: Floats,
+    rate_mbps: Floats,
+    power_w: Floats,
+) -> float:
+    """As `fill_outcome`, over given gains and interference (W), which may be the array of the rates."""
     cell, queue = frame.cell, frame.data_queue_mbit
     is_tdma = allocation.time_share.size > 0
-    interference = rate_mbps  # a device's own is read before its rate takes the place
-    if not is_tdma:
-        fill_interference(reception, allocation.offload, allocation.transmit_power_w, interference)
     for i in range(rate_mbps.size):
         if allocation.offload[i]:
             share = allocation.time_share[i] if is_tdma else 1.0
             transmit = allocation.transmit_power_w[i]
-            noise = cell.noise_w + (0.0 if is_tdma else interference[i])
-            sinr = transmit * reception.channel_gain[i] / noise  # eq. (2)
+            noise = cell.noise_w + (0.0 if is_tdma else interference_w[i])
+            sinr = transmit * channel_gain[i] / noise  # eq. (2)
             uplink_rate = share * cell.uplink_mbps[i] * math.log1p(sinr) / math.log(2.0)  # eq. (3)
             rate_mbps[i], power_w[i] = offloading_outcome(cell, i, uplink_rate, share * transmit, queue[i])
         else:
             rate_mbps[i], power_w[i] = local_outcome(cell, i, allocation.cpu_frequency_hz[i], queue[i])
     return frame_objective(cell, queue, frame.energy_queue, allocation.offload, rate_mbps, power_w)
+
+
+@inner_kernel
+def deliver_fixed_rates(
+    frame: Frame, reception: Reception, allocation: Allocation, rate_mbps: Floats, power_w: Floats
+) -> float:
+    """Take the rates (Mbit/s) that offloaders have fixed, and do not reach, for 0; returns the objective (17).
+
+    Signals are decoded in turn. One whose channel carries less than its rate is not decoded, so that it is not taken
+    off, either: all of it disturbs those after it. Every device draws the power of what it sent.
+
+    Args:
+        frame: the frame.
+        reception: how signals reach the server.
+        allocation: what is decided.
+        rate_mbps: the fixed rates; those that were not reached become 0.
+        power_w: the powers that go with them (W).
+    """
+    cell, is_tdma = frame.cell, allocation.time_share.size > 0
+    sending = allocation.transmit_power_w
+    later = 0.0
+    for i in reception.order:
+        later += sending[i] * reception.channel_gain[i] if allocation.offload[i] else 0.0
+    left = 0.0  # of the devices decoded so far
+    for place in range(rate_mbps.size - 1, -1, -1):
+        i = reception.order[place]
+        if not allocation.offload[i]:
+            continue
+        received = sending[i] * reception.channel_gain[i]
+        later = max(later - received, 0.0)
+        share = allocation.time_share[i] if is_tdma else 1.0
+        noise = cell.noise_w + (0.0 if is_tdma else later + left)
+        carried = share * cell.uplink_mbps[i] * math.log1p(received / noise) / math.log(2.0)
+        needed = rate_mbps[i] + cell.overhead_mbps[i] if rate_mbps[i] > 0.0 else 0.0
+        if carried < needed * (1.0 - _RATE_ROUNDING):
+            rate_mbps[i] = 0.0
+            left += received
+        else:
+            left += reception.residual_sic_share * received
+    return frame_objective(cell, frame.data_queue_mbit, frame.energy_queue, allocation.offload, rate_mbps, power_w)
 
 
 @inner_kernel

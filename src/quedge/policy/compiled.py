@@ -85,8 +85,8 @@ def fill_objectives(
     Args:
         address: as `kernel_address` gives it.
         own: the policy's own numbers.
-        cell: numbers of the cell as in a `PackedFrame`, and of its devices, shape (frames, 15, devices), or
-            (1, 15, devices) where they are the same in every frame.
+        cell: numbers of the cell as in a `PackedFrame`, and of its devices, shape (frames, 16, devices), or
+            (1, 16, devices) where they are the same in every frame.
         states: channel gains, data queues and energy queues, each of shape (frames, devices).
         objective: filled in; shape (frames,).
     """

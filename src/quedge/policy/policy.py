@@ -57,9 +57,9 @@ def is_learner(policy: Any) -> bool:
     return hasattr(policy, "new_agent") or hasattr(policy, "begin")
 
 
-def knows_residue(policy: Policy) -> bool:
-    """Whether a policy decides with the residual interference; it says so by an attribute of that name."""
-    return bool(getattr(policy, "knows_residue", False))
+def knows_disturbance(policy: Policy) -> bool:
+    """Whether a policy plans with residual interference and margins; it says so by an attribute of that name."""
+    return bool(getattr(policy, "knows_disturbance", False))
 
 
 def agent_for(policy: Policy | Learner, devices: int, rng: np.random.Generator) -> Policy:

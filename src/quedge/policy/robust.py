@@ -3,13 +3,14 @@
 With a share ξ of each decoded signal left over, an offloader k of the chain (`model/terms.py`) whose received power is
 y_k, in units of the noise, meets
 
-    I_k = 1 + Σ_{j before k} y_j + ξ Σ_{j after k} y_j,        j before k: decoded later,
+    I_k = 1 + Σ_{j before k} κ_j y_j + ξ Σ_{j after k} κ_j y_j,        j before k: decoded later,
 
 and adds α_k max(ln(1 + y_k / I_k), o_k) − β_k y_k − c_k to the objective, with the growth under its logarithm at most
-ρ_k, and y_k ≤ σ_k. Every device disturbs every other: there is no level that all share, and no chain.
+ρ_k, and y_k ≤ σ_k. Where an outage probability is asked for, κ_j ≥ 1 is the margin by which device j may be received
+better than planned, and disturb the more (`model/backoff.py`). There is no level that all share, and no chain.
 
-What stays: without residue, ξ = 0, it is the chain, and the decision that of the exact policy, bit for bit. Residues
-only take from rates, so the exact bound without them is a bound on every decision with them.
+What stays: with ξ = 0 and κ = 1 it is the chain, and the decision that of the exact policy, bit for bit. Interference
+only takes from rates, so the exact bound without residue and margin is a bound on every decision with them.
 
 What becomes a search: powers of a set of offloaders by minorisation and maximisation. The rates of the others are
 convex in y_k; in place of them stand their tangents, a price D_k on y_k beside β_k, at which the best power is
@@ -24,7 +25,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -45,25 +46,37 @@ _LITTLE = 1e-3  # of a device's own best power
 _GAIN = 1e-9  # relative; less is not followed
 
 
+class Disturbance(NamedTuple):
+    """How received signals disturb each other.
+
+    Attributes:
+        residual: ξ.
+        margin: κ, in the chain's order, shape (devices,).
+    """
+
+    residual: float
+    margin: Floats
+
+
 @inner_kernel
-def _fill_interference(offload: Bools, received: Floats, residual: float, interference: Floats) -> None:
+def _fill_interference(offload: Bools, received: Floats, by: Disturbance, interference: Floats) -> None:
     """Fill in I of every device, in the chain's order."""
     total = 1.0
     for k in range(received.size):
         interference[k] = total
         if offload[k]:
-            total += received[k]
+            total += by.margin[k] * received[k]
     after = 0.0
     for k in range(received.size - 1, -1, -1):
-        interference[k] += residual * after
+        interference[k] += by.residual * after
         if offload[k]:
-            after += received[k]
+            after += by.margin[k] * received[k]
 
 
 @kernel
-def residue_objective(terms: Terms, offload: Bools, received: Floats, residual: float, interference: Floats) -> float:
+def disturbed_objective(terms: Terms, offload: Bools, received: Floats, by: Disturbance, interference: Floats) -> float:
     """Objective (17) of received powers over noise, in the chain's order; fills in `interference`."""
-    _fill_interference(offload, received, residual, interference)
+    _fill_interference(offload, received, by, interference)
     total = 0.0
     for k in range(received.size):
         if offload[k]:
@@ -76,7 +89,7 @@ def residue_objective(terms: Terms, offload: Bools, received: Floats, residual: 
 
 
 @inner_kernel
-def _harm(terms: Terms, offload: Bools, received: Floats, residual: float, interference: Floats, k: int) -> float:
+def _harm(terms: Terms, offload: Bools, received: Floats, by: Disturbance, interference: Floats, k: int) -> float:
     """D_k: what the others lose by a unit more of what device k radiates."""
     harm = 0.0
     for j in range(received.size):
@@ -84,8 +97,8 @@ def _harm(terms: Terms, offload: Bools, received: Floats, residual: float, inter
             growth = 1.0 + received[j] / interference[j]
             if terms.overhead[j] < math.log(growth) and growth < terms.growth_limit[j]:
                 lost = terms.rate_value[j] * received[j] / (interference[j] * (interference[j] + received[j]))
-                harm += lost if j > k else residual * lost
-    return harm
+                harm += lost if j > k else by.residual * lost
+    return float(harm * by.margin[k])
 
 
 @inner_kernel
@@ -96,61 +109,61 @@ def _highest(terms: Terms, k: int, interference: float) -> float:
 
 @kernel
 def follow_limits(
-    terms: Terms, offload: Bools, before: Floats, k: int, received: Floats, residual: float, room: Floats
+    terms: Terms, offload: Bools, before: Floats, k: int, received: Floats, by: Disturbance, room: Floats
 ) -> float:
     """After device k has moved, let those that stood at their limits stand there again; returns the objective.
 
     What they stood at is `before`; a device whose queue limits it sends all of it with more power where it is disturbed
     more. If it stayed, it would block the one that moves, though both could gain.
     """
-    _fill_interference(offload, before, residual, room)
+    _fill_interference(offload, before, by, room)
     at_limit = np.empty(before.size, np.bool_)
     for j in range(before.size):
         at_limit[j] = offload[j] and j != k and before[j] >= _highest(terms, j, room[j]) * (1.0 - _TIED)
     for _ in range(_FOLLOWED):
-        _fill_interference(offload, received, residual, room)
+        _fill_interference(offload, received, by, room)
         for j in range(before.size):
             if at_limit[j]:
                 received[j] = _highest(terms, j, room[j])
-    return residue_objective(terms, offload, received, residual, room)
+    return disturbed_objective(terms, offload, received, by, room)
 
 
 @kernel
-def climb_powers(terms: Terms, offload: Bools, received: Floats, residual: float, room: Floats) -> float:
+def climb_powers(terms: Terms, offload: Bools, received: Floats, by: Disturbance, room: Floats) -> float:
     """Improve the received powers of a set of offloaders in place, from those that are given.
 
     Args:
         terms: the frame's terms.
         offload: the set, in the chain's order.
         received: received powers over noise; improved.
-        residual: ξ.
+        by: how they disturb each other.
         room: to work in, shape (devices,).
 
     Returns:
         The objective.
     """
     before = received.copy()
-    best = residue_objective(terms, offload, received, residual, room)
+    best = disturbed_objective(terms, offload, received, by, room)
     for _ in range(_SWEEPS):
         began = best
         for k in range(received.size):
             if not offload[k]:
                 continue
             copy_into(before, received)
-            price = terms.level_price[k] + _harm(terms, offload, received, residual, room, k)
+            price = terms.level_price[k] + _harm(terms, offload, received, by, room, k)
             highest = _highest(terms, k, room[k])
             wanted = min(max(terms.rate_value[k] / price - room[k], 0.0), highest) if price > 0.0 else highest
             received[k] = wanted
-            objective = residue_objective(terms, offload, received, residual, room)
+            objective = disturbed_objective(terms, offload, received, by, room)
             share = 1.0
             while objective < best and share > _SMALLEST_SHARE:  # limits of the others begin to bind: they follow
                 copy_into(received, before)
                 received[k] = before[k] + share * (wanted - before[k])
-                objective = follow_limits(terms, offload, before, k, received, residual, room)
+                objective = follow_limits(terms, offload, before, k, received, by, room)
                 share *= 0.25
             if objective < best:
                 copy_into(received, before)
-                objective = residue_objective(terms, offload, received, residual, room)
+                objective = disturbed_objective(terms, offload, received, by, room)
             best = objective
         if best - began <= _GAIN * abs(best):
             break
@@ -158,7 +171,7 @@ def climb_powers(terms: Terms, offload: Bools, received: Floats, residual: float
 
 
 @kernel
-def best_powers(terms: Terms, offload: Bools, residual: float, received: Floats, room: Floats) -> float:
+def best_powers(terms: Terms, offload: Bools, by: Disturbance, received: Floats, room: Floats) -> float:
     """Fill in the received powers of a set of offloaders; returns the objective, the better one of two climbs.
 
     One begins with the devices' own best powers in turn, the last decoded first, the other with next to none.
@@ -174,8 +187,8 @@ def best_powers(terms: Terms, offload: Bools, residual: float, received: Floats,
             received[k] = min(max(wanted, 0.0), highest)
             total += received[k]
             other[k] = _LITTLE * received[k]
-    best = climb_powers(terms, offload, received, residual, room)
-    objective = climb_powers(terms, offload, other, residual, room)
+    best = climb_powers(terms, offload, received, by, room)
+    objective = climb_powers(terms, offload, other, by, room)
     if objective > best:
         copy_into(received, other)
         return objective
@@ -183,12 +196,12 @@ def best_powers(terms: Terms, offload: Bools, residual: float, received: Floats,
 
 
 @kernel
-def exchange(terms: Terms, offload: Bools, received: Floats, residual: float) -> float:
+def exchange(terms: Terms, offload: Bools, received: Floats, by: Disturbance) -> float:
     """Add, take out and swap offloaders as long as it helps, in place; returns the objective."""
     n = received.size
     tried, power, room = offload.copy(), np.zeros(n), np.empty(n)
     best_set, best_power = offload.copy(), received.copy()
-    best = climb_powers(terms, best_set, best_power, residual, room)
+    best = climb_powers(terms, best_set, best_power, by, room)
     improved = True
     while improved:
         improved = False
@@ -204,7 +217,7 @@ def exchange(terms: Terms, offload: Bools, received: Floats, residual: float) ->
                     tried[out] = False
                 if into >= 0:
                     tried[into] = True
-                objective = best_powers(terms, tried, residual, power, room)
+                objective = best_powers(terms, tried, by, power, room)
                 if objective > best + _GAIN * abs(best):
                     best, improved = objective, True
                     copy_into(best_set, tried)
@@ -215,9 +228,9 @@ def exchange(terms: Terms, offload: Bools, received: Floats, residual: float) ->
 
 
 @kernel
-def solve_residue(terms: Terms, residual: float, tolerance: float) -> tuple[Bools, Floats, float, float]:
+def solve_disturbed(terms: Terms, by: Disturbance, tolerance: float) -> tuple[Bools, Floats, float, float]:
     """The best decision that is found, in the chain's order: offload, received powers over noise, objective, bound."""
-    terms = without_refcount(terms)
+    terms, by = without_refcount((terms, by))
     n = terms.device.size
     offload, level, _, upper = solve_chain(terms, tolerance)
     received = np.zeros(n)
@@ -226,19 +239,19 @@ def solve_residue(terms: Terms, residual: float, tolerance: float) -> tuple[Bool
         if offload[k]:
             received[k] = level[k] - before
             before = level[k]
-    best = exchange(terms, offload, received, residual)
+    best = exchange(terms, offload, received, by)
     single, power, room = np.zeros(n, np.bool_), np.zeros(n), np.empty(n)
-    first, most = -1, residue_objective(terms, single, power, residual, room)
+    first, most = -1, disturbed_objective(terms, single, power, by, room)
     for k in range(n):
         single[k] = True
-        objective = best_powers(terms, single, residual, power, room)
+        objective = best_powers(terms, single, by, power, room)
         if objective > most:
             first, most = k, objective
         single[k] = False
     if first >= 0:
         single[first] = True
-    best_powers(terms, single, residual, power, room)
-    objective = exchange(terms, single, power, residual)
+    best_powers(terms, single, by, power, room)
+    objective = exchange(terms, single, power, by)
     if objective > best:
         return single, power, objective, upper
     return offload, received, best, upper
@@ -246,12 +259,12 @@ def solve_residue(terms: Terms, residual: float, tolerance: float) -> tuple[Bool
 
 @kernel
 def powers_of_received(
-    terms: Terms, frame: Frame, offload: Bools, received: Floats, residual: float
+    terms: Terms, frame: Frame, offload: Bools, received: Floats, by: Disturbance
 ) -> tuple[Bools, Floats, Floats, Floats, Floats]:
     """As `powers_of_levels`, of received powers over noise, with what cancellation leaves."""
     cell, n = frame.cell, offload.size
     interference = np.empty(n)
-    _fill_interference(offload, received, residual, interference)
+    _fill_interference(offload, received, by, interference)
     decided, transmit, frequency = np.zeros(n, np.bool_), np.zeros(n), np.zeros(n)
     rate, power = np.empty(n), np.empty(n)
     for k in range(n):
@@ -272,13 +285,19 @@ def powers_of_received(
 def _decide(packed: PackedFrame, own: Floats, drawn: Floats, offload: Bools, powers: Floats, told: Floats) -> None:
     tolerance = own[0]
     frame = unpacked_frame(*packed)
-    residual = frame.cell.residual_sic_share
-    if residual == 0.0:
+    residual, undisturbed = frame.cell.residual_sic_share, True
+    for margin in frame.cell.interference_margin:
+        undisturbed = undisturbed and margin == 1.0
+    if residual == 0.0 and undisturbed:
         decided, objective, upper = solve_frame(packed, tolerance)
     else:
         terms = frame_terms(*frame)
-        chosen, received, objective, upper = solve_residue(terms, residual, tolerance)
-        decided = powers_of_received(terms, frame, chosen, received, residual)
+        margins = np.empty(terms.device.size)
+        for k in range(margins.size):
+            margins[k] = frame.cell.interference_margin[terms.device[k]]
+        by = Disturbance(residual, margins)
+        chosen, received, objective, upper = solve_disturbed(terms, by, tolerance)
+        decided = powers_of_received(terms, frame, chosen, received, by)
     tell(decided, objective, offload, powers, told)
     told[UPPER_BOUND] = upper
     if not upper - objective <= tolerance * objective:
@@ -287,11 +306,13 @@ def _decide(packed: PackedFrame, own: Floats, drawn: Floats, offload: Bools, pow
 
 @dataclass(frozen=True)
 class Robust(Compiled):
-    """Decides with the residual interference that imperfect cancellation leaves, which other policies take for none.
+    """Decides with what other policies take for nothing: what cancellation leaves, and how wrong estimates may be.
 
-    Without residue it is `Exact`. With it the decision is the best of a search that begins with the exact one and with
-    the best single offloader, so that it is no worse than either; its upper bound is that without residue, and the
-    distance between the two is what residue costs at most.
+    With perfect cancellation and no outage probability it is `Exact`. Else the decision is the best of a search that
+    begins with the exact one and with the best single offloader, so that it is no worse than either; its upper bound is
+    that without disturbances, and the distance between the two is what they cost at most. The rates that it promises
+    are those that are kept with the outage probability, which is split in halves between a device's own gain and those
+    that disturb it.
 
     Attributes:
         tolerance: relative distance between upper bound and objective at which a frame counts as solved.
@@ -300,7 +321,7 @@ class Robust(Compiled):
     """
 
     tolerance: float = 1e-3
-    knows_residue: ClassVar[bool] = True
+    knows_disturbance: ClassVar[bool] = True
     kernel: ClassVar = _decide
 
     def __post_init__(self) -> None:

@@ -8,8 +8,17 @@ import numpy as np
 
 from quedge.model.conditions import Conditions, Facilities, advance_conditions, fill_frame_cell
 from quedge.model.frame import Allocation, Frame, PackedAllocation, unpacked_frame
-from quedge.model.kernels import Bools, Bytes, Floats, call_at, inner_kernel, kernel, unlocked_kernel
-from quedge.model.uplink import Reception, decoding_order, fill_outcome, step
+from quedge.model.kernels import Bools, Bytes, Floats, Ints, call_at, inner_kernel, kernel, unlocked_kernel
+from quedge.model.uplink import (
+    Reception,
+    advance_queues,
+    decoding_order,
+    deliver_fixed_rates,
+    fill_disturbed_outcome,
+    fill_interference,
+    fill_outcome,
+    step,
+)
 from quedge.policy.compiled import NOTES, OBJECTIVE, STATUS, UPPER_BOUND
 from quedge.policy.policy import is_within_limits
 
@@ -37,7 +46,8 @@ class Surroundings(NamedTuple):
         usual_each: those that the scenario gives.
         facilities: the fields of its `Facilities`.
         residual_sic_share: share of a decoded signal's power that cancellation leaves.
-        known_residue: the share that the policy reckons with.
+        knows_disturbance: whether the policy plans with that share, and with margins.
+        fixed_rates: whether what the channel does not carry is lost.
         channel_gain: true power gains (W/W), shape (frames, devices).
         channel_estimate: power gains as they are estimated (W/W), shape (frames, devices).
         arrival_mbit: data that arrives during each frame (Mbit), shape (frames, devices).
@@ -49,7 +59,8 @@ class Surroundings(NamedTuple):
     usual_each: Floats
     facilities: tuple[Floats, float, Floats, Floats]
     residual_sic_share: float
-    known_residue: float
+    knows_disturbance: bool
+    fixed_rates: bool
     channel_gain: Floats
     channel_estimate: Floats
     arrival_mbit: Floats
@@ -130,6 +141,20 @@ def fill_cell(t: int, around: Packed, state: State) -> None:
 
 
 @inner_kernel
+def _fill_promise(
+    around: Surroundings, frame: Frame, order: Ints, decided: Allocation, rate_mbps: Floats, power_w: Floats
+) -> float:
+    """Fill in the rates and powers by which a policy decides; returns the objective (17)."""
+    estimate = frame.channel_gain
+    if not around.knows_disturbance:
+        return fill_outcome(frame, Reception(order, estimate, 0.0), decided, rate_mbps, power_w)
+    disturbing = Reception(order, estimate * frame.cell.interference_margin, around.residual_sic_share)
+    if decided.time_share.size == 0:
+        fill_interference(disturbing, decided.offload, decided.transmit_power_w, rate_mbps)
+    return fill_disturbed_outcome(frame, estimate, decided, rate_mbps, rate_mbps, power_w)
+
+
+@inner_kernel
 def carry_out(t: int, around: Surroundings, state: State, ideal: bool, decided: Allocation, records: Records) -> bool:
     """Carry out what is decided in frame t: record it, reach what it brings, and advance the state in place.
 
@@ -160,11 +185,16 @@ def carry_out(t: int, around: Surroundings, state: State, ideal: bool, decided: 
     order = decoding_order(estimate)
     rate, power = records.rate_mbps[t], records.power_w[t]
     if not ideal:
-        promised = Reception(order, estimate, around.known_residue)
         promised_rate = records.promised_rate_mbps[t]  # power is overwritten below
-        records.promised_objective[t] = fill_outcome(frame, promised, decided, promised_rate, power)
+        records.promised_objective[t] = _fill_promise(around, frame, order, decided, promised_rate, power)
     reception = Reception(order, around.channel_gain[t], around.residual_sic_share)
-    records.objective[t] = step(frame, reception, decided, around.arrival_mbit[t], rate, power)
+    if around.fixed_rates and not ideal:
+        for i in range(rate.size):
+            rate[i] = records.promised_rate_mbps[t, i]
+        records.objective[t] = deliver_fixed_rates(frame, reception, decided, rate, power)
+        advance_queues(frame.cell, data_queue_mbit, energy_queue, rate, power, around.arrival_mbit[t])
+    else:
+        records.objective[t] = step(frame, reception, decided, around.arrival_mbit[t], rate, power)
     if battery_j.size > 0 or server_queue_mbit.size > 0:
         here, harvest = Conditions(battery_j, server_queue_mbit), around.harvest_j[t]
         advance_conditions(frame.cell, Facilities(*around.facilities), here, harvest, decided.offload, rate, power)

@@ -25,20 +25,20 @@ class Course:
     """Where a run stands, and what is recorded of it; what was promised and reached is the same in an ideal world."""
 
     def __init__(
-        self, scenario: Scenario, world: World, state: State, first_frame: int, knows_residue: bool = False
+        self, scenario: Scenario, world: World, state: State, first_frame: int, knows_disturbance: bool = False
     ) -> None:
         """A run at its first frame; a policy promises rates with the residual interference, if it knows of that."""
         frames, devices = world.channel_gain.shape
         self.done, self._first_frame = 0, first_frame
         self._cell, self._world, self._state = cell_of(scenario), world, state
         self._conditions, residual = Conditions(*state[2:]), scenario.residual_sic_share
-        known = residual if knows_residue else 0.0
-        self._ideal = world.has_perfect_csi and residual == known
+        self._ideal = world.has_perfect_csi and (residual == 0.0 or knows_disturbance)
         numbers, usual, *_ = packed_frame(Frame(self._cell, world.channel_gain[0], *state[:2]))
         each = usual.copy() if self._conditions.vary else usual
         self.harvest_j = np.empty((frames, 0)) if world.harvest_j is None else world.harvest_j
         drawn = world.channel_gain, world.estimated_gain, world.arrival_mbit, self.harvest_j
-        self._around = Surroundings(numbers, each, usual, (*facilities_of(scenario),), residual, known, *drawn)
+        how = residual, knows_disturbance, not scenario.rate_adaptation
+        self._around = Surroundings(numbers, each, usual, (*facilities_of(scenario),), *how, *drawn)
         self._records = new_records(frames, devices, self._ideal, self._conditions)
         self._packed = (*self._around,), (*self._records,)
         self._decision_us = np.full(frames, np.nan)

@@ -27,7 +27,7 @@ from quedge.model.cell import cell_of, path_gain
 from quedge.model.conditions import first_conditions
 from quedge.model.frame import Allocation, Status
 from quedge.model.scenario import Scenario
-from quedge.policy.policy import Learner, Policy, agent_for, knows_residue
+from quedge.policy.policy import Learner, Policy, agent_for, knows_disturbance
 from quedge.simulation.course import Course
 from quedge.simulation.trace import RunState, Trace
 from quedge.simulation.world import World, neighbour_stream, policy_streams
@@ -78,7 +78,7 @@ def run_cells(
     states = [(np.zeros(own.devices), np.zeros(own.devices), *first_conditions(own)) for own in scenarios]
     streams = policy_streams(seed, scenario.cells)
     agents = [agent_for(policy, own.devices, rng) for own, rng in zip(scenarios, streams, strict=True)]
-    known = knows_residue(agents[0])
+    known = knows_disturbance(agents[0])
     courses = [Course(*each, 0, known) for each in zip(scenarios, worlds, states, strict=True)]
     rng = neighbour_stream(seed)
     mean_gain, noise_w = gains_to_others(scenario, rng), cell_of(scenario).noise_w

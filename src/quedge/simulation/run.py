@@ -10,7 +10,7 @@ import numpy as np
 from quedge.model.conditions import Conditions, first_conditions
 from quedge.model.scenario import Scenario
 from quedge.policy.compiled import kernel_address
-from quedge.policy.policy import Learner, Policy, agent_for, check_policy, knows_residue
+from quedge.policy.policy import Learner, Policy, agent_for, check_policy, knows_disturbance
 from quedge.simulation.course import Course
 from quedge.simulation.network import run_cells
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
@@ -93,7 +93,7 @@ def run_in_world(
         for values, given in zip(state, begun, strict=False):
             values[:] = given
     agent = agent_for(policy, devices, rng)
-    course = Course(scenario, world, state, first_frame, knows_residue(agent))
+    course = Course(scenario, world, state, first_frame, knows_disturbance(agent))
     address = kernel_address(agent, devices)
     every = min(max(frames // _LEAST_MEASURED, 1), _MOST_UNMEASURED) if address else 1
     report_every, reported = max(frames // 200, 1), 0

@@ -22,7 +22,7 @@ from quedge.model.frame import NO_TIME_SHARES, Allocation, Frame
 from quedge.model.kernels import Floats, Floats32, kernel, without_refcount
 from quedge.model.scenario import Scenario
 from quedge.model.terms import Terms, empty_terms
-from quedge.model.uplink import Reception, fill_outcome, step
+from quedge.model.uplink import Reception, advance_queues, deliver_fixed_rates, fill_outcome, step
 from quedge.policy.exact.exact import solve_frames
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess, Recorded
 from quedge.simulation.vector_cells.action import Actions, checked_actions, powers_of_choice, powers_of_shares
@@ -75,6 +75,7 @@ class _Worlds(NamedTuple):
         next_estimated_gain: power gains of the next frame as policies see them, shape (cells, devices).
         residual_sic_share: share of a decoded signal's power that cancellation leaves.
         as_assumed: whether the worlds are ideal.
+        fixed_rates: whether what the channel does not carry is lost.
         facilities: batteries and the edge server.
         observed: what is observed.
     """
@@ -83,6 +84,7 @@ class _Worlds(NamedTuple):
     next_estimated_gain: NDArray[np.float64]
     residual_sic_share: float
     as_assumed: bool
+    fixed_rates: bool
     facilities: Facilities
     observed: Observed
 
@@ -248,7 +250,8 @@ class VectorCells:
         before = (queues[0].copy(), queues[1].copy(), queues[2].copy()) if self._rewards_drift else None
         result, seen = self._empty_result()
         following_gain, residual = self._estimated_gain[following], self.scenario.residual_sic_share
-        worlds = _Worlds(state, following_gain, residual, self.as_assumed, self._facilities, self._observed)
+        how = residual, self.as_assumed, not self.scenario.rate_adaptation
+        worlds = _Worlds(state, following_gain, *how, self._facilities, self._observed)
         _step_cells((self._cell, self._frame_cell), self._terms, worlds, decided, result, seen)
         reward = result.objective
         if before is not None:
@@ -324,10 +327,16 @@ def _step_cells(
                 frame, assumed, allocation, result.promised_rate_mbps[b], power_w
             )
         reception = Reception(terms.device, state.channel_gain[b], worlds.residual_sic_share)
-        result.objective[b] = step(frame, reception, allocation, state.arrival_mbit[b], result.rate_mbps[b], power_w)
+        rate, arrival_mbit = result.rate_mbps[b], state.arrival_mbit[b]
+        if worlds.fixed_rates and not worlds.as_assumed:
+            for i in range(n):
+                rate[i] = result.promised_rate_mbps[b, i]
+            result.objective[b] = deliver_fixed_rates(frame, reception, allocation, rate, power_w)
+            advance_queues(cell, frame.data_queue_mbit, frame.energy_queue, rate, power_w, arrival_mbit)
+        else:
+            result.objective[b] = step(frame, reception, allocation, arrival_mbit, rate, power_w)
         next_gain = worlds.next_estimated_gain[b]
         if varies:
-            rate = result.rate_mbps[b]
             advance_conditions(cell, worlds.facilities, here, state.harvest_j[b], decided[0], rate, power_w)
             fill_frame_cell(usual, here, next_gain, frame.data_queue_mbit, cell)
         observe(cell, next_gain, frame.data_queue_mbit, frame.energy_queue, worlds.observed, seen[b])
