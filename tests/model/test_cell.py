@@ -32,7 +32,8 @@ def test_a_frame_of_another_length_has_v_times_it_and_nu_times_its_root(frame_s:
 
 
 OF_THE_WORLD = {
-    "arrival_rate_mbps", "deadline_s", "estimate_error", "outage_probability", "rate_adaptation", "battery_j", "harvest_w",
+    "arrival_rate_mbps", "deadline_s", "estimate_error", "outage_probability", "rate_adaptation", "battery_j",
+    "harvest_w",
     "cells", "cell_distance_m", "assumed_interference",
 }  # fmt: skip
 OF_THE_CELL = [

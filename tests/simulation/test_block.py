@@ -13,7 +13,7 @@ from quedge.model.scenario import Scenario
 from quedge.policy.compiled import NOTES, OBJECTIVE, OK, STATUS, UPPER_BOUND, Compiled, kernel_address
 from quedge.policy.exact import Exact
 from quedge.policy.myopic import MyopicSaving
-from quedge.policy.policy import agent_for
+from quedge.policy.policy import agent_for, knows_disturbance
 from quedge.policy.registry import SCHEMES, Scheme
 from quedge.policy.rounding import RandomRounding
 from quedge.simulation.run import run_in_world, simulate
@@ -35,6 +35,7 @@ class OneByOne:
 
     def __init__(self, policy: Any) -> None:
         self.policy = policy
+        self.knows_disturbance = knows_disturbance(policy)
 
     def new_agent(self, devices: int, rng: np.random.Generator) -> OneByOne:
         return OneByOne(agent_for(self.policy, devices, rng))

@@ -11,10 +11,10 @@ import pytest
 from quedge.model.cell import cell_of
 from quedge.model.frame import NO_TIME_SHARES, Allocation, Decision, Frame
 from quedge.model.scenario import Scenario
-from quedge.model.uplink import predicted_outcome, realised_outcome
+from quedge.model.uplink import realised_outcome
 from quedge.policy.baselines import AllOffload, BestPair, Random
 from quedge.policy.exact import Exact
-from quedge.policy.policy import Policy
+from quedge.policy.policy import Policy, knows_disturbance
 from quedge.simulation.measures import summarise
 from quedge.simulation.processes import Normals, Recorded, estimate_gain
 from quedge.simulation.run import run_in_world, simulate
@@ -119,7 +119,8 @@ def test_the_world_charges_the_truth_and_never_more_than_the_queue(policy: Polic
         np.testing.assert_array_equal(trace.rate_mbps[t], rate)
         np.testing.assert_array_equal(trace.power_w[t], power)
         assert trace.objective[t] == objective
-        predicted = predicted_outcome(frame, allocation)
+        known = 0.01 if knows_disturbance(policy) else 0.0
+        predicted = realised_outcome(frame, allocation, trace.channel_estimate[t], known)
         np.testing.assert_array_equal(trace.promised_rate_mbps[t], predicted.rate_mbps)
         assert trace.promised_objective[t] == predicted.objective
     left = trace.data_queue_mbit - trace.rate_mbps * CELL.frame_s
