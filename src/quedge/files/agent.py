@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from quedge.errors import is_integer, not_allowed
 from quedge.files.atomic import content_of, whole_file
+from quedge.files.fingerprint import ADDED_KEYS
 from quedge.model.conditions import Conditions
 from quedge.model.frame import DATA_QUEUE_MBIT, ENERGY_QUEUE, Range
 from quedge.model.scenario import PARAMETERS, Scenario
@@ -99,15 +100,7 @@ def training_config(
 
 _FORMAT, _VERSION, _UNNAMED = "quedge-agent", 2, 1
 """Files of version 1 are read, too: `converted` says how."""
-_LATER_KEYS = {
-    name: getattr(Scenario(), name)
-    for name in (
-        "queue_exponent", "deadline_s", "frequency_levels", "idle_power_w", "battery_j", "harvest_w", "cells",
-        "outage_probability", "rate_adaptation",
-        "cell_distance_m", "assumed_interference", "server_frequency_hz", "server_cycles_per_bit", "result_ratio",
-        "downlink_mbps",
-    )
-}  # fmt: skip
+_LATER_KEYS = {name: getattr(Scenario(), name) for name in ("queue_exponent", "deadline_s", *ADDED_KEYS)}
 """Keys that older files do not know, with the values that mean what was done without them."""
 _PARTS = ("format", "version", "course", "weights", "moments", "replay", "standing", "queues")
 _Layout = dict[str, tuple[tuple[int, ...], Any]]

@@ -12,7 +12,7 @@ from quedge.controller.controller import Controller
 from quedge.controller.engine import Change
 from quedge.controller.state import QueueState, Snapshot
 from quedge.errors import not_allowed
-from quedge.files.fingerprint import plain, scenario_object
+from quedge.files.fingerprint import ADDED_KEYS, plain, scenario_object
 from quedge.model.scenario import PARAMETERS, Scenario
 from quedge.policy.lydroo import AgentState, Lydroo, TrainedLydroo
 from quedge.policy.lydroo.onnx.policy import ExportedLydroo
@@ -132,7 +132,8 @@ def changed_keys(before: Scenario, after: Scenario) -> tuple[str, ...]:
     """
     if after.devices < before.devices:
         raise not_allowed("devices", after.devices, f"at least {before.devices}, the number that is served")
-    there, here = scenario_object(before), scenario_object(after)
+    default = {name: getattr(Scenario(), name) for name in ADDED_KEYS}
+    there, here = default | scenario_object(before), default | scenario_object(after)
     changed = tuple(name for name in here if _differs(here[name], there[name], before.devices))
     for name in changed:
         if name not in MIGRATABLE:
