@@ -35,7 +35,7 @@ def fill_split(cell: Cell, i: int, state: tuple[float, float, float, float], fre
     Args:
         cell: constants of the cell.
         i: the device.
-        state: its data queue (Mbit), what a Mbit/s is worth, a, and what it is worth when sent, and what a Watt costs, b.
+        state: its data queue (Mbit), the worth of a Mbit/s computed, a, and of one sent, and the price of a Watt, b.
         frequency: of its best local computing alone (Hz).
         overhead: o, the growth of ln s that key exchange and framing use up.
         row: filled in; shape (4,).
