@@ -109,6 +109,6 @@ class FrameBudget:
 
     def allocate_best(self, frame: Frame, offloads: NDArray[np.bool_]) -> Choice:
         """The decision of the most weighted rate; see `BatchAllocator.allocate_best`."""
-        refuse_partial(frame.cell.is_partial > 0.0, f"the allocator {self!r}")
+        refuse_partial(frame.cell.is_partial > 0.0, f"the allocator {type(self).__name__}")
         candidate, (powers, objective) = _allocate_best_rate(packed_frame(frame), at_least_one(offloads))
         return Choice(candidate, Decision(*powers, objective))

@@ -58,7 +58,7 @@ class Compiled:
 
     def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
         """Decide one frame; see `Policy.decide`."""
-        refuse_partial(frame.cell.is_partial > 0.0 and not self.carries_partial, f"the policy {self!r}")
+        refuse_partial(frame.cell.is_partial > 0.0 and not self.carries_partial, f"the policy {type(self).__name__}")
         devices = frame.channel_gain.size
         count = self.random_numbers(devices)
         drawn = rng.random(count) if count else NO_NUMBERS

@@ -92,8 +92,11 @@ def check_carries(policy: Any, scenario: Scenario) -> None:
     Raises:
         ValueError: naming the key, its value, the policy and what is allowed.
     """
-    if not getattr(getattr(policy, "settings", policy), "carries_partial", True):
-        refuse_partial(scenario.offloading == PARTIAL, f"the policy {policy!r}")
+    settings = getattr(policy, "settings", policy)
+    if not getattr(settings, "carries_partial", True):
+        critic = getattr(settings, "allocator", None)
+        with_it = "" if critic is None else f" with the allocator {type(critic).__name__}"
+        refuse_partial(scenario.offloading == PARTIAL, f"the policy {type(settings).__name__}{with_it}")
 
 
 def check_decision(cell: Cell, decision: Decision) -> None:

@@ -194,7 +194,7 @@ class NomaSca:
 
     def allocate_best(self, frame: Frame, offloads: NDArray[np.bool_]) -> Choice:
         """The best of several decisions; see `BatchAllocator.allocate_best`. The solver's time is that of them all."""
-        refuse_partial(frame.cell.is_partial > 0.0, f"the allocator {self!r}")
+        refuse_partial(frame.cell.is_partial > 0.0, f"the allocator {type(self).__name__}")
         offloads = at_least_one(offloads)
         if not isinstance(self.solver, BarrierNewton):  # compiled code cannot call other solvers: two loops, one judge
             return self._round_by_round(frame, offloads)
