@@ -56,7 +56,7 @@ class Bend(NamedTuple):
     cube: float
 
 
-class Cell(NamedTuple):
+class OneCell(NamedTuple):
     """A cell in which a step may end.
 
     Attributes:
@@ -124,20 +124,7 @@ def bent_gain(terms: Terms, k: int, start: float) -> float:
 
 
 @kernel
-def last_bent(terms: Terms, k: int, level: Floats) -> int:
-    """As `last_offloading`, for a bending device."""
-    low, high = -1, level.size - 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        if bent_gain(terms, k, level[middle]) > terms.local_value[k]:
-            low = middle
-        else:
-            high = middle
-    return low
-
-
-@kernel
-def tangent_peak(bend: Bend, cell: Cell, part: Part, enough: float) -> float:
+def tangent_peak(bend: Bend, cell: OneCell, part: Part, enough: float) -> float:
     """Bound on line + bulge + h(ln s'/s) − β s' in a part of a cell, by tangents of h; any value not above `enough`.
 
     The first tangent is that in the middle, the second that where the first one is largest.
@@ -186,7 +173,7 @@ def best_first(terms: Terms, k: int, after: Layer, cells: Cells) -> float:
             lowest, highest = max(low, slack_end), min(high, end)
             if lowest < highest:
                 part = Part(0.0, lowest, highest, max(math.log(lowest), terms.split[k, BEND]), math.log(highest))
-                cell = Cell(low, high, after.node_index[j] * after.step, after.value[j], slope, 0.0)
+                cell = OneCell(low, high, after.node_index[j] * after.step, after.value[j], slope, 0.0)
                 best = max(best, tangent_peak(bend, cell, part, best))
     return float(best + terms.level_price[k] - terms.offload_cost[k])
 
@@ -205,7 +192,7 @@ def bent_cell(bend: Bend, after: Layer, cells: Cells, j: int, part: Part, best: 
         return best
     highest_growth = max(min(log_low + after.step - part.log_start, part.highest_growth), lowest_growth)
     own = Part(part.log_start, low, high, lowest_growth, highest_growth)
-    cell = Cell(after.level[j], after.level[j + 1], log_low, after.value[j], cells.slope[j], cells.bulge[j])
+    cell = OneCell(after.level[j], after.level[j + 1], log_low, after.value[j], cells.slope[j], cells.bulge[j])
     return max(best, tangent_peak(bend, cell, own, best))
 
 
@@ -237,8 +224,7 @@ def bent_window(
 def sag(bend: Bend, step_limit: float, low: float, high: float) -> float:
     """By how much at most h(ln(1 + q/s)) exceeds its chord over levels from `low` to `high`, for q near the limit.
 
-    For q from σ low/high to σ. Its second derivative is h' w'' + h'' w'² with w = ln(1 + q/s), and its slope falls by
-    d1 |w'| where w passes the bend.
+    For q from σ low/high to σ; docs/exact.md, (l) and (m).
     """
     if low * bend.factor >= low + step_limit:
         return 0.0

@@ -21,11 +21,9 @@ from quedge.policy.exact.bound import (
 )
 from quedge.policy.exact.lattice import Lattice
 from quedge.policy.exact.partial.bent import (
-    bent_gain,
     best_first,
     bound_bent_nodes,
     cover_bent_crossing,
-    last_bent,
 )
 
 
@@ -48,9 +46,9 @@ def bound_layer(terms: Terms, k: int, here: Layer, after: Layer, cells: Cells) -
 def bound_bent_layer(terms: Terms, k: int, here: Layer, after: Layer, cells: Cells, ceiling: Floats) -> float:
     """As `bound_layer`, for a device that bends; `ceiling` is room for a number a cell."""
     offloading, first = -1, -math.inf
-    offloads = bent_gain(terms, k, 1.0) > terms.local_value[k]
+    offloads = own_gain(terms, k, 1.0) > terms.local_value[k]
     if offloads:
-        offloading = last_bent(terms, k, here.level)
+        offloading = last_offloading(terms, k, here.level)  # without what its CPU loses: no less
         start = here.level[offloading + 1] if here.level.size > 0 else 1.0
         measure_cells(terms, k, after, cells, highest_level(terms, k, start))
         first = best_first(terms, k, after, cells)

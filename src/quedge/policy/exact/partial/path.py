@@ -16,7 +16,7 @@ from quedge.policy.exact.lattice import Lattice
 _ROUNDS = 4  # of tangents: what is left is polished
 _TIED = 1e-12  # relative distance to a limit or a bend
 _GAIN = 1e-14  # relative; less is rounding
-_EXACT = 1e-9  # relative, of a level: what is gained beyond is of the order of its square
+_EXACT = 1e-7  # relative, of a level: what is gained beyond is of the order of its square
 _SWEEPS = 30
 _STEPS = 40
 

@@ -24,8 +24,8 @@ from quedge.policy.exact.span import (
     steepest_values,
 )
 
-_CELLS = 48
-_FACTOR = 6
+_CELLS = 36
+_FACTOR = 4
 _POLISHED = 0.01  # of the tolerance: polishing ends where it gains no more
 
 
@@ -49,13 +49,14 @@ def solve_split(terms: Terms, tolerance: float) -> tuple[Bools, Floats, float, f
     for k in range(devices):
         bent[k] = can_bend(terms, k)
     lattice = full_lattice(devices, highest, _CELLS, WIDEST_STEP)
-    lowest_bound = math.inf
+    lowest_bound, rounds = math.inf, 0
     while True:
         bound = bound_split(terms, lattice, steepest, bent)
         follow_split(terms, lattice, bound, offload, level)
         lowest_bound = min(lowest_bound, bound.unused[0])
         objective = chain_objective(terms, offload, level)
-        if lowest_bound * (1.0 + ROUNDING) + rounding - objective > tolerance * objective:
+        rounds += 1
+        if rounds > 1 and lowest_bound * (1.0 + ROUNDING) + rounding - objective > tolerance * objective:
             polish_split(terms, offload, level, _POLISHED * tolerance * best)
             objective = chain_objective(terms, offload, level)
         if objective > best:
