@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from quedge.allocation.greedy import NomaGreedy
 from quedge.allocation.tdma import Tdma
@@ -21,10 +23,12 @@ from quedge.policy.exact.partial.path import polish_split
 from quedge.policy.exact.partial.search import solve_split
 from quedge.policy.exact.span import highest_useful_level, steepest_values
 from quedge.policy.lagrangian import Lagrangian
+from quedge.policy.policy import check_allocation
 from tests import oracle
 from tests.frames import drawn_frame
 from tests.partial_oracle import search
 from tests.policies import decide
+from tests.strategies import frames, offloads
 
 KINDS: list[dict[str, float]] = [
     {},
@@ -155,3 +159,20 @@ def test_the_sag_is_what_a_shifted_step_exceeds_its_chord_by() -> None:
                     assert np.max(value - chord) <= allowed + 1e-9 * abs(value[0])
                     checked += allowed > 0.0
     assert checked > 10
+
+
+@given(data=st.data())
+def test_in_any_cell_the_bound_is_above_greedy_powers_and_what_a_search_finds(data: st.DataObject) -> None:
+    frame = partial(data.draw(frames(max_devices=4)))
+    offload = data.draw(offloads(frame.cell.devices))
+    reached = NomaGreedy().allocate(frame, offload)
+    scale = oracle.magnitude(frame, oracle.evaluate(frame, offload, reached.transmit_power_w, reached.cpu_frequency_hz))
+    found = search(frame, np.random.default_rng(0), starts=1).objective
+    for tolerance in (0.5, 1e-3, 1e-6):
+        decision = decide(Exact(tolerance=tolerance), frame)
+        assert decision.upper_bound is not None
+        assert decision.upper_bound >= max(reached.objective, found) - 1e-9 * scale
+        assert decision.objective <= decision.upper_bound + 1e-9 * scale
+        outcome = predicted_outcome(frame, decision.allocation)
+        assert abs(outcome.objective - decision.objective) <= 1e-7 * scale + 1e-9
+        check_allocation(frame.cell, decision.allocation)
