@@ -321,8 +321,8 @@ def cover_bent_crossing(terms: Terms, k: int, here: Layer, after: Layer, cells: 
     node = node_below(here.level, start)
     if here.node_index[node + 1] != here.node_index[node] + 1:
         return
-    end, log_start = highest_level(terms, k, start), math.log(start)
-    slack_end, own = min(start * math.exp(terms.split[k, BEND]), end), node_below(after.level, start)
+    end, log_start, bend = highest_level(terms, k, start), math.log(start), bend_of(terms, k)
+    slack_end, own = min(start * bend.factor, end), node_below(after.level, start)
     best = -math.inf
     for j in range(own, after.level.size - 1):
         if after.level[j] > slack_end:
@@ -332,11 +332,12 @@ def cover_bent_crossing(terms: Terms, k: int, here: Layer, after: Layer, cells: 
             best = max(best, part_peak(terms, k, after, cells, j, low, high))
     best -= terms.rate_value[k] * log_start
     if end > slack_end:
-        part = Part(log_start, slack_end, end, terms.split[k, BEND], math.log(end / start))
-        best, _ = bent_window(bend_of(terms, k), after, cells, ceiling, own, -1, part, best)
+        part = Part(log_start, slack_end, end, bend.start, math.log(end / start))
+        best, _ = bent_window(bend, after, cells, ceiling, own, -1, part, best)
     best -= terms.offload_cost[k] - terms.level_price[k] * start
     if cells.single[node] and not math.isnan(cells.slope[own]):
         best = between_nodes(after, own, start) + bent_gain(terms, k, start)
+    best += sag(bend, terms.step_limit[k], start, here.level[node + 1])  # as both ends, for the chord above it
     chord = between_nodes(here, node, start)
     if chord < best and math.isfinite(chord):
         here.value[node] += best - chord

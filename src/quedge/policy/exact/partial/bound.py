@@ -20,11 +20,7 @@ from quedge.policy.exact.bound import (
     own_gain,
 )
 from quedge.policy.exact.lattice import Lattice
-from quedge.policy.exact.partial.bent import (
-    best_first,
-    bound_bent_nodes,
-    cover_bent_crossing,
-)
+from quedge.policy.exact.partial.bent import best_first, bound_bent_nodes, cover_bent_crossing
 
 
 @kernel

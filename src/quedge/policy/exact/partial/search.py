@@ -24,7 +24,7 @@ from quedge.policy.exact.span import (
     steepest_values,
 )
 
-_CELLS = 36
+_CELLS = 36  # of the first lattice, and new cells per living one: measured, as are those of binary offloading
 _FACTOR = 4
 _POLISHED = 0.01  # of the tolerance: polishing ends where it gains no more
 
