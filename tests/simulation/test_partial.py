@@ -23,6 +23,7 @@ from quedge.policy.exact import Exact
 from quedge.policy.lydroo import DROO, Lydroo
 from quedge.policy.myopic import Myopic, MyopicSaving
 from quedge.policy.policy import check_allocation
+from quedge.policy.robust import Robust
 from quedge.region.capacity import capacity
 from quedge.simulation.comparison import compare
 from quedge.simulation.run import simulate
@@ -104,7 +105,12 @@ def test_the_controller_answers_a_frequency_beside_a_power() -> None:
     assert any(np.any((each.transmit_power_w > 0.0) & (each.cpu_frequency_hz > 0.0)) for each in answers)
 
 
-@pytest.mark.parametrize("policy", [Myopic(), MyopicSaving(), DROO, Lydroo(allocator=NomaSca())])
+def test_cells_beside_each_other_offload_partially_too() -> None:
+    trace = simulate(Scenario(devices=4, cells=2, offloading="partial"), BestSingle(), 30, 1)
+    assert np.any(trace.offload & (trace.cpu_frequency_hz > 0.0))
+
+
+@pytest.mark.parametrize("policy", [Myopic(), MyopicSaving(), Robust(), DROO, Lydroo(allocator=NomaSca())])
 def test_policies_that_know_binary_offloading_only_say_so_before_they_run(policy: Any) -> None:
     name = r"policy \w+( with the allocator \w+)?"
     for start in (
