@@ -176,3 +176,15 @@ def test_in_any_cell_the_bound_is_above_greedy_powers_and_what_a_search_finds(da
         outcome = predicted_outcome(frame, decision.allocation)
         assert abs(outcome.objective - decision.objective) <= 1e-7 * scale + 1e-9
         check_allocation(frame.cell, decision.allocation)
+
+
+def test_a_device_out_of_coverage_computes_locally() -> None:
+    frame = drawn_frame(4, 3, offloading="partial")
+    frame.channel_gain[[0, 2]] = 0.0
+    every = np.ones(4, np.bool_)
+    for decision in (
+        decide(Exact(tolerance=1e-6), frame), NomaGreedy().allocate(frame, every), Tdma().allocate(frame, every),
+    ):  # fmt: skip
+        assert not decision.offload[[0, 2]].any()
+        assert np.all(decision.cpu_frequency_hz[[0, 2]] > 0.0)
+        assert predicted_outcome(frame, decision.allocation).objective == pytest.approx(decision.objective, rel=1e-9)

@@ -33,7 +33,7 @@ from quedge.model.arrays import fill_ascending_order
 from quedge.model.cell import Cell
 from quedge.model.frame import Frame
 from quedge.model.kernels import Bools, Floats, Ints, inner_kernel, kernel, without_refcount
-from quedge.model.split import bends_within, fill_split, growth_worth, local_loss, no_split
+from quedge.model.split import BEND, bends_within, fill_split, growth_worth, local_loss, no_split
 from quedge.model.uplink import (
     best_local_frequency,
     best_local_value,
@@ -123,6 +123,8 @@ def fill_device_terms(
     if channel_gain[i] == 0.0:  # out of coverage
         rate_value[k] = level_price[k] = overhead[k] = step_limit[k] = 0.0
         offload_cost[k], growth_limit[k] = -local_value[k], 1.0
+        if cell.is_partial > 0.0:
+            split[k, BEND] = math.inf
         return
     gain_to_noise = channel_gain[i] / cell.noise_w
     uplink = cell.uplink_mbps[i]
@@ -131,7 +133,6 @@ def fill_device_terms(
     level_price[k] = price / gain_to_noise  # eq. (31)
     overhead[k] = cell.overhead_mbps[i] * math.log(2.0) / uplink
     offload_cost[k] = price * offloader_power(cell, i, 0.0, 0.0) + rate_value[k] * overhead[k]
-    local_value[k] = best_local_value(cell, i, data_queue_mbit[i], energy_queue[i])
     log_growth = min(max_log_growth(cell, i, data_queue_mbit[i]), _HIGHEST_LOG_GROWTH)
     if cell.is_partial > 0.0:
         frequency = best_local_frequency(cell, i, data_queue_mbit[i], energy_queue[i])
