@@ -90,7 +90,7 @@ def test_scenarios_name_the_two_kinds_and_what_does_not_go_with_partial() -> Non
     assert cell_of(Scenario(offloading="partial")).is_partial == 1.0
     with pytest.raises(ValueError, match=r"offloading: 'both' is not allowed; it must be one of binary, partial"):
         Scenario(offloading="both")
-    for keys in ({"battery_j": 2.0}, {"frequency_levels": 4}, {"server_frequency_hz": 2e9}):
+    for keys in ({"battery_j": 2.0}, {"frequency_levels": 4}, {"server_frequency_hz": 2e9}, {"rate_adaptation": False}):
         with pytest.raises(ValueError, match=r"offloading: 'partial' is not allowed with \w+; it must be 'binary'"):
             Scenario(offloading="partial", **keys)
 

@@ -26,7 +26,7 @@ OFFLOADING = BINARY, PARTIAL = "binary", "partial"
 """What a device that offloads may do besides: nothing, or compute locally in the same frame."""
 
 
-_ONLY_BINARY = "battery_j", "frequency_levels", "server_frequency_hz"
+_ONLY_BINARY = "battery_j", "frequency_levels", "server_frequency_hz", "rate_adaptation"
 """Keys that partial offloading does not know: they tie what is sent to what is computed in ways of their own."""
 
 
