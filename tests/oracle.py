@@ -70,9 +70,9 @@ def evaluate(
             power[i] = (
                 share * transmit_power_w[i] + cell.circuit_power_w[i] + cell.circuit_energy_j_per_mbit[i] * rate[i]
             )
-        else:
-            rate[i] = cpu_frequency_hz[i] / cell.cycles_per_mbit[i]
-            power[i] = cell.energy_coefficient[i] * cpu_frequency_hz[i] ** 3
+        if cell.is_partial or not offload[i]:
+            rate[i] += cpu_frequency_hz[i] / cell.cycles_per_mbit[i]
+            power[i] += cell.energy_coefficient[i] * cpu_frequency_hz[i] ** 3
     power += cell.idle_power_w
     value, price = _values(frame, offload)
     return Charged(rate, power, float(np.sum(value * rate - price * power)))

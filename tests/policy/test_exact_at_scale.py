@@ -14,6 +14,7 @@ import pytest
 from quedge import BestPair, Exact, Scenario, Status, simulate
 from quedge.model.cell import cell_of, path_gain
 from quedge.model.frame import Frame
+from quedge.model.split import no_split
 from quedge.model.terms import Terms, frame_terms, highest_level
 from quedge.policy.exact.bound import bound_from_above
 from quedge.policy.exact.exact import solve_chain, solve_terms
@@ -95,7 +96,7 @@ def tied_chain(rng: np.random.Generator) -> tuple[Terms, np.ndarray]:
         level[k] = before
     value = rng.exponential(size=n) * np.array([9.0, 9.0, 9.0, 1.0])
     none = np.zeros(n)
-    return Terms(np.arange(n), value, rng.exponential(0.1, n), none, none, growth, step, none), level
+    return Terms(np.arange(n), value, rng.exponential(0.1, n), none, none, growth, step, none, no_split()), level
 
 
 def test_offloaders_that_are_moved_up_together_never_pass_the_one_that_stays() -> None:

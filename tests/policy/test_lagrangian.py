@@ -14,7 +14,7 @@ from quedge.model.terms import Terms, frame_terms, highest_level, step_objective
 from quedge.policy.baselines import AllLocal
 from quedge.policy.dual import best_part
 from quedge.policy.exact import Exact
-from quedge.policy.exact.exact import highest_useful_level
+from quedge.policy.exact.span import highest_useful_level
 from quedge.policy.lagrangian import Lagrangian
 from quedge.policy.rounding import RandomRounding, relaxed_decision
 from tests import oracle

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from quedge.allocation.allocator import Choice
 from quedge.model.frame import Decision, Frame, PackedFrame, at_least_one, checked_offload, packed_frame, unpacked_frame
 from quedge.model.kernels import Bools, Floats, kernel, without_refcount
-from quedge.model.terms import Terms, chain_objective, frame_terms, highest_level, powers_of_levels, stationary_level
+from quedge.model.terms import Terms, chain_objective, frame_terms, highest_level, own_best_level, powers_of_levels
 
 
 @kernel
@@ -22,7 +22,7 @@ def greedy_level(terms: Terms, k: int, before: float) -> float:
     s' = clip(α / β, s, highest): the interference J of eq. (33) is the level itself.
     """
     highest = highest_level(terms, k, before)  # eqs. (29), (30)
-    return min(max(stationary_level(terms, k), before), highest)  # eqs. (37)-(41)
+    return own_best_level(terms, k, before, highest)  # eqs. (37)-(41)
 
 
 @kernel

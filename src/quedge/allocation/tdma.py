@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.allocation.allocator import Choice
+from quedge.allocation.efficiency import efficiency_saving, saved_by_time
+from quedge.allocation.split_time import share_split
 from quedge.model.arrays import ascending_order, copy_into
 from quedge.model.cell import Cell
 from quedge.model.frame import (
@@ -25,40 +27,7 @@ from quedge.model.frame import (
 )
 from quedge.model.kernels import Bools, Floats, Ints, kernel
 from quedge.model.terms import Terms, frame_terms, max_log_growth
-from quedge.model.uplink import Reception, best_local_frequency, fill_outcome
-
-_EFFICIENCY_ROUNDS = 100  # Newton's method needs two to four
-
-_SERIES = tuple((k - 1) / math.factorial(k) for k in range(15, 1, -1))
-_SERIES_UP_TO = 0.5  # up to here the series above is exact to rounding, and the closed form cancels
-
-
-@kernel
-def saved_by_time(efficiency: float) -> float:
-    """Energy in the air that more time saves for the same data: v e^v − (e^v − 1), per unit of time and of N0 / h."""
-    if efficiency < _SERIES_UP_TO:
-        total = 0.0
-        for coefficient in _SERIES:
-            total = total * efficiency + coefficient
-        return total * efficiency * efficiency
-    return (efficiency - 1.0) * math.exp(efficiency) + 1.0
-
-
-@kernel
-def efficiency_saving(saving: float) -> float:
-    """The spectral efficiency at which more time saves `saving`: 1 + W((saving − 1) / e), Lambert's W.
-
-    Newton's method from an approximation that is within a per cent everywhere, Iacono and Boyd (2017).
-    """
-    root = math.sqrt(saving)
-    efficiency = 2.036 * (math.log1p(1.14956131 * root) - math.log1p(0.4549574 * math.log1p(root)))
-    for _ in range(_EFFICIENCY_ROUNDS):
-        step = (saved_by_time(efficiency) - saving) / (efficiency * math.exp(efficiency))
-        efficiency -= step
-        if abs(step) <= 1e-9 * efficiency:  # what is left is of the order of the step's square
-            break
-    return efficiency
-
+from quedge.model.uplink import Reception, best_local_frequency, fill_outcome, frequency_beside, offloading_outcome
 
 _LEAST_SAVING = 1e-300  # keeps shares finite where a load is so small that its square underflows
 
@@ -276,8 +245,15 @@ def allocate_best_tdma(
     share, efficiency = np.empty(n), np.empty(n)
     best, best_objective, best_price, best_found = 0, -math.inf, 0.0, False
     best_share, best_efficiency = np.zeros(n), np.zeros(n)
+    is_partial = cell.is_partial > 0.0
+    for k in range(n if is_partial else 0):  # beyond its last Mbit of use nobody sends
+        bids.load[k] = min(bids.load[k], math.log(terms.growth_limit[k]))
     for candidate in range(decisions.shape[0]):
-        objective, price, found = share_frame(terms, bids, decisions[candidate][terms.device], share, efficiency)
+        offload = decisions[candidate][terms.device]
+        if is_partial:
+            objective, price, found = share_split(terms, bids.load, bids.worth, offload, share, efficiency)
+        else:
+            objective, price, found = share_frame(terms, bids, offload, share, efficiency)
         if objective > best_objective:
             best, best_objective, best_price, best_found = candidate, objective, price, found
             copy_into(best_share, share)
@@ -291,6 +267,10 @@ def allocate_best_tdma(
             time_share[i] = best_share[k]
             power = math.expm1(best_efficiency[k]) * cell.noise_w / channel_gain[i]
             transmit[i] = min(power, cell.max_transmit_power_w[i])
+            if is_partial:
+                uplink_rate = best_share[k] * best_efficiency[k] * cell.uplink_mbps[i] / math.log(2.0)
+                sent, _ = offloading_outcome(cell, i, uplink_rate, 0.0, data_queue_mbit[i])
+                frequency[i] = frequency_beside(cell, i, sent, data_queue_mbit[i], energy_queue[i])
         else:
             frequency[i] = best_local_frequency(cell, i, data_queue_mbit[i], energy_queue[i])
     rate, drawn = np.empty(n), np.empty(n)

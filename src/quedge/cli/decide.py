@@ -23,7 +23,7 @@ from quedge.model.cell import Cell, cell_of
 from quedge.model.conditions import Conditions, frame_under
 from quedge.model.frame import Decision, Frame, checked_frame
 from quedge.model.scenario import Scenario
-from quedge.policy.policy import Learner, Policy, agent_for
+from quedge.policy.policy import Learner, Policy, agent_for, check_carries
 
 _FIELDS = ("channel_gain", "data_queue_mbit", "energy_queue")
 _CONDITIONS = Conditions._fields  # of scenarios that have batteries or a finite edge server
@@ -149,6 +149,7 @@ def decide(
     with refusing():
         (chosen,) = policies_by_name([] if policy is None else [policy], learner or (), agent).values()
         given = read_scenario(scenario, settings or ())
+        check_carries(chosen, given.scenario)
     with _opened(file) as lines, interpreted_if_few():
         all_good = True
         for answer, good in answer_lines(lines, given, chosen):

@@ -28,6 +28,7 @@ from quedge.cli.usage import refusing
 from quedge.files.policies import check_devices, load_plugin, policies_by_name
 from quedge.files.scenario import read_scenario
 from quedge.files.traces import FORMATS
+from quedge.policy.policy import check_carries
 from quedge.simulation.world import WorldInParts
 
 _FRAMES = 10_000
@@ -85,6 +86,8 @@ def run(
         priced = priced_policies(policy or [], given.scenario, own_channel or traces.channel)
         policies = policies_by_name(policy or [], learner or (), agent, priced)
         check_devices(policies, given.scenario.devices)
+        for each in policies.values():
+            check_carries(each, given.scenario)
         if workers is not None and seeds is None:
             raise ValueError(f"--workers: {workers} is not allowed without --seeds")
         if out is None and (traces_format is not None or no_figure):
@@ -102,8 +105,8 @@ def run(
             figure=out is not None and not no_figure,
         )
         if out is not None:
-            for each in [out] if seeds is None else [out / f"seed-{seed + k}" for k in range(seeds)]:
-                check_folder(each, list(policies), asked.traces, not no_figure)
+            for place in [out] if seeds is None else [out / f"seed-{seed + k}" for k in range(seeds)]:
+                check_folder(place, list(policies), asked.traces, not no_figure)
         world = asked.world(seed)
     if seeds is None:
         _run_one(asked, world, out, as_json)

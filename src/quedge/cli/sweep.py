@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +22,7 @@ from quedge.experiments.sweep import sweep_experiment
 from quedge.files.policies import policies_by_name
 from quedge.files.scenario import NAME, Preset, checked_keys, read_scenario, toml_value, unknown_key
 from quedge.model.scenario import PARAMETERS, Kind, Scenario
+from quedge.policy.policy import check_carries
 from quedge.policy.registry import Scheme
 
 
@@ -57,6 +59,8 @@ def sweep(
         given = read_scenario(scenario, settings or (), traces.devices, first_values(vary or [])).scenario
         varied = variations_of(vary or [], given)
         check_combinations(varied, given)
+        for each, mode in product(policies.values(), varied.get("offloading", [given.offloading])):
+            check_carries(each, dataclasses.replace(given, offloading=mode))
         _check_varied(varied, settings or [], traces)
         experiment = sweep_experiment(
             "the paper's scenario" if scenario is None else scenario.stem,

@@ -29,7 +29,7 @@ from quedge.model.scenario import Scenario
 from quedge.policy.auto import Auto
 from quedge.policy.baselines import BestSingle
 from quedge.policy.lydroo import AgentState, Resumable
-from quedge.policy.policy import Learner, Policy, agent_for, check_decision, check_policy, is_learner
+from quedge.policy.policy import Learner, Policy, agent_for, check_carries, check_decision, check_policy, is_learner
 
 
 @runtime_checkable
@@ -86,6 +86,7 @@ class Controller:
         check_policy(policy)
         scenario.require_one_cell("the controller")
         refuse_conditions(scenario, "the controller")
+        check_carries(policy, scenario)
         if is_learner(policy) and not isinstance(policy, Resumable):
             raise ValueError(f"policy: {policy!r} is not allowed; of the learners only Lydroo's standing can be kept")
         self._settings = policy

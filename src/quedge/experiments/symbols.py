@@ -38,6 +38,7 @@ SYMBOLS = {
     "server_cycles_per_bit": Symbol("server cycles", "φ_s"),
     "result_ratio": Symbol("result size"),
     "downlink_mbps": Symbol("downlink rate"),
+    "offloading": Symbol("offloading"),
     "bandwidth_hz": Symbol("bandwidth", "W"),
     "overhead": Symbol("communication overhead", "v_u"),
     "max_transmit_power_w": Symbol("highest transmit power", "P_max"),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.model.backoff import interference_margin
-from quedge.model.scenario import Scenario
+from quedge.model.scenario import BINARY, PARTIAL, Scenario
 
 SPEED_OF_LIGHT_M_PER_S = 299_792_458.0
 
@@ -36,8 +36,18 @@ BITS_PER_MBIT = 1e6
 WATTS_PER_MILLIWATT = 1e-3
 
 
-NUMBERS = 6
+NUMBERS = 7
 """How many of a cell's fields, the first ones, are numbers; arrays follow."""
+
+
+def refuse_partial(is_partial: bool, of: str) -> None:
+    """Refuse partial offloading where something, `of`, knows binary offloading only.
+
+    Raises:
+        ValueError: naming the key, its value, what cannot carry it, and what is allowed.
+    """
+    if is_partial:
+        raise ValueError(f"offloading: {PARTIAL!r} is not allowed for {of}; it must be {BINARY!r}")
 
 
 class Cell(NamedTuple):
@@ -54,6 +64,7 @@ class Cell(NamedTuple):
         queue_exponent: exponent β of the data queue in the rate's weight, see `queue_weight`.
         residual_sic_share: share ξ of a decoded signal's power that cancellation leaves; only policies that know of it
             decide with it.
+        is_partial: 1 where an offloader computes locally in the same frame, too, else 0.
         weight: rate weight c.
         power_budget_w: budget γ of the mean power (W).
         cycles_per_mbit: cycles to process a Mbit.
@@ -79,6 +90,7 @@ class Cell(NamedTuple):
     noise_w: float
     queue_exponent: float
     residual_sic_share: float
+    is_partial: float
     weight: NDArray[np.float64]
     power_budget_w: NDArray[np.float64]
     cycles_per_mbit: NDArray[np.float64]
@@ -133,6 +145,7 @@ def cell_of(scenario: Scenario) -> Cell:
         noise_w=scenario.bandwidth_hz * noise_density_w_per_hz,
         queue_exponent=scenario.queue_exponent,
         residual_sic_share=scenario.residual_sic_share,
+        is_partial=float(scenario.offloading == PARTIAL),
         weight=each("weight"),
         power_budget_w=each("power_budget_w"),
         cycles_per_mbit=each("cycles_per_bit") * BITS_PER_MBIT,

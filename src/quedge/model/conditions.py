@@ -236,7 +236,7 @@ _NEEDED = {"battery_j": "battery_j", "server_queue_mbit": "server_frequency_hz"}
 def frame_cells(
     scenario: Scenario, conditions: Conditions, channel_gain: Floats, data_queue_mbit: Floats
 ) -> tuple[Floats, Floats]:
-    """The cells of many frames as in a `PackedFrame`: numbers, shape (6,), and arrays, shape (frames, 16, devices).
+    """The cells of many frames as in a `PackedFrame`: numbers, shape (7,), and arrays, shape (frames, 16, devices).
 
     Args:
         scenario: the scenario.

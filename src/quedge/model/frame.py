@@ -96,7 +96,7 @@ class Allocation(NamedTuple):
     Attributes:
         offload: x, true where a device offloads; shape (devices,), like all that follow.
         transmit_power_w: p (W).
-        cpu_frequency_hz: f (Hz).
+        cpu_frequency_hz: f (Hz); of an offloader, too, if offloading is partial.
         time_share: share of the frame in which a device transmits, alone on the uplink; `NO_TIME_SHARES` for NOMA.
     """
 
@@ -129,7 +129,7 @@ class Decision(NamedTuple):
     Attributes:
         offload: x, true where a device offloads; shape (devices,).
         transmit_power_w: p (W), zero where a device computes locally; shape (devices,).
-        cpu_frequency_hz: f (Hz), zero where a device offloads; shape (devices,).
+        cpu_frequency_hz: f (Hz), zero where a device offloads, unless offloading is partial; shape (devices,).
         rate_mbps: rate r that follows, eq. (5) (Mbit/s); shape (devices,).
         power_w: power e that follows, eq. (6) (W); shape (devices,).
         objective: the frame's objective (17) that follows.
@@ -227,7 +227,7 @@ def packed_frame(frame: Frame) -> PackedFrame:
     other, or a policy changes its weights and back, and to pack another takes 5 µs.
 
     Returns:
-        Numbers of the cell, shape (6,), and of its devices, shape (16, devices); then the frame's channel gains, data
+        Numbers of the cell, shape (7,), and of its devices, shape (16, devices); then the frame's channel gains, data
         queues and energy queues.
     """
     global _last, _before
@@ -253,7 +253,7 @@ def unpacked_frame(
     """A packed frame in a kernel, for as long as the kernel's caller holds the arrays."""
     own = without_refcount(each)
     cell = Cell(
-        numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5],
+        numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5], numbers[6],
         own[0], own[1], own[2], own[3], own[4], own[5], own[6], own[7], own[8], own[9], own[10],
         own[11], own[12], own[13], own[14], own[15],
     )  # fmt: skip

@@ -22,6 +22,14 @@ PerDevice = float | Sequence[float] | NDArray[np.float64]
 """A scalar stands for every device; a sequence gives one value a device."""
 
 
+OFFLOADING = BINARY, PARTIAL = "binary", "partial"
+"""What a device that offloads may do besides: nothing, or compute locally in the same frame."""
+
+
+_ONLY_BINARY = "battery_j", "frequency_levels", "server_frequency_hz", "rate_adaptation"
+"""Keys that partial offloading does not know: they tie what is sent to what is computed in ways of their own."""
+
+
 class Kind(Enum):
     """What a key's value is."""
 
@@ -43,6 +51,7 @@ class Parameter(NamedTuple):
         per_device: whether a list with one value a device is allowed.
         kind: what a value is; names and flags have no range.
         example: of a key that has no default, a value that it may take; else None.
+        choices: of a name, those that it may be, if it is one of a few.
     """
 
     group: str
@@ -53,12 +62,13 @@ class Parameter(NamedTuple):
     per_device: bool = False
     kind: Kind = Kind.NUMBER
     example: Any = None
+    choices: tuple[str, ...] = ()
 
     @property
     def allowed(self) -> str:
         """The allowed values in words, as error messages give them."""
         if self.kind is Kind.NAME:
-            return "a name"
+            return one_of(self.choices) if self.choices else "a name"
         if self.kind is Kind.FLAG:
             return "true or false"
         return f"at least {self.low:g} and at most {self.high:g}"
@@ -203,6 +213,14 @@ class Scenario:
     downlink_mbps: PerDevice = _key(
         1e9, Parameter("server", "rate at which a device downloads results", "Mbit/s", 1e-9, 1e9, True)
     )
+    offloading: str = _key(
+        BINARY,
+        Parameter(
+            "computing",
+            "what a device does in a frame: binary, offload or compute; partial, an offloader computes, too",
+            "", 0.0, 0.0, kind=Kind.NAME, choices=OFFLOADING,
+        ),
+    )  # fmt: skip
     bandwidth_hz: float = _key(2e6, Parameter("uplink", "shared bandwidth W", "Hz", 1.0, 1e12))
     overhead: PerDevice = _key(1.1, Parameter("uplink", "communication overhead coefficient v_u", "", 1.0, 1e6, True))
     max_transmit_power_w: PerDevice = _key(0.1, Parameter("uplink", "highest transmit power", "W", 0.0, 1e6, True))
@@ -333,6 +351,9 @@ class Scenario:
             for name in others if getattr(self, needed) is None else ():
                 if getattr(self, name) != _DEFAULTS[name]:
                     raise ValueError(f"{name}: {getattr(self, name)!r} is not allowed without {needed}")
+        for name in _ONLY_BINARY if self.offloading == PARTIAL else ():
+            if getattr(self, name) != _DEFAULTS[name]:
+                raise ValueError(f"offloading: {PARTIAL!r} is not allowed with {name}; it must be {BINARY!r}")
 
     def _check_cells(self) -> None:
         """Refuse devices that cannot be divided among the cells, and keys of several cells where there is one."""
@@ -424,7 +445,8 @@ _OF_SERVER = ("server_cycles_per_bit", "result_ratio", "downlink_mbps")
 def _checked(name: str, parameter: Parameter, value: Any, devices: int) -> Any:
     """`value` as the record keeps it (int, float, bool, str or tuple of floats), or a ValueError."""
     if parameter.kind in (Kind.NAME, Kind.FLAG):
-        if not isinstance(value, str if parameter.kind is Kind.NAME else bool):
+        of_kind = isinstance(value, str if parameter.kind is Kind.NAME else bool)
+        if not of_kind or (parameter.choices and value not in parameter.choices):
             raise not_allowed(name, value, parameter.allowed)
         return value
     if parameter.kind is Kind.INTEGER:

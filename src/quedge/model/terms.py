@@ -33,9 +33,12 @@ from quedge.model.arrays import fill_ascending_order
 from quedge.model.cell import Cell
 from quedge.model.frame import Frame
 from quedge.model.kernels import Bools, Floats, Ints, inner_kernel, kernel, without_refcount
+from quedge.model.split import BEND, bends_within, fill_split, growth_worth, local_loss, no_split
 from quedge.model.uplink import (
     best_local_frequency,
     best_local_value,
+    computing_beside,
+    frequency_beside,
     local_outcome,
     offloader_power,
     offloading_outcome,
@@ -57,6 +60,8 @@ class Terms(NamedTuple):
         growth_limit: ρ, highest factor from one level to the next.
         step_limit: σ, highest difference from one level to the next.
         local_value: best objective of local computing.
+        split: if offloading is partial, what the uplink takes from the CPU (`model/split.py`), shape (devices, 4), and
+            `offload_cost` is less the value of local computing alone; else without rows.
     """
 
     device: Ints
@@ -67,6 +72,7 @@ class Terms(NamedTuple):
     growth_limit: Floats
     step_limit: Floats
     local_value: Floats
+    split: Floats
 
 
 @inner_kernel
@@ -84,7 +90,7 @@ def max_log_growth(cell: Cell, i: int, data_queue_mbit: float) -> float:
 @kernel
 def frame_terms(cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats) -> Terms:
     """The terms of a frame; arguments as in `Frame`."""
-    terms = empty_terms(channel_gain.size)
+    terms = empty_terms(channel_gain.size, cell.is_partial)
     fill_ascending_order(channel_gain, terms.device)  # as they are decoded, eq. (20)
     state = without_refcount((cell, channel_gain, data_queue_mbit, energy_queue))
     cell, channel_gain, data_queue_mbit, energy_queue = state
@@ -95,12 +101,13 @@ def frame_terms(cell: Cell, channel_gain: Floats, data_queue_mbit: Floats, energ
 
 
 @kernel
-def empty_terms(devices: int) -> Terms:
+def empty_terms(devices: int, is_partial: float) -> Terms:
     """Room for the terms of a frame."""
     n = devices
     return Terms(
-        np.empty(n, np.int64), np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n)
-    )
+        np.empty(n, np.int64), np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n),
+        np.empty(n), np.empty((n if is_partial > 0.0 else 0, 4)),
+    )  # fmt: skip
 
 
 @inner_kernel
@@ -108,7 +115,7 @@ def fill_device_terms(
     cell: Cell, k: int, channel_gain: Floats, data_queue_mbit: Floats, energy_queue: Floats, terms: Terms
 ) -> None:
     """Fill in the terms of the device that stands at place k of the chain."""
-    order, rate_value, level_price, offload_cost, overhead, growth_limit, step_limit, local_value = terms
+    order, rate_value, level_price, offload_cost, overhead, growth_limit, step_limit, local_value, split = terms
     i = order[k]
     value = rate_weight(cell, i, data_queue_mbit[i])  # a_i of problem (17)
     price = cell.nu * energy_queue[i]  # b_i of problem (17)
@@ -116,6 +123,8 @@ def fill_device_terms(
     if channel_gain[i] == 0.0:  # out of coverage
         rate_value[k] = level_price[k] = overhead[k] = step_limit[k] = 0.0
         offload_cost[k], growth_limit[k] = -local_value[k], 1.0
+        if cell.is_partial > 0.0:
+            split[k, BEND] = math.inf
         return
     gain_to_noise = channel_gain[i] / cell.noise_w
     uplink = cell.uplink_mbps[i]
@@ -124,7 +133,13 @@ def fill_device_terms(
     level_price[k] = price / gain_to_noise  # eq. (31)
     overhead[k] = cell.overhead_mbps[i] * math.log(2.0) / uplink
     offload_cost[k] = price * offloader_power(cell, i, 0.0, 0.0) + rate_value[k] * overhead[k]
-    growth_limit[k] = math.exp(min(max_log_growth(cell, i, data_queue_mbit[i]), _HIGHEST_LOG_GROWTH))  # eq. (29)
+    log_growth = min(max_log_growth(cell, i, data_queue_mbit[i]), _HIGHEST_LOG_GROWTH)
+    if cell.is_partial > 0.0:
+        frequency = best_local_frequency(cell, i, data_queue_mbit[i], energy_queue[i])
+        state = data_queue_mbit[i], value, secured_value, price
+        log_growth = min(log_growth, fill_split(cell, i, state, frequency, overhead[k], split[k]))
+        offload_cost[k] -= local_value[k] + price * cell.idle_power_w[i]  # which it pays once
+    growth_limit[k] = math.exp(log_growth)  # eq. (29)
     step_limit[k] = cell.max_transmit_power_w[i] * gain_to_noise  # eq. (30)
     if overhead[k] > 0.0:  # sends nothing if it could not gain even as the only one
         single = min(growth_limit[k], 1.0 + step_limit[k])
@@ -132,6 +147,15 @@ def fill_device_terms(
             single = min(single, max(rate_value[k] / level_price[k], 1.0))
         if rate_value[k] * (math.log(single) - overhead[k]) <= level_price[k] * (single - 1.0):
             growth_limit[k] = 1.0
+
+
+@inner_kernel
+def with_slack(terms: Terms) -> Terms:
+    """The terms as if no uplink took anything from its device's CPU: no decision is worth less under them."""
+    return Terms(
+        terms.device, terms.rate_value, terms.level_price, terms.offload_cost, terms.overhead, terms.growth_limit,
+        terms.step_limit, terms.local_value, no_split(),
+    )  # fmt: skip
 
 
 @kernel
@@ -154,7 +178,22 @@ def stationary_level(terms: Terms, k: int) -> float:
 def step_objective(terms: Terms, k: int, before: float, after: float) -> float:
     """What device k adds to the objective (17) by lifting the level, eq. (32)."""
     growth = max(math.log(after / before), terms.overhead[k])  # less brings no less than nothing
-    return float(terms.rate_value[k] * growth - terms.level_price[k] * (after - before) - terms.offload_cost[k])
+    value = terms.rate_value[k] * growth - terms.level_price[k] * (after - before) - terms.offload_cost[k]
+    if bends_within(terms.split, k, growth):
+        value -= local_loss(terms.split, k, growth)
+    return float(value)
+
+
+@kernel
+def own_best_level(terms: Terms, k: int, before: float, highest: float) -> float:
+    """The level from `before` to `highest` at which device k's own part of (17) stops rising, eqs. (37), (41)."""
+    level = min(max(stationary_level(terms, k), before), highest)
+    if terms.split.shape[0] > 0:
+        growth = math.log(level / before)
+        if bends_within(terms.split, k, growth):
+            growth = growth_worth(terms.split, k, terms.rate_value[k], terms.level_price[k] * before, growth)
+            level = min(max(before * math.exp(growth), before), level)
+    return float(level)
 
 
 @kernel
@@ -203,6 +242,11 @@ def powers_of_levels(
             transmit[i] = transmit_power(cell, i, frame.channel_gain[i], before, level[k])
             uplink_rate = cell.uplink_mbps[i] * math.log(level[k] / before) / math.log(2.0)  # eq. (28)
             rate[i], power[i] = offloading_outcome(cell, i, uplink_rate, transmit[i], queue)
+            if cell.is_partial > 0.0:
+                frequency[i] = frequency_beside(cell, i, rate[i], queue, frame.energy_queue[i])
+                computed, drawn = computing_beside(cell, i, frequency[i], queue - rate[i] * cell.frame_s)
+                rate[i] += computed
+                power[i] += drawn
             before = level[k]
         else:
             frequency[i] = best_local_frequency(cell, i, queue, frame.energy_queue[i])

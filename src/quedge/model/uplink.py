@@ -161,6 +161,21 @@ def best_local_value(cell: Cell, i: int, data_queue_mbit: float, energy_queue: f
 
 
 @inner_kernel
+def frequency_beside(cell: Cell, i: int, sent_mbps: float, data_queue_mbit: float, energy_queue: float) -> float:
+    """CPU frequency (Hz) of the best local computing of what an offloader does not send; docs/model.md."""
+    left = max(data_queue_mbit / cell.frame_s - sent_mbps, 0.0)
+    alone = best_local_frequency(cell, i, data_queue_mbit, energy_queue)
+    return float(min(alone, cell.cycles_per_mbit[i] * left))
+
+
+@inner_kernel
+def computing_beside(cell: Cell, i: int, cpu_frequency_hz: float, left_mbit: float) -> tuple[float, float]:
+    """Rate (Mbit/s) and power (W) of an offloader's CPU, which computes of what is not sent; r T ≤ Q for both."""
+    rate = min(cpu_frequency_hz / cell.cycles_per_mbit[i], max(left_mbit, 0.0) / cell.frame_s)
+    return rate, cell.energy_coefficient[i] * (cpu_frequency_hz * cpu_frequency_hz * cpu_frequency_hz)
+
+
+@inner_kernel
 def frame_objective(
     cell: Cell, data_queue_mbit: Floats, energy_queue: Floats, offload: Bools, rate_mbps: Floats, power_w: Floats
 ) -> float:
@@ -219,6 +234,11 @@ def fill_disturbed_outcome(
             sinr = transmit * channel_gain[i] / noise  # eq. (2)
             uplink_rate = share * cell.uplink_mbps[i] * math.log1p(sinr) / math.log(2.0)  # eq. (3)
             rate_mbps[i], power_w[i] = offloading_outcome(cell, i, uplink_rate, share * transmit, queue[i])
+            if cell.is_partial > 0.0:
+                left = queue[i] - rate_mbps[i] * cell.frame_s
+                computed, drawn = computing_beside(cell, i, allocation.cpu_frequency_hz[i], left)
+                rate_mbps[i] += computed
+                power_w[i] += drawn
         else:
             rate_mbps[i], power_w[i] = local_outcome(cell, i, allocation.cpu_frequency_hz[i], queue[i])
     return frame_objective(cell, queue, frame.energy_queue, allocation.offload, rate_mbps, power_w)

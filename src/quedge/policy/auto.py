@@ -51,6 +51,11 @@ class Auto:
             if not low <= getattr(self, name) <= high:
                 raise not_allowed(name, getattr(self, name), f"at least {low:g} and at most {high:g}")
 
+    @property
+    def carries_partial(self) -> bool:
+        """Whether its policy decides where offloading is partial."""
+        return bool(getattr(self.policy, "carries_partial", True))
+
     def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
         """Decide one frame; see `Policy.decide`. Its objective is the frame's own (17); it has no bound on that."""
         price = energy_prices(packed_frame(frame), self.price_step)

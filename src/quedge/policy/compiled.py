@@ -10,6 +10,7 @@ import numpy as np
 from numba.core import types
 
 from quedge.model.arrays import copy_into
+from quedge.model.cell import refuse_partial
 from quedge.model.frame import Decision, Frame, Status, packed_frame
 from quedge.model.kernels import Bools, Floats, address_of, call_at, inner_kernel, unlocked_kernel
 
@@ -40,10 +41,11 @@ class Compiled:
 
     kernel: ClassVar[Callable[..., None]]
     note_names: ClassVar[tuple[str, ...]] = ()
+    carries_partial: ClassVar[bool] = True
 
     @classmethod
-    def kernel_for(cls, devices: int) -> Callable[..., None]:
-        """The kernel that decides frames of so many devices."""
+    def kernel_for(cls, devices: int, is_partial: bool = False) -> Callable[..., None]:
+        """The kernel that decides frames of so many devices, where offloading is partial, or binary."""
         return cls.kernel
 
     def own_numbers(self, devices: int) -> Floats:
@@ -56,12 +58,14 @@ class Compiled:
 
     def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
         """Decide one frame; see `Policy.decide`."""
+        refuse_partial(frame.cell.is_partial > 0.0 and not self.carries_partial, f"the policy {type(self).__name__}")
         devices = frame.channel_gain.size
         count = self.random_numbers(devices)
         drawn = rng.random(count) if count else NO_NUMBERS
         offload, powers = np.empty(devices, np.bool_), np.empty((4, devices))
         told = np.empty(NOTES + len(self.note_names))
-        self.kernel_for(devices)(packed_frame(frame), self.own_numbers(devices), drawn, offload, powers, told)
+        decide = self.kernel_for(devices, frame.cell.is_partial > 0.0)
+        decide(packed_frame(frame), self.own_numbers(devices), drawn, offload, powers, told)
         objective, bound, status, *notes = told.tolist()
         transmit, frequency, rate, power = powers
         upper_bound = bound if bound == bound else None
@@ -69,11 +73,11 @@ class Compiled:
         return decision._replace(notes=dict(zip(self.note_names, notes, strict=True))) if notes else decision
 
 
-def kernel_address(policy: Any, devices: int = 1) -> int:
-    """Where a policy's kernel for so many devices lies, for `call_at`; 0 where Python must ask the policy itself."""
+def kernel_address(policy: Any, devices: int = 1, is_partial: bool = False) -> int:
+    """Where a policy's kernel for such frames lies, for `call_at`; 0 where Python must ask the policy itself."""
     if getattr(type(policy), "decide", None) is not Compiled.decide:
         return 0
-    return address_of(policy.kernel_for(devices), _SIGNATURE)
+    return address_of(policy.kernel_for(devices, is_partial), _SIGNATURE)
 
 
 @unlocked_kernel

@@ -10,7 +10,7 @@ from quedge.model.conditions import frame_under
 from quedge.model.frame import Decision, checked_frame
 from quedge.model.scenario import Scenario
 from quedge.policy.exact import Exact
-from quedge.policy.policy import Learner, Policy, agent_for, check_policy
+from quedge.policy.policy import Learner, Policy, agent_for, check_carries, check_policy
 
 
 def decide(
@@ -50,5 +50,6 @@ def decide(
     frame = frame_under(scenario, frame, given)
     policy = Exact() if policy is None else policy
     check_policy(policy)
+    check_carries(policy, scenario)
     rng = np.random.default_rng(0) if rng is None else rng
     return agent_for(policy, frame.cell.devices, rng).decide(frame, rng)

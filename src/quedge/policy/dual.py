@@ -8,7 +8,8 @@ relax before_{k+1} ≥ after_k with a price λ_k ≥ 0 on the logarithm of the l
 
 with the limits of eqs. (29), (30) kept, before_1 = 1 and no price after the last. No decision of the frame has a higher
 objective than D(λ), whatever the prices: it meets all that is kept, and the price terms add up to zero. D is convex;
-closed forms, at most five a device, give it with a subgradient, ln before_{k+1} − ln after_k. Its minimum is the
+closed forms, at most five a device, give it with a subgradient, ln before_{k+1} − ln after_k. Where offloading is
+partial, an offloader's uplink is taken to take nothing from its CPU, which bounds what it adds. Its minimum is the
 optimum of the relaxed frame in which each device may mix its modes and levels.
 
 Source: Lagrangian decomposition (Guignard, Kim, Mathematical Programming 39, 1987); the subgradient method (Held,
@@ -25,8 +26,8 @@ import numpy as np
 from quedge.allocation.greedy import greedy_levels
 from quedge.model.arrays import copy_into
 from quedge.model.kernels import Bools, Floats, kernel, without_refcount
-from quedge.model.terms import Terms, step_objective
-from quedge.policy.exact.exact import highest_useful_level
+from quedge.model.terms import Terms, step_objective, with_slack
+from quedge.policy.exact.span import highest_useful_level
 
 _PATIENCE = 4  # rounds without a lower bound before steps are halved
 _EPSILON = float(np.finfo(np.float64).eps)
@@ -127,6 +128,7 @@ def solve_dual(terms: Terms, rounds: int) -> Dual:
         rounds: most rounds, at least 1.
     """
     terms = without_refcount(terms)
+    relaxed = with_slack(terms)
     n = terms.device.size
     offload, level = np.zeros(n, np.bool_), np.empty(n)
     best_offload, share = offload.copy(), np.zeros(n)
@@ -138,7 +140,7 @@ def solve_dual(terms: Terms, rounds: int) -> Dual:
     while done < rounds:
         total = 0.0
         for k in range(n):
-            part = best_part(terms, k, price[k], price[k + 1], highest)
+            part = best_part(relaxed, k, price[k], price[k + 1], highest)
             total += part.value
             offload[k] = part.offload
             if k > 0:

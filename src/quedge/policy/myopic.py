@@ -63,6 +63,7 @@ class Myopic(Compiled):
     """
 
     kernel: ClassVar = _spend
+    carries_partial: ClassVar = False
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class MyopicSaving:
     """
 
     learns: ClassVar[bool] = False
+    carries_partial: ClassVar[bool] = False
 
     def new_agent(self, devices: int, rng: np.random.Generator) -> SavingAgent:
         """An agent that has saved nothing yet; see `Learner.new_agent`."""
@@ -85,6 +87,7 @@ class SavingAgent(Compiled):
     """Decides as `MyopicSaving` and keeps the accounts: by its own decisions, whatever the world makes of them."""
 
     kernel: ClassVar = _save
+    carries_partial: ClassVar = False
 
     def __init__(self, devices: int) -> None:
         """An agent that has saved nothing.

@@ -7,9 +7,10 @@ from typing import Any, Protocol, cast
 import numpy as np
 
 from quedge.errors import not_allowed
-from quedge.model.cell import Cell
+from quedge.model.cell import Cell, refuse_partial
 from quedge.model.frame import Allocation, Decision, Frame
 from quedge.model.kernels import Bools, Floats, kernel
+from quedge.model.scenario import PARTIAL, Scenario
 from quedge.model.uplink import predicted_outcome
 
 _ROUNDING = 1e-9  # relative; a power may exceed its limit by no more than this
@@ -82,6 +83,22 @@ def check_policy(policy: Any) -> None:
         raise not_allowed("policy", policy, "an object with decide(), such as Exact()")
 
 
+def check_carries(policy: Any, scenario: Scenario) -> None:
+    """Refuse a policy in a scenario of which it cannot carry a key.
+
+    A policy that cannot says so by `carries_partial`, False, its own or, of an agent, its settings'; one that says
+    nothing decides what it decides.
+
+    Raises:
+        ValueError: naming the key, its value, the policy and what is allowed.
+    """
+    settings = getattr(policy, "settings", policy)
+    if not getattr(settings, "carries_partial", True):
+        critic = getattr(settings, "allocator", None)
+        with_it = "" if critic is None else f" with the allocator {type(critic).__name__}"
+        refuse_partial(scenario.offloading == PARTIAL, f"the policy {type(settings).__name__}{with_it}")
+
+
 def check_decision(cell: Cell, decision: Decision) -> None:
     """Refuse a decision of the wrong shape or beyond a limit.
 
@@ -113,12 +130,12 @@ def check_allocation(cell: Cell, allocation: Allocation) -> None:
     Raises:
         ValueError: naming the first such value and what is allowed.
     """
-    if is_within_limits(cell.max_transmit_power_w, cell.max_frequency_hz, *allocation):
+    if is_within_limits(cell.max_transmit_power_w, cell.max_frequency_hz, cell.is_partial, *allocation):
         return
     offload, transmit, frequency, time_share = allocation
     for name, values, highest in (
         ("transmit_power_w", transmit, np.where(offload, cell.max_transmit_power_w, 0.0)),
-        ("cpu_frequency_hz", frequency, np.where(offload, 0.0, cell.max_frequency_hz)),
+        ("cpu_frequency_hz", frequency, np.where(offload & (cell.is_partial == 0.0), 0.0, cell.max_frequency_hz)),
         ("time_share", time_share, np.where(offload, 1.0, 0.0)),
     ):
         fine = (values >= 0.0) & (values <= highest[: values.size] * (1.0 + _ROUNDING))
@@ -135,6 +152,7 @@ def check_allocation(cell: Cell, allocation: Allocation) -> None:
 def is_within_limits(
     max_transmit_power_w: Floats,
     max_frequency_hz: Floats,
+    is_partial: float,
     offload: Bools,
     transmit_power_w: Floats,
     cpu_frequency_hz: Floats,
@@ -148,7 +166,7 @@ def is_within_limits(
             return False
         if not (0.0 <= f <= max_frequency_hz[i] * (1.0 + _ROUNDING)):
             return False
-        if (p > 0.0 and not offload[i]) or (f > 0.0 and offload[i]):
+        if (p > 0.0 and not offload[i]) or (f > 0.0 and offload[i] and is_partial == 0.0):
             return False
         if time_share.size > 0:
             if not (0.0 <= time_share[i] <= offload[i] * (1.0 + _ROUNDING)):

@@ -322,6 +322,7 @@ class Robust(Compiled):
 
     tolerance: float = 1e-3
     knows_disturbance: ClassVar[bool] = True
+    carries_partial: ClassVar = False
     kernel: ClassVar = _decide
 
     def __post_init__(self) -> None:

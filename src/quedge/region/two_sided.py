@@ -18,10 +18,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from quedge.model.cell import cell_of
+from quedge.model.cell import cell_of, refuse_partial
 from quedge.model.conditions import server_load_of
 from quedge.model.kernels import Floats
-from quedge.model.scenario import Scenario
+from quedge.model.scenario import PARTIAL, Scenario
 from quedge.region.bundle import Dual, Minimum, minimise
 from quedge.region.sampling import Samples
 from quedge.region.support import Cut, Support
@@ -79,8 +79,12 @@ class Region:
             access: as in `Support`.
             tolerance: relative distance of the bounds at which to stop, on each sample.
             progress: is told how far the search is.
+
+        Raises:
+            ValueError: offloading is partial.
         """
         scenario.require_one_cell("the capacity region")
+        refuse_partial(scenario.offloading == PARTIAL and access != "none", "the capacity region")
         if access == "none":  # the channel does not matter
             first = samples.first[:1]
             samples = Samples(first, first)

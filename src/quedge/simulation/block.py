@@ -177,7 +177,7 @@ def carry_out(t: int, around: Surroundings, state: State, ideal: bool, decided: 
         records.cpu_frequency_hz[t, i] = decided.cpu_frequency_hz[i]
         records.time_share[t, i] = decided.time_share[i] if has_shares else 1.0 * decided.offload[i]
     frame = unpacked_frame(around.numbers, around.each, estimate, data_queue_mbit, energy_queue)
-    limits = frame.cell.max_transmit_power_w, frame.cell.max_frequency_hz
+    limits = frame.cell.max_transmit_power_w, frame.cell.max_frequency_hz, frame.cell.is_partial
     if not is_within_limits(
         *limits, decided.offload, decided.transmit_power_w, decided.cpu_frequency_hz, decided.time_share
     ):

@@ -11,7 +11,7 @@ from typing import Any
 
 from quedge.errors import is_integer, not_allowed
 from quedge.model.scenario import Scenario
-from quedge.policy.policy import Learner, Policy, check_policy
+from quedge.policy.policy import Learner, Policy, check_carries, check_policy
 from quedge.simulation.columns import data_frame, units_of
 from quedge.simulation.estimates import Estimate, estimate, paired_difference, with_margin
 from quedge.simulation.measures import Measuring, Summary, first_settled_frame
@@ -174,6 +174,7 @@ def compare(
         raise not_allowed("policies", policies, "a mapping from names to policies, at least one")
     for policy in policies.values():
         check_policy(policy)
+        check_carries(policy, scenario)
     first_settled_frame(frames, warmup)
     summaries: dict[str, dict[int, Summary]] = {name: {} for name in policies}
     for place, seed in enumerate(checked_seeds(seeds)):

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from quedge.model.conditions import Conditions, first_conditions
-from quedge.model.scenario import Scenario
+from quedge.model.scenario import PARTIAL, Scenario
 from quedge.policy.compiled import kernel_address
-from quedge.policy.policy import Learner, Policy, agent_for, check_policy, knows_disturbance
+from quedge.policy.policy import Learner, Policy, agent_for, check_carries, check_policy, knows_disturbance
 from quedge.simulation.course import Course
 from quedge.simulation.network import run_cells
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
@@ -62,6 +62,7 @@ def simulate(
     if not isinstance(scenario, Scenario):
         raise ValueError(f"scenario: {scenario!r} is not allowed; it must be a Scenario")
     check_policy(policy)
+    check_carries(policy, scenario)
     world = draw_world(scenario, frames, seed, channel, arrivals)
     return run_in_world(scenario, policy, world, seed, progress)
 
@@ -94,7 +95,7 @@ def run_in_world(
             values[:] = given
     agent = agent_for(policy, devices, rng)
     course = Course(scenario, world, state, first_frame, knows_disturbance(agent))
-    address = kernel_address(agent, devices)
+    address = kernel_address(agent, devices, scenario.offloading == PARTIAL)
     every = min(max(frames // _LEAST_MEASURED, 1), _MOST_UNMEASURED) if address else 1
     report_every, reported = max(frames // 200, 1), 0
     while course.done < frames:
@@ -131,6 +132,7 @@ def run_in_parts(
         ValueError: a decision is not allowed; the message names its frame.
     """
     scenario, done = world.scenario, 0
+    check_carries(policy, scenario)
     if scenario.cells > 1:
         (whole,) = world
         yield run_cells(scenario, policy, whole, world.seed, progress)

@@ -6,7 +6,7 @@ import math
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from quedge.allocation.sca.problem import (
 )
 from quedge.errors import not_allowed
 from quedge.model.arrays import copy_into
+from quedge.model.cell import refuse_partial
 from quedge.model.frame import (
     Decision,
     Frame,
@@ -174,6 +175,7 @@ class NomaSca:
     Source: Section V-B, eqs. (42)-(46).
     """
 
+    carries_partial: ClassVar = False
     tolerance: float = 1e-4
     max_rounds: int = 500
     solver: RoundSolver = BarrierNewton()
@@ -192,6 +194,7 @@ class NomaSca:
 
     def allocate_best(self, frame: Frame, offloads: NDArray[np.bool_]) -> Choice:
         """The best of several decisions; see `BatchAllocator.allocate_best`. The solver's time is that of them all."""
+        refuse_partial(frame.cell.is_partial > 0.0, f"the allocator {type(self).__name__}")
         offloads = at_least_one(offloads)
         if not isinstance(self.solver, BarrierNewton):  # compiled code cannot call other solvers: two loops, one judge
             return self._round_by_round(frame, offloads)

@@ -10,6 +10,7 @@ from quedge.experiments.beyond import (
     front,
     gap,
     munich,
+    partial,
     ppo,
     pqc,
     robust,
@@ -39,6 +40,7 @@ EXPERIMENTS = (
     edge.SERVER,
     edge.BATTERIES,
     cells.EXPERIMENT,
+    partial.EXPERIMENT,
     devices.EXPERIMENT,
 )
 """In the order in which a report lists them."""

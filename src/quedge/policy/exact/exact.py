@@ -15,7 +15,7 @@ from quedge.model.arrays import copy_into
 from quedge.model.cell import Cell
 from quedge.model.frame import Frame, PackedFrame, cell_of_packed, packed_frame, unpacked_frame
 from quedge.model.kernels import Bools, Floats, inner_kernel, kernel, unlocked_kernel, without_refcount
-from quedge.model.terms import Terms, chain_objective, frame_terms, highest_level, powers_of_levels, stationary_level
+from quedge.model.terms import Terms, chain_objective, frame_terms, powers_of_levels
 from quedge.policy.compiled import (
     GAP_OPEN,
     STATUS,
@@ -29,35 +29,20 @@ from quedge.policy.compiled import (
 from quedge.policy.exact.bound import bound_from_above
 from quedge.policy.exact.convex import FEWEST_STEPS, has_small_steps, solve_small_steps
 from quedge.policy.exact.lattice import full_lattice, refined_lattice
+from quedge.policy.exact.partial.search import solve_split
 from quedge.policy.exact.path import follow_bound, polish
 from quedge.policy.exact.prune import living_cells
-
-_CELLS = 28  # of the first lattice; measured: fewer cost a second round more often, more cost more in the first
-_WIDEST_STEP = 0.25  # of the first lattice, where levels span many decades
-_FACTOR = 8  # new cells per living one in each refinement
-_SMALLEST_STEP = 1e-13  # finer cells are below the resolution of a double
-_MAX_NODES = 4096  # per device: bounds the time of a frame
-_ROUNDING = 1e-12  # relative; rounding errors of the bound stay well below it
-_EPSILON = float(np.finfo(np.float64).eps)
-
-
-@kernel
-def highest_useful_level(terms: Terms) -> float:
-    """The highest level that the devices can reach together and that is worth its price to any of them."""
-    reachable, worth = 1.0, 1.0
-    for k in range(terms.device.size):
-        reachable = highest_level(terms, k, reachable)
-        worth = max(worth, stationary_level(terms, k))
-    return min(reachable, worth)
-
-
-@kernel
-def steepest_values(terms: Terms) -> Floats:
-    """The largest α of the devices from each one of the chain on."""
-    steepest = terms.rate_value.copy()
-    for k in range(steepest.size - 2, -1, -1):
-        steepest[k] = max(steepest[k], steepest[k + 1])
-    return steepest
+from quedge.policy.exact.span import (
+    CELLS,
+    EPSILON,
+    FACTOR,
+    MAX_NODES,
+    ROUNDING,
+    SMALLEST_STEP,
+    WIDEST_STEP,
+    highest_useful_level,
+    steepest_values,
+)
 
 
 @kernel
@@ -78,13 +63,13 @@ def solve_chain(terms: Terms, tolerance: float) -> tuple[Bools, Floats, float, f
     best = chain_objective(terms, offload, level)
     highest = highest_useful_level(terms)
     if highest <= 1.0:  # nobody can gain by offloading
-        return best_offload, best_level, best, best * (1.0 + _ROUNDING)
+        return best_offload, best_level, best, best * (1.0 + ROUNDING)
     reach = math.log(highest)
     steepest = steepest_values(terms)
-    rounding = 16.0 * _EPSILON * devices * steepest[0] * (1.0 + reach)  # of sums of α ln s − β s, with β s up to α
-    if highest <= 1.0 + 4.0 * _EPSILON:  # levels that a double cannot tell apart
-        return best_offload, best_level, best, best * (1.0 + _ROUNDING) + rounding
-    lattice = full_lattice(devices, highest, _CELLS, _WIDEST_STEP)
+    rounding = 16.0 * EPSILON * devices * steepest[0] * (1.0 + reach)  # of sums of α ln s − β s, with β s up to α
+    if highest <= 1.0 + 4.0 * EPSILON:  # levels that a double cannot tell apart
+        return best_offload, best_level, best, best * (1.0 + ROUNDING) + rounding
+    lattice = full_lattice(devices, highest, CELLS, WIDEST_STEP)
     lowest_bound = math.inf
     while True:
         bound = bound_from_above(terms, lattice, steepest)
@@ -96,17 +81,17 @@ def solve_chain(terms: Terms, tolerance: float) -> tuple[Bools, Floats, float, f
             copy_into(best_offload, offload)
             copy_into(best_level, level)
         lowest_bound = min(lowest_bound, bound.unused[0])
-        upper = max(lowest_bound, best) * (1.0 + _ROUNDING) + rounding
-        if upper - best <= tolerance * best or lattice.step <= _SMALLEST_STEP:
+        upper = max(lowest_bound, best) * (1.0 + ROUNDING) + rounding
+        if upper - best <= tolerance * best or lattice.step <= SMALLEST_STEP:
             break
-        alive = living_cells(terms, lattice, bound, bound.unused[0] * (1.0 + _ROUNDING) + rounding - best)
+        alive = living_cells(terms, lattice, bound, bound.unused[0] * (1.0 + ROUNDING) + rounding - best)
         living = alive.sum()
         if living == 0:  # no path beats the decision
-            upper = best * (1.0 + _ROUNDING) + rounding
+            upper = best * (1.0 + ROUNDING) + rounding
             break
-        if living * _FACTOR > _MAX_NODES * devices:
+        if living * FACTOR > MAX_NODES * devices:
             break
-        lattice = refined_lattice(lattice, alive, _FACTOR)
+        lattice = refined_lattice(lattice, alive, FACTOR)
     return best_offload, best_level, best, upper
 
 
@@ -137,7 +122,7 @@ def solve_terms(terms: Terms, tolerance: float) -> tuple[Bools, Floats, float, f
 
 
 def _of_frames(solve: Callable[[Terms, float], tuple[Bools, Floats, float, float]]) -> Callable[..., None]:
-    """`solve_frames` by one of the two solvers."""
+    """`solve_frames` by one of the solvers."""
 
     @unlocked_kernel
     def solve_frames_by(
@@ -157,6 +142,7 @@ def _of_frames(solve: Callable[[Terms, float], tuple[Bools, Floats, float, float
 
 
 _solve_frames_of_few, _solve_frames_of_many = _of_frames(solve_chain), _of_frames(solve_terms)
+_solve_partial_frames = _of_frames(solve_split)
 
 
 def solve_frames(
@@ -173,6 +159,7 @@ def solve_frames(
     Where devices are few, nobody waits until the convex bound is compiled.
     """
     solve = _solve_frames_of_few if channel_gain.shape[1] < FEWEST_STEPS else _solve_frames_of_many
+    solve = _solve_partial_frames if cell.is_partial > 0.0 else solve
     solve(cell, channel_gain, data_queue_mbit, energy_queue, tolerance, objective, upper_bound)
 
 
@@ -197,6 +184,18 @@ def _decide_many(packed: PackedFrame, own: Floats, drawn: Floats, offload: Bools
     frame = unpacked_frame(*packed)
     terms = frame_terms(*frame)
     decided, level, objective, upper_bound = solve_terms(terms, tolerance)
+    tell(powers_of_levels(terms, frame, decided, level), objective, offload, powers, told)
+    _tell_bound(upper_bound, objective, tolerance, told)
+
+
+@kernel
+def _decide_partial(
+    packed: PackedFrame, own: Floats, drawn: Floats, offload: Bools, powers: Floats, told: Floats
+) -> None:
+    tolerance = own[0]
+    frame = unpacked_frame(*packed)
+    terms = frame_terms(*frame)
+    decided, level, objective, upper_bound = solve_split(terms, tolerance)
     tell(powers_of_levels(terms, frame, decided, level), objective, offload, powers, told)
     _tell_bound(upper_bound, objective, tolerance, told)
 
@@ -226,8 +225,10 @@ class Exact(Compiled):
             raise not_allowed("tolerance", self.tolerance, "at least 1e-9 and below 1")
 
     @classmethod
-    def kernel_for(cls, devices: int) -> Callable[..., None]:
+    def kernel_for(cls, devices: int, is_partial: bool = False) -> Callable[..., None]:
         """See `Compiled.kernel_for`."""
+        if is_partial:
+            return _decide_partial
         return _decide if devices < FEWEST_STEPS else _decide_many
 
     def own_numbers(self, devices: int) -> Floats:
@@ -257,7 +258,7 @@ def exact_objectives_in(
     """As `exact_objectives`, of frames whose cells may differ; both arguments as in `fill_objectives`."""
     frames, devices = states[0].shape
     objective, upper_bound = np.empty(frames), np.empty(frames)
-    address = kernel_address(Exact(tolerance), devices)
+    address = kernel_address(Exact(tolerance), devices, cell_of_packed(cells[0], cells[1][0]).is_partial > 0.0)
     if address:  # of what decides: to compile the solver into another kernel takes seconds
         fill_objectives(address, own_settings(tolerance), cells, states, objective)
         return objective

@@ -128,6 +128,11 @@ class Lydroo:
         if not isinstance(self.keeps_moments, bool):
             raise not_allowed("keeps_moments", self.keeps_moments, "true or false")
 
+    @property
+    def carries_partial(self) -> bool:
+        """Whether its critic allocates where offloading is partial."""
+        return bool(getattr(self.allocator, "carries_partial", True))
+
     def new_agent(self, devices: int, rng: np.random.Generator) -> LydrooAgent:
         """A fresh agent that learns as it decides; see `Learner.new_agent`."""
         weights = fresh_weights(self.actor.shapes(devices, self.inputs.features), rng)

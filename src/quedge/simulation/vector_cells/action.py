@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from typing import Any
 
@@ -9,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.allocation.greedy import greedy_level
-from quedge.model.cell import Cell
+from quedge.model.cell import Cell, refuse_partial
 from quedge.model.frame import Decision, Frame
 from quedge.model.kernels import Bools, Floats, Floats32, inner_kernel
 from quedge.model.terms import Terms, fill_device_terms, transmit_power
-from quedge.model.uplink import best_local_frequency, frequency_level
+from quedge.model.uplink import best_local_frequency, frequency_beside, frequency_level, offloading_outcome
 
 
 class Actions(StrEnum):
@@ -60,6 +61,7 @@ def checked_actions(kind: Actions, actions: Any, cells: int, devices: int) -> ND
 
 def powers_action(cell: Cell, decision: Decision) -> NDArray[np.float32]:
     """The action of kind `POWERS` for a decision without time shares, in single precision, for demonstrations."""
+    refuse_partial(cell.is_partial > 0.0, f"actions {Actions.POWERS.value!r}")
     offload = np.asarray(decision.offload, dtype=np.bool_)
     used = np.where(offload, decision.transmit_power_w, decision.cpu_frequency_hz)
     limit = np.where(offload, cell.max_transmit_power_w, cell.max_frequency_hz)
@@ -84,9 +86,20 @@ def powers_of_choice(
             fill_device_terms(frame.cell, k, frame.channel_gain, frame.data_queue_mbit, frame.energy_queue, terms)
             after = greedy_level(terms, k, before)
             transmit_power_w[i] = transmit_power(frame.cell, i, frame.channel_gain[i], before, after)
+            if frame.cell.is_partial > 0.0:
+                cpu_frequency_hz[i] = frequency_of_level(frame, i, before, after)
             before = after
         else:
             cpu_frequency_hz[i] = best_local_frequency(frame.cell, i, frame.data_queue_mbit[i], frame.energy_queue[i])
+
+
+@inner_kernel
+def frequency_of_level(frame: Frame, i: int, before: float, after: float) -> float:
+    """CPU frequency (Hz) of an offloader that lifts the level, where offloading is partial."""
+    uplink_rate = frame.cell.uplink_mbps[i] * math.log(after / before) / math.log(2.0)
+    queue = frame.data_queue_mbit[i]
+    sent, _ = offloading_outcome(frame.cell, i, uplink_rate, 0.0, queue)
+    return float(frequency_beside(frame.cell, i, sent, queue, frame.energy_queue[i]))
 
 
 @inner_kernel

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.model.arrays import fill_ascending_order
-from quedge.model.cell import Cell, cell_of
+from quedge.model.cell import Cell, cell_of, refuse_partial
 from quedge.model.conditions import (
     Conditions,
     Facilities,
@@ -130,7 +130,8 @@ class VectorCells:
         self.actions, self._rewards_drift = actions, reward is Reward.DRIFT_PLUS_PENALTY
         self._channel, self._arrivals = channel, arrivals
         self._cell, self._unit = cell_of(scenario), reward_unit(scenario)
-        self._terms = empty_terms(scenario.devices)
+        refuse_partial(self._cell.is_partial > 0.0 and actions is Actions.POWERS, f"actions {actions.value!r}")
+        self._terms = empty_terms(scenario.devices, self._cell.is_partial)
         self._facilities, self._observed = facilities_of(scenario), observed_of(scenario)
         shape = (self.cells, scenario.devices)
         first = first_conditions(scenario)
