@@ -18,12 +18,13 @@ from quedge.controller.answer import (
     info_of,
     info_of_failure,
 )
+from quedge.controller.edge_server import EdgeServer
 from quedge.controller.report import Reason, Report, ReportRejected
-from quedge.controller.state import QueueState, Snapshot
+from quedge.controller.state import NO_SERVER, QueueState, Snapshot
 from quedge.errors import not_allowed
 from quedge.model.backoff import planned_gain_share
 from quedge.model.cell import cell_of
-from quedge.model.conditions import refuse_conditions
+from quedge.model.conditions import refuse_batteries
 from quedge.model.frame import Decision, Frame, Status
 from quedge.model.scenario import Scenario
 from quedge.policy.auto import Auto
@@ -85,7 +86,7 @@ class Controller:
     def __init__(self, scenario: Scenario, policy: Policy | Learner, seed: int = 0) -> None:
         check_policy(policy)
         scenario.require_one_cell("the controller")
-        refuse_conditions(scenario, "the controller")
+        refuse_batteries(scenario, "the controller")
         check_carries(policy, scenario)
         if is_learner(policy) and not isinstance(policy, Resumable):
             raise ValueError(f"policy: {policy!r} is not allowed; of the learners only Lydroo's standing can be kept")
@@ -94,7 +95,8 @@ class Controller:
         self._cell, self._planned_share = cell_of(scenario), planned_gain_share(scenario)
         self._is_cautious = bool((self._planned_share != 1.0).any())
         self._adopt(agent_for(policy, scenario.devices, self._rng))
-        self._queues = QueueState.empty(scenario.devices)
+        self._server = EdgeServer(scenario, self._cell)
+        self._queues = self._with_server(QueueState.empty(scenario.devices))
         self._decision_info = NO_INFO
         self._before: _Before | None = None
 
@@ -144,14 +146,20 @@ class Controller:
         """
         self.check_turn(report.frame)
         self.learn()
-        frame = self._queues.frame(self._cell, report)
+        before = self._queues
+        frame = self._server.frame(before.frame(self._cell, report), report.devices, before.server_queue_mbit)
         if self._is_cautious:
             frame = frame._replace(channel_gain=frame.channel_gain * self._planned_share[report.devices])
-        self._before = _Before(self._queues, self._rng.bit_generator.state, decided_by is not ServedBy.LATE)
+        self._before = _Before(before, self._rng.bit_generator.state, decided_by is not ServedBy.LATE)
         served_by, decision, self._decision_info = self._decided(frame, decided_by)
         answer = answer_of(report, frame, decision, served_by)
-        self._queues = self._queues.after(answer)
+        waiting = self._server.after(before.server_queue_mbit, answer.devices, answer.offload, answer.rate_mbps)
+        self._queues = before.after(answer)._replace(server_queue_mbit=waiting)
         return answer
+
+    def _with_server(self, queues: QueueState) -> QueueState:
+        """The queues with those at the edge server, if it is finite, or without them."""
+        return queues.with_server() if self._server.is_finite else queues._replace(server_queue_mbit=NO_SERVER)
 
     def undo(self) -> None:
         """Stand where it stood before the last frame that was served, from which nothing has been learned yet."""
@@ -164,7 +172,7 @@ class Controller:
 
     def stand_at(self, queues: QueueState) -> None:
         """Go on from other queues of the cell's devices, the policy as it stands."""
-        self._queues, self._before = queues, None
+        self._queues, self._before = self._with_server(queues), None
 
     def snapshot(self) -> Snapshot:
         """All that its next answers depend on, after all that was to be learned; `restore` goes on from there."""
@@ -183,7 +191,7 @@ class Controller:
             raise not_allowed("devices", devices, str(self.devices))
         if (snapshot.agent is not None) != isinstance(self._settings, Resumable):
             raise ValueError("policy: is not allowed; one of the two learns and the other does not")
-        self._queues, self._before = snapshot.queues, None
+        self._queues, self._before = self._with_server(snapshot.queues), None
         self._rng.bit_generator.state = snapshot.random_state
         if snapshot.agent is not None and isinstance(self._settings, Resumable):
             self._adopt(self._settings.resume(snapshot.agent))

@@ -19,6 +19,9 @@ from quedge.model.kernels import Floats, Ints, kernel
 from quedge.policy.lydroo import AgentState
 from quedge.policy.lydroo.archive import archive_of, parts_of
 
+NO_SERVER = np.empty(0)
+"""The queues at an edge server that takes no time."""
+
 _HIGHEST_DATA_QUEUE_MBIT = DATA_QUEUE_MBIT.highest
 
 
@@ -45,16 +48,24 @@ class QueueState(NamedTuple):
         next_frame: number of the frame that comes next.
         data_queue_mbit: data queues of all devices as the last decisions left them (Mbit), shape (devices,).
         energy_queue: virtual energy queues of all devices, shape (devices,).
+        server_queue_mbit: their queues at the edge server (Mbit), shape (devices,); of size 0 where that takes no time.
     """
 
     next_frame: int
     data_queue_mbit: NDArray[np.float64]
     energy_queue: NDArray[np.float64]
+    server_queue_mbit: NDArray[np.float64] = NO_SERVER
 
     @classmethod
     def empty(cls, devices: int) -> QueueState:
         """The queues of a cell that begins."""
         return cls(0, np.zeros(devices), np.zeros(devices))
+
+    def with_server(self) -> QueueState:
+        """The same with queues at the edge server, which are empty where there were none."""
+        if self.server_queue_mbit.size > 0:
+            return self
+        return self._replace(server_queue_mbit=np.zeros(self.data_queue_mbit.size))
 
     def widened(self, devices: int) -> QueueState:
         """The queues of as many devices or more: those added at the end have empty ones."""
@@ -63,6 +74,7 @@ class QueueState(NamedTuple):
             self.next_frame,
             np.concatenate((self.data_queue_mbit, added)),
             np.concatenate((self.energy_queue, added)),
+            np.concatenate((self.server_queue_mbit, added)) if self.server_queue_mbit.size > 0 else NO_SERVER,
         )
 
     def frame(self, cell: Cell, report: Report) -> Frame:
@@ -75,11 +87,11 @@ class QueueState(NamedTuple):
     def after(self, answer: Answer) -> QueueState:
         """The queues after a served frame, whose arrays are kept; a device that did not report keeps its own."""
         if answer.devices.size == self.data_queue_mbit.size:  # all of them, in order
-            return QueueState(answer.frame + 1, answer.data_queue_mbit, answer.energy_queue)
+            return QueueState(answer.frame + 1, answer.data_queue_mbit, answer.energy_queue, self.server_queue_mbit)
         data_queues, energy_queues = self.data_queue_mbit.copy(), self.energy_queue.copy()
         data_queues[answer.devices] = answer.data_queue_mbit
         energy_queues[answer.devices] = answer.energy_queue
-        return QueueState(answer.frame + 1, data_queues, energy_queues)
+        return QueueState(answer.frame + 1, data_queues, energy_queues, self.server_queue_mbit)
 
 
 @kernel
@@ -119,6 +131,8 @@ class Snapshot(NamedTuple):
             "data_queue_mbit": self.queues.data_queue_mbit,
             "energy_queue": self.queues.energy_queue,
         }
+        if self.queues.server_queue_mbit.size > 0:
+            parts["server_queue_mbit"] = self.queues.server_queue_mbit
         if self.agent is not None:
             agent = self.agent._asdict()
             parts |= {name: agent[name] for name in _AGENT_ARRAYS if agent[name]}
@@ -132,7 +146,8 @@ class Snapshot(NamedTuple):
         try:
             parts = parts_of(data)
             plain = json.loads(parts["plain"].tobytes())
-            queues = QueueState(int(plain["next_frame"]), parts["data_queue_mbit"], parts["energy_queue"])
+            waiting = parts["data_queue_mbit"], parts["energy_queue"], parts.get("server_queue_mbit", NO_SERVER)
+            queues = QueueState(int(plain["next_frame"]), *waiting)
             agent = None
             if "agent" in plain:
                 values = {name: plain["agent"][name] for name in _AGENT_VALUES}

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.controller.answer import ServedBy
+from quedge.controller.edge_server import EdgeServer
 from quedge.emulator.stations import FrameResult, Reports
 from quedge.emulator.uploads import Secured
 from quedge.model.backoff import planned_gain_share
@@ -43,6 +44,8 @@ class Audit:
     def __init__(self, scenario: Scenario, state: CellState | None) -> None:
         self._cell, self._planned_share = cell_of(scenario), planned_gain_share(scenario)
         nothing = np.zeros(scenario.devices)
+        self._server = EdgeServer(scenario, self._cell)
+        self._server_queue = nothing.copy() if state is None else None  # of a service that stands, it is not told
         self._next_frame = next_frame_of(state)
         self._data_queue = nothing.copy() if state is None else state.data_queue_mbit.copy()
         self._energy_queue = nothing.copy() if state is None else state.energy_queue.copy()
@@ -76,14 +79,19 @@ class Audit:
         decision = Decision(*powers, decided.rate_mbps, decided.power_w, 0.0, time_share=decided.time_share)
         check_decision(cell, decision)
         _check_most("rate_mbps", devices, decided.rate_mbps, queue / cell.frame_s)
-        rate, power, objective = predicted_outcome(Frame(cell, gain, queue, energy), decision.allocation)
+        frame = Frame(cell, gain, queue, energy)
+        if self._server_queue is not None:
+            frame = self._server.frame(frame, devices, self._server_queue)
+            told = decided.offload, decided.rate_mbps
+            self._server_queue = self._server.after(self._server_queue, devices, *told)
+        rate, power, objective = predicted_outcome(frame, decision.allocation)
         _check_equal("rate_mbps", devices, decided.rate_mbps, rate)
         _check_equal("power_w", devices, decided.power_w, power)
         left = np.maximum(queue - rate * cell.frame_s, 0.0)
         _check_equal("data_queue_mbit", devices, decided.data_queue_mbit, left)
         spent = np.maximum(energy + cell.nu * (power - cell.power_budget_w), 0.0)
         _check_equal("energy_queue", devices, decided.energy_queue, np.minimum(spent, ENERGY_QUEUE.highest))
-        if not np.isnan(decided.objective):
+        if not np.isnan(decided.objective) and (self._server_queue is not None or not self._server.is_finite):
             _check_objective(decided, objective)
 
 

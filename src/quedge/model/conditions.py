@@ -218,15 +218,14 @@ def frame_under(scenario: Scenario, frame: Frame, given: Mapping[str, Any]) -> F
     return frame._replace(cell=cell)
 
 
-def refuse_conditions(scenario: Scenario, what: str) -> None:
-    """Refuse a scenario with batteries or a finite edge server where these are not known.
+def refuse_batteries(scenario: Scenario, what: str) -> None:
+    """Refuse a scenario with batteries where nobody reports what they hold.
 
     Raises:
         ValueError: naming the key.
     """
-    for name, key in _NEEDED.items():
-        if getattr(scenario, key) is not None:
-            raise ValueError(f"{key}: {getattr(scenario, key)!r} is not allowed in {what}, which knows no {name}")
+    if scenario.battery_j is not None:
+        raise ValueError(f"battery_j: {scenario.battery_j!r} is not allowed in {what}, to which no battery is reported")
 
 
 _NEEDED = {"battery_j": "battery_j", "server_queue_mbit": "server_frequency_hz"}
