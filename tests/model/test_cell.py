@@ -39,7 +39,8 @@ OF_THE_WORLD = {
 OF_THE_CELL = [
     name
     for name, parameter in PARAMETERS.items()
-    if parameter.group not in ("channel", "server") and name not in {"devices", *OF_THE_WORLD, *SUITE_KEYS}
+    if parameter.group not in ("channel", "server")
+    and name not in {"devices", "subchannels", "group_size_max", *OF_THE_WORLD, *SUITE_KEYS}
 ]
 
 

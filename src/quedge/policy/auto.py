@@ -51,6 +51,11 @@ class Auto:
             if not low <= getattr(self, name) <= high:
                 raise not_allowed(name, getattr(self, name), f"at least {low:g} and at most {high:g}")
 
+    @property
+    def assigns_subchannels(self) -> bool:
+        """Whether its policy does; see `check_serves`."""
+        return bool(getattr(self.policy, "assigns_subchannels", False))
+
     def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
         """Decide one frame; see `Policy.decide`. Its objective is the frame's own (17); it has no bound on that."""
         price = energy_prices(packed_frame(frame), self.price_step)

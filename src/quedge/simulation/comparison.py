@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from quedge.errors import is_integer, not_allowed
+from quedge.model.cell import cell_of
 from quedge.model.scenario import Scenario
-from quedge.policy.policy import Learner, Policy, check_policy
+from quedge.policy.policy import Learner, Policy, check_policy, check_serves
 from quedge.simulation.columns import data_frame, units_of
 from quedge.simulation.estimates import Estimate, estimate, paired_difference, with_margin
 from quedge.simulation.measures import Measuring, Summary, first_settled_frame
@@ -174,6 +175,7 @@ def compare(
         raise not_allowed("policies", policies, "a mapping from names to policies, at least one")
     for policy in policies.values():
         check_policy(policy)
+        check_serves(policy, cell_of(scenario))
     first_settled_frame(frames, warmup)
     summaries: dict[str, dict[int, Summary]] = {name: {} for name in policies}
     for place, seed in enumerate(checked_seeds(seeds)):

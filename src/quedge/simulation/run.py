@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from quedge.model.cell import cell_of
 from quedge.model.conditions import Conditions, first_conditions
 from quedge.model.scenario import Scenario
 from quedge.policy.compiled import kernel_address
-from quedge.policy.policy import Learner, Policy, agent_for, check_policy, knows_disturbance
+from quedge.policy.policy import Learner, Policy, agent_for, check_policy, check_serves, knows_disturbance
 from quedge.simulation.course import Course
 from quedge.simulation.network import run_cells
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
@@ -84,7 +85,8 @@ def run_in_world(
     if scenario.cells > 1:
         return run_cells(scenario, policy, world, seed, progress)
     began = time.perf_counter()
-    frames, devices = world.channel_gain.shape
+    check_serves(policy, cell_of(scenario))
+    frames, devices = world.arrival_mbit.shape
     rng = random_streams(seed).policy
     state = np.zeros(devices), np.zeros(devices), *first_conditions(scenario)
     if start is not None:

@@ -28,6 +28,7 @@ from quedge.allocation.sca.problem import (
 )
 from quedge.errors import not_allowed
 from quedge.model.arrays import copy_into
+from quedge.model.cell import check_ungrouped
 from quedge.model.frame import (
     Decision,
     Frame,
@@ -192,6 +193,7 @@ class NomaSca:
 
     def allocate_best(self, frame: Frame, offloads: NDArray[np.bool_]) -> Choice:
         """The best of several decisions; see `BatchAllocator.allocate_best`. The solver's time is that of them all."""
+        check_ungrouped(frame.cell, f"with {type(self).__name__}, which allocates one group")
         offloads = at_least_one(offloads)
         if not isinstance(self.solver, BarrierNewton):  # compiled code cannot call other solvers: two loops, one judge
             return self._round_by_round(frame, offloads)

@@ -15,6 +15,7 @@ from quedge.experiments.beyond import (
     robust,
     stability,
     static,
+    subchannels,
     sweeps,
 )
 
@@ -39,6 +40,7 @@ EXPERIMENTS = (
     edge.SERVER,
     edge.BATTERIES,
     cells.EXPERIMENT,
+    subchannels.EXPERIMENT,
     devices.EXPERIMENT,
 )
 """In the order in which a report lists them."""
