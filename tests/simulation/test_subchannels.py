@@ -258,6 +258,8 @@ def test_who_is_out_of_coverage_computes_locally(selective: bool) -> None:
         assert not (trace.subchannel[:, 1] == 0).any() or not selective
 
 
-def test_several_cells_have_no_sub_channels() -> None:
+def test_several_cells_and_fixed_rates_have_no_sub_channels() -> None:
+    with pytest.raises(ValueError, match="rate_adaptation: False is not allowed with several sub-channels"):
+        quedge.Scenario(devices=6, rate_adaptation=False, subchannels=2)
     with pytest.raises(ValueError, match="subchannels: 2 is not allowed with several cells; leave it out"):
         quedge.Scenario(devices=6, cells=2, subchannels=2)
