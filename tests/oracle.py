@@ -163,6 +163,49 @@ def enumeration(frame: Frame) -> Optimum:
     return best
 
 
+def with_gains_of(frame: Frame, subchannel: int) -> Frame:
+    """The frame with each device's gain on a sub-channel."""
+    gain = frame.channel_gain
+    return frame if gain.ndim == 1 else frame._replace(channel_gain=np.ascontiguousarray(gain[:, subchannel]))
+
+
+def evaluate_groups(
+    frame: Frame, subchannel: NDArray[np.int64], transmit_power_w: Floats, cpu_frequency_hz: Floats
+) -> Charged:
+    """As `evaluate`, with offloaders that interfere on their own sub-channel only, -1 for local computing."""
+    nobody = evaluate(with_gains_of(frame, 0), subchannel < -1, transmit_power_w, cpu_frequency_hz)
+    rate, power = nobody.rate_mbps.copy(), nobody.power_w.copy()
+    for k in range(frame.cell.subchannels):
+        here = subchannel == k
+        charged = evaluate(with_gains_of(frame, k), here, transmit_power_w, cpu_frequency_hz)
+        rate[here], power[here] = charged.rate_mbps[here], charged.power_w[here]
+    value, price = _values(frame)
+    return Charged(rate, power, float(np.sum(value * rate - price * power)))
+
+
+def best_groups(frame: Frame) -> float:
+    """The best objective of all assignments of devices to sub-channels, each group with its best powers."""
+    cell, frequency = frame.cell, best_frequencies(frame)
+    local = evaluate(with_gains_of(frame, 0), np.zeros(cell.devices, np.bool_), np.zeros(cell.devices), frequency)
+    groups = [
+        np.array(bits)
+        for bits in itertools.product((False, True), repeat=cell.devices)
+        if sum(bits) <= cell.group_size_max
+    ]
+    best = {frozenset[int](): 0.0}  # by who offloads on the sub-channels so far
+    for k in range(cell.subchannels):
+        seen, before = with_gains_of(frame, k), best.copy()
+        for group in groups:
+            power = best_powers(seen, group)
+            gain = evaluate(seen, group, power, np.where(group, 0.0, frequency)).objective - local.objective
+            members = frozenset(np.flatnonzero(group).tolist())
+            for others, worth in before.items():
+                if not members & others:
+                    both = members | others
+                    best[both] = max(best.get(both, -np.inf), worth + gain)
+    return local.objective + max(best.values())
+
+
 def most_bits(frame: Frame) -> Floats:
     """Bits a second and Hz with which each device sends all that it may: queue, secured in time, and overhead.
 

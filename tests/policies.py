@@ -22,6 +22,7 @@ from quedge.policy.myopic import Myopic, MyopicSaving
 from quedge.policy.policy import Learner, Policy, agent_for
 from quedge.policy.robust import Robust
 from quedge.policy.rounding import RandomRounding
+from quedge.policy.subchannels import ExactGroups, Ofdma, RoundRobin, StrongWeak
 from tests import oracle
 
 NOMA_ALLOCATORS = (NomaGreedy(), NomaSca(), FrameBudget())
@@ -29,7 +30,8 @@ ALLOCATORS = (*NOMA_ALLOCATORS, Tdma())
 
 FREE_OF_CHANCE = (
     AllLocal(), AllOffload(), BestSingle(), BestPair(), LyCd(), Lagrangian(), Lagrangian(rounds=3), Myopic(),
-    Robust(), Exact(tolerance=1e-3), Exact(tolerance=1e-6), Auto(), Auto(BestPair()),
+    Robust(), Exact(tolerance=1e-3), Exact(tolerance=1e-6), Auto(), Auto(BestPair()), ExactGroups(),
+    Ofdma(), StrongWeak(), RoundRobin(),
 )  # fmt: skip
 LEARNERS = (
     Lydroo(),

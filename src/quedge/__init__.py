@@ -24,6 +24,7 @@ if _typing.TYPE_CHECKING:  # what is asked for is loaded when it is: see _loaded
     from quedge.policy.policy import Learner, Policy
     from quedge.policy.robust import Robust
     from quedge.policy.rounding import RandomRounding
+    from quedge.policy.subchannels import ExactGroups, Ofdma, RoundRobin, StrongWeak
     from quedge.region.boundary import capacity_boundary
     from quedge.region.capacity import capacity
     from quedge.region.least_power import least_power
@@ -55,6 +56,7 @@ __all__ = [
     "Comparison",
     "Decision",
     "Exact",
+    "ExactGroups",
     "ExponentialArrivals",
     "Frame",
     "FrameBudget",
@@ -72,6 +74,7 @@ __all__ = [
     "NoisyOrderPreserving",
     "NomaGreedy",
     "NomaSca",
+    "Ofdma",
     "OrderPreserving",
     "Policy",
     "Precision",
@@ -80,9 +83,11 @@ __all__ = [
     "Recorded",
     "RicianFading",
     "Robust",
+    "RoundRobin",
     "Scenario",
     "SharedActor",
     "Status",
+    "StrongWeak",
     "Tdma",
     "Trace",
     "TrainedLydroo",
@@ -135,6 +140,10 @@ _PLACES = {
     "Policy": "policy.policy",
     "RandomRounding": "policy.rounding",
     "Robust": "policy.robust",
+    "ExactGroups": "policy.subchannels",
+    "Ofdma": "policy.subchannels",
+    "RoundRobin": "policy.subchannels",
+    "StrongWeak": "policy.subchannels",
     "capacity_boundary": "region.boundary",
     "capacity": "region.capacity",
     "least_power": "region.least_power",

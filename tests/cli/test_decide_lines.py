@@ -13,6 +13,7 @@ from quedge.model.frame import Frame
 from quedge.model.scenario import Scenario
 from quedge.policy.baselines import BestPair
 from quedge.policy.exact import Exact
+from quedge.policy.subchannels import Ofdma
 
 GOOD: dict[str, Any] = {"channel_gain": [1e-9, 1e-10], "data_queue_mbit": [3, 4.5], "energy_queue": [0, 1]}
 
@@ -94,3 +95,19 @@ def test_a_bad_line_is_answered_by_its_error_and_the_next_one_is_answered(line: 
     assert complaint in refused["error"]
     assert refused["line"] == 1
     assert fine["status"] == "ok"
+
+
+def test_gains_may_differ_from_one_sub_channel_to_the_next() -> None:
+    two = ("subchannels=2",)
+    line = GOOD | {"channel_gain": [[1e-9, 1e-12], [1e-9, 1e-10]], "data_queue_mbit": [9, 9]}
+    flat, selective = answers(GOOD, line, settings=two, policy=Ofdma())
+    assert set(flat["subchannel"]) <= {-1, 0, 1}
+    assert selective["subchannel"] == [0, 1]
+    ragged = line | {"channel_gain": [[1e-9, 1e-12], [1e-9]]}
+    texts = line | {"channel_gain": [[1e-9, "x"], [1e-9, 1e-9]]}
+    three = line | {"channel_gain": [[1e-9] * 3] * 2}
+    told = [answer["error"] for answer in answers(ragged, texts, three, settings=two, policy=Ofdma())]
+    assert told[0] == "channel_gain[1]: a list of 1 values is not allowed; the first has 2"
+    assert told[1] == 'channel_gain[0][1]: "x" is not allowed; it must be a number'
+    assert told[2].startswith("channel_gain: shape (2, 3) is not allowed; it must be (2,), a value a device, or (2, 2)")
+    assert answers(line)[0]["error"].startswith("channel_gain[0]: [1e-09, 1e-12] is not allowed")

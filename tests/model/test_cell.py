@@ -41,7 +41,7 @@ OF_THE_CELL = [
     for name, parameter in PARAMETERS.items()
     if parameter.group not in ("channel", "server")
     and parameter.kind is not Kind.NAME
-    and name not in {"devices", *OF_THE_WORLD, *SUITE_KEYS}
+    and name not in {"devices", "subchannels", "group_size_max", *OF_THE_WORLD, *SUITE_KEYS}
 ]
 
 

@@ -145,7 +145,7 @@ RANGES = {
     "pqc_overhead_bits": (0.0, 1e12), "pqc_max_rate_mbps": (0.0, 1e9), "distance_m": (1e-3, 1e9),
     "antenna_gain": (1e-9, 1e9), "carrier_frequency_hz": (1.0, 1e15), "path_loss_exponent": (0.0, 10.0),
     "line_of_sight_share": (0.0, 1.0), "doppler_hz": (0.0, 1e6), "shadowing_db": (0.0, 30.0),
-    "shadowing_decorrelation_s": (0.0, 1e9),
+    "shadowing_decorrelation_s": (0.0, 1e9), "subchannels": (1, 1_000), "group_size_max": (1, 100_000),
 }  # fmt: skip
 """What every key takes, of those that need no suite: a file that is valid stays so."""
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from quedge.allocation.allocator import Choice
 from quedge.allocation.greedy import greedy_levels
-from quedge.model.cell import Cell, refuse_partial
+from quedge.model.cell import Cell, check_ungrouped, refuse_partial
 from quedge.model.conditions import affordable_power, highest_affordable_frequency
 from quedge.model.frame import Decision, Frame, PackedFrame, at_least_one, checked_offload, packed_frame, unpacked_frame
 from quedge.model.kernels import Bools, Floats, inner_kernel, kernel
@@ -37,9 +37,10 @@ def within_budget(frame: Frame, budget_w: Floats) -> Frame:
         frequency[i] = highest_affordable_frequency(cell, i, budget)
     limited = Cell(
         cell.frame_s, cell.v, 0.0, cell.noise_w, cell.queue_exponent, cell.residual_sic_share, cell.is_partial,
-        cell.weight, cell.power_budget_w, cell.cycles_per_mbit, cell.energy_coefficient, frequency, cell.uplink_mbps,
-        transmit, cell.circuit_power_w, cell.circuit_energy_j_per_mbit, cell.overhead_mbps, cell.max_secured_mbps,
-        cell.idle_power_w, cell.frequency_step_hz, np.zeros(n), cell.interference_margin, cell.available_power_w,
+        cell.subchannels, cell.group_size_max, cell.weight, cell.power_budget_w, cell.cycles_per_mbit,
+        cell.energy_coefficient, frequency, cell.uplink_mbps, transmit, cell.circuit_power_w,
+        cell.circuit_energy_j_per_mbit, cell.overhead_mbps, cell.max_secured_mbps, cell.idle_power_w,
+        cell.frequency_step_hz, np.zeros(n), cell.interference_margin, cell.available_power_w,
     )  # fmt: skip
     return Frame(limited, frame.channel_gain, frame.data_queue_mbit, frame.energy_queue)
 
@@ -110,5 +111,6 @@ class FrameBudget:
     def allocate_best(self, frame: Frame, offloads: NDArray[np.bool_]) -> Choice:
         """The decision of the most weighted rate; see `BatchAllocator.allocate_best`."""
         refuse_partial(frame.cell.is_partial > 0.0, f"the allocator {type(self).__name__}")
+        check_ungrouped(frame.cell, f"with {type(self).__name__}, which allocates one group")
         candidate, (powers, objective) = _allocate_best_rate(packed_frame(frame), at_least_one(offloads))
         return Choice(candidate, Decision(*powers, objective))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.allocation.allocator import Choice
+from quedge.model.cell import check_ungrouped
 from quedge.model.frame import Decision, Frame, PackedFrame, at_least_one, checked_offload, packed_frame, unpacked_frame
 from quedge.model.kernels import Bools, Floats, kernel, without_refcount
 from quedge.model.terms import Terms, chain_objective, frame_terms, highest_level, own_best_level, powers_of_levels
@@ -90,5 +91,6 @@ class NomaGreedy:
 
     def allocate_best(self, frame: Frame, offloads: NDArray[np.bool_]) -> Choice:
         """The best of several decisions; see `BatchAllocator.allocate_best`."""
+        check_ungrouped(frame.cell, f"with {type(self).__name__}, which allocates one group")
         candidate, powers, objective = _allocate_best_greedy(packed_frame(frame), at_least_one(offloads))
         return Choice(candidate, Decision(*powers, objective))

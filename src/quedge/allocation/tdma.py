@@ -13,8 +13,9 @@ from quedge.allocation.allocator import Choice
 from quedge.allocation.efficiency import efficiency_saving, saved_by_time
 from quedge.allocation.split_time import share_split
 from quedge.model.arrays import ascending_order, copy_into
-from quedge.model.cell import Cell
+from quedge.model.cell import Cell, check_ungrouped
 from quedge.model.frame import (
+    NO_SUBCHANNELS,
     Allocation,
     Decision,
     Frame,
@@ -274,7 +275,7 @@ def allocate_best_tdma(
         else:
             frequency[i] = best_local_frequency(cell, i, data_queue_mbit[i], energy_queue[i])
     rate, drawn = np.empty(n), np.empty(n)
-    allocation = Allocation(offload, transmit, frequency, time_share)
+    allocation = Allocation(offload, transmit, frequency, time_share, NO_SUBCHANNELS)
     fill_outcome(frame, Reception(terms.device, channel_gain, 0.0), allocation, rate, drawn)
     return best, (offload, transmit, frequency, rate, drawn), time_share, best_objective, best_price, best_found
 
@@ -296,6 +297,7 @@ class Tdma:
 
     def allocate_best(self, frame: Frame, offloads: NDArray[np.bool_]) -> Choice:
         """The best of several decisions; see `BatchAllocator.allocate_best`."""
+        check_ungrouped(frame.cell, f"with {type(self).__name__}, which allocates one group")
         candidate, powers, time_share, objective, price, found = allocate_best_tdma(
             packed_frame(frame), at_least_one(offloads)
         )

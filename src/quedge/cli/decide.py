@@ -17,13 +17,13 @@ import typer
 from quedge.cli.compiling import interpreted_if_few
 from quedge.cli.options import AgentFile, LearnerSettings, OnePolicy, Settings
 from quedge.cli.usage import UsageError, refusing
-from quedge.files.policies import policies_by_name
+from quedge.files.policies import check_served, default_names, policies_by_name
 from quedge.files.scenario import ParsedScenario, read_scenario
 from quedge.model.cell import Cell, cell_of
 from quedge.model.conditions import Conditions, frame_under
 from quedge.model.frame import Decision, Frame, checked_frame
 from quedge.model.scenario import Scenario
-from quedge.policy.policy import Learner, Policy, agent_for, check_carries
+from quedge.policy.policy import Learner, Policy, agent_for
 
 _FIELDS = ("channel_gain", "data_queue_mbit", "energy_queue")
 _CONDITIONS = Conditions._fields  # of scenarios that have batteries or a finite edge server
@@ -35,8 +35,9 @@ def answer_lines(lines: Iterable[bytes], given: ParsedScenario, policy: Policy |
 
     A line holds an object with `channel_gain` (W/W), `data_queue_mbit` and `energy_queue`, each a list with one
     number per device, and with `battery_j` (J) or `server_queue_mbit` where the scenario has batteries or a finite edge
-    server. Its answer holds the decision's fields, or `error` and `line`, the number of the line. Blank lines have no
-    answer.
+    server. Where there are several sub-channels, `channel_gain` may hold a list of numbers per device, one a
+    sub-channel. Its answer holds the decision's fields, or `error` and `line`, the number of the line. Blank lines have
+    no answer.
 
     Args:
         lines: UTF-8 text, line by line.
@@ -53,7 +54,7 @@ def answer_lines(lines: Iterable[bytes], given: ParsedScenario, policy: Policy |
         if not line.strip():
             continue
         try:
-            frame = _frame_of(line, cell_for)
+            frame = _frame_of(line, cell_for, given.scenario.subchannels > 1)
             if agent is None:
                 agent = agent_for(policy, frame.cell.devices, rng)
             answer = answer_object(agent.decide(frame, rng))  # an agent may have been made for other devices
@@ -67,8 +68,11 @@ def answer_lines(lines: Iterable[bytes], given: ParsedScenario, policy: Policy |
 
 
 def answer_object(decision: Decision) -> dict[str, Any]:
-    """A decision as a JSON object; `upper_bound` and `time_share` are null where the policy has none."""
-    return {
+    """A decision as a JSON object; `upper_bound` and `time_share` are null where the policy has none.
+
+    Where there are several sub-channels, it also has `subchannel`.
+    """
+    answer = {
         "offload": np.asarray(decision.offload).astype(bool).tolist(),
         "transmit_power_w": decision.transmit_power_w.tolist(),
         "cpu_frequency_hz": decision.cpu_frequency_hz.tolist(),
@@ -80,13 +84,14 @@ def answer_object(decision: Decision) -> dict[str, Any]:
         "time_share": None if decision.time_share is None else decision.time_share.tolist(),
         "notes": {name: float(number) for name, number in decision.notes.items()},
     }
+    return answer if decision.subchannel is None else answer | {"subchannel": decision.subchannel.tolist()}
 
 
 def _error(message: str, line: int) -> str:
     return json.dumps({"error": message, "line": line}, ensure_ascii=False)
 
 
-def _frame_of(line: bytes, cell_for: Any) -> Frame:
+def _frame_of(line: bytes, cell_for: Any, is_divided: bool) -> Frame:
     """The frame that a line describes, or a ValueError naming the field, the value and what is allowed."""
     try:
         fields = json.loads(line.decode("utf-8-sig"))  # Windows' editors and shells put a mark before the first line
@@ -102,10 +107,24 @@ def _frame_of(line: bytes, cell_for: Any) -> Frame:
     for name in fields:
         if name not in _FIELDS + _CONDITIONS:
             raise ValueError(f"{name[:60]}: unknown field; the fields are {', '.join(_FIELDS)}")
-        _refuse_non_numbers(name, fields[name])
+        gains = fields[name] if name == "channel_gain" and is_divided else None
+        if isinstance(gains, list) and gains and all(isinstance(each, list) for each in gains):
+            _refuse_ragged(name, gains)
+        else:
+            _refuse_non_numbers(name, fields[name])
     scenario, cell = cell_for(len(fields["channel_gain"]))
     frame = checked_frame(cell, *(fields[name] for name in _FIELDS))
     return frame_under(scenario, frame, {name: fields[name] for name in _CONDITIONS if name in fields})
+
+
+def _refuse_ragged(name: str, rows: list[list[Any]]) -> None:
+    """Refuse what is not one number a device and sub-channel."""
+    for device, row in enumerate(rows):
+        _refuse_non_numbers(f"{name}[{device}]", row)
+        if len(row) != len(rows[0]):
+            raise ValueError(
+                f"{name}[{device}]: a list of {len(row)} values is not allowed; the first has {len(rows[0])}"
+            )
 
 
 def _refuse_non_numbers(name: str, values: Any) -> None:
@@ -147,9 +166,11 @@ def decide(
     A bad line is answered by a line with "error" and "line"; the exit status is then 1.
     """
     with refusing():
-        (chosen,) = policies_by_name([] if policy is None else [policy], learner or (), agent).values()
         given = read_scenario(scenario, settings or ())
-        check_carries(chosen, given.scenario)
+        unnamed = [] if agent is not None else default_names(given.scenario)
+        policies = policies_by_name(unnamed if policy is None else [policy], learner or (), agent)
+        check_served(policies, given.scenario)
+        (chosen,) = policies.values()
     with _opened(file) as lines, interpreted_if_few():
         all_good = True
         for answer, good in answer_lines(lines, given, chosen):

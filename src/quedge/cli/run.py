@@ -25,10 +25,9 @@ from quedge.cli.seeds import (
 )
 from quedge.cli.traces import ArrivalTrace, ChannelTrace, LayoutOption, read_traces
 from quedge.cli.usage import refusing
-from quedge.files.policies import check_devices, load_plugin, policies_by_name
+from quedge.files.policies import check_devices, check_served, default_names, load_plugin, policies_by_name
 from quedge.files.scenario import read_scenario
 from quedge.files.traces import FORMATS
-from quedge.policy.policy import check_carries
 from quedge.simulation.world import WorldInParts
 
 _FRAMES = 10_000
@@ -84,10 +83,10 @@ def run(
         own_arrivals = _process("--arrivals", arrivals, arrival_trace)
         given = read_scenario(scenario, settings or (), traces.devices)
         priced = priced_policies(policy or [], given.scenario, own_channel or traces.channel)
-        policies = policies_by_name(policy or [], learner or (), agent, priced)
+        named = policy or ([] if agent is not None else default_names(given.scenario))
+        policies = policies_by_name(named, learner or (), agent, priced)
         check_devices(policies, given.scenario.devices)
-        for each in policies.values():
-            check_carries(each, given.scenario)
+        check_served(policies, given.scenario)
         if workers is not None and seeds is None:
             raise ValueError(f"--workers: {workers} is not allowed without --seeds")
         if out is None and (traces_format is not None or no_figure):

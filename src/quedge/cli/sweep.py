@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,10 +18,10 @@ from quedge.errors import not_allowed
 from quedge.experiments.catalogue import check_shown
 from quedge.experiments.experiment import FULL, Size, vary
 from quedge.experiments.sweep import sweep_experiment
-from quedge.files.policies import policies_by_name
+from quedge.files.policies import check_served, policies_by_name
 from quedge.files.scenario import NAME, Preset, checked_keys, read_scenario, toml_value, unknown_key
 from quedge.model.scenario import PARAMETERS, Kind, Scenario
-from quedge.policy.policy import check_carries
+from quedge.policy.policy import Learner, Policy
 from quedge.policy.registry import Scheme
 
 
@@ -59,8 +58,7 @@ def sweep(
         given = read_scenario(scenario, settings or (), traces.devices, first_values(vary or [])).scenario
         varied = variations_of(vary or [], given)
         check_combinations(varied, given)
-        for each, mode in product(policies.values(), varied.get("offloading", [given.offloading])):
-            check_carries(each, dataclasses.replace(given, offloading=mode))
+        _check_policies(policies, varied, given)
         _check_varied(varied, settings or [], traces)
         experiment = sweep_experiment(
             "the paper's scenario" if scenario is None else scenario.stem,
@@ -101,6 +99,14 @@ def check_combinations(varied: Mapping[str, Sequence[Any]], scenario: Scenario) 
         except ValueError as error:
             together = ", ".join(f"{key} = {value}" for key, value in variant.items())
             raise ValueError(f"--vary: {together}: {error}") from None
+
+
+def _check_policies(
+    policies: Mapping[str, Policy | Learner], varied: Mapping[str, Sequence[Any]], scenario: Scenario
+) -> None:
+    """Refuse policies that some combination of values asks for more than they assign; a ValueError names both."""
+    for variant in vary(**varied):
+        check_served(policies, dataclasses.replace(scenario, **variant))
 
 
 def first_values(texts: Sequence[str]) -> list[Preset]:

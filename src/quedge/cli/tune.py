@@ -16,7 +16,7 @@ from quedge.cli.traces import ArrivalTrace, ChannelTrace, LayoutOption, read_tra
 from quedge.cli.usage import refusing
 from quedge.errors import not_allowed, one_of
 from quedge.experiments.tuning import GOALS, Setting, Tuned, Tuning, TuningError, tune
-from quedge.files.policies import ALLOWED, policies_by_name
+from quedge.files.policies import ALLOWED, check_served, policies_by_name
 from quedge.files.scenario import read_scenario
 from quedge.policy.policy import check_carries
 from quedge.policy.registry import Scheme
@@ -61,6 +61,7 @@ def tune_scenario(
         check_carries(chosen, given)
         if minimise == "deadline_violation" and given.deadline_s is None:
             raise ValueError(f"--minimise {minimise}: is not allowed without a deadline, such as --set deadline_s=5")
+        check_served({name: chosen}, given)
         count = frames or traces.frames or _DEFAULT.frames
         draw_world(given, count, seed, traces.channel, traces.arrivals)  # refuses traces that do not fit
     tuning = Tuning(goal=minimise, frames=count, trials=trials, seed=seed)

@@ -23,7 +23,7 @@ from quedge.controller.report import Reason, Report, ReportRejected
 from quedge.controller.state import NO_SERVER, QueueState, Snapshot
 from quedge.errors import not_allowed
 from quedge.model.backoff import planned_gain_share
-from quedge.model.cell import cell_of
+from quedge.model.cell import cell_of, check_ungrouped
 from quedge.model.conditions import refuse_batteries
 from quedge.model.frame import Decision, Frame, Status
 from quedge.model.scenario import Scenario
@@ -80,7 +80,7 @@ class Controller:
         seed: seed of the policy's random stream.
 
     Raises:
-        ValueError: a policy that is none, or a learner whose standing nobody could keep.
+        ValueError: a policy that is none, a learner whose standing nobody could keep, or a cell with sub-channels.
     """
 
     def __init__(self, scenario: Scenario, policy: Policy | Learner, seed: int = 0) -> None:
@@ -94,6 +94,7 @@ class Controller:
         self._rng = np.random.default_rng(np.random.SeedSequence(seed))
         self._cell, self._planned_share = cell_of(scenario), planned_gain_share(scenario)
         self._is_cautious = bool((self._planned_share != 1.0).any())
+        check_ungrouped(self._cell, "in the service, whose answers name no sub-channels")
         self._adopt(agent_for(policy, scenario.devices, self._rng))
         self._server = EdgeServer(scenario, self._cell)
         self._queues = self._with_server(QueueState.empty(scenario.devices))

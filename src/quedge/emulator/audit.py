@@ -15,7 +15,7 @@ from quedge.controller.edge_server import EdgeServer
 from quedge.emulator.stations import FrameResult, Reports
 from quedge.emulator.uploads import Secured
 from quedge.model.backoff import planned_gain_share
-from quedge.model.cell import cell_of
+from quedge.model.cell import cell_of, check_ungrouped
 from quedge.model.frame import DATA_QUEUE_MBIT, ENERGY_QUEUE, Decision, Frame, Status
 from quedge.model.scenario import Scenario
 from quedge.model.uplink import predicted_outcome
@@ -43,6 +43,7 @@ class Audit:
 
     def __init__(self, scenario: Scenario, state: CellState | None) -> None:
         self._cell, self._planned_share = cell_of(scenario), planned_gain_share(scenario)
+        check_ungrouped(self._cell, "in an emulation of the service")
         nothing = np.zeros(scenario.devices)
         self._server = EdgeServer(scenario, self._cell)
         self._server_queue = nothing.copy() if state is None else None  # of a service that stands, it is not told

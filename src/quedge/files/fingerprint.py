@@ -71,7 +71,7 @@ def _class(kind: type) -> dict[str, str]:
 ADDED_KEYS = (
     "cells", "cell_distance_m", "assumed_interference", "frequency_levels", "idle_power_w", "battery_j", "harvest_w",
     "server_frequency_hz", "server_cycles_per_bit", "result_ratio", "downlink_mbps", "outage_probability",
-    "rate_adaptation", "offloading",
+    "rate_adaptation", "offloading", "subchannels", "group_size_max", "frequency_selective",
 )  # fmt: skip
 """Keys that scenarios did not have at first: states and findings of before do not know them, and mean the defaults."""
 

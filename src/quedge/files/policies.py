@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from quedge.errors import not_allowed, one_of
+from quedge.model.cell import cell_of
+from quedge.model.scenario import Scenario
 from quedge.policy.learners import LEARNERS, learner_of, settings_of
 from quedge.policy.lydroo import TrainedLydroo
 from quedge.policy.lydroo.onnx.policy import ExportedLydroo
-from quedge.policy.policy import Learner, Policy
-from quedge.policy.registry import SCHEMES
+from quedge.policy.policy import Learner, Policy, check_carries
+from quedge.policy.registry import EXACT, EXACT_GROUPS, SCHEMES
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -177,6 +179,20 @@ def check_devices(policies: Mapping[str, Policy | Learner], devices: int) -> Non
     for policy in policies.values():
         if isinstance(policy, TrainedLydroo | ExportedLydroo):
             policy.check_devices(devices)
+
+
+def check_served(policies: Mapping[str, Policy | Learner], scenario: Scenario) -> None:
+    """Refuse policies that cannot carry a key of the scenario; a ValueError names the policy."""
+    for name, policy in policies.items():
+        try:
+            check_carries(policy, scenario)
+        except ValueError as error:
+            raise ValueError(f"--policy {name}: {error}") from None
+
+
+def default_names(scenario: Scenario) -> list[str]:
+    """The policy that decides where none is named: the exact one, or with sub-channels or groups `exact-groups`."""
+    return [(EXACT_GROUPS if cell_of(scenario).is_grouped else EXACT).name]
 
 
 def _own_policy(name: str) -> Policy | Learner:

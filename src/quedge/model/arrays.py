@@ -18,6 +18,15 @@ def copy_into(target: Any, values: Any) -> None:
         target[i] = values[i]
 
 
+@inner_kernel
+def total_of(values: Floats) -> float:
+    """The sum of a vector from its first number on: NumPy's own adds in another order."""
+    total = 0.0
+    for i in range(values.size):
+        total += values[i]
+    return total
+
+
 @kernel
 def fill_ascending_order(values: Floats, order: Ints) -> None:
     """Fill in the places of numbers from the smallest to the largest; equal ones keep their order."""

@@ -36,7 +36,7 @@ BITS_PER_MBIT = 1e6
 WATTS_PER_MILLIWATT = 1e-3
 
 
-NUMBERS = 7
+NUMBERS = 9
 """How many of a cell's fields, the first ones, are numbers; arrays follow."""
 
 
@@ -60,17 +60,19 @@ class Cell(NamedTuple):
         frame_s: frame length T (s).
         v: drift-plus-penalty weight V·T of a frame (Mbit), with V the scenario's.
         nu: scaling ν·√T of the energy queues, with ν the scenario's.
-        noise_w: noise power N0 over the whole bandwidth (W).
+        noise_w: noise power N0 over a sub-channel (W); over the whole bandwidth where there is one.
         queue_exponent: exponent β of the data queue in the rate's weight, see `queue_weight`.
         residual_sic_share: share ξ of a decoded signal's power that cancellation leaves; only policies that know of it
             decide with it.
         is_partial: 1 where an offloader computes locally in the same frame, too, else 0.
+        subchannels: number K of sub-channels.
+        group_size_max: most devices on a sub-channel; at most the number of devices.
         weight: rate weight c.
         power_budget_w: budget γ of the mean power (W).
         cycles_per_mbit: cycles to process a Mbit.
         energy_coefficient: κ (J·s²/cycle³).
         max_frequency_hz: highest CPU frequency (Hz).
-        uplink_mbps: B = η W / v_u, rate at one bit/s/Hz (Mbit/s).
+        uplink_mbps: B = η W / (v_u K), rate at one bit/s/Hz on a sub-channel (Mbit/s).
         max_transmit_power_w: highest transmit power (W).
         circuit_power_w: circuit power P_q while offloading, whatever is sent (W).
         circuit_energy_j_per_mbit: energy that is drawn beside it in proportion to the task bits sent (J/Mbit).
@@ -91,6 +93,8 @@ class Cell(NamedTuple):
     queue_exponent: float
     residual_sic_share: float
     is_partial: float
+    subchannels: int
+    group_size_max: int
     weight: NDArray[np.float64]
     power_budget_w: NDArray[np.float64]
     cycles_per_mbit: NDArray[np.float64]
@@ -117,6 +121,11 @@ class Cell(NamedTuple):
         """The same cell in arrays of its own."""
         return self._with(np.copy)
 
+    @property
+    def is_grouped(self) -> bool:
+        """Whether offloaders are told apart in groups: by sub-channels, or since few may share the only one."""
+        return self.subchannels > 1 or self.group_size_max < self.devices
+
     def only(self, devices: NDArray[np.int64]) -> Cell:
         """The same cell with only some of its devices, by their numbers."""
         if devices.size == self.devices:
@@ -129,6 +138,22 @@ class Cell(NamedTuple):
         return self._replace(**{name: change(each) for name, each in arrays if isinstance(each, np.ndarray)})  # type: ignore[arg-type]
 
 
+def check_ungrouped(cell: Cell, where: str) -> None:
+    """Refuse a cell whose offloaders are told apart in groups.
+
+    Args:
+        cell: the cell.
+        where: what takes all offloaders as one group, such as "in an environment".
+
+    Raises:
+        ValueError: naming the key, its value and what is allowed.
+    """
+    if cell.subchannels > 1:
+        raise ValueError(f"subchannels: {cell.subchannels} is not allowed {where}; it must be 1")
+    if cell.is_grouped:
+        raise ValueError(f"group_size_max: {cell.group_size_max} is not allowed {where}; it must be left out")
+
+
 def cell_of(scenario: Scenario) -> Cell:
     """Unpack a scenario for the kernels.
 
@@ -137,21 +162,25 @@ def cell_of(scenario: Scenario) -> Cell:
     same, whatever the queue's exponent; with T = 1 s nothing changes, to the bit.
     """
     each = scenario.per_device
+    bandwidth_hz = scenario.bandwidth_hz / scenario.subchannels
+    most = scenario.devices if scenario.group_size_max is None else min(scenario.group_size_max, scenario.devices)
     noise_density_w_per_hz = WATTS_PER_MILLIWATT * math.pow(10.0, scenario.noise_density_dbm_per_hz / 10.0)
     return Cell(
         frame_s=scenario.frame_s,
         v=scenario.v * scenario.frame_s,
         nu=scenario.nu * math.sqrt(scenario.frame_s),
-        noise_w=scenario.bandwidth_hz * noise_density_w_per_hz,
+        noise_w=bandwidth_hz * noise_density_w_per_hz,
         queue_exponent=scenario.queue_exponent,
         residual_sic_share=scenario.residual_sic_share,
         is_partial=float(scenario.offloading == PARTIAL),
+        subchannels=scenario.subchannels,
+        group_size_max=most,
         weight=each("weight"),
         power_budget_w=each("power_budget_w"),
         cycles_per_mbit=each("cycles_per_bit") * BITS_PER_MBIT,
         energy_coefficient=each("energy_coefficient"),
         max_frequency_hz=each("max_frequency_hz"),
-        uplink_mbps=each("payload_factor") * scenario.bandwidth_hz / each("overhead") / BITS_PER_MBIT,
+        uplink_mbps=each("payload_factor") * bandwidth_hz / each("overhead") / BITS_PER_MBIT,
         max_transmit_power_w=each("max_transmit_power_w"),
         circuit_power_w=each("pqc_power_w"),
         circuit_energy_j_per_mbit=each("pqc_energy_j_per_bit") * BITS_PER_MBIT,

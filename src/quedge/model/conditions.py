@@ -189,6 +189,20 @@ def advance_conditions(
             waiting[i] += rate_mbps[i] * cell.frame_s
 
 
+def check_batteries(conditions: Conditions, channel_gain: Floats) -> None:
+    """Refuse batteries beside gains that differ from one sub-channel to the next: what a device can afford would, too.
+
+    Args:
+        conditions: of a frame.
+        channel_gain: gains of a frame (W/W), shape (devices,) or (devices, sub-channels).
+
+    Raises:
+        ValueError: naming the key.
+    """
+    if conditions.battery_j.size > 0 and channel_gain.ndim > 1:
+        raise ValueError("battery_j: is not allowed with gains that differ between sub-channels; leave out either")
+
+
 def frame_under(scenario: Scenario, frame: Frame, given: Mapping[str, Any]) -> Frame:
     """The same frame with the cell that follows from conditions that come from outside.
 
@@ -206,6 +220,7 @@ def frame_under(scenario: Scenario, frame: Frame, given: Mapping[str, Any]) -> F
             raise ValueError(f"{name}: is not allowed; the scenario has no {_NEEDED[name]}")
     if not first.vary:
         return frame
+    check_batteries(first, frame.channel_gain)
     found = []
     for name, values in first._asdict().items():
         if values.size > 0 and name not in given:

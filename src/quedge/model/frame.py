@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from quedge.errors import not_allowed
 from quedge.model.cell import NUMBERS, Cell
-from quedge.model.kernels import Bools, Floats, inner_kernel, kernel, without_refcount
+from quedge.model.kernels import Bools, Floats, Ints, inner_kernel, kernel, without_refcount
 
 
 class Range(NamedTuple):
@@ -60,7 +60,8 @@ class Frame(NamedTuple):
     Attributes:
         cell: constants of the cell.
         channel_gain: power gain h of each device's channel (W/W), shape (devices,), not negative; 0 where a device is
-            out of coverage in this frame: every allocator lets it compute locally.
+            out of coverage in this frame: every allocator lets it compute locally. Where sub-channels fade for
+            themselves, of each device on each of them, shape (devices, sub-channels).
         data_queue_mbit: data queue Q (Mbit), shape (devices,), not negative.
         energy_queue: virtual energy queue Y, shape (devices,), not negative.
     """
@@ -86,24 +87,31 @@ class Status(StrEnum):
     """A solver failed; the decision is the last feasible point that it had reached."""
 
 
+NO_SUBCHANNELS = np.empty(0, np.int64)
+"""The sub-channels of devices where there is but one."""
+LOCAL = -1
+"""Stands for the sub-channel of a device that computes locally."""
 NO_TIME_SHARES = np.empty(0)
 """The time shares of offloaders that all transmit at once, for the whole frame (NOMA)."""
 
 
 class Allocation(NamedTuple):
-    """What is decided: who offloads, and with which power, CPU frequency and share of the frame.
+    """What is decided: who offloads, where, and with which power, CPU frequency and share of the frame.
 
     Attributes:
         offload: x, true where a device offloads; shape (devices,), like all that follow.
         transmit_power_w: p (W).
         cpu_frequency_hz: f (Hz); of an offloader, too, if offloading is partial.
         time_share: share of the frame in which a device transmits, alone on the uplink; `NO_TIME_SHARES` for NOMA.
+        subchannel: number of the sub-channel on which a device offloads, from 0, and `LOCAL` where it does not;
+            `NO_SUBCHANNELS` where there is one.
     """
 
     offload: Bools
     transmit_power_w: Floats
     cpu_frequency_hz: Floats
     time_share: Floats
+    subchannel: Ints = NO_SUBCHANNELS
 
 
 class Outcome(NamedTuple):
@@ -138,6 +146,8 @@ class Decision(NamedTuple):
         time_share: share of the frame in which each device transmits, alone on the uplink (time division); shape
             (devices,), at most 1 in all. None where all offloaders transmit at once and for the whole frame (NOMA).
         notes: numbers that the policy or allocator tells of how it decided, by name; a trace keeps them.
+        subchannel: number of the sub-channel on which each device offloads, from 0, and -1 where it computes locally;
+            shape (devices,). None where there is one sub-channel.
     """
 
     offload: NDArray[np.bool_]
@@ -150,12 +160,14 @@ class Decision(NamedTuple):
     status: Status = Status.OK
     time_share: NDArray[np.float64] | None = None
     notes: Mapping[str, float] = _NO_NOTES
+    subchannel: NDArray[np.int64] | None = None
 
     @property
     def allocation(self) -> Allocation:
         """What is decided, as the model takes it."""
         share = NO_TIME_SHARES if self.time_share is None else self.time_share
-        return Allocation(self.offload, self.transmit_power_w, self.cpu_frequency_hz, share)
+        subchannel = NO_SUBCHANNELS if self.subchannel is None else self.subchannel
+        return Allocation(self.offload, self.transmit_power_w, self.cpu_frequency_hz, share, subchannel)
 
 
 def checked_frame(cell: Cell, channel_gain: Any, data_queue_mbit: Any, energy_queue: Any) -> Frame:
@@ -163,7 +175,8 @@ def checked_frame(cell: Cell, channel_gain: Any, data_queue_mbit: Any, energy_qu
 
     Args:
         cell: constants of the cell.
-        channel_gain: one power gain a device (W/W), not negative; 0 is out of coverage.
+        channel_gain: one power gain a device (W/W), or one a device and sub-channel, not negative; 0 is out of
+            coverage.
         data_queue_mbit: one data queue a device (Mbit), not negative.
         energy_queue: one virtual energy queue a device, not negative.
 
@@ -172,14 +185,17 @@ def checked_frame(cell: Cell, channel_gain: Any, data_queue_mbit: Any, energy_qu
     """
     return Frame(
         cell,
-        checked_array("channel_gain", channel_gain, cell.devices, CHANNEL_GAIN),
+        checked_array("channel_gain", channel_gain, cell.devices, CHANNEL_GAIN, cell.subchannels),
         checked_array("data_queue_mbit", data_queue_mbit, cell.devices, DATA_QUEUE_MBIT),
         checked_array("energy_queue", energy_queue, cell.devices, ENERGY_QUEUE),
     )
 
 
-def checked_array(name: str, values: Any, devices: int, allowed: Range) -> NDArray[np.float64]:
-    """One number a device from values that come from outside; a ValueError names what is not allowed."""
+def checked_array(name: str, values: Any, devices: int, allowed: Range, subchannels: int = 1) -> NDArray[np.float64]:
+    """One number a device from values that come from outside, or with several sub-channels one a device and each.
+
+    A ValueError names what is not allowed.
+    """
     try:
         given = np.array(values)
         if given.dtype.kind not in "iuf":
@@ -187,11 +203,16 @@ def checked_array(name: str, values: Any, devices: int, allowed: Range) -> NDArr
         array = given.astype(np.float64)
     except (TypeError, ValueError):
         raise not_allowed(name, values, f"a list of {devices} numbers") from None
-    if array.shape != (devices,):
-        raise ValueError(f"{name}: shape {array.shape} is not allowed; it must be ({devices},), a value a device")
-    device = allowed.first_excluded(array)
-    if device >= 0:
-        raise ValueError(f"{name}[{device}]: {array[device]} is not allowed; it must be {allowed.allowed}")
+    may_be_selective = subchannels > 1
+    if array.shape != (devices,) and not (may_be_selective and array.shape == (devices, subchannels)):
+        selective = f", or ({devices}, {subchannels}), one a device and sub-channel" if may_be_selective else ""
+        raise ValueError(
+            f"{name}: shape {array.shape} is not allowed; it must be ({devices},), a value a device{selective}"
+        )
+    bad = allowed.first_excluded(array.reshape(-1))
+    if bad >= 0:
+        place = ", ".join(str(index) for index in np.unravel_index(bad, array.shape))
+        raise ValueError(f"{name}[{place}]: {array.flat[bad]} is not allowed; it must be {allowed.allowed}")
     return array
 
 
@@ -212,9 +233,10 @@ def checked_offload(offload: Any, devices: int) -> NDArray[np.bool_]:
 
 PackedFrame = tuple[Floats, Floats, Floats, Floats, Floats]
 """A frame as `packed_frame` gives it."""
-PackedAllocation = tuple[Bools, Floats, Floats, Floats]
+PackedAllocation = tuple[Bools, Floats, Floats, Floats, Ints]
 """The fields of an `Allocation`; a named tuple costs a call from Python a microsecond more."""
 
+_FLOATS = 7  # of a cell's numbers; counts follow
 _Packed = tuple[Cell, Floats, Floats]
 _last: _Packed | None = None
 _before: _Packed | None = None
@@ -227,8 +249,8 @@ def packed_frame(frame: Frame) -> PackedFrame:
     other, or a policy changes its weights and back, and to pack another takes 5 µs.
 
     Returns:
-        Numbers of the cell, shape (7,), and of its devices, shape (16, devices); then the frame's channel gains, data
-        queues and energy queues.
+        Numbers of the cell, shape (9,), and of its devices, shape (16, devices); then the frame's channel gains, device
+        by device where each has several, data queues and energy queues.
     """
     global _last, _before
     last = _last
@@ -236,14 +258,16 @@ def packed_frame(frame: Frame) -> PackedFrame:
         cell, before = frame.cell, _before
         _before = last
         if before is None or before[0] is not cell:
-            before = cell, np.array(cell[:NUMBERS]), np.array(cell[NUMBERS:])
+            before = cell, np.array(cell[:NUMBERS], np.float64), np.array(cell[NUMBERS:])
         _last = last = before
-    return last[1], last[2], frame.channel_gain, frame.data_queue_mbit, frame.energy_queue
+    gain = frame.channel_gain
+    return last[1], last[2], gain if gain.ndim == 1 else gain.reshape(-1), frame.data_queue_mbit, frame.energy_queue
 
 
 def cell_of_packed(numbers: Floats, each: Floats) -> Cell:
     """The cell of a packed frame, in the same arrays."""
-    return Cell(*numbers.tolist(), *each)
+    counts = (int(number) for number in numbers[_FLOATS:])
+    return Cell(*numbers[:_FLOATS].tolist(), *counts, *each)
 
 
 @inner_kernel
@@ -253,7 +277,8 @@ def unpacked_frame(
     """A packed frame in a kernel, for as long as the kernel's caller holds the arrays."""
     own = without_refcount(each)
     cell = Cell(
-        numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5], numbers[6],
+        numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5], numbers[6], int(numbers[7]),
+        int(numbers[8]),
         own[0], own[1], own[2], own[3], own[4], own[5], own[6], own[7], own[8], own[9], own[10],
         own[11], own[12], own[13], own[14], own[15],
     )  # fmt: skip

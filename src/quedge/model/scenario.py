@@ -26,7 +26,9 @@ OFFLOADING = BINARY, PARTIAL = "binary", "partial"
 """What a device that offloads may do besides: nothing, or compute locally in the same frame."""
 
 
-_ONLY_BINARY = "battery_j", "frequency_levels", "server_frequency_hz", "rate_adaptation"
+_ONLY_BINARY = (
+    "battery_j", "frequency_levels", "server_frequency_hz", "rate_adaptation", "subchannels", "group_size_max",
+)  # fmt: skip
 """Keys that partial offloading does not know: they tie what is sent to what is computed in ways of their own."""
 
 
@@ -222,6 +224,19 @@ class Scenario:
         ),
     )  # fmt: skip
     bandwidth_hz: float = _key(2e6, Parameter("uplink", "shared bandwidth W", "Hz", 1.0, 1e12))
+    subchannels: int = _key(
+        1,
+        Parameter(
+            "uplink", "number K of sub-channels, each with W/K of the bandwidth", "", 1, 1_000, kind=Kind.INTEGER
+        ),
+    )
+    group_size_max: int | None = _key(
+        None,
+        Parameter(
+            "uplink", "most devices on a sub-channel, whom the receiver tells apart; without it, any number",
+            "", 1, 100_000, kind=Kind.INTEGER, example=4,
+        ),
+    )  # fmt: skip
     overhead: PerDevice = _key(1.1, Parameter("uplink", "communication overhead coefficient v_u", "", 1.0, 1e6, True))
     max_transmit_power_w: PerDevice = _key(0.1, Parameter("uplink", "highest transmit power", "W", 0.0, 1e6, True))
     noise_density_dbm_per_hz: float = _key(-174.0, Parameter("uplink", "noise power density", "dBm/Hz", -300.0, 100.0))
@@ -300,6 +315,10 @@ class Scenario:
     antenna_gain: float = _key(3.0, Parameter("channel", "antenna gain A_d", "", 1e-9, 1e9))
     carrier_frequency_hz: float = _key(915e6, Parameter("channel", "carrier frequency f_c", "Hz", 1.0, 1e15))
     path_loss_exponent: float = _key(3.0, Parameter("channel", "path loss exponent d_e", "", 0.0, 10.0))
+    frequency_selective: bool = _key(
+        False,
+        Parameter("channel", "whether each sub-channel fades for itself; else all alike", "", 0, 1, kind=Kind.FLAG),
+    )
     line_of_sight_share: float = _key(0.3, Parameter("channel", "line-of-sight share of the mean power", "", 0.0, 1.0))
     doppler_hz: PerDevice | None = _key(
         None, Parameter("channel", "Doppler frequency of the fading; without it, frames fade independently", "Hz",
@@ -361,6 +380,11 @@ class Scenario:
             raise ValueError(f"cells: {self.cells} is not allowed; it must divide the {self.devices} devices")
         if self.assumed_interference not in ASSUMED_INTERFERENCE:
             raise not_allowed("assumed_interference", self.assumed_interference, one_of(ASSUMED_INTERFERENCE))
+        for name in ("subchannels", "group_size_max", "frequency_selective") if self.cells > 1 else ():
+            if getattr(self, name) != _DEFAULTS[name]:
+                raise ValueError(f"{name}: {getattr(self, name)!r} is not allowed with several cells; leave it out")
+        if not self.rate_adaptation and self.subchannels > 1:
+            raise ValueError("rate_adaptation: False is not allowed with several sub-channels; it must be true")
         for name in ("cell_distance_m", "assumed_interference") if self.cells == 1 else ():
             if getattr(self, name) != _DEFAULTS[name]:
                 raise ValueError(f"{name}: {getattr(self, name)!r} is not allowed without several cells")

@@ -40,6 +40,42 @@ def decoding_order(channel_gain: Floats) -> Ints:
 
 
 @inner_kernel
+def own_gains(channel_gain: Floats, subchannel: Ints) -> Floats:
+    """The gain of each device on its own sub-channel; of one that has none, on the first.
+
+    Args:
+        channel_gain: gains of the devices, of each device on each sub-channel in turn where they differ.
+        subchannel: as in an `Allocation`.
+    """
+    devices = subchannel.size
+    if devices == 0 or channel_gain.size == devices:
+        return channel_gain
+    each = channel_gain.size // devices
+    own = np.empty(devices)
+    for i in range(devices):
+        own[i] = channel_gain[i * each + max(subchannel[i], 0)]
+    return own
+
+
+@inner_kernel
+def fill_group_interference(
+    reception: Reception, subchannel: Ints, transmit_power_w: Floats, subchannels: int, interference_w: Floats
+) -> None:
+    """As `fill_interference`, on each sub-channel for itself."""
+    heard = np.zeros(subchannels)
+    for i in reception.order:  # last decoded first
+        interference_w[i] = heard[subchannel[i]] if subchannel[i] >= 0 else 0.0
+        if subchannel[i] >= 0:
+            heard[subchannel[i]] += transmit_power_w[i] * reception.channel_gain[i]
+    if reception.residual_sic_share > 0.0:
+        heard[:] = 0.0
+        for i in reception.order[::-1]:
+            if subchannel[i] >= 0:
+                interference_w[i] += reception.residual_sic_share * heard[subchannel[i]]
+                heard[subchannel[i]] += transmit_power_w[i] * reception.channel_gain[i]
+
+
+@inner_kernel
 def fill_interference(reception: Reception, offload: Bools, transmit_power_w: Floats, interference_w: Floats) -> None:
     """Fill in the interference of each device (W) by direct sum.
 
@@ -204,12 +240,17 @@ def fill_outcome(
     """Fill in the rate (Mbit/s) and power (W) of each device; returns the objective (17).
 
     With time shares the offloaders transmit one after the other, each in its share of the frame and without
-    interference; without them all transmit for the whole frame. They draw the powers that were chosen.
+    interference; without them all transmit for the whole frame, those of one sub-channel on top of each other. They
+    draw the powers that were chosen.
 
     Source: eqs. (1)-(6); LyDROO for the time shares; docs/channels.md for imperfect cancellation.
     """
     interference = rate_mbps  # a device's own is read before its rate takes the place
-    if allocation.time_share.size == 0:
+    if allocation.subchannel.size > 0:
+        fill_group_interference(
+            reception, allocation.subchannel, allocation.transmit_power_w, frame.cell.subchannels, interference
+        )
+    elif allocation.time_share.size == 0:
         fill_interference(reception, allocation.offload, allocation.transmit_power_w, interference)
     return fill_disturbed_outcome(frame, reception.channel_gain, allocation, interference, rate_mbps, power_w)
 
@@ -323,17 +364,20 @@ def realised_outcome(frame: Frame, allocation: Allocation, channel_gain: Floats,
     Args:
         frame: the frame as policies see it: devices are decoded in the order of its gains.
         allocation: what is decided.
-        channel_gain: true power gains (W/W), shape (devices,).
+        channel_gain: true power gains (W/W), of the shape of the frame's.
         residual_sic_share: share of a decoded signal's power that cancellation leaves.
     """
-    return Outcome(*_outcome(packed_frame(frame), (*allocation,), channel_gain, residual_sic_share))
+    return Outcome(*_outcome(packed_frame(frame), (*allocation,), channel_gain.reshape(-1), residual_sic_share))
 
 
 @kernel
 def _outcome(
     packed: PackedFrame, decided: PackedAllocation, channel_gain: Floats, residual_sic_share: float
 ) -> tuple[Floats, Floats, float]:
-    frame = unpacked_frame(*packed)
-    rate_mbps, power_w = np.empty(channel_gain.size), np.empty(channel_gain.size)
-    reception = Reception(decoding_order(frame.channel_gain), channel_gain, residual_sic_share)
-    return rate_mbps, power_w, fill_outcome(frame, reception, Allocation(*decided), rate_mbps, power_w)
+    frame, allocation = unpacked_frame(*packed), Allocation(*decided)
+    devices = frame.data_queue_mbit.size
+    rate_mbps, power_w = np.empty(devices), np.empty(devices)
+    estimated = own_gains(frame.channel_gain, allocation.subchannel)
+    true = own_gains(channel_gain, allocation.subchannel)
+    reception = Reception(decoding_order(estimated), true, residual_sic_share)
+    return rate_mbps, power_w, fill_outcome(frame, reception, allocation, rate_mbps, power_w)

@@ -56,6 +56,11 @@ class Auto:
         """Whether its policy decides where offloading is partial."""
         return bool(getattr(self.policy, "carries_partial", True))
 
+    @property
+    def assigns_subchannels(self) -> bool:
+        """Whether its policy does; see `check_carries`."""
+        return bool(getattr(self.policy, "assigns_subchannels", False))
+
     def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
         """Decide one frame; see `Policy.decide`. Its objective is the frame's own (17); it has no bound on that."""
         price = energy_prices(packed_frame(frame), self.price_step)

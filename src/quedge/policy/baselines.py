@@ -8,16 +8,38 @@ from typing import ClassVar
 import numpy as np
 
 from quedge.allocation.greedy import greedy_levels
-from quedge.model.frame import PackedFrame, unpacked_frame
-from quedge.model.kernels import Bools, Floats, kernel
+from quedge.model.frame import LOCAL, Frame, PackedFrame, unpacked_frame
+from quedge.model.kernels import Bools, Floats, inner_kernel, kernel
 from quedge.model.terms import frame_terms, powers_of_levels
 from quedge.policy.compiled import Compiled, own_settings, tell
+
+
+@inner_kernel
+def _at_the_best(frame: Frame) -> Frame:
+    """The frame with each device's gain on its best sub-channel, for those who offload alone."""
+    n = frame.data_queue_mbit.size
+    if frame.channel_gain.size == n:
+        return frame
+    each = frame.channel_gain.size // n
+    best = np.empty(n)
+    for i in range(n):
+        best[i] = frame.channel_gain[i * each : (i + 1) * each].max()
+    return Frame(frame.cell, best, frame.data_queue_mbit, frame.energy_queue)
+
+
+@inner_kernel
+def _tell_the_best(frame: Frame, offload: Bools, powers: Floats) -> None:
+    """Tell the sub-channel of each offloader: its best one."""
+    each = frame.channel_gain.size // offload.size
+    for i in range(offload.size if powers.shape[0] > 4 else 0):
+        powers[4, i] = np.argmax(frame.channel_gain[i * each : (i + 1) * each]) if offload[i] else LOCAL
 
 
 @kernel
 def _toss(packed: PackedFrame, own: Floats, drawn: Floats, offload: Bools, powers: Floats, told: Floats) -> None:
     """A device offloads where the number drawn is below its own; where none is drawn, 0 is."""
-    frame = unpacked_frame(*packed)
+    given = unpacked_frame(*packed)
+    frame = _at_the_best(given)
     terms = frame_terms(*frame)
     n = terms.device.size
     chosen, level = np.empty(n, np.bool_), np.empty(n)
@@ -25,6 +47,7 @@ def _toss(packed: PackedFrame, own: Floats, drawn: Floats, offload: Bools, power
         chosen[k] = (drawn[terms.device[k]] if drawn.size > 0 else 0.0) < own[0]
     objective = greedy_levels(terms, chosen, level)
     tell(powers_of_levels(terms, frame, chosen, level), objective, offload, powers, told)
+    _tell_the_best(given, offload, powers)
 
 
 @dataclass(frozen=True)
@@ -32,6 +55,7 @@ class AllLocal(Compiled):
     """Every device computes locally."""
 
     kernel: ClassVar = _toss
+    assigns_subchannels: ClassVar = True
 
     def own_numbers(self, devices: int) -> Floats:
         """See `Compiled.own_numbers`."""
@@ -76,7 +100,8 @@ class Random(Compiled):
 @kernel
 def _best_up_to(packed: PackedFrame, own: Floats, drawn: Floats, offload: Bools, powers: Floats, told: Floats) -> None:
     """The best greedy allocation with at most own[0] (0, 1 or 2) offloading devices."""
-    frame = unpacked_frame(*packed)
+    given = unpacked_frame(*packed)
+    frame = _at_the_best(given)
     terms = frame_terms(*frame)
     n = terms.device.size
     chosen = np.zeros(n, np.bool_)
@@ -100,6 +125,7 @@ def _best_up_to(packed: PackedFrame, own: Floats, drawn: Floats, offload: Bools,
         chosen[second] = True
     best = greedy_levels(terms, chosen, level)
     tell(powers_of_levels(terms, frame, chosen, level), best, offload, powers, told)
+    _tell_the_best(given, offload, powers)
 
 
 @dataclass(frozen=True)
@@ -107,6 +133,7 @@ class BestSingle(Compiled):
     """The best of all decisions in which at most one device offloads: N + 1 greedy allocations."""
 
     kernel: ClassVar = _best_up_to
+    assigns_subchannels: ClassVar = True
 
     def own_numbers(self, devices: int) -> Floats:
         """See `Compiled.own_numbers`."""

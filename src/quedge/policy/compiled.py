@@ -13,6 +13,7 @@ from quedge.model.arrays import copy_into
 from quedge.model.cell import refuse_partial
 from quedge.model.frame import Decision, Frame, Status, packed_frame
 from quedge.model.kernels import Bools, Floats, address_of, call_at, inner_kernel, unlocked_kernel
+from quedge.policy.policy import check_serves
 
 NO_NUMBERS = np.empty(0)
 OBJECTIVE, UPPER_BOUND, STATUS, NOTES = 0, 1, 2, 3
@@ -37,6 +38,8 @@ class Compiled:
         offload: to fill in; who offloads, shape (devices,).
         powers: to fill in; transmit power (W), CPU frequency (Hz), rate (Mbit/s) and power (W), shape (4, devices).
         told: to fill in; what a `Decision` has beside, in the places above.
+
+    Where there are several sub-channels, `powers` has a fifth row: the number of each device's, or `LOCAL`.
     """
 
     kernel: ClassVar[Callable[..., None]]
@@ -57,19 +60,27 @@ class Compiled:
         return 0
 
     def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
-        """Decide one frame; see `Policy.decide`."""
+        """Decide one frame; see `Policy.decide`.
+
+        Raises:
+            ValueError: the policy carries no partial offloading, or assigns no sub-channels, and the cell has them.
+        """
         refuse_partial(frame.cell.is_partial > 0.0 and not self.carries_partial, f"the policy {type(self).__name__}")
-        devices = frame.channel_gain.size
+        check_serves(self, frame.cell)
+        devices = frame.data_queue_mbit.size
+        is_divided = frame.cell.subchannels > 1
         count = self.random_numbers(devices)
         drawn = rng.random(count) if count else NO_NUMBERS
-        offload, powers = np.empty(devices, np.bool_), np.empty((4, devices))
+        offload, powers = np.empty(devices, np.bool_), np.empty((5 if is_divided else 4, devices))
         told = np.empty(NOTES + len(self.note_names))
         decide = self.kernel_for(devices, frame.cell.is_partial > 0.0)
         decide(packed_frame(frame), self.own_numbers(devices), drawn, offload, powers, told)
         objective, bound, status, *notes = told.tolist()
-        transmit, frequency, rate, power = powers
+        transmit, frequency, rate, power = powers[:4]
         upper_bound = bound if bound == bound else None
         decision = Decision(offload, transmit, frequency, rate, power, objective, upper_bound, STATUSES[int(status)])
+        if is_divided:
+            decision = decision._replace(subchannel=powers[4].astype(np.int64))
         return decision._replace(notes=dict(zip(self.note_names, notes, strict=True))) if notes else decision
 
 

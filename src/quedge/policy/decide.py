@@ -11,6 +11,7 @@ from quedge.model.frame import Decision, checked_frame
 from quedge.model.scenario import Scenario
 from quedge.policy.exact import Exact
 from quedge.policy.policy import Learner, Policy, agent_for, check_carries, check_policy
+from quedge.policy.subchannels import ExactGroups
 
 
 def decide(
@@ -32,7 +33,8 @@ def decide(
             computes locally.
         data_queue_mbit: data queues (Mbit), shape (devices,), not negative.
         energy_queue: virtual energy queues, shape (devices,), not negative.
-        policy: who decides; `Exact()` by default, and of a learner a fresh agent.
+        policy: who decides, `Exact()` by default, `ExactGroups()` with sub-channels or groups; of a learner, a fresh
+            agent.
         rng: random stream of a policy that draws; a fresh one with seed 0 by default.
         battery_j: energy in the batteries (J), shape (devices,), where the scenario has some.
         server_queue_mbit: data that waits at the edge server (Mbit), shape (devices,), where that is finite.
@@ -48,7 +50,8 @@ def decide(
     conditions = {"battery_j": battery_j, "server_queue_mbit": server_queue_mbit}
     given = {name: values for name, values in conditions.items() if values is not None}
     frame = frame_under(scenario, frame, given)
-    policy = Exact() if policy is None else policy
+    if policy is None:
+        policy = ExactGroups() if frame.cell.is_grouped else Exact()
     check_policy(policy)
     check_carries(policy, scenario)
     rng = np.random.default_rng(0) if rng is None else rng

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, cast
+from typing import Any, NoReturn, Protocol, cast
 
 import numpy as np
 
 from quedge.errors import not_allowed
-from quedge.model.cell import Cell, refuse_partial
-from quedge.model.frame import Allocation, Decision, Frame
-from quedge.model.kernels import Bools, Floats, kernel
+from quedge.model.cell import Cell, cell_of, check_ungrouped, refuse_partial
+from quedge.model.frame import LOCAL, Allocation, Decision, Frame
+from quedge.model.kernels import Bools, Floats, Ints, kernel
 from quedge.model.scenario import PARTIAL, Scenario
 from quedge.model.uplink import predicted_outcome
 
@@ -86,8 +86,8 @@ def check_policy(policy: Any) -> None:
 def check_carries(policy: Any, scenario: Scenario) -> None:
     """Refuse a policy in a scenario of which it cannot carry a key.
 
-    A policy that cannot says so by `carries_partial`, False, its own or, of an agent, its settings'; one that says
-    nothing decides what it decides.
+    A policy that cannot carry partial offloading says so by `carries_partial`, False, its own or, of an agent, its
+    settings'; one that assigns sub-channels by `assigns_subchannels`, True.
 
     Raises:
         ValueError: naming the key, its value, the policy and what is allowed.
@@ -97,6 +97,21 @@ def check_carries(policy: Any, scenario: Scenario) -> None:
         critic = getattr(settings, "allocator", None)
         with_it = "" if critic is None else f" with the allocator {type(critic).__name__}"
         refuse_partial(scenario.offloading == PARTIAL, f"the policy {type(settings).__name__}{with_it}")
+    check_serves(policy, cell_of(scenario))
+
+
+def check_serves(policy: Any, cell: Cell) -> None:
+    """Refuse a policy that assigns no sub-channels in a cell whose offloaders are told apart in groups.
+
+    Raises:
+        ValueError: naming the key, its value, the policy and what is allowed.
+    """
+    if getattr(policy, "assigns_subchannels", False):
+        return
+    try:
+        check_ungrouped(cell, f"with {type(policy).__name__}, which assigns no sub-channels")
+    except ValueError as error:
+        raise ValueError(f"{error}, or the policy one that does, such as exact-groups") from None
 
 
 def check_decision(cell: Cell, decision: Decision) -> None:
@@ -106,9 +121,10 @@ def check_decision(cell: Cell, decision: Decision) -> None:
         ValueError: naming the value and what is allowed.
     """
     check_shapes(decision, cell.devices)
-    offload, *powers = decision.allocation
+    offload, *powers, subchannel = decision.allocation
     transmit, frequency, share = (np.asarray(values, dtype=np.float64) for values in powers)
-    check_allocation(cell, Allocation(np.asarray(offload, dtype=np.bool_), transmit, frequency, share))
+    places = np.ascontiguousarray(subchannel, dtype=np.int64)
+    check_allocation(cell, Allocation(np.asarray(offload, dtype=np.bool_), transmit, frequency, share, places))
 
 
 def check_shapes(decision: Decision, devices: int) -> None:
@@ -117,22 +133,27 @@ def check_shapes(decision: Decision, devices: int) -> None:
     Raises:
         ValueError: naming the value and what is allowed.
     """
-    for name in ("offload", "transmit_power_w", "cpu_frequency_hz", "time_share"):
+    for name in ("offload", "transmit_power_w", "cpu_frequency_hz", "time_share", "subchannel"):
         values = getattr(decision, name)
         shape = values.shape if isinstance(values, np.ndarray) else np.shape(values)
-        if shape != (devices,) and not (name == "time_share" and values is None):
+        if shape != (devices,) and not (name in ("time_share", "subchannel") and values is None):
             raise ValueError(f"{name}: shape {shape} is not allowed; it must be ({devices},)")
 
 
 def check_allocation(cell: Cell, allocation: Allocation) -> None:
     """Refuse an allocation of which a power, frequency or time share is beyond its limit or of the other mode.
 
+    So is a sub-channel that is not there, or on which too many devices offload.
+
     Raises:
         ValueError: naming the first such value and what is allowed.
     """
-    if is_within_limits(cell.max_transmit_power_w, cell.max_frequency_hz, cell.is_partial, *allocation):
+    offload, transmit, frequency, time_share, subchannel = allocation
+    if not is_well_grouped(cell.subchannels, cell.group_size_max, offload, subchannel):
+        _refuse_groups(cell, offload, subchannel)
+    limits = cell.max_transmit_power_w, cell.max_frequency_hz, cell.is_partial
+    if is_within_limits(*limits, offload, transmit, frequency, time_share):
         return
-    offload, transmit, frequency, time_share = allocation
     for name, values, highest in (
         ("transmit_power_w", transmit, np.where(offload, cell.max_transmit_power_w, 0.0)),
         ("cpu_frequency_hz", frequency, np.where(offload & (cell.is_partial == 0.0), 0.0, cell.max_frequency_hz)),
@@ -146,6 +167,45 @@ def check_allocation(cell: Cell, allocation: Allocation) -> None:
                 f"{name}[{i}]: {values[i]} is not allowed; device {i} {mode}, so it must lie from 0 to {highest[i]:g}"
             )
     raise ValueError(f"time_share: shares of {time_share.sum()} in all are not allowed; they must not exceed 1")
+
+
+def _refuse_groups(cell: Cell, offload: Bools, subchannel: Ints) -> NoReturn:
+    """Raise the ValueError of sub-channels that `is_well_grouped` refuses."""
+    if subchannel.size == 0 and cell.subchannels > 1:
+        raise not_allowed("subchannel", None, f"the sub-channel of each of {int(offload.sum())} offloaders")
+    for i, place in enumerate(subchannel):
+        if offload[i] != (0 <= place < cell.subchannels) or (place < 0 and place != LOCAL):
+            allowed = f"from 0 to {cell.subchannels - 1}" if offload[i] else f"{LOCAL}, since it computes locally"
+            raise not_allowed(f"subchannel[{i}]", int(place), allowed)
+    counts = np.bincount(subchannel[offload]) if subchannel.size else np.array([offload.sum()])
+    crowded = int(np.argmax(counts))
+    raise not_allowed(
+        "subchannel", f"{counts[crowded]} devices on sub-channel {crowded}", f"at most {cell.group_size_max} on each"
+    )
+
+
+@kernel
+def is_well_grouped(subchannels: int, group_size_max: int, offload: Bools, subchannel: Ints) -> bool:
+    """Whether every offloader has a sub-channel, nobody else has one, and none has too many.
+
+    Where there is one, offloaders need not be assigned to it.
+    """
+    if subchannels == 1 and subchannel.size == 0 and group_size_max >= offload.size:
+        return True
+    count = np.zeros(subchannels, np.int64)
+    for i in range(offload.size):
+        place = 0 if subchannel.size == 0 and offload[i] else LOCAL
+        if subchannel.size > 0:
+            place = subchannel[i]
+            if place < LOCAL or place >= subchannels or offload[i] != (place >= 0):
+                return False
+        if place >= 0:
+            if subchannel.size == 0 and subchannels > 1:
+                return False
+            count[place] += 1
+            if count[place] > group_size_max:
+                return False
+    return True
 
 
 @kernel

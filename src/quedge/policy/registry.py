@@ -19,6 +19,7 @@ from quedge.policy.myopic import Myopic, MyopicSaving
 from quedge.policy.policy import Learner, Policy
 from quedge.policy.robust import Robust
 from quedge.policy.rounding import RandomRounding
+from quedge.policy.subchannels import ExactGroups, Ofdma, RoundRobin, StrongWeak
 
 
 class Scheme(NamedTuple):
@@ -52,6 +53,10 @@ RANDOM_ROUNDING = Scheme("random-rounding", RandomRounding())
 DROO = Scheme("droo", DROO_AGENT)
 MYOPIC = Scheme("myopic", Myopic())
 MYOPIC_SAVING = Scheme("myopic-saving", MyopicSaving())
+EXACT_GROUPS = Scheme("exact-groups", ExactGroups())
+OFDMA = Scheme("ofdma", Ofdma())
+STRONG_WEAK = Scheme("strong-weak", StrongWeak())
+ROUND_ROBIN = Scheme("round-robin", RoundRobin())
 
 DEMO_SCHEMES = (
     EXACT, EQUIVARIANT, AUTO, LYDROO_NOMA, LYDROO_SCA, LYDROO_TDMA, LYDROO_PUBLIC,
@@ -62,7 +67,10 @@ DEMO_SCHEMES = (
 LITERATURE_SCHEMES = (LYCD, LAGRANGIAN, RANDOM_ROUNDING, DROO, MYOPIC, MYOPIC_SAVING)
 """Baselines that the literature compares with."""
 
-SCHEMES = (*DEMO_SCHEMES, ROBUST, *LITERATURE_SCHEMES)
+GROUP_SCHEMES = (EXACT_GROUPS, STRONG_WEAK, ROUND_ROBIN, OFDMA)
+"""Those that assign sub-channels."""
+
+SCHEMES = (*DEMO_SCHEMES, ROBUST, *LITERATURE_SCHEMES, *GROUP_SCHEMES)
 """Every scheme that has a name."""
 
 PAPER_SCHEMES = (LYDROO_TDMA, LYDROO_NOMA, LYDROO_SCA)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.errors import not_allowed
+from quedge.model.cell import cell_of, check_ungrouped
 from quedge.model.scenario import Scenario
 from quedge.simulation.processes import ChannelProcess, Recorded, RicianFading
 from quedge.simulation.world import check_integer
@@ -75,6 +76,7 @@ def draw_samples(scenario: Scenario, channel: ChannelProcess | None, precision: 
     Raises:
         ValueError: naming the argument.
     """
+    check_ungrouped(cell_of(scenario), "where the capacity is found")
     frames, seed = precision.samples, precision.seed
     if isinstance(channel, Recorded):
         if frames is not None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from quedge.model.conditions import Conditions, Facilities, advance_conditions, fill_frame_cell
-from quedge.model.frame import Allocation, Frame, PackedAllocation, unpacked_frame
+from quedge.model.frame import LOCAL, Allocation, Frame, PackedAllocation, unpacked_frame
 from quedge.model.kernels import Bools, Bytes, Floats, Ints, call_at, inner_kernel, kernel, unlocked_kernel
 from quedge.model.uplink import (
     Reception,
@@ -17,10 +17,11 @@ from quedge.model.uplink import (
     fill_disturbed_outcome,
     fill_interference,
     fill_outcome,
+    own_gains,
     step,
 )
 from quedge.policy.compiled import NOTES, OBJECTIVE, STATUS, UPPER_BOUND
-from quedge.policy.policy import is_within_limits
+from quedge.policy.policy import is_well_grouped, is_within_limits
 
 
 class Decider(NamedTuple):
@@ -48,8 +49,8 @@ class Surroundings(NamedTuple):
         residual_sic_share: share of a decoded signal's power that cancellation leaves.
         knows_disturbance: whether the policy plans with that share, and with margins.
         fixed_rates: whether what the channel does not carry is lost.
-        channel_gain: true power gains (W/W), shape (frames, devices).
-        channel_estimate: power gains as they are estimated (W/W), shape (frames, devices).
+        channel_gain: true power gains (W/W), shape (frames, devices), or with one a device and sub-channel in a row.
+        channel_estimate: power gains as they are estimated (W/W), of the same shape.
         arrival_mbit: data that arrives during each frame (Mbit), shape (frames, devices).
         harvest_j: energy that is harvested during each frame (J), shape (frames, devices), or (frames, 0).
     """
@@ -71,7 +72,7 @@ class Records(NamedTuple):
     """What is recorded, as in a `Trace`: a row a frame. A status stands by its place in `STATUSES`.
 
     In an ideal world the promised rates and objectives are the very arrays of those that are reached. Of batteries and
-    the edge server's queues there are none where the scenario has none.
+    the edge server's queues there are none where the scenario has none, of sub-channels where there is one.
     """
 
     data_queue_mbit: Floats
@@ -87,6 +88,7 @@ class Records(NamedTuple):
     objective: Floats
     promised_rate_mbps: Floats
     promised_objective: Floats
+    subchannel: Ints
     upper_bound: Floats
     status: Bytes
     notes: Floats
@@ -98,8 +100,8 @@ State = tuple[Floats, Floats, Floats, Floats]
 """Data queues (Mbit), virtual energy queues, and the fields of `Conditions`."""
 
 
-def new_records(frames: int, devices: int, ideal: bool, conditions: Conditions) -> Records:
-    """Room for what is recorded, without notes."""
+def new_records(frames: int, devices: int, ideal: bool, conditions: Conditions, is_divided: bool = False) -> Records:
+    """Room for what is recorded, without notes; `is_divided` where there are several sub-channels."""
     shape = frames, devices
     rate, objective = np.empty(shape), np.empty(frames)
     return Records(
@@ -116,6 +118,7 @@ def new_records(frames: int, devices: int, ideal: bool, conditions: Conditions) 
         objective=objective,
         promised_rate_mbps=rate if ideal else np.empty(shape),
         promised_objective=objective if ideal else np.empty(frames),
+        subchannel=np.full((frames, devices if is_divided else 0), LOCAL),
         upper_bound=np.full(frames, np.nan),
         status=np.zeros(frames, np.uint8),
         notes=np.empty((frames, 0)),
@@ -142,13 +145,13 @@ def fill_cell(t: int, around: Packed, state: State) -> None:
 
 @inner_kernel
 def _fill_promise(
-    around: Surroundings, frame: Frame, order: Ints, decided: Allocation, rate_mbps: Floats, power_w: Floats
+    around: Surroundings, frame: Frame, planned: Reception, decided: Allocation, rate_mbps: Floats, power_w: Floats
 ) -> float:
     """Fill in the rates and powers by which a policy decides; returns the objective (17)."""
-    estimate = frame.channel_gain
-    if not around.knows_disturbance:
-        return fill_outcome(frame, Reception(order, estimate, 0.0), decided, rate_mbps, power_w)
-    disturbing = Reception(order, estimate * frame.cell.interference_margin, around.residual_sic_share)
+    estimate = planned.channel_gain
+    if not around.knows_disturbance or decided.subchannel.size > 0:
+        return fill_outcome(frame, planned, decided, rate_mbps, power_w)
+    disturbing = Reception(planned.order, estimate * frame.cell.interference_margin, around.residual_sic_share)
     if decided.time_share.size == 0:
         fill_interference(disturbing, decided.offload, decided.transmit_power_w, rate_mbps)
     return fill_disturbed_outcome(frame, estimate, decided, rate_mbps, rate_mbps, power_w)
@@ -176,18 +179,24 @@ def carry_out(t: int, around: Surroundings, state: State, ideal: bool, decided: 
         records.transmit_power_w[t, i] = decided.transmit_power_w[i]
         records.cpu_frequency_hz[t, i] = decided.cpu_frequency_hz[i]
         records.time_share[t, i] = decided.time_share[i] if has_shares else 1.0 * decided.offload[i]
+    for i in range(decided.subchannel.size if records.subchannel.shape[1] > 0 else 0):
+        records.subchannel[t, i] = decided.subchannel[i]
     frame = unpacked_frame(around.numbers, around.each, estimate, data_queue_mbit, energy_queue)
     limits = frame.cell.max_transmit_power_w, frame.cell.max_frequency_hz, frame.cell.is_partial
     if not is_within_limits(
         *limits, decided.offload, decided.transmit_power_w, decided.cpu_frequency_hz, decided.time_share
     ):
         return False
+    if not is_well_grouped(frame.cell.subchannels, frame.cell.group_size_max, decided.offload, decided.subchannel):
+        return False
+    estimate, true = own_gains(estimate, decided.subchannel), own_gains(around.channel_gain[t], decided.subchannel)
     order = decoding_order(estimate)
     rate, power = records.rate_mbps[t], records.power_w[t]
     if not ideal:
+        planned = Reception(order, estimate, 0.0)
         promised_rate = records.promised_rate_mbps[t]  # power is overwritten below
-        records.promised_objective[t] = _fill_promise(around, frame, order, decided, promised_rate, power)
-    reception = Reception(order, around.channel_gain[t], around.residual_sic_share)
+        records.promised_objective[t] = _fill_promise(around, frame, planned, decided, promised_rate, power)
+    reception = Reception(order, true, around.residual_sic_share)
     if around.fixed_rates and not ideal:
         for i in range(rate.size):
             rate[i] = records.promised_rate_mbps[t, i]
@@ -222,10 +231,11 @@ def run_block(decided_by: Packed, met: Packed, state: State, ideal: bool, filled
         The number of frames run. It is less than all where a decision is beyond a limit, which is then only recorded.
     """
     decider, around, records = Decider(*decided_by), Surroundings(*met), Records(*filled)
-    frames, devices = around.channel_gain.shape
-    offload, powers = np.empty(devices, np.bool_), np.empty((4, devices))
+    frames, devices = around.arrival_mbit.shape
+    subchannel = np.empty(records.subchannel.shape[1], np.int64)
+    offload, powers = np.empty(devices, np.bool_), np.empty((5 if subchannel.size > 0 else 4, devices))
     told, no_shares = np.empty(NOTES + records.notes.shape[1]), np.empty(0)
-    decided = Allocation(offload, powers[0], powers[1], no_shares)
+    decided = Allocation(offload, powers[0], powers[1], no_shares, subchannel)
     for t in range(frames):
         frame_at(t, around, state)
         packed = around.numbers, around.each, around.channel_estimate[t], state[0], state[1]
@@ -235,6 +245,8 @@ def run_block(decided_by: Packed, met: Packed, state: State, ideal: bool, filled
             records.notes[t, note] = told[NOTES + note]
         records.objective[t], records.upper_bound[t] = told[OBJECTIVE], told[UPPER_BOUND]
         records.status[t] = told[STATUS]
+        for i in range(subchannel.size):
+            subchannel[i] = int(powers[4, i])
         if not carry_out(t, around, state, ideal, decided, records):
             return int(t)
     return int(frames)

@@ -32,7 +32,7 @@ _UNITS = {
 
 
 def quantities_of(trace: Trace) -> dict[str, NDArray[Any]]:
-    """By name, each of shape (frames, devices) or (frames,)."""
+    """By name, each of shape (frames, devices) or (frames,); gains also of shape (frames, devices, sub-channels)."""
     quantities: dict[str, NDArray[Any]] = {
         name: getattr(trace, name)
         for name in (
@@ -48,6 +48,8 @@ def quantities_of(trace: Trace) -> dict[str, NDArray[Any]]:
     if trace.promised_objective is not trace.objective:
         for name in ("channel_estimate", "promised_rate_mbps", "promised_objective"):
             quantities[name] = getattr(trace, name)
+    if trace.subchannel is not None:
+        quantities["offload_subchannel"] = trace.subchannel
     quantities["upper_bound"] = trace.upper_bound
     quantities["status"] = np.array([str(status) for status in trace.status], _STATUS)
     for name, values in trace.notes.items():
@@ -57,14 +59,20 @@ def quantities_of(trace: Trace) -> dict[str, NDArray[Any]]:
 
 
 def columns_of(quantities: Mapping[str, NDArray[Any]], first_frame: int) -> dict[str, NDArray[Any]]:
-    """Every quantity with one value per row; frame and device come first."""
-    frames, devices = quantities["channel_gain"].shape
+    """Every quantity with one value per row; frame and device come first.
+
+    Where sub-channels fade for themselves, a device has a row for each, and `subchannel` comes next.
+    """
+    frames, devices, *divided = quantities["channel_gain"].shape
+    each = divided[0] if divided else 1
     columns: dict[str, NDArray[Any]] = {
-        "frame": np.repeat(np.arange(first_frame, first_frame + frames, dtype=np.int32), devices),
-        "device": np.tile(np.arange(devices, dtype=np.int32), frames),
+        "frame": np.repeat(np.arange(first_frame, first_frame + frames, dtype=np.int32), devices * each),
+        "device": np.tile(np.repeat(np.arange(devices, dtype=np.int32), each), frames),
     }
+    if divided:
+        columns["subchannel"] = np.tile(np.arange(each, dtype=np.int32), frames * devices)
     for name, values in quantities.items():
-        columns[name] = values.reshape(-1) if values.ndim == 2 else np.repeat(values, devices)
+        columns[name] = np.repeat(values, devices * each if values.ndim == 1 else each if values.ndim == 2 else 1)
     return columns
 
 

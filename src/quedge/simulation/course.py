@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from quedge.model.cell import cell_of
-from quedge.model.conditions import Conditions, facilities_of
-from quedge.model.frame import NO_TIME_SHARES, Allocation, Frame, Status, cell_of_packed, packed_frame
+from quedge.model.conditions import Conditions, check_batteries, facilities_of
+from quedge.model.frame import NO_SUBCHANNELS, NO_TIME_SHARES, Allocation, Frame, Status, cell_of_packed, packed_frame
 from quedge.model.interpreting import interpreted_calls
 from quedge.model.kernels import Floats
 from quedge.model.scenario import Scenario
@@ -28,18 +28,21 @@ class Course:
         self, scenario: Scenario, world: World, state: State, first_frame: int, knows_disturbance: bool = False
     ) -> None:
         """A run at its first frame; a policy promises rates with the residual interference, if it knows of that."""
-        frames, devices = world.channel_gain.shape
+        frames, devices = world.arrival_mbit.shape
         self.done, self._first_frame = 0, first_frame
         self._cell, self._world, self._state = cell_of(scenario), world, state
         self._conditions, residual = Conditions(*state[2:]), scenario.residual_sic_share
+        check_batteries(self._conditions, world.channel_gain[0])
         self._ideal = world.has_perfect_csi and (residual == 0.0 or knows_disturbance)
         numbers, usual, *_ = packed_frame(Frame(self._cell, world.channel_gain[0], *state[:2]))
         each = usual.copy() if self._conditions.vary else usual
         self.harvest_j = np.empty((frames, 0)) if world.harvest_j is None else world.harvest_j
-        drawn = world.channel_gain, world.estimated_gain, world.arrival_mbit, self.harvest_j
+        gains = world.channel_gain.reshape(frames, -1), world.estimated_gain.reshape(frames, -1)
+        drawn = *gains, world.arrival_mbit, self.harvest_j
         how = residual, knows_disturbance, not scenario.rate_adaptation
         self._around = Surroundings(numbers, each, usual, (*facilities_of(scenario),), *how, *drawn)
-        self._records = new_records(frames, devices, self._ideal, self._conditions)
+        self._is_divided = self._cell.subchannels > 1
+        self._records = new_records(frames, devices, self._ideal, self._conditions, self._is_divided)
         self._packed = (*self._around,), (*self._records,)
         self._decision_us = np.full(frames, np.nan)
         self._notes: dict[str, Floats] = {}
@@ -90,8 +93,9 @@ class Course:
         with _naming_frame(self._first_frame + t):
             check_shapes(decision, self._cell.devices)
             self._records.status[t] = STATUSES.index(Status(decision.status))
-            offload, transmit, frequency, share = decision.allocation
-            decided = Allocation(_array(offload, np.bool_), _array(transmit), _array(frequency), _array(share))
+            offload, transmit, frequency, share, subchannel = decision.allocation
+            powers = _array(transmit), _array(frequency), _array(share)
+            decided = Allocation(_array(offload, np.bool_), *powers, _array(subchannel, np.int64))
         if decision.upper_bound is not None:
             self._records.upper_bound[t] = decision.upper_bound
         for name, number in decision.notes.items():
@@ -129,7 +133,8 @@ class Course:
             decided = (records.offload[frame], records.transmit_power_w[frame], records.cpu_frequency_hz[frame])
             cell = cell_of_packed(around.numbers, around.each)
             with _naming_frame(self._first_frame + frame):
-                check_allocation(cell, Allocation(*decided, NO_TIME_SHARES))
+                subchannel = records.subchannel[frame] if self._is_divided else NO_SUBCHANNELS
+                check_allocation(cell, Allocation(*decided, NO_TIME_SHARES, subchannel))
         for name, values in zip(agent.note_names, notes.T, strict=True):
             self._note(name)[part] = values
         self.done += frames
@@ -140,6 +145,8 @@ class Course:
             self._note(name)
         recorded = self._records._asdict() | {"notes": self._notes, "decision_us": self._decision_us}
         recorded["dropped_mbit"] = self._dropped
+        if not self._is_divided:
+            recorded["subchannel"] = None
         return recorded | {"status": tuple(STATUSES[place] for place in self._records.status)}
 
     def _note(self, name: str) -> Floats:

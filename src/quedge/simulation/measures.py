@@ -16,6 +16,7 @@ from quedge.model.cell import cell_of
 from quedge.model.conditions import Conditions, frame_cells
 from quedge.model.scenario import Scenario
 from quedge.policy.exact.exact import exact_objectives, exact_objectives_in
+from quedge.policy.subchannels import group_bounds, group_bounds_in
 from quedge.simulation.delays import Delays, delay_distribution, percentile_of
 from quedge.simulation.network import cell_parts
 from quedge.simulation.quantiles import Quantiles
@@ -79,7 +80,7 @@ class Summary:
         delay_p99_frames: its 99th percentile.
         deadline_violation_ratio: share of these bits that waited longer than `deadline_s`; 0 without a deadline.
         objective_ratio: objective (17) over its optimum in the frame as the policy saw it, both with the channel
-            estimates and perfect cancellation.
+            estimates and perfect cancellation; with sub-channels or groups, over an upper bound on that optimum.
         delivered_ratio: objective that was reached over that optimum; the same ratio in an ideal world.
         outage_ratio: share of the offloading devices' frames in which the true channel carried less than the
             promised rate.
@@ -281,14 +282,23 @@ def queue_and_power(trace: Trace, first_frame: int) -> dict[str, float]:
 
 
 def frame_optima(trace: Trace, frames: slice = slice(None)) -> NDArray[np.float64]:
-    """The optimum of objective (17) in each frame as the policy saw it; all frames by default."""
+    """The optimum of objective (17) in each frame as the policy saw it; all frames by default.
+
+    Where offloaders are told apart in groups, an upper bound on it, the policy's own if it has one.
+    """
     if trace.scenario.cells > 1:
         return np.asarray(np.sum([frame_optima(cell, frames) for cell in cell_parts(trace)], axis=0))
+    cell, known = cell_of(trace.scenario), trace.upper_bound[frames]
+    if cell.is_grouped and not np.isnan(known).any():
+        return known
     states = trace.channel_estimate[frames], trace.data_queue_mbit[frames], trace.energy_queue[frames]
     if not trace.conditions.vary:
-        return exact_objectives(cell_of(trace.scenario), *states, _OPTIMUM_TOLERANCE)
+        return group_bounds(cell, *states) if cell.is_grouped else exact_objectives(cell, *states, _OPTIMUM_TOLERANCE)
     conditions = Conditions(*(values[frames] for values in trace.conditions))
-    return exact_objectives_in(frame_cells(trace.scenario, conditions, *states[:2]), states, _OPTIMUM_TOLERANCE)
+    cells = frame_cells(trace.scenario, conditions, states[0].reshape(len(states[0]), -1), states[1])
+    if cell.is_grouped:
+        return group_bounds_in(cells, states)
+    return exact_objectives_in(cells, states, _OPTIMUM_TOLERANCE)
 
 
 def objective_ratios(trace: Trace, optimum: NDArray[np.float64] | None = None) -> NDArray[np.float64]:

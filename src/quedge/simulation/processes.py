@@ -115,11 +115,18 @@ class Normals:
         return np.stack([row.standard_normal((frames, self._devices)) for row in self._rows])
 
 
+def faded_alone(scenario: Scenario) -> int:
+    """How many sub-channels fade for themselves: all, or 1 where they fade alike."""
+    return scenario.subchannels if scenario.frequency_selective else 1
+
+
 class ChannelProcess(Protocol):
     """Draws the channel gains of a run, before its first frame."""
 
     def sample(self, scenario: Scenario, frames: int, rng: np.random.Generator) -> NDArray[np.float64]:
         """Power gains (W/W), not negative, shape (frames, devices); 0 where a device is out of coverage.
+
+        Where sub-channels differ, of shape (frames, devices, sub-channels).
 
         Args:
             scenario: the cell; `scenario.devices` is the number of devices.
@@ -141,6 +148,8 @@ class ArrivalProcess(Protocol):
 class RicianFading:
     """Rician block fading around the path gain, independent from device to device.
 
+    Sub-channels fade alike, or with the scenario's `frequency_selective` each for itself, under the same shadowing.
+
     The scenario's `line_of_sight_share` is the line-of-sight part of the mean power. Frames are independent, as in the
     paper, unless the scenario has a Doppler frequency or shadowing: then the scattered field and the shadowing in dB
     are stationary Gauss-Markov processes, and the line of sight is constant (docs/channels.md). Neither changes the
@@ -158,8 +167,9 @@ class RicianFading:
     ) -> Iterator[NDArray[np.float64]]:
         """The same gains, `part` frames at a time."""
         share, shadowing_db = scenario.line_of_sight_share, scenario.per_device("shadowing_db")
-        path, correlation = path_gain(scenario), fading_correlation(scenario)
-        normals = Normals(rng, 2, frames, scenario.devices, part)
+        each = faded_alone(scenario)
+        path, correlation = np.repeat(path_gain(scenario), each), np.repeat(fading_correlation(scenario), each)
+        normals = Normals(rng, 2, frames, scenario.devices * each, part)
         shadows = Normals(rng, 1, frames, scenario.devices, part) if shadowing_db.any() else None
         shadow_correlation = shadowing_correlation(scenario)
         field: NDArray[np.float64] | None = None
@@ -172,9 +182,10 @@ class RicianFading:
             if shadows is not None:  # log-normal, with median 1
                 before = None if standard is None else standard[-1]
                 standard = gauss_markov(shadows.draw(count)[0], shadow_correlation, before)
-                gain = gain * 10.0 ** (shadowing_db * standard / 10.0)
+                gain = gain * np.repeat(10.0 ** (shadowing_db * standard / 10.0), each, axis=1)
             smallest = np.finfo(np.float64).tiny  # fading is no loss of coverage, which a gain of exactly 0 would be
-            yield np.asarray(np.maximum(gain, smallest))
+            shape = (count, scenario.devices, each)
+            yield np.asarray(np.maximum(gain, smallest)).reshape(shape if each > 1 else shape[:2])
 
 
 @dataclass(frozen=True)
@@ -203,7 +214,8 @@ class Recorded:
     """A recording of channel gains or arrivals, played from its first frame.
 
     Attributes:
-        values: gains (W/W) or arrivals (Mbit per frame), shape (frames recorded, devices).
+        values: gains (W/W) or arrivals (Mbit per frame), shape (frames recorded, devices), gains also with one a
+            sub-channel.
         name: its name in error messages.
         leaves: of gains, where a device goes and its data queue is dropped, of the same shape; None where none does.
     """
@@ -218,7 +230,7 @@ class Recorded:
         Raises:
             ValueError: it has too few frames, or another number of devices than the scenario.
         """
-        recorded, devices = self.values.shape
+        recorded, devices, *_ = self.values.shape
         if devices != scenario.devices:
             raise ValueError(
                 f"{self.name}: devices: {devices} recorded devices are not allowed; the scenario has {scenario.devices}"
@@ -239,15 +251,18 @@ def estimate_gain(scenario: Scenario, channel_gain: NDArray[np.float64], errors:
 
     Args:
         scenario: the cell.
-        channel_gain: true power gains (W/W), shape (frames, devices).
+        channel_gain: true power gains (W/W), shape (frames, devices) or (frames, devices, sub-channels).
         errors: two rows of z √2.
 
     Returns:
         Estimates of the same shape, positive where the gain is, since that a device is out of coverage is known.
     """
-    relative = np.sqrt(scenario.per_device("estimate_error") / 2.0) * errors.draw(channel_gain.shape[0])
-    estimate = channel_gain * ((1.0 + relative[0]) ** 2 + relative[1] ** 2)
-    return np.asarray(np.where(channel_gain > 0.0, np.maximum(estimate, np.finfo(np.float64).tiny), 0.0))
+    gain = channel_gain.reshape(channel_gain.shape[0], -1)
+    error = np.repeat(scenario.per_device("estimate_error"), gain.shape[1] // scenario.devices)
+    relative = np.sqrt(error / 2.0) * errors.draw(gain.shape[0])
+    estimate = gain * ((1.0 + relative[0]) ** 2 + relative[1] ** 2)
+    positive = np.where(gain > 0.0, np.maximum(estimate, np.finfo(np.float64).tiny), 0.0)
+    return np.asarray(positive).reshape(channel_gain.shape)
 
 
 def sample_harvest(scenario: Scenario, frames: int, rng: np.random.Generator) -> NDArray[np.float64] | None:

@@ -82,10 +82,11 @@ def run_in_world(
     number of the world's first frame, `first_frame`, only serves to name frames in errors. Several cells run as a
     whole.
     """
+    check_carries(policy, scenario)
     if scenario.cells > 1:
         return run_cells(scenario, policy, world, seed, progress)
     began = time.perf_counter()
-    frames, devices = world.channel_gain.shape
+    frames, devices = world.arrival_mbit.shape
     rng = random_streams(seed).policy
     state = np.zeros(devices), np.zeros(devices), *first_conditions(scenario)
     if start is not None:

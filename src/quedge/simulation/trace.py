@@ -41,8 +41,9 @@ class Trace:
     Attributes:
         scenario: the scenario that was run.
         seed: the seed of its random streams.
-        channel_gain: power gains h (W/W).
-        channel_estimate: power gains as the policy saw them (W/W): estimates, lowered for an outage probability.
+        channel_gain: power gains h (W/W); of shape (frames, devices, sub-channels) where these fade for themselves.
+        channel_estimate: power gains as the policy saw them (W/W), of the same shape: estimates, lowered for an outage
+            probability.
         arrival_mbit: arrivals during each frame (Mbit).
         data_queue_mbit: data queues Q at the start of each frame (Mbit).
         energy_queue: virtual energy queues Y at the start of each frame.
@@ -69,6 +70,8 @@ class Trace:
         end: state after the last frame.
         dropped_mbit: data queues that were dropped at the start of each frame, as their devices went (Mbit); None where
             the world has none.
+        subchannel: number of the sub-channel on which each device offloaded, from 0, and -1 where it computed locally;
+            None where there is one.
     """
 
     scenario: Scenario
@@ -97,6 +100,7 @@ class Trace:
     wall_s: float
     end: RunState
     dropped_mbit: NDArray[np.float64] | None = None
+    subchannel: NDArray[np.int64] | None = None
 
     @property
     def conditions(self) -> Conditions:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from quedge.model.scenario import Scenario
 from quedge.policy.lydroo import Lydroo, LydrooAgent
+from quedge.policy.policy import check_carries
 from quedge.simulation.run import begin_run, counted_from, run_in_world
 from quedge.simulation.trace import RunState, Trace
 from quedge.simulation.world import World, random_streams
@@ -24,6 +25,7 @@ class Training(NamedTuple):
 def begin_training(settings: Lydroo, scenario: Scenario, seed: int) -> Training:
     """A fresh agent before its first frame, the same as in `simulate`."""
     scenario.require_one_cell("a training")
+    check_carries(settings, scenario)
     rng = random_streams(seed).policy
     agent = settings.new_agent(scenario.devices, rng)
     return Training(agent, 0, begin_run(scenario, rng))
@@ -53,7 +55,7 @@ def train(
         The state of the training, every `part` frames and at the end, and the trace since the last one.
     """
     agent, done, run = training
-    frames = world.channel_gain.shape[0]
+    frames = world.arrival_mbit.shape[0]
     while done < frames:
         end = min(done + part - done % part, frames)
         piece = world.part(done, end)

@@ -30,7 +30,8 @@ class World(NamedTuple):
     """Channel gains and arrivals of a run, which no policy changes.
 
     Attributes:
-        channel_gain: power gains (W/W), shape (frames, devices); 0 where a device is out of coverage.
+        channel_gain: power gains (W/W), shape (frames, devices), or (frames, devices, sub-channels) where these fade
+            for themselves; 0 where a device is out of coverage.
         arrival_mbit: data that arrives during each frame (Mbit), shape (frames, devices).
         channel_estimate: power gains as policies see them (W/W), of the same shape: estimates, or less where an outage
             probability is asked for; with perfect CSI the array of the true gains itself, or None.
@@ -47,7 +48,7 @@ class World(NamedTuple):
 
     @property
     def estimated_gain(self) -> NDArray[np.float64]:
-        """Power gains as policies see them (W/W), shape (frames, devices)."""
+        """Power gains as policies see them (W/W), of the shape of the true ones."""
         return self.channel_gain if self.channel_estimate is None else self.channel_estimate
 
     @property
@@ -137,12 +138,15 @@ def draw_world_parts(
     arrived = _sampled("arrivals", arrivals, scenario, frames, streams.arrivals, part)
     has_errors = scenario.per_device("estimate_error").any()
     leaving = channel.leaves if isinstance(channel, Recorded) else None
-    errors = Normals(streams.estimates, 2, frames, scenario.devices, part) if has_errors else None
+    errors: Normals | None = None
     planned_share = planned_gain_share(scenario)
     for first in range(0, frames, part):
         gain = _checked("channel", next(gains), first)
+        if has_errors and errors is None:
+            errors = Normals(streams.estimates, 2, frames, gain[0].size, part)
         arrival = _checked("arrivals", next(arrived), first)
-        estimate = gain if errors is None else estimate_gain(scenario, gain, errors) * planned_share
+        each = planned_share if gain.ndim == 2 else planned_share[:, np.newaxis]
+        estimate = gain if errors is None else estimate_gain(scenario, gain, errors) * each
         leaves = None if leaving is None else leaving[first : min(first + part, frames)]
         yield World(gain, arrival, estimate, sample_harvest(scenario, gain.shape[0], streams.harvests), leaves)
 
@@ -167,7 +171,7 @@ class WorldInParts:
     def __iter__(self) -> Iterator[World]:
         """From the first part to the last."""
         yield self._first
-        if self._first.channel_gain.shape[0] < self.frames:
+        if self._first.arrival_mbit.shape[0] < self.frames:
             parts = self._draw()
             next(parts)
             yield from parts
@@ -182,9 +186,12 @@ def _sampled(
         yield from process.sample_parts(scenario, frames, rng, part)
         return
     whole = np.ascontiguousarray(process.sample(scenario, frames, rng), dtype=np.float64)
-    if whole.shape != (frames, scenario.devices):
+    selective = (frames, scenario.devices, scenario.subchannels)
+    is_selective = name == "channel" and scenario.subchannels > 1 and whole.shape == selective
+    if whole.shape != selective[:2] and not is_selective:
+        also = f", or with sub-channels {selective}" if name == "channel" and scenario.subchannels > 1 else ""
         raise ValueError(
-            f"{name}: shape {whole.shape} is not allowed; it must be (frames, devices) = ({frames}, {scenario.devices})"
+            f"{name}: shape {whole.shape} is not allowed; it must be (frames, devices) = {selective[:2]}{also}"
         )
     for first in range(0, frames, part):
         yield whole[first : first + part]
@@ -197,7 +204,8 @@ def _checked(name: str, values: NDArray[np.float64], first: int) -> NDArray[np.f
     """The values of a process from frame `first` on; a ValueError names one that is not allowed."""
     bad = _ANY.excludes(values)
     if bad.any():
-        frame, device = (int(index) for index in np.argwhere(bad)[0])
-        place = f"in frame {first + frame}, device {device}"
-        raise ValueError(f"{name}: {values[frame, device]} {place} is not allowed; it must be {_ANY.allowed}")
+        frame, device, *more = (int(index) for index in np.argwhere(bad)[0])
+        place = f"in frame {first + frame}, device {device}" + "".join(f", sub-channel {k}" for k in more)
+        value = values[(frame, device, *more)]
+        raise ValueError(f"{name}: {value} {place} is not allowed; it must be {_ANY.allowed}")
     return values

@@ -28,7 +28,7 @@ from quedge.allocation.sca.problem import (
 )
 from quedge.errors import not_allowed
 from quedge.model.arrays import copy_into
-from quedge.model.cell import refuse_partial
+from quedge.model.cell import check_ungrouped, refuse_partial
 from quedge.model.frame import (
     Decision,
     Frame,
@@ -195,6 +195,7 @@ class NomaSca:
     def allocate_best(self, frame: Frame, offloads: NDArray[np.bool_]) -> Choice:
         """The best of several decisions; see `BatchAllocator.allocate_best`. The solver's time is that of them all."""
         refuse_partial(frame.cell.is_partial > 0.0, f"the allocator {type(self).__name__}")
+        check_ungrouped(frame.cell, f"with {type(self).__name__}, which allocates one group")
         offloads = at_least_one(offloads)
         if not isinstance(self.solver, BarrierNewton):  # compiled code cannot call other solvers: two loops, one judge
             return self._round_by_round(frame, offloads)

@@ -16,6 +16,7 @@ from quedge.experiments.beyond import (
     robust,
     stability,
     static,
+    subchannels,
     sweeps,
 )
 
@@ -41,6 +42,7 @@ EXPERIMENTS = (
     edge.BATTERIES,
     cells.EXPERIMENT,
     partial.EXPERIMENT,
+    subchannels.EXPERIMENT,
     devices.EXPERIMENT,
 )
 """In the order in which a report lists them."""

@@ -67,6 +67,11 @@ SCHEME_STYLES = {
     "droo": LineStyle("#332288", DASHED, 1.6, "2"),
     "myopic": LineStyle("#CC6677", DOTTED, 1.6, "3"),
     "myopic-saving": LineStyle("#CC6677", DASHED, 1.6, "4"),
+    # those that assign sub-channels
+    "exact-groups": LineStyle("#3A3A3A", "solid", 2.2, "d"),
+    "strong-weak": LineStyle("#D55E00", DASHED, 1.7, "s"),
+    "round-robin": LineStyle("#009E73", DASH_DOTTED, 1.7, "^"),
+    "ofdma": LineStyle("#0072B2", SHORT_DASHED, 1.7, "o"),
     "ppo": LineStyle("#AA3377", SHORT_DASHED, 1.6, "H"),
     "dqn": LineStyle("#44AA99", SHORT_DASHED, 1.6, "*"),
     "sac": LineStyle("#4477AA", DOTTED, 1.6, "+"),

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from quedge.simulation.recordings.axes import Names
 from quedge.simulation.recordings.cells import Column, Kind, TextTable, kind_of_devices, kind_of_frames, split_rows
 from quedge.simulation.recordings.layout import Layout
-from quedge.simulation.recordings.rows import recorded_columns
+from quedge.simulation.recordings.rows import SUBCHANNEL, recorded_columns
 
 LINE = re.compile(rb"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 _DELIMITERS = (",", ";", "\t", "|", " ")
@@ -83,6 +83,7 @@ def _first_row(name: str, block: bytes, delimiter: str) -> tuple[list[str], int]
 
 def _kinds(name: str, block: bytes, delimiter: str, header: Sequence[str], names: dict[str, str]) -> dict[str, Kind]:
     """As what frames and devices are read, by the first row that has both."""
+    numbered = {SUBCHANNEL: Kind.INTEGER} if SUBCHANNEL in names else {}
     end = 0
     while line := LINE.match(block, end):
         end = line.end()
@@ -90,12 +91,12 @@ def _kinds(name: str, block: bytes, delimiter: str, header: Sequence[str], names
             cells, _ = _first_row(name, block[line.start() : line.start() + (1 << 16)], delimiter)
             if len(cells) == len(header):
                 place = {column: header.index(names[column]) for column in ("frame", "device")}
-                return {
+                return numbered | {
                     "frame": kind_of_frames(cells[place["frame"]]),
                     "device": kind_of_devices(cells[place["device"]]),
                 }
             break
-    return {"frame": Kind.INTEGER, "device": Kind.INTEGER}
+    return numbered | {"frame": Kind.INTEGER, "device": Kind.INTEGER}
 
 
 def _single_blanks(block: bytes) -> bytes:

@@ -35,14 +35,19 @@ def checked_matrices(path: Path, variables: Mapping[str, Any], names: Mapping[st
     Raises:
         ValueError: one is no matrix of real numbers, the shapes differ, or a value is not allowed.
     """
-    arrays = {column: _matrix(path, name, variables[name]) for column, name in names.items() if name in variables}
-    if len(arrays) == 2 and arrays["channel_gain"].shape != arrays["arrival_mbit"].shape:
+    dimensions = {"channel_gain": (2, 3), "arrival_mbit": (2,)}  # gains may differ between sub-channels
+    arrays = {
+        column: _matrix(path, name, variables[name], dimensions[column])
+        for column, name in names.items()
+        if name in variables
+    }
+    if len(arrays) == 2 and arrays["channel_gain"].shape[:2] != arrays["arrival_mbit"].shape:
         one, other = names["channel_gain"], names["arrival_mbit"]
         raise ValueError(
             f"{path}: {other}: shape {arrays['arrival_mbit'].shape} is not allowed; "
             f"{one} has {arrays['channel_gain'].shape}"
         )
-    frames, devices = next(iter(arrays.values())).shape
+    frames, devices, *_ = next(iter(arrays.values())).shape
     table = Table(Axis(0, frames), Axis(0, devices))
     for column, array in arrays.items():
         blank = np.isnan(array)
@@ -50,7 +55,12 @@ def checked_matrices(path: Path, variables: Mapping[str, Any], names: Mapping[st
         if fills and blank.any():
             array = np.where(blank, layout.no_gain if column == "channel_gain" else 0.0, array)
             table.away = blank if column == "channel_gain" else table.away
-        table[column] = checked_values(str(path), names[column], column, array, (table.frames, table.devices), layout)
+        axes = table.frames, table.devices
+        parts = [array] if array.ndim == 2 else list(np.moveaxis(array, 2, 0))
+        checked = [checked_values(str(path), names[column], column, part, axes, layout) for part in parts]
+        table[column] = checked[0] if array.ndim == 2 else np.ascontiguousarray(np.stack(checked, axis=2))
+    if table.away is not None and table.away.ndim > 2:
+        table.away = np.asarray(table.away.all(axis=2))
     if devices > max(frames, _MANY):
         warnings.warn(
             f"{path}: {devices} devices and {frames} frames: if these are {frames} devices and {devices} frames, the "
@@ -60,14 +70,14 @@ def checked_matrices(path: Path, variables: Mapping[str, Any], names: Mapping[st
     return table
 
 
-def _matrix(path: Path, name: str, array: Any) -> NDArray[np.float64]:
+def _matrix(path: Path, name: str, array: Any, dimensions: Sequence[int]) -> NDArray[np.float64]:
     kind = array.dtype.kind if isinstance(array, np.ndarray) else "O"
     if kind == "c":
         raise ValueError(
             f"{path}: {name}: complex numbers are not allowed; a power gain is the squared magnitude of the "
             f"channel coefficient, abs({name}).^2"
         )
-    if kind not in "iuf" or array.ndim != 2 or array.size == 0:
+    if kind not in "iuf" or array.ndim not in dimensions or array.size == 0:
         raise ValueError(f"{path}: {name}: must be a matrix of real numbers, one row per frame")
     return np.ascontiguousarray(array, dtype=np.float64)
 

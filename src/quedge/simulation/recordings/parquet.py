@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from quedge.errors import check_installed
 from quedge.simulation.recordings.axes import TIME, Axis, Names, times
 from quedge.simulation.recordings.layout import Layout
-from quedge.simulation.recordings.rows import Integers, Numbers, Rows, recorded_columns, whole_numbers
+from quedge.simulation.recordings.rows import SUBCHANNEL, Integers, Numbers, Rows, recorded_columns, whole_numbers
 from quedge.simulation.recordings.values import first_line
 
 
@@ -25,7 +25,7 @@ def read_parquet(path: Path, wanted: Sequence[str], layout: Layout) -> Rows:
     try:
         with pq.ParquetFile(path) as file:
             found = file.schema_arrow.names
-            read = {layout.name(column, found) for column in ("frame", "device", *wanted)}
+            read = {layout.name(column, found) for column in ("frame", "device", *wanted)} | {SUBCHANNEL}
             table = file.read(columns=[name for name in found if name in read])
     except (pa.ArrowException, OSError, ValueError) as error:
         raise ValueError(f"{path}: cannot be read as Parquet: {first_line(error)}") from None
@@ -33,8 +33,10 @@ def read_parquet(path: Path, wanted: Sequence[str], layout: Layout) -> Rows:
     columns = {column: table.column(name) for column, name in names.items()}
     frame = _frame_column(path, names["frame"], columns.pop("frame"))
     device, named = _device_column(path, names["device"], columns.pop("device"))
+    subchannel = columns.pop(SUBCHANNEL, None)
     recorded = {column: _number_column(path, names[column], values) for column, values in columns.items()}
-    return Rows(frame, device, named, recorded)
+    numbers = None if subchannel is None else _integer_column(path, SUBCHANNEL, subchannel)
+    return Rows(frame, device, named, recorded, numbers)
 
 
 def _refuse_blanks(path: Path, name: str, column: Any) -> None:

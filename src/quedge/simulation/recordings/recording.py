@@ -17,7 +17,7 @@ from quedge.simulation.recordings.axes import Axis
 from quedge.simulation.recordings.layout import PLAIN, Layout
 from quedge.simulation.recordings.matrices import read_matlab, read_npz
 from quedge.simulation.recordings.parquet import read_parquet
-from quedge.simulation.recordings.rows import Rows, placed
+from quedge.simulation.recordings.rows import Rows, placed_by_subchannel
 from quedge.simulation.recordings.text import STANDARD_INPUT, read_csv
 from quedge.simulation.recordings.values import RANGES, Table
 
@@ -36,7 +36,8 @@ class Recording:
 
     Attributes:
         name: the file's name in messages.
-        channel_gain: power gains (W/W), shape (frames, devices), not negative; 0 where a device is out of coverage.
+        channel_gain: power gains (W/W), shape (frames, devices), not negative; 0 where a device is out of coverage. Of
+            shape (frames, devices, sub-channels) where these differ.
         arrival_mbit: arrivals during each frame (Mbit), shape (frames, devices), not negative.
         frame_axis: what the frames are called in the file.
         device_axis: what the devices are called in the file.
@@ -95,7 +96,8 @@ def read_recording(
     CSV and Parquet files hold one row per frame and device, in any order: columns `frame` and `device`, and
     `channel_gain` (W/W), `arrival_mbit` (Mbit per frame) or both. Frames are whole numbers without gaps from any number
     on, 0 or more, or time stamps, each of which is a frame, in the order of time; devices whole numbers likewise, or
-    names, in the order of their first appearance. NumPy archives and MATLAB files hold arrays of shape
+    names, in the order of their first appearance. With a column `subchannel` there is a row for each sub-channel, in an
+    array of gains a third axis. NumPy archives and MATLAB files hold arrays of shape
     (frames, devices) of the same names, MATLAB files also LyDROO's variables `input_h` and `data_arrival`. All else in
     a file is ignored.
 
@@ -121,7 +123,7 @@ def read_recording(
     read = _reader_of(path)(path, wanted, layout) if is_file else read_csv(path, wanted, layout)
     name = str(path) if is_file else "standard input"
     axes = None if like is None else (like.frame_axis, like.device_axis)
-    table = placed(name, read, layout, axes) if isinstance(read, Rows) else read
+    table = placed_by_subchannel(name, read, layout, axes) if isinstance(read, Rows) else read
     leaves = None
     if layout.absent == "drop" and table.away is not None:
         leaves = table.away.copy()

@@ -15,6 +15,9 @@ from quedge.simulation.recordings.values import Table, checked_values, listed
 Integers = NDArray[np.int64]
 Numbers = NDArray[np.float64]
 
+SUBCHANNEL = "subchannel"
+"""The column that tells the rows of a frame and device apart where sub-channels fade for themselves."""
+
 _MOST_PLACES = 1 << 28  # frames times devices of a table with missing rows: 2 GB a quantity
 
 
@@ -26,12 +29,20 @@ class Rows(NamedTuple):
         device: whole numbers, 0 or more; of devices with names their places among these.
         names: the devices with names; None where they are whole numbers.
         recorded: gains and arrivals by the names of `RANGES`, as they stand in the file; blanks are NaN.
+        subchannel: whole numbers, 0 or more, where there is a row for each sub-channel; else None.
     """
 
     frame: NDArray[Any]
     device: Integers
     names: Axis | None
     recorded: Mapping[str, Numbers]
+    subchannel: Integers | None = None
+
+    def of(self, subchannel: int) -> Rows:
+        """The rows of one sub-channel."""
+        chosen = self.subchannel == subchannel
+        recorded = {name: column[chosen] for name, column in self.recorded.items()}
+        return Rows(self.frame[chosen], self.device[chosen], self.names, recorded)
 
 
 def whole_numbers(where: str, numbers: NDArray[Any]) -> Integers:
@@ -46,7 +57,7 @@ def whole_numbers(where: str, numbers: NDArray[Any]) -> Integers:
 
 
 def recorded_columns(name: str, found: Sequence[str], wanted: Sequence[str], layout: Layout) -> dict[str, str]:
-    """The names in a file of `frame`, `device` and the wanted columns that it holds, at least one, by quedge's names.
+    """The names in a file of `frame`, `device`, `subchannel` and the wanted columns, at least one, by quedge's names.
 
     Raises:
         ValueError: none is there, `frame` or `device` is missing, or a name is there twice.
@@ -56,6 +67,8 @@ def recorded_columns(name: str, found: Sequence[str], wanted: Sequence[str], lay
         if found.count(called) > 1:
             raise ValueError(f"{name}: {called}: more than one column has this name")
     there = {column: called for column, called in names.items() if called in found}
+    if SUBCHANNEL in found:
+        there[SUBCHANNEL] = SUBCHANNEL
     recorded = [column for column in wanted if column in there]
     missing = next((column for column in ("frame", "device") if column not in there), None)
     if missing is None and recorded:
@@ -115,6 +128,36 @@ def placed(name: str, rows: Rows, layout: Layout, like: tuple[Axis, Axis] | None
         array = _laid(numbers, place, shape, missing=np.nan)
         table[column] = _checked(name, column, array, axes, layout)
     warn_of_uneven_times(name, frames)
+    return table
+
+
+def placed_by_subchannel(name: str, rows: Rows, layout: Layout, like: tuple[Axis, Axis] | None = None) -> Table:
+    """As `placed`, where there may be a row for each sub-channel: gains then get an axis for these.
+
+    Raises:
+        ValueError: as there, or arrivals that differ from one sub-channel to the next.
+    """
+    if rows.subchannel is None or rows.frame.size == 0:
+        return placed(name, rows, layout, like)
+    tables: list[Table] = []
+    first, last = int(rows.subchannel.min()), int(rows.subchannel.max())
+    for number in range(first, last + 1):
+        own = rows.of(number)
+        if own.frame.size == 0:
+            raise ValueError(f"{name}: subchannel: a gap after {number - 1} is not allowed; the last one is {last}")
+        try:
+            tables.append(placed(name, own, layout, like))
+        except ValueError as error:
+            raise ValueError(f"{error} (sub-channel {number})") from None
+    table = tables[0]
+    if any((each.frames.size, each.devices.size) != (table.frames.size, table.devices.size) for each in tables):
+        raise ValueError(f"{name}: subchannel: of other frames or devices than the first is not allowed")
+    arrivals = [each["arrival_mbit"] for each in tables if each["arrival_mbit"] is not None]
+    if any(not np.array_equal(each, arrivals[0]) for each in arrivals):
+        raise ValueError(f"{name}: arrival_mbit: differs between the sub-channels of a device; it must be the same")
+    gains = [each["channel_gain"] for each in tables if each["channel_gain"] is not None]
+    if len(gains) > 1:
+        table["channel_gain"] = np.ascontiguousarray(np.stack(gains, axis=2))
     return table
 
 

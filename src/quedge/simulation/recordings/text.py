@@ -22,7 +22,7 @@ from quedge.simulation.recordings.axes import TIME, Names, times
 from quedge.simulation.recordings.cells import Columns, Kind, TextTable, is_blank, read_cells
 from quedge.simulation.recordings.header import LINE, Rewritten, table_of
 from quedge.simulation.recordings.layout import Layout
-from quedge.simulation.recordings.rows import Rows, whole_numbers
+from quedge.simulation.recordings.rows import SUBCHANNEL, Rows, whole_numbers
 
 _BLOCK_BYTES = 4 << 20
 _GZIP = b"\x1f\x8b"
@@ -45,7 +45,8 @@ def read_csv(path: Path, wanted: Sequence[str], layout: Layout) -> Rows:
     except (OSError, zlib.error) as error:
         raise ValueError(f"{name}: cannot be read as CSV: {getattr(error, 'strerror', None) or error}") from None
     frame, device = columns.pop("frame"), columns.pop("device")
-    return Rows(frame, whole_numbers(f"{name}: device", device), names, columns)
+    subchannel = columns.pop(SUBCHANNEL, None)
+    return Rows(frame, whole_numbers(f"{name}: device", device), names, columns, subchannel)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.model.arrays import fill_ascending_order
-from quedge.model.cell import Cell, cell_of, refuse_partial
+from quedge.model.cell import Cell, cell_of, check_ungrouped, refuse_partial
 from quedge.model.conditions import (
     Conditions,
     Facilities,
@@ -18,7 +18,7 @@ from quedge.model.conditions import (
     fill_frame_cell,
     first_conditions,
 )
-from quedge.model.frame import NO_TIME_SHARES, Allocation, Frame
+from quedge.model.frame import NO_SUBCHANNELS, NO_TIME_SHARES, Allocation, Frame
 from quedge.model.kernels import Floats, Floats32, kernel, without_refcount
 from quedge.model.scenario import Scenario
 from quedge.model.terms import Terms, empty_terms
@@ -130,6 +130,7 @@ class VectorCells:
         self.actions, self._rewards_drift = actions, reward is Reward.DRIFT_PLUS_PENALTY
         self._channel, self._arrivals = channel, arrivals
         self._cell, self._unit = cell_of(scenario), reward_unit(scenario)
+        check_ungrouped(self._cell, "in an environment, whose actions name no sub-channels")
         refuse_partial(self._cell.is_partial > 0.0 and actions is Actions.POWERS, f"actions {actions.value!r}")
         self._terms = empty_terms(scenario.devices, self._cell.is_partial)
         self._facilities, self._observed = facilities_of(scenario), observed_of(scenario)
@@ -320,7 +321,7 @@ def _step_cells(
             powers_of_choice(terms, frame, actions[b], *decided)
         else:
             powers_of_shares(frame, actions[b], *decided)
-        allocation = Allocation(*decided, NO_TIME_SHARES)
+        allocation = Allocation(*decided, NO_TIME_SHARES, NO_SUBCHANNELS)
         power_w = result.power_w[b]
         if not worlds.as_assumed:
             assumed = Reception(terms.device, frame.channel_gain, 0.0)
