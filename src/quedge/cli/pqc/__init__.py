@@ -18,6 +18,10 @@ pqc = CommandGroup(
             "in parts and with sources.",
         ),
         Place(
+            "report", "quedge.cli.pqc.report", "report",
+            "Write one page on what security costs a cell, level by level, with sources.",
+        ),
+        Place(
             "measure", "quedge.cli.pqc.measure", "measure",
             "Time the algorithms that the installed libraries run, and check their sizes.",
         ),
