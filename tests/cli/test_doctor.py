@@ -3,6 +3,8 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
+from email import message_from_string
+from email.message import Message
 from pathlib import Path
 
 import numpy as np
@@ -96,3 +98,23 @@ def test_sources_that_are_not_installed_are_told_so(tmp_path: Path, monkeypatch:
     done = main_in(tmp_path, "doctor")
     assert done.returncode == 0
     assert "unknown, since quedge is run from its sources" in done.stdout
+
+
+def test_licences_are_those_of_the_metadata(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stated = {
+        "numpy": "License-Expression: BSD-3-Clause",
+        "typer": "Classifier: License :: OSI Approved :: MIT License",
+        "quedge": "License: Apache-2.0\n        and a long text",
+    }
+
+    def metadata_of(name: str) -> Message:
+        if name not in stated:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return message_from_string(stated[name])
+
+    monkeypatch.setattr(importlib.metadata, "metadata", metadata_of)
+    ended = main_in(tmp_path, "doctor", "--licences", "--json")
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout) == {
+        "quedge": "Apache-2.0", "nosuchlibrary": "not installed", "numpy": "BSD-3-Clause", "typer": "MIT License"
+    }  # fmt: skip

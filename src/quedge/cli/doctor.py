@@ -10,7 +10,7 @@ import platform
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -67,11 +67,20 @@ def requirements_of(lines: Iterable[str]) -> Iterator[Requirement]:
             yield Requirement(match[1], match[2] or "", match[3] or "")
 
 
-def doctor(as_json: AsJson = False) -> None:
+def doctor(
+    licences: Annotated[
+        bool, typer.Option("--licences", help="Tell the licence of each library instead, as its metadata has it.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Tell which libraries and extras are installed, how to get what is missing, and where machine code is kept.
 
     Ends with 1 where something is broken that quedge needs.
     """
+    if licences:
+        told = licences_of(_required())
+        print(json.dumps(told) if as_json else "\n".join(f"{name}: {licence}" for name, licence in told.items()))
+        return
     found = examination()
     if as_json:
         print(json.dumps(found, allow_nan=False))
@@ -83,10 +92,7 @@ def doctor(as_json: AsJson = False) -> None:
 
 def examination() -> dict[str, Any]:
     """What `--json` tells."""
-    try:
-        required = list(requirements_of(importlib.metadata.requires("quedge") or ()))
-    except importlib.metadata.PackageNotFoundError:  # run from its sources
-        required = []
+    required = _required()
     needed = [each for each in required if not each.extra]
     folder, problems = _machine_code_folder()
     extras: dict[str, Any] = {}
@@ -105,6 +111,37 @@ def examination() -> dict[str, Any]:
         "threads": {name: value for name, value in sorted(os.environ.items()) if _THREADS.match(name)},
         "problems": [lack for each in needed if (lack := each.lack()) is not None] + problems,
     }
+
+
+def _required() -> list[Requirement]:
+    """What quedge and its extras ask for; nothing where it is run from its sources."""
+    try:
+        return list(requirements_of(importlib.metadata.requires("quedge") or ()))
+    except importlib.metadata.PackageNotFoundError:
+        return []
+
+
+def licences_of(required: Iterable[Requirement]) -> dict[str, str]:
+    """The licence of each library that is installed, of quedge first, by name; and which are not installed."""
+    found = {}
+    for library in ("quedge", *sorted({each.library for each in required})):
+        try:
+            found[library] = _licence(importlib.metadata.metadata(library))
+        except importlib.metadata.PackageNotFoundError:
+            found[library] = "not installed"
+    return found
+
+
+def _licence(metadata: Any) -> str:
+    """The licence that metadata states: as an expression, by its classifiers, or the first line of a text."""
+    if metadata["License-Expression"]:
+        return str(metadata["License-Expression"])
+    kinds = [
+        each.rsplit(" :: ", 1)[-1] for each in metadata.get_all("Classifier") or () if each.startswith("License ::")
+    ]
+    if kinds:
+        return ", ".join(kinds)
+    return str(metadata["License"] or "not stated").strip().splitlines()[0]
 
 
 def _usable_cores() -> int | None:
