@@ -95,8 +95,9 @@ class Scenario:
 
     Every key takes the unit that its name ends in. Keys marked *per device* take a scalar for all devices or
     a sequence of length `devices`. Vary a scenario with `dataclasses.replace`. Where a suite is named, the PQC module's
-    constants follow from it (docs/pqc.md): `per_device` gives them. What makes the simulated channel correlated or
-    imperfect (docs/channels.md) is off by default, and so is the deadline, by which runs are measured.
+    constants follow from it (docs/pqc.md): `per_device` gives them. What goes beyond the paper's model is off by
+    default: correlated and imperfect channels (docs/channels.md), sub-channels, partial offloading, a finite edge
+    server, batteries, several cells; and so is the deadline, by which runs are measured.
 
     Raises:
         ValueError: a value of the wrong type, length or range; the message names the key, the value and what
@@ -122,7 +123,7 @@ class Scenario:
             "system",
             "what policies take the other cells' interference for: last, that of the last frame, or worst, everybody "
             "at the highest power",
-            "", 0.0, 0.0, kind=Kind.NAME,
+            "", 0.0, 0.0, kind=Kind.NAME, choices=ASSUMED_INTERFERENCE,
         ),
     )  # fmt: skip
     frame_s: float = _key(1.0, Parameter("system", "length T of a frame", "s", 1e-9, 1e6))
@@ -378,8 +379,6 @@ class Scenario:
         """Refuse devices that cannot be divided among the cells, and keys of several cells where there is one."""
         if self.devices % self.cells != 0:
             raise ValueError(f"cells: {self.cells} is not allowed; it must divide the {self.devices} devices")
-        if self.assumed_interference not in ASSUMED_INTERFERENCE:
-            raise not_allowed("assumed_interference", self.assumed_interference, one_of(ASSUMED_INTERFERENCE))
         for name in ("subchannels", "group_size_max", "frequency_selective") if self.cells > 1 else ():
             if getattr(self, name) != _DEFAULTS[name]:
                 raise ValueError(f"{name}: {getattr(self, name)!r} is not allowed with several cells; leave it out")
