@@ -59,8 +59,8 @@ HEAVY = {
     "onnx": ("policy/lydroo/onnx/",),
     "onnxruntime": ("policy/lydroo/onnx/forward.py",),
     "torch": ("experiments/model_free/training.py",),
-    "gymnasium": ("environment/", "experiments/model_free/training.py"),
-    "stable_baselines3": ("experiments/model_free/training.py",),
+    "gymnasium": ("environment/",),
+    "stable_baselines3": ("environment/stable_baselines.py", "experiments/model_free/training.py"),
     "cvxpy": ("allocation/sca/cvxpy.py",),
     "clarabel": ("region/bundle.py",),
 }

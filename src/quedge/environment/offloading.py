@@ -264,7 +264,7 @@ def _choice(argument: str, kind: type[_Choice], name: str) -> _Choice:
 
 
 def spaces_of(cells: VectorCells) -> tuple[spaces.Box, spaces.MultiBinary | spaces.MultiDiscrete | spaces.Box]:
-    """What is observed of one cell, and what its action may be; see `observe` and `Actions`."""
+    """What is observed of one cell, and what its action may be; see `fill_observation` and `Actions`."""
     devices = cells.scenario.devices
     observed = spaces.Box(*observation_bounds(cells.scenario), dtype=np.float32)
     if cells.actions is Actions.OFFLOAD:

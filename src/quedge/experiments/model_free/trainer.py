@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.allocation.greedy import NomaGreedy
+from quedge.environment.agent_actions import Action
 from quedge.errors import check_installed
 from quedge.experiments.job import Trained
-from quedge.experiments.model_free.algorithms import PPO, Action, Algorithm
+from quedge.experiments.model_free.algorithms import PPO, Algorithm
 from quedge.model.frame import Decision, Frame
 from quedge.model.scenario import Scenario
 from quedge.simulation.processes import ArrivalProcess, ChannelProcess
-from quedge.simulation.vector_cells.observation import Reward, observe, observed_in
+from quedge.simulation.vector_cells.observation import Reward, observation_of, observed_in
 
 Layers = tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]
 """Weights, shape (outputs, inputs), and biases, shape (outputs,), of each layer of a network."""
@@ -108,8 +109,8 @@ class TrainedNetwork:
 
     def output(self, frame: Frame) -> NDArray[np.float32]:
         """Output of the last layer: of PPO the logarithm of the odds that each device offloads, shape (devices,)."""
-        seen = np.empty(self.layers[0][0].shape[1], np.float32)
-        observe(*frame, observed_in(frame.cell, seen.size // frame.cell.devices), seen)
+        numbers = self.layers[0][0].shape[1] // frame.cell.devices
+        seen = observation_of(frame, observed_in(frame.cell, numbers))
         *hidden, (weight, bias) = self.layers
         for inner_weight, inner_bias in hidden:
             seen = inner_weight @ seen + inner_bias

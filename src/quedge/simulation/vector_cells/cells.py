@@ -30,7 +30,7 @@ from quedge.simulation.vector_cells.observation import (
     Observed,
     Reward,
     drift_plus_penalty,
-    observe,
+    fill_observation,
     observed_of,
     reward_unit,
 )
@@ -211,7 +211,7 @@ class VectorCells:
         return own
 
     def observations(self) -> NDArray[np.float32]:
-        """Observations of all cells, shape (cells, numbers · devices); see `observe`."""
+        """Observations of all cells, shape (cells, numbers · devices); see `fill_observation`."""
         seen = np.empty((self.cells, self._observed.numbers * self.scenario.devices), np.float32)
         t = min(self.frame, self.frames - 1)
         queues = self._estimated_gain[t], self._data_queue, self._energy_queue
@@ -289,7 +289,7 @@ def _observe_cells(
         if observed.server or observed.battery:
             here = Conditions(conditions.battery_j[b], conditions.server_queue_mbit[b])
             fill_frame_cell(usual, here, gain[b], data[b], cell)
-        observe(cell, gain[b], data[b], energy[b], observed, seen[b])
+        fill_observation(cell, gain[b], data[b], energy[b], observed, seen[b])
 
 
 @kernel
@@ -341,4 +341,4 @@ def _step_cells(
         if varies:
             advance_conditions(cell, worlds.facilities, here, state.harvest_j[b], decided[0], rate, power_w)
             fill_frame_cell(usual, here, next_gain, frame.data_queue_mbit, cell)
-        observe(cell, next_gain, frame.data_queue_mbit, frame.energy_queue, worlds.observed, seen[b])
+        fill_observation(cell, next_gain, frame.data_queue_mbit, frame.energy_queue, worlds.observed, seen[b])

@@ -9,7 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from quedge.errors import not_allowed
 from quedge.model.cell import Cell, cell_of
+from quedge.model.frame import Frame
 from quedge.model.kernels import Floats, Floats32, inner_kernel, kernel
 from quedge.model.scenario import Scenario
 
@@ -46,15 +48,40 @@ def observed_in(cell: Cell, numbers: int) -> Observed:
 
 
 def observation_bounds(scenario: Scenario) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Lower and upper bounds of a cell's observation; see `observe`."""
+    """Lower and upper bounds of a cell's observation; see `fill_observation`."""
     high = np.full(observed_of(scenario).numbers * scenario.devices, OBSERVATION_LIMIT, np.float32)
     low = np.zeros_like(high)
     low[: scenario.devices] = -OBSERVATION_LIMIT
     return low, high
 
 
+def observe(frame: Frame, scenario: Scenario) -> Floats32:
+    """What an agent in the environments sees of a frame; see `fill_observation`.
+
+    Args:
+        frame: the frame, as policies take it.
+        scenario: the frame's scenario, which says whether there are batteries and a finite edge server.
+
+    Returns:
+        The observation, shape (3 · devices,), (4 · devices,) or (5 · devices,).
+
+    Raises:
+        ValueError: the frame has another number of devices than the scenario.
+    """
+    if frame.channel_gain.size != scenario.devices:
+        raise not_allowed("frame", f"of {frame.channel_gain.size} devices", f"of the scenario's {scenario.devices}")
+    return observation_of(frame, observed_of(scenario))
+
+
+def observation_of(frame: Frame, observed: Observed) -> Floats32:
+    """The observation of a frame of which so much is observed, shape (numbers · devices,)."""
+    seen = np.empty(observed.numbers * frame.channel_gain.size, np.float32)
+    fill_observation(*frame, observed, seen)
+    return seen
+
+
 @inner_kernel
-def observe(
+def fill_observation(
     cell: Cell,
     channel_gain: Floats,
     data_queue_mbit: Floats,
