@@ -33,7 +33,7 @@ FLOORS = {
 }
 
 HEAVY = {
-    "matplotlib": ("experiments/figures/",),
+    "matplotlib": ("environment/picture.py", "experiments/figures/"),
     "pyarrow": (
         "experiments/engine/store.py",
         "files/traces.py",

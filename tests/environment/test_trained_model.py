@@ -16,6 +16,7 @@ from quedge.model.scenario import Scenario
 gymnasium = pytest.importorskip("gymnasium")
 import quedge.gymnasium  # noqa: E402 - needs Gymnasium
 from quedge.environment.trained_model import TrainedModel  # noqa: E402
+from quedge.environment.vector import OffloadingVectorEnv  # noqa: E402
 
 CELLS = [Scenario(devices=3), Scenario(devices=3, server_frequency_hz=1e9), Scenario(devices=3, battery_j=2.0)]
 
@@ -91,9 +92,7 @@ def test_nobody_offloads_out_of_coverage() -> None:
 
 def test_a_trained_model_is_compared_with_others() -> None:
     stable_baselines3 = pytest.importorskip("stable_baselines3")
-    cells = quedge.gymnasium.StableBaselinesEnv(
-        quedge.environment.offloading.OffloadingVectorEnv(2, CELLS[0], 20), seed=0
-    )
+    cells = quedge.gymnasium.StableBaselinesEnv(OffloadingVectorEnv(2, CELLS[0], 20), seed=0)
     model = stable_baselines3.PPO("MlpPolicy", cells, n_steps=16, batch_size=32, n_epochs=1, seed=0, device="cpu")
     policies = {"best-pair": quedge.BestPair(), "ppo": TrainedModel(model.learn(32))}
     compared = quedge.compare(policies, CELLS[0], frames=20, seeds=2)

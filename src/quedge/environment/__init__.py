@@ -23,6 +23,6 @@ def register_environments() -> None:
             gymnasium.register(
                 id=name,
                 entry_point="quedge.environment.offloading:OffloadingEnv",
-                vector_entry_point="quedge.environment.offloading:OffloadingVectorEnv",
+                vector_entry_point="quedge.environment.vector:OffloadingVectorEnv",
                 kwargs={"actions": str(actions)},
             )

@@ -11,7 +11,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 
 from quedge.environment.agent_actions import Action
-from quedge.environment.offloading import OffloadingVectorEnv
+from quedge.environment.vector import OffloadingVectorEnv
 
 _MAX_SEED = 2**31
 

@@ -106,8 +106,8 @@ def test_a_joint_action_counts_decisions_in_binary_and_refuses_too_many_devices(
 
 
 def test_cells_restart_in_the_step_that_ends_their_worlds_and_tell_what_was_seen_last() -> None:
-    from quedge.environment.offloading import OffloadingVectorEnv
     from quedge.environment.stable_baselines import StableBaselinesEnv
+    from quedge.environment.vector import OffloadingVectorEnv
 
     cells = StableBaselinesEnv(OffloadingVectorEnv(2, CELL, 3), 0)
     begun = cells.reset()
@@ -126,8 +126,9 @@ def test_cells_restart_in_the_step_that_ends_their_worlds_and_tell_what_was_seen
 
 
 def test_it_observes_and_decides_in_the_spaces_of_the_environment() -> None:
-    from quedge.environment.offloading import OffloadingEnv, OffloadingVectorEnv
+    from quedge.environment.offloading import OffloadingEnv
     from quedge.environment.stable_baselines import StableBaselinesEnv
+    from quedge.environment.vector import OffloadingVectorEnv
 
     cells, env = StableBaselinesEnv(OffloadingVectorEnv(2, CELL, 3), 0), OffloadingEnv(CELL)
     assert cells.observation_space == env.observation_space

@@ -59,7 +59,7 @@ class ModelFree:
         """
         check_model_free(self.algorithm)
         self.algorithm.action.check_devices(scenario.devices)
-        from quedge.environment.offloading import OffloadingVectorEnv
+        from quedge.environment.vector import OffloadingVectorEnv
         from quedge.experiments.model_free.training import trained_layers
 
         cells = OffloadingVectorEnv(

@@ -11,8 +11,8 @@ import stable_baselines3
 import torch
 from stable_baselines3.common.noise import NormalActionNoise
 
-from quedge.environment.offloading import OffloadingVectorEnv
 from quedge.environment.stable_baselines import StableBaselinesEnv
+from quedge.environment.vector import OffloadingVectorEnv
 from quedge.experiments.model_free.algorithms import Algorithm
 from quedge.experiments.model_free.trainer import Layers
 
