@@ -58,8 +58,10 @@ HEAVY = {
     "pandas": ("simulation/columns.py",),
     "onnx": ("policy/lydroo/onnx/",),
     "onnxruntime": ("policy/lydroo/onnx/forward.py",),
-    "torch": ("experiments/model_free/training.py",),
+    "tensorboardX": ("files/tensorboard.py",),
+    "torch": ("files/tensorboard.py", "experiments/model_free/training.py"),
     "gymnasium": ("environment/",),
+    "pettingzoo": ("environment/agents.py",),
     "stable_baselines3": ("environment/stable_baselines.py", "experiments/model_free/training.py"),
     "cvxpy": ("allocation/sca/cvxpy.py",),
     "clarabel": ("region/bundle.py",),
@@ -137,6 +139,8 @@ ON_DEMAND = (
     "onnx",
     "onnxruntime",
     "gymnasium",
+    "pettingzoo",
+    "tensorboardX",
     "stable_baselines3",
 )  # of scipy, numba looks for the bare package
 

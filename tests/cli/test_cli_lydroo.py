@@ -42,6 +42,16 @@ def test_a_learning_policy_runs_and_its_trace_tells_how_it_learned(tmp_path: Pat
     assert max(shares) <= 1.0 + 1e-9
 
 
+def test_a_training_is_followed_in_tensorboard(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboardX")
+    arguments = ("--out", "agent.npz", "--frames", "20", "--save-every", "10", "--set", "devices=3")
+    done = main_in(tmp_path, "train", *arguments, "--tensorboard", "board")
+    assert (done.returncode, done.stderr) == (0, "")
+    (events,) = (tmp_path / "board").iterdir()
+    written = events.read_bytes()
+    assert written.count(b"train/candidates") == 2
+
+
 def test_a_trained_agent_runs_alone_or_beside_other_policies(folder: Path) -> None:
     alone = run("run", "--agent", "agent.npz", "--frames", "30", "--set", "devices=5", "--json", folder=folder)
     (summary,) = objects(alone.stdout)

@@ -9,7 +9,7 @@ from quedge.model.scenario import Scenario
 from quedge.policy.lydroo import Lydroo
 from quedge.simulation.run import simulate
 from quedge.simulation.trace import joined
-from quedge.simulation.training import begin_training, train, world_digest
+from quedge.simulation.training import TrainingReport, begin_training, train, world_digest
 from quedge.simulation.world import draw_world
 
 pytest.importorskip("torch")
@@ -50,6 +50,28 @@ def test_progress_counts_all_frames() -> None:
         pass
     assert done == sorted(done)
     assert done[-1] == 60
+
+
+def test_a_hook_is_told_of_every_part_before_it_is_handed_out() -> None:
+    told: list[TrainingReport] = []
+    world = draw_world(SMALL, 50, seed=2)
+    for step, trace in train(SMALL, begin_training(SETTINGS, SMALL, 2), world, 2, 20, hook=told.append):
+        report = told[-1]
+        loss = trace.notes["loss"]
+        assert report.frames == step.frames
+        assert report.data_queue_mbit == trace.data_queue_mbit.mean()
+        assert (report.power_w, report.offload_ratio) == (trace.power_w.mean(), trace.offload.mean())
+        assert report.objective == trace.objective.mean()
+        assert report.loss == pytest.approx(np.nanmean(loss))
+        assert report.candidates == trace.notes["candidates"].mean()
+    assert [each.frames for each in told] == [20, 40, 50]
+
+
+def test_a_part_in_which_nothing_was_learned_has_no_loss() -> None:
+    told: list[TrainingReport] = []
+    world = draw_world(SMALL, 4, seed=2)
+    list(train(SMALL, begin_training(SETTINGS, SMALL, 2), world, 2, hook=told.append))
+    assert told[0].loss is None
 
 
 def test_different_worlds_have_different_digests() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ from quedge.files.agent import TrainingConfig, check_suffix, read_agent, save_ag
 from quedge.files.atomic import check_folder_takes_files
 from quedge.files.exported import SUFFIX as ONNX_SUFFIX
 from quedge.files.scenario import read_scenario
+from quedge.files.tensorboard import TensorBoard
 from quedge.policy.learners import LEARNERS, learner_of, settings_of
 from quedge.simulation.measures import summarise
 from quedge.simulation.trace import Trace, joined
@@ -47,6 +49,10 @@ def train_agent(
     arrival_trace: ArrivalTrace = None,
     layout: LayoutOption = None,
     save_every: Annotated[int, frames_option("Write the file after every N frames.")] = 1000,
+    tensorboard: Annotated[
+        Path | None,
+        value_option(parse_path, "DIR", "Folder for TensorBoard: queue, power, loss and K, every --save-every frames."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the training that FILE holds.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -64,6 +70,7 @@ def train_agent(
         world = draw_world(given, count, seed, traces.channel, traces.arrivals)
         config = training_config(policy, agent, given, seed, count, world_digest(world))
         training = _training(out, config, resume) or begin_training(agent, given, seed)
+        hook = None if tensorboard is None else TensorBoard(tensorboard)
     if training.frames == count:
         print(f"quedge: {out} has all of its {count} frames; there is nothing left to learn from", file=sys.stderr)
         return
@@ -73,7 +80,8 @@ def train_agent(
     parts: list[Trace] = []
     try:
         with refusing(), progress_bars(count) as progress:  # a scenario may be so extreme that a decision is none
-            for step, trace in train(given, training, world, seed, save_every, lambda done: progress(policy, done)):
+            report = functools.partial(progress, policy)
+            for step, trace in train(given, training, world, seed, save_every, report, hook):
                 out.parent.mkdir(parents=True, exist_ok=True)
                 save_agent(out, config, step)
                 parts.append(trace)
@@ -82,6 +90,9 @@ def train_agent(
         told = f"{out} holds the agent after {kept} frames; --resume goes on with it" if kept else "no agent was kept"
         print(f"quedge: {told}", file=sys.stderr)
         raise
+    finally:
+        if hook is not None:
+            hook.close()
     summary = summarise(joined(parts), _WARMUP)
     if as_json:
         print(json.dumps({**summary_object(policy, summary), "first_frame": first}, allow_nan=False))

@@ -40,11 +40,12 @@ def make_cells(
         scenario = read_scenario(scenario).scenario
     if not isinstance(scenario, Scenario):
         raise not_allowed("scenario", scenario, "a Scenario or a scenario file")
-    chosen = _choice("actions", Actions, actions), _choice("reward", Reward, reward)
+    chosen = choice("actions", Actions, actions), choice("reward", Reward, reward)
     return VectorCells(scenario, cells, frames, *chosen, channel, arrivals)
 
 
-def _choice(argument: str, kind: type[_Choice], name: str) -> _Choice:
+def choice(argument: str, kind: type[_Choice], name: str) -> _Choice:
+    """One of a kind by its name; a ValueError names the argument and what is allowed."""
     try:
         return kind(name)
     except ValueError:

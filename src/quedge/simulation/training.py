@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+import numpy as np
+
 from quedge.model.scenario import Scenario
 from quedge.policy.lydroo import Lydroo, LydrooAgent
 from quedge.policy.policy import check_carries
@@ -20,6 +22,39 @@ class Training(NamedTuple):
     agent: LydrooAgent
     frames: int
     run: RunState
+
+
+class TrainingReport(NamedTuple):
+    """How the frames went since the last report.
+
+    Attributes:
+        frames: number of frames so far.
+        data_queue_mbit: mean data queue (Mbit).
+        power_w: mean power (W).
+        objective: mean of objective (17).
+        offload_ratio: share of offloading devices.
+        loss: mean cross-entropy of the actor's steps; None where it took none.
+        candidates: mean K, the number of candidates.
+    """
+
+    frames: int
+    data_queue_mbit: float
+    power_w: float
+    objective: float
+    offload_ratio: float
+    loss: float | None
+    candidates: float
+
+
+def report_of(trace: Trace, frames: int) -> TrainingReport:
+    """The report of a part of a training that ends after so many frames."""
+    steps = trace.notes.get("loss", np.empty(0))
+    steps = steps[np.isfinite(steps)]
+    loss = float(steps.mean()) if steps.size > 0 else None
+    measured = trace.data_queue_mbit, trace.power_w, trace.objective, trace.offload
+    queue_mbit, power_w, objective, offload_ratio = (float(values.mean()) for values in measured)
+    candidates = float(trace.notes["candidates"].mean())
+    return TrainingReport(frames, queue_mbit, power_w, objective, offload_ratio, loss, candidates)
 
 
 def begin_training(settings: Lydroo, scenario: Scenario, seed: int) -> Training:
@@ -38,6 +73,7 @@ def train(
     seed: int,
     part: int = 1000,
     progress: Callable[[int], None] | None = None,
+    hook: Callable[[TrainingReport], None] | None = None,
 ) -> Iterator[tuple[Training, Trace]]:
     """Let an agent decide and learn to the end of a world.
 
@@ -50,6 +86,7 @@ def train(
         seed: seed of the random streams.
         part: frames from one yield to the next.
         progress: called now and then with the number of frames done.
+        hook: called with a report of every part, before it is yielded.
 
     Yields:
         The state of the training, every `part` frames and at the end, and the trace since the last one.
@@ -62,6 +99,8 @@ def train(
         report = counted_from(done, progress)
         trace = run_in_world(scenario, agent, piece, seed, report, run, done)
         done, run = end, trace.end
+        if hook is not None:
+            hook(report_of(trace, done))
         yield Training(agent, done, run), trace
 
 

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from quedge.errors import not_allowed
 from quedge.model.cell import Cell, cell_of
 from quedge.model.frame import Frame
-from quedge.model.kernels import Floats, Floats32, inner_kernel, kernel
+from quedge.model.kernels import Bools, Floats, Floats32, inner_kernel, kernel
 from quedge.model.scenario import Scenario
+from quedge.model.uplink import rate_weight
 
 OBSERVATION_LIMIT = 16.0
 """Observations are clipped at this value, scaled gains also at its negative."""
@@ -184,3 +185,29 @@ def _growth(cell: Cell, before_mbit: float, after_mbit: float) -> float:
     power = 1.0 + cell.queue_exponent
     share = 2.0 * cell.frame_s ** (1.0 - power) / power  # 1 / T for β = 1
     return float((after_mbit**power - before_mbit**power) * share)
+
+
+@kernel
+def objective_parts(
+    cell: Cell, queues: tuple[Floats, Floats], offload: Bools, rate_mbps: Floats, power_w: Floats
+) -> Floats:
+    """What each device adds to objective (17), shape (devices,); data and energy queues at the start of the frame."""
+    parts = np.empty(rate_mbps.size)
+    for i in range(rate_mbps.size):
+        value = rate_weight(cell, i, queues[0][i])
+        if offload[i]:
+            value -= cell.server_weight[i]
+        parts[i] = value * rate_mbps[i] - cell.nu * queues[1][i] * power_w[i]
+    return parts
+
+
+@kernel
+def drift_plus_penalty_parts(cell: Cell, rate_mbps: Floats, before: Queues, after: Queues) -> Floats:
+    """What each device of a cell adds to `drift_plus_penalty`, shape (devices,); arrays of one cell."""
+    parts = np.empty(rate_mbps.size)
+    for i in range(rate_mbps.size):
+        growth = _growth(cell, before[0][i], after[0][i]) + after[1][i] ** 2 - before[1][i] ** 2
+        if before[2].size > 0:
+            growth += _growth(cell, before[2][i], after[2][i])
+        parts[i] = cell.v * cell.weight[i] * rate_mbps[i] - 0.5 * growth
+    return parts
