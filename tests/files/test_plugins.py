@@ -15,7 +15,7 @@ from quedge.policy.baselines import BestSingle
 from tests.cli.in_process import main_in
 from tests.cli.test_cli import FRAME, objects, run
 
-EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.py"))
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("own_*.py"))
 MINE = """
 from dataclasses import dataclass
 import numpy as np
