@@ -71,6 +71,22 @@ def test_there_is_an_example_of_each_part() -> None:
     assert [path.stem for path in EXAMPLES] == ["own_allocator", "own_arrivals", "own_fading", "own_policy"]
 
 
+def test_a_policy_is_named_by_its_file_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = folder / "inside"
+    inside.mkdir()
+    (inside / "mine.py").write_text(MINE)
+    monkeypatch.chdir(folder)
+    assert load_plugin("--policy", "inside/mine.py:three", "decide").most == 3
+    assert load_plugin("--policy", f"{inside}/mine.py:made", "decide").most == 2
+    with pytest.raises(ValueError, match=r"--policy mine\.py:three: mine is .*inside/mine\.py already; give the file"):
+        load_plugin("--policy", "mine.py:three", "decide")
+    with pytest.raises(ValueError, match=r"--policy theirs\.py:three: there is no file .*theirs\.py"):
+        load_plugin("--policy", "theirs.py:three", "decide")
+    arguments = ("--policy", "inside/mine.py:three", "--frames", "2", "--out", "out", "--no-figure")
+    assert main_in(folder, "run", *arguments).returncode == 0
+    assert (folder / "out" / "trace-inside-mine.py-three.csv").is_file()
+
+
 def test_a_run_takes_policies_and_processes_of_one_s_own(folder: Path) -> None:
     done = run("run", "--policy", "mine:Mine", "--policy", "mine:three", "--policy", "mine:made", "--policy",
                "mine:Inside.here", "--policy", "exact", "--channel", "mine:Fading", "--frames", "20", "--json",

@@ -88,4 +88,7 @@ def write_json(path: Path, objects: object) -> None:
 
 
 def _trace_name(policy: str, kind: str) -> str:
-    return f"trace-{policy.replace(':', '-')}.{kind}"  # of a policy of one's own, module:attribute
+    plain = policy.replace(":", "-").replace(
+        "/", "-"
+    )  # of a policy of one's own, module:attribute or file.py:attribute
+    return f"trace-{plain}.{kind}"

@@ -31,7 +31,7 @@ def load_plugin(option: str, place: str, method: str) -> Any:
 
     Args:
         option: the option that names it, for messages.
-        place: `module:attribute`.
+        place: `module:attribute`, or `path/to/module.py:attribute`.
         method: the method that the object must have, such as "decide"; of policies `begin` will do, too.
 
     Returns:
@@ -42,15 +42,22 @@ def load_plugin(option: str, place: str, method: str) -> Any:
         ValueError: there is none; the message names the option, the place and what is wrong.
     """
     module_name, colon, attribute = place.partition(":")
+    file, here = None, Path.cwd()
+    if module_name.endswith(".py"):
+        file = here / module_name
+        module_name, here = file.stem, file.parent
+        if not file.is_file():
+            raise ValueError(f"{option} {place}: there is no file {file}")
     if not colon or not all(name.isidentifier() for name in (*module_name.split("."), *attribute.split("."))):
         raise not_allowed(option, place, "MODULE:ATTRIBUTE")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
+    if str(here) not in sys.path:
+        sys.path.insert(0, str(here))
     try:
         found: Any = importlib.import_module(module_name)
     except Exception as error:  # whatever a user's module raises
         raise ValueError(f"{option} {place}: {module_name} cannot be imported: {_described(error)}") from error
+    if file is not None and Path(found.__file__ or "").resolve() != file.resolve():
+        raise ValueError(f"{option} {place}: {module_name} is {found.__file__} already; give the file another name")
     for name in attribute.split("."):
         if not hasattr(found, name):
             raise ValueError(f"{option} {place}: {module_name} has no {attribute}")
