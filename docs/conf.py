@@ -47,7 +47,7 @@ nitpick_ignore_regex = [
     (
         "py:.*",
         r"(np|numpy|asyncio|collections|concurrent|cryptography|datetime|enum|grpc|gymnasium|hashlib|importlib|pathlib)\..*"
-        r"|(pyarrow|socket|sqlite3|ssl|torch|typing)\..*",
+        r"|(pettingzoo|pyarrow|socket|sqlite3|ssl|stable_baselines3|torch|typing)\..*",
     ),
     # arrays, paths and entry points, as signatures write them
     ("py:class", r"ArrayLike|Bools|Bytes|EntryPoint|Floats|_?Floats32|Ints|NDArray|Path|PerDevice"),

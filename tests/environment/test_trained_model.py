@@ -82,6 +82,12 @@ def test_a_model_that_decides_powers_runs_as_in_its_environment() -> None:
         np.testing.assert_allclose(info[name], getattr(decision, name), rtol=1e-12, err_msg=name)
 
 
+def test_a_model_that_decides_powers_is_refused_where_offloading_is_partial() -> None:
+    policy = TrainedModel(fixed(gymnasium.spaces.Box(-1.0, 1.0, (6,)), np.zeros(6, np.float32)))
+    with pytest.raises(ValueError, match="offloading: 'partial' is not allowed for a model that decides powers"):
+        quedge.simulate(Scenario(devices=3, offloading="partial"), policy, frames=1)
+
+
 def test_nobody_offloads_out_of_coverage() -> None:
     policy = TrainedModel(fixed(gymnasium.spaces.MultiBinary(3), [1, 1, 0]))
     env = gymnasium.make("quedge/Offloading-v0", scenario=CELLS[0], frames=1)

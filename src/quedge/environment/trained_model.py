@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from quedge.allocation.greedy import NomaGreedy
 from quedge.environment.agent_actions import Action
 from quedge.errors import not_allowed
+from quedge.model.cell import refuse_partial
 from quedge.model.frame import NO_TIME_SHARES, Allocation, Decision, Frame
 from quedge.model.uplink import predicted_outcome
 from quedge.simulation.vector_cells.action import Actions, checked_actions, powers_of_shares
@@ -95,7 +96,8 @@ class TrainedModel:
 
 
 def _by_powers(frame: Frame, action: NDArray[Any]) -> Decision:
-    """The decision of an action of kind `POWERS`."""
+    """The decision of an action of kind `POWERS`; a ValueError where offloading is partial."""
+    refuse_partial(frame.cell.is_partial > 0.0, "a model that decides powers")
     devices = frame.channel_gain.size
     (checked,) = checked_actions(Actions.POWERS, action[np.newaxis], 1, devices)
     offload, transmit_power_w, cpu_frequency_hz = np.empty(devices, np.bool_), np.empty(devices), np.empty(devices)
