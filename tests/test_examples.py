@@ -14,6 +14,7 @@ from quedge.model.scenario import Scenario
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 NEEDS = {
+    "rllib_ppo": "ray.rllib.algorithms.ppo",
     "stable_baselines3_ppo": "stable_baselines3",
     "single_file_ppo": "torch",
     "torchrl_ppo": "torchrl",
@@ -35,10 +36,10 @@ def test_every_script_that_trains_is_run() -> None:
 
 
 @pytest.mark.parametrize("name", NEEDS)
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # TorchRL's own
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # the libraries' own
 def test_a_script_trains_and_compares(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("gymnasium")
-    pytest.importorskip(NEEDS[name])
+    pytest.importorskip(NEEDS[name], exc_type=ImportError)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.dont_write_bytecode", True)
     compared: quedge.Comparison = loaded(name, monkeypatch).main(Scenario(devices=2), experience=512, frames=20)
