@@ -105,6 +105,13 @@ def test_a_trained_model_is_compared_with_others() -> None:
     assert 0.0 < compared.means("ppo")["objective_ratio"].mean < compared.means("best-pair")["objective_ratio"].mean
 
 
+def test_cells_that_begin_episodes_by_themselves_are_refused() -> None:
+    pytest.importorskip("stable_baselines3")
+    cells = OffloadingVectorEnv(2, CELLS[0], 20, autoreset_mode="SameStep")
+    with pytest.raises(ValueError, match=r"cells\.autoreset_mode: 'SameStep' is not allowed; it must be 'NextStep'"):
+        quedge.gymnasium.StableBaselinesEnv(cells, seed=0)
+
+
 def test_another_number_of_devices_is_refused() -> None:
     policy = TrainedModel(fixed(gymnasium.spaces.MultiBinary(3), [1, 1, 0]))
     with pytest.raises(ValueError, match="devices: 4 is not allowed; it must be 3, as many as the model"):

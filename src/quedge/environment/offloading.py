@@ -20,7 +20,8 @@ class OffloadingEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
     """One cell: a step decides a frame, and an episode is truncated at the end of its world.
 
     Attributes:
-        observation_space: a Box of shape (3 · devices,); see `quedge.simulation.vector_cells.observation`.
+        observation_space: a Box of shape (3 · devices,), up to (5 · devices,); see
+            `quedge.simulation.vector_cells.observation`.
         action_space: MultiBinary(devices), MultiDiscrete of as many twos, or a Box of shape (2 · devices,); see
             `Actions`.
     """

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
+from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 
 from quedge.environment.agent_actions import Action
 from quedge.environment.vector import OffloadingVectorEnv
+from quedge.errors import not_allowed
 
 _MAX_SEED = 2**31
 
@@ -20,7 +22,13 @@ class StableBaselinesEnv(VecEnv):
     """An `OffloadingVectorEnv` in Stable-Baselines3's interface: cells restart in the step that ends their episode."""
 
     def __init__(self, cells: OffloadingVectorEnv, seed: int, action: Action = Action.BINARY) -> None:
-        """Wrap an environment for such actions, and draw the seeds of all its worlds from one."""
+        """Wrap an environment for such actions, and draw the seeds of all its worlds from one.
+
+        Raises:
+            ValueError: the environment begins episodes in the step that ends others, which this does itself.
+        """
+        if cells.autoreset_mode is AutoresetMode.SAME_STEP:
+            raise not_allowed("cells.autoreset_mode", cells.autoreset_mode.value, "'NextStep' or 'Disabled'")
         self._cells = cells
         self._action = action
         self._devices = spaces.flatdim(cells.single_action_space)
