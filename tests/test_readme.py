@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from matplotlib import pyplot
 from matplotlib.testing.compare import compare_images
 
 ROOT = Path(__file__).parent.parent
@@ -29,6 +30,7 @@ def test_the_python_of_every_page_runs_and_prints_what_stands_below_it(
             printed = capsys.readouterr().out
         else:
             assert printed == block
+    pyplot.close("all")
     for picture in tmp_path.glob("*.png"):
         assert compare_images(str(DOCS / picture.name), str(picture), tol=3.0) is None
     for name in re.findall(r'"([\w-]+\.png)"', page.read_text(encoding="utf-8")):

@@ -168,9 +168,12 @@ _PLACES = {
 
 def _loaded(name: str) -> _typing.Any:
     """A public name, loaded when it is first asked for: what needs no kernels starts without Numba."""
+    from importlib import import_module
+
+    if name == "plot":
+        return import_module("quedge.plot")
     if name not in _PLACES:
         raise AttributeError(f"module 'quedge' has no attribute {name!r}")
-    from importlib import import_module
 
     if _PLACES[name].startswith("service."):
         from quedge.errors import check_installed

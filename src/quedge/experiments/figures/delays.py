@@ -8,7 +8,15 @@ from typing import IO, Any
 
 import numpy as np
 
-from quedge.experiments.figures.style import Legend, mark_level_on_x, new_figure, scale_key, style_axes, styles_of
+from quedge.experiments.figures.style import (
+    Legend,
+    LineStyle,
+    mark_level_on_x,
+    new_figure,
+    scale_key,
+    style_axes,
+    styles_of,
+)
 from quedge.experiments.presentation import Level
 from quedge.model.scenario import Scenario
 from quedge.simulation.measures import Outline
@@ -30,34 +38,42 @@ def draw_delays(runs: Mapping[str, Outline], target: str | Path | IO[bytes]) -> 
     figure = new_figure(9.6, 4.2)
     within, beyond = figure.subplots(1, 2, sharex=True)
     styles, legend = styles_of(list(runs)), Legend()
+    for name, line in draw_delay_panel(within, runs, styles).items():
+        legend.add(name, line)
+    draw_delay_panel(beyond, runs, styles, longer=True)
+    legend.place(figure)
+    figure.savefig(target, dpi=150, format="png")
+
+
+def draw_delay_panel(
+    axis: Any, runs: Mapping[str, Outline], styles: Mapping[str, LineStyle], longer: bool = False
+) -> dict[str, Any]:
+    """Draw the share of bits that wait no longer than a time, or longer; returns the lines by name."""
+    lines: dict[str, Any] = {}
     ends: list[float] = []
     for name, run in runs.items():
         share = run.delay_distribution
         delay_s = np.arange(share.size) * run.scenario.frame_s
-        look: dict[str, Any] = {**styles[name].look, "drawstyle": "steps-post"}
-        (line,) = within.plot(delay_s, share, **look)
-        beyond.plot(delay_s, np.maximum(1.0 - share, 0.1 * _RAREST), **look)  # zero is below the axis
-        legend.add(name, line)
+        shown = np.maximum(1.0 - share, 0.1 * _RAREST) if longer else share  # zero is below a logarithmic axis
+        (lines[name],) = axis.plot(delay_s, shown, drawstyle="steps-post", **styles[name].look)
         ends.append(delay_s[min(int(np.searchsorted(share, 1.0 - _RAREST)), share.size - 1)])
+    if longer:
+        axis.set_yscale("log")
+        axis.set_ylim(_RAREST, 1.2)
+    else:
+        axis.set_ylim(-0.03, 1.03)
     scenario = next(iter(runs.values())).scenario
-    frame_s = scenario.frame_s
-    beyond.set_yscale("log")
-    beyond.set_ylim(_RAREST, 1.2)
-    within.set_ylim(-0.03, 1.03)
-    within.set_ylabel("share of bits that wait no longer")
-    beyond.set_ylabel("share of bits that wait longer")
-    ends = [max(end, frame_s) for end in ends]
-    for axis in (within, beyond):
-        axis.set_xlabel("delay (s)")
-        if max(ends) > _APART * min(ends):
-            scale_key(axis, [frame_s, max(ends)])
-            axis.set_xlim(frame_s, max(ends))
-        else:
-            axis.set_xlim(0.0, 1.02 * max(ends))
-        _mark_deadline(axis, scenario)
-        style_axes(axis)
-    legend.place(figure)
-    figure.savefig(target, dpi=150, format="png")
+    axis.set_ylabel("share of bits that wait longer" if longer else "share of bits that wait no longer")
+    axis.set_xlabel("delay (s)")
+    ends = [max(end, scenario.frame_s) for end in ends]
+    if max(ends) > _APART * min(ends):
+        scale_key(axis, [scenario.frame_s, max(ends)])
+        axis.set_xlim(scenario.frame_s, max(ends))
+    else:
+        axis.set_xlim(0.0, 1.02 * max(ends))
+    _mark_deadline(axis, scenario)
+    style_axes(axis)
+    return lines
 
 
 def _mark_deadline(axis: Any, scenario: Scenario) -> None:

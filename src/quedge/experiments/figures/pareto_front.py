@@ -144,7 +144,7 @@ def draw_pareto_front(figure: ParetoFront, rows: Sequence[Row]) -> Any:
         legend.add(style.name_with_symbols((figure.lines,), name), _draw_line(axis, ours, name, styles[name]))
     (number,) = axis.plot([], [], linestyle="none", color="0.3", marker="$5$", markersize=6.0)
     legend.add(f"{heading_of(figure.points)} at a point", number)
-    legend.add("Pareto front", _draw_pareto_front(axis, ours.values()))
+    legend.add("Pareto front", draw_front_band(axis, ours.values()))
     at, line = figure.highlight
     if (label_of(line), at) in ours:
         (star,) = axis.plot(
@@ -186,7 +186,7 @@ def _line(points: Points, name: str) -> tuple[list[float], list[float]]:
     return [x for x, _ in along], [y for _, y in along]
 
 
-def _draw_pareto_front(axis: Any, points: Iterable[tuple[float, float]]) -> Any:
+def draw_front_band(axis: Any, points: Iterable[tuple[float, float]]) -> Any:
     """A pale band through the points that no other betters in both measures."""
     best: list[tuple[float, float]] = []
     for x, y in sorted(points):

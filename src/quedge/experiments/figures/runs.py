@@ -53,7 +53,7 @@ def draw_runs(columns: Sequence[Runs], target: str | Path | IO[bytes]) -> None:
         axes[-1, c].set_xlabel("frame")
         style.write_thousands(axes[-1, c].xaxis)
         for r, panel in enumerate(_PANELS):
-            lines |= _draw_panel(axes[r, c], panel, column.traces, styles)
+            lines |= draw_panel(axes[r, c], panel, column.traces, styles)
             if c == 0:
                 axes[r, c].set_ylabel(panel.label)
     figure.align_ylabels()
@@ -77,7 +77,7 @@ def moving_average(values: NDArray[np.float64], window: int) -> tuple[NDArray[np
     return middle, (sums[start + window] - sums[start]) / window
 
 
-def _draw_panel(
+def draw_panel(
     axis: Any, panel: Measure, traces: Mapping[str, Trace | Outline], styles: Mapping[str, style.LineStyle]
 ) -> dict[str, Any]:
     """Draw one measure of all runs; returns the lines by name."""

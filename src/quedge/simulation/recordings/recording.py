@@ -160,3 +160,10 @@ class MunichWalk:
 def _munich_walk() -> Recorded:
     with as_file(files("quedge") / "data" / "munich_walk.npz") as path:
         return read_recording(path, ["channel_gain"]).channel
+
+
+def munich_places() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Where the devices of the Munich walk are, x and y (m), and their channel gains (W/W); each (frames, devices)."""
+    with as_file(files("quedge") / "data" / "munich_walk.npz") as path, np.load(path) as arrays:
+        x_m, y_m, gain = (arrays[name].astype(np.float64) for name in ("x_m", "y_m", "channel_gain"))
+    return x_m, y_m, gain

@@ -1,0 +1,72 @@
+"""Queue against power."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from quedge.errors import not_allowed
+from quedge.experiments.figures import style
+from quedge.experiments.figures.pareto_front import draw_front_band
+from quedge.experiments.figures.plot.panel import label_lines, label_of, panel
+from quedge.experiments.presentation import POWER, QUEUE
+from quedge.experiments.symbols import SYMBOLS, heading_of, value_text
+from quedge.simulation.measures import first_settled_frame
+from quedge.simulation.trace import Trace
+
+
+def front(traces: Mapping[str, Sequence[Trace]], key: str = "v", warmup: float = 0.5, *, ax: Any = None) -> Any:
+    """Draw mean queues (Mbit) against mean powers (W), one line per name, with a key's value at each point.
+
+    A pale band joins the points that no other betters in both.
+
+    Args:
+        traces: runs by name, in the order of their line.
+        key: the scenario's key that varies along a line.
+        warmup: share of the frames at the start to leave out, from 0 to below 1.
+        ax: axes to draw on; new ones without.
+
+    Returns:
+        Matplotlib's axes.
+
+    Raises:
+        ValueError: `traces`, `key` or `warmup` is not allowed.
+        MissingExtraError: Matplotlib is not installed.
+    """
+    _check(traces, key)
+    styles = style.styles_of(list(traces))
+    with panel(ax, height=2.6) as axes:
+        lines: dict[str, Any] = {}
+        places: list[tuple[float, float]] = []
+        for name, runs in traces.items():
+            points = [_means(run, warmup) for run in runs]
+            places += points
+            look = styles[name]
+            (lines[name],) = axes.plot(*zip(*points, strict=True), marker=look.marker, markersize=4.0, **look.look)
+            for run, point in zip(runs, points, strict=True):
+                axes.annotate(
+                    value_text(getattr(run.scenario, key)), point, xytext=(4, 3), textcoords="offset points",
+                    fontsize=6.5, color=look.color,
+                )  # fmt: skip
+        (lines[f"{heading_of(key)} at a point"],) = axes.plot([], [], linestyle="none", color="0.3", marker="$5$")
+        lines["none is better in both"] = draw_front_band(axes, places)
+        axes.set_xlabel(label_of(POWER.name))
+        axes.set_ylabel(label_of(QUEUE.name))
+        style.style_axes(axes)
+        label_lines(axes, lines)
+    return axes
+
+
+def _check(traces: Any, key: str) -> None:
+    """Refuse what are no runs by name, or a key that scenarios do not have."""
+    groups = list(traces.values()) if isinstance(traces, Mapping) else []
+    filled = bool(groups) and all(isinstance(runs, Sequence) and len(runs) > 0 for runs in groups)
+    if not filled or not all(isinstance(run, Trace) for runs in groups for run in runs):
+        raise not_allowed("traces", traces, "a mapping from names to lists of Traces, at least one each")
+    if key not in SYMBOLS:
+        raise not_allowed("key", key, "a key of the scenario, such as v")
+
+
+def _means(trace: Trace, warmup: float) -> tuple[float, float]:
+    first = first_settled_frame(trace.frames, warmup)
+    return float(trace.power_w[first:].mean()), float(trace.data_queue_mbit[first:].mean())
