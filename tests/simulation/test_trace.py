@@ -77,3 +77,24 @@ def test_without_pandas_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"Trace\.to_pandas needs pandas, .*: pip install 'quedge\[pandas\]'"):
         TRACE.to_pandas()
+
+
+def test_a_dataset_has_frames_and_devices_units_and_the_scenario() -> None:
+    pytest.importorskip("xarray")
+    data = TRACE.to_xarray()
+    assert dict(data.sizes) == {"frame": 20, "device": 3}
+    np.testing.assert_array_equal(data["power_w"].sel(device=2), TRACE.power_w[:, 2])
+    np.testing.assert_array_equal(data["objective"].sel(frame=7), TRACE.objective[7])
+    assert data["objective"].dims == ("frame",)
+    assert set(data.data_vars) == set(quantities_of(TRACE))
+    assert {name: data[name].attrs["units"] for name in data if data[name].attrs} == units_of(list(data))
+    kept = {key: value for key, value in data.attrs.items() if key != "seed"}
+    assert data.attrs["seed"] == 4
+    assert not any(value is None or isinstance(value, bool) for value in kept.values())
+    assert Scenario(**kept | {"rate_adaptation": True}) == TRACE.scenario
+
+
+def test_without_xarray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"Trace\.to_xarray needs xarray, .*: pip install 'quedge\[xarray\]'"):
+        TRACE.to_xarray()

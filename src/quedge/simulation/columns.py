@@ -1,4 +1,4 @@
-"""The quantities of a trace in columns, one row per frame and device, and as a table of pandas."""
+"""The quantities of a trace in columns, one row per frame and device, as a table of pandas, and as arrays of xarray."""
 
 from __future__ import annotations
 
@@ -85,10 +85,31 @@ def units_of(names: Sequence[str]) -> dict[str, str]:
 def trace_frame(trace: Trace) -> Any:
     """A trace as a DataFrame of pandas; see `Trace.to_pandas`."""
     columns = columns_of(quantities_of(trace), 0)
-    keys = [field.name for field in dataclasses.fields(trace.scenario) if field.name != "profiles"]
-    scenario = {key: getattr(trace.scenario, key) for key in keys}
-    attributes = {"seed": trace.seed, "scenario": scenario, "units": units_of(list(columns))}
+    attributes = {"seed": trace.seed, "scenario": _scenario_of(trace), "units": units_of(list(columns))}
     return data_frame(columns, attributes, "Trace.to_pandas")
+
+
+def trace_dataset(trace: Trace) -> Any:
+    """A trace as a Dataset of xarray; see `Trace.to_xarray`."""
+    check_installed("xarray", "Trace.to_xarray", "xarray", "xarray")
+    import xarray
+
+    quantities = quantities_of(trace)
+    units = units_of(list(quantities))
+    variables = {
+        name: (("frame", "device")[: values.ndim], values, {"units": units[name]} if name in units else {})
+        for name, values in quantities.items()
+    }
+    places = {"frame": np.arange(trace.frames), "device": np.arange(trace.scenario.devices)}
+    attributes = {"seed": trace.seed} | {key: value for key, value in _scenario_of(trace).items() if value is not None}
+    plain = {key: int(value) if isinstance(value, bool) else value for key, value in attributes.items()}
+    return xarray.Dataset(variables, places, plain)
+
+
+def _scenario_of(trace: Trace) -> dict[str, Any]:
+    """The scenario's keys but `profiles`."""
+    keys = [field.name for field in dataclasses.fields(trace.scenario) if field.name != "profiles"]
+    return {key: getattr(trace.scenario, key) for key in keys}
 
 
 def data_frame(columns: Mapping[str, Any], attributes: Mapping[str, Any], what: str) -> Any:

@@ -147,6 +147,21 @@ class Trace:
 
         return trace_frame(self)
 
+    def to_xarray(self) -> Any:
+        """The run as a Dataset of xarray (extra `xarray`).
+
+        Returns:
+            The quantities by the names of `to_pandas`, along `frame` and `device`, those of a frame along `frame`; each
+            has its unit in its attribute `units`, if it has one. The Dataset's own attributes are `seed` and the
+            scenario's keys that are set, but `profiles`, as netCDF can keep them: 1 and 0 for true and false.
+
+        Raises:
+            MissingExtraError: xarray is not installed.
+        """
+        from quedge.simulation.columns import trace_dataset
+
+        return trace_dataset(self)
+
     def __repr__(self) -> str:
         return f"Trace(frames={self.frames}, devices={self.scenario.devices}, seed={self.seed})"
 
