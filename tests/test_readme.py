@@ -56,3 +56,10 @@ def test_a_policy_takes_ten_lines_at_most() -> None:
     text = (DOCS / "own-parts.md").read_text(encoding="utf-8")
     body = text[text.index("class Strongest") : text.index("print(quedge")]
     assert len([line for line in body.splitlines() if line.strip()]) <= 10
+
+
+def test_an_own_policy_is_compared_and_drawn_in_twelve_lines_at_most() -> None:
+    first = BLOCK.findall((DOCS / "beat-the-paper.md").read_text(encoding="utf-8"))[0][1]
+    assert "quedge.compare" in first
+    assert "quedge.plot.difference" in first
+    assert len([line for line in first.splitlines() if line.strip()]) <= 12
