@@ -91,7 +91,8 @@ def test_a_dataset_has_frames_and_devices_units_and_the_scenario() -> None:
     kept = {key: value for key, value in data.attrs.items() if key != "seed"}
     assert data.attrs["seed"] == 4
     assert not any(value is None or isinstance(value, bool) for value in kept.values())
-    assert Scenario(**kept | {"rate_adaptation": True}) == TRACE.scenario
+    switches = {key: bool(kept[key]) for key in kept if isinstance(getattr(TRACE.scenario, key), bool)}
+    assert Scenario(**kept | switches) == TRACE.scenario
 
 
 def test_without_xarray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,8 @@ def test_a_run_of_few_frames_can_be_drawn(frames: int, tmp_path: Path) -> None:
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_drawing_leaves_the_users_own_figures_alone() -> None:
+def test_drawing_leaves_the_users_own_figures_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "matplotlib.pyplot", raising=False)
     drawn(Runs("", {"local": simulate(Scenario(devices=1), AllLocal(), 3)}))
     assert "matplotlib.pyplot" not in sys.modules
 
