@@ -88,6 +88,8 @@ def test_a_heat_map_shows_means_over_seeds_and_leaves_holes_white(tmp_path: Path
     assert quedge.plot.heat_map(columns, "nu", "v", "mine").texts[0].get_text() == "1.5"
     with pytest.raises(ValueError, match="policy: None is not allowed; it must be one of a, b"):
         quedge.plot.heat_map(file, "nu", "v", "power_w")
+    with pytest.raises(ValueError, match="measure: 'policy' is not allowed; it must be a column of numbers"):
+        quedge.plot.heat_map(file, "nu", "v", "policy", policy="a")
     with pytest.raises(ValueError, match="column: 'power' is not allowed; it must be one of nu, v"):
         quedge.plot.heat_map(file, "nu", "v", "power")
 

@@ -27,7 +27,7 @@ def heat_map(
 
     Args:
         table: what `quedge sweep` found, its file `sweep-cells.csv`; or columns by name, as a DataFrame of pandas has
-            them. A cell without rows stays white.
+            them. A cell without numbers stays white.
         x: the column along the horizontal axis, such as a key of the scenario.
         y: the column along the vertical axis.
         measure: the column that is shown.
@@ -38,21 +38,22 @@ def heat_map(
         Matplotlib's axes.
 
     Raises:
-        ValueError: the table lacks a column, or the policy, which it must be told where it has several.
+        ValueError: the table lacks a column, the measure is none of numbers, or it lacks the policy, which must be said
+            where it has several.
         OSError: the file cannot be read.
         MissingExtraError: Matplotlib is not installed.
     """
     columns = _columns_of(table, (x, y, measure))
     shown = _rows_of(columns, policy)
     across, down = ([columns[key][row] for row in shown] for key in (x, y))
-    values = np.array([columns[measure][row] for row in shown], dtype=np.float64)
-    xs, ys = sorted(set(across)), sorted(set(down))
+    values = _numbers(measure, [columns[measure][row] for row in shown])
+    xs, ys = (sorted(set(key), key=lambda each: (isinstance(each, str), each)) for key in (across, down))
     means = np.full((len(ys), len(xs)), np.nan)
     for row, down_value in enumerate(ys):
         for column, across_value in enumerate(xs):
             of = [i for i in range(len(shown)) if (across[i], down[i]) == (across_value, down_value)]
-            if of:
-                means[row, column] = values[of].mean()
+            if np.isfinite(values[of]).any():
+                means[row, column] = np.nanmean(values[of])
     with panel(ax, height=2.6) as axes:
         _draw(axes, means)
         axes.set_xticks(range(len(xs)), [value_text(value) for value in xs])
@@ -82,6 +83,14 @@ def _number_or_text(text: str) -> Any:
         return float(text)
     except ValueError:
         return text
+
+
+def _numbers(measure: str, values: Sequence[Any]) -> NDArray[np.float64]:
+    """A measure's numbers; NaN where a run has none."""
+    try:
+        return np.array([np.nan if value == "" else value for value in values], dtype=np.float64)
+    except (TypeError, ValueError):
+        raise not_allowed("measure", measure, "a column of numbers") from None
 
 
 def _rows_of(columns: Mapping[str, Sequence[Any]], policy: str | None) -> list[int]:
