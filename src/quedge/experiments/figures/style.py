@@ -62,6 +62,7 @@ SCHEME_STYLES = {
     "random": LineStyle("#8A8A00", DOTTED, 1.6, "h"),
     # baselines of the literature, and model-free ones
     "lycd": LineStyle("#117733", DASH_DOTTED, 1.6, "8"),
+    "robust": LineStyle("#AA4499", DASH_DOTTED, 1.6, "v"),
     "lagrangian": LineStyle("#661100", DASH_DOTTED, 1.6, "X"),
     "random-rounding": LineStyle("#999933", DASH_DOTTED, 1.6, "1"),
     "droo": LineStyle("#332288", DASHED, 1.6, "2"),
