@@ -3,6 +3,7 @@
 import typing as _typing
 
 if _typing.TYPE_CHECKING:  # what is asked for is loaded when it is: see _loaded
+    import quedge.plot as plot  # noqa: F401 - a module that `_loaded` imports, no name of `__all__`
     from quedge.allocation.allocator import Allocator
     from quedge.allocation.frame_budget import FrameBudget
     from quedge.allocation.greedy import NomaGreedy
@@ -189,4 +190,4 @@ if not _typing.TYPE_CHECKING:  # a checker finds the names above, and no others
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "plot"})

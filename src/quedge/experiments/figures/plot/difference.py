@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from quedge.errors import not_allowed
+from quedge.errors import not_allowed, one_of
 from quedge.experiments.figures import style
-from quedge.experiments.figures.plot.panel import check_measure, label_of, panel
+from quedge.experiments.figures.plot.panel import label_of, panel
 from quedge.simulation.comparison import Comparison
 
 
@@ -29,7 +29,9 @@ def difference(comparison: Comparison, measure: str = "data_queue_mbit", ax: Any
         raise not_allowed("comparison", comparison, "a Comparison of at least two policies")
     names = [name for name in comparison.summaries if name != comparison.reference]
     found = {name: comparison.differences(name) for name in names}
-    check_measure(measure, [each for each in found[names[0]] if all(each in of for of in found.values())])
+    allowed = [each for each in found[names[0]] if all(each in of for of in found.values())]
+    if measure not in allowed:
+        raise not_allowed("measure", measure, one_of(allowed))
     styles = style.styles_of(list(comparison.summaries))
     with panel(ax, height=0.9 + 0.3 * len(names)) as axes:
         for place, name in enumerate(names):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -101,13 +101,3 @@ def label_lines(ax: Any, lines: Mapping[str, Any]) -> None:
 def label_of(measure: str) -> str:
     """A measure's name on an axis, with its unit where it is known."""
     return style.in_figure(MEASURES[measure].label) if measure in MEASURES else measure
-
-
-def check_measure(measure: str, allowed: Sequence[str], name: str = "measure") -> None:
-    """Refuse a measure that is none of those allowed.
-
-    Raises:
-        ValueError: naming it and what is allowed.
-    """
-    if measure not in allowed:
-        raise not_allowed(name, measure, one_of(allowed))
