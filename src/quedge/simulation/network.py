@@ -136,7 +136,9 @@ def _side_by_side(
         if name == "status":
             fields[name] = tuple(_first_not_well(statuses) for statuses in zip(*values, strict=True))
         elif name == "notes":
-            fields[name] = {note: np.mean([each[note] for each in values], axis=0) for note in first}
+            named = dict.fromkeys(note for each in values for note in each)
+            nothing = np.full(worlds[0].channel_gain.shape[0], np.nan)
+            fields[name] = {note: np.mean([each.get(note, nothing) for each in values], axis=0) for note in named}
         elif first is None:
             fields[name] = None
         elif first.ndim == 2:
