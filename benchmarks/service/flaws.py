@@ -26,7 +26,7 @@ def _put(field: str, value: Any) -> Callable[[pb.FrameReport], object]:
 FLAWS = (
     Flaw(_put("channel_gain", float("nan")), Reason.BAD_VALUE),
     Flaw(_put("channel_gain", float("inf")), Reason.BAD_VALUE),
-    Flaw(_put("channel_gain", 0.0), Reason.BAD_VALUE),
+    Flaw(_put("channel_gain", -1e-11), Reason.BAD_VALUE),
     Flaw(_put("arrived_mbit", -1.0), Reason.BAD_VALUE),
     Flaw(_put("arrived_mbit", float("nan")), Reason.BAD_VALUE),
     Flaw(lambda message: message.channel_gain.append(1e-11), Reason.WRONG_LENGTH),

@@ -199,8 +199,8 @@ def scenario(data: bytes) -> None:
     if found.devices > 1_000:
         return
     own = cell_of(found)
-    for values in own:
-        assert np.isfinite(values).all()
+    for name, values in own._asdict().items():
+        assert name == "available_power_w" or np.isfinite(values).all()  # without a battery that is infinite
     write_scenario(found, again)
     for ours, theirs in zip(own, cell_of(read_scenario(again).scenario), strict=True):
         np.testing.assert_array_equal(ours, theirs)

@@ -144,7 +144,7 @@ def test_time_division_is_optimal_among_shares_powers_and_frequencies_nearby(see
     frame, rng = drawn_frame(5, seed, offloading="partial", **keys), np.random.default_rng(seed)
     offload = rng.random(5) < 0.7
     decision = Tdma().allocate(frame, offload)
-    offload, transmit, frequency, share = decision.allocation
+    offload, transmit, frequency, share, _ = decision.allocation
     assert share.sum() <= 1.0 + 1e-12
     assert predicted_outcome(frame, decision.allocation).objective == pytest.approx(decision.objective, rel=1e-9)
     for size in (1e-3, 1e-2, 0.1):

@@ -18,7 +18,6 @@ from quedge.errors import not_allowed, one_of
 from quedge.experiments.tuning import GOALS, Setting, Tuned, Tuning, TuningError, tune
 from quedge.files.policies import ALLOWED, check_served, policies_by_name
 from quedge.files.scenario import read_scenario
-from quedge.policy.policy import check_carries
 from quedge.policy.registry import Scheme
 from quedge.simulation.estimates import Estimate
 from quedge.simulation.world import draw_world
@@ -58,7 +57,6 @@ def tune_scenario(
         ((name, chosen),) = policies_by_name([policy], learner or ()).items()
         traces = read_traces(channel_trace, arrival_trace, layout)
         given = read_scenario(scenario, settings or (), traces.devices).scenario
-        check_carries(chosen, given)
         if minimise == "deadline_violation" and given.deadline_s is None:
             raise ValueError(f"--minimise {minimise}: is not allowed without a deadline, such as --set deadline_s=5")
         check_served({name: chosen}, given)

@@ -40,6 +40,10 @@ NUMBERS = 9
 """How many of a cell's fields, the first ones, are numbers; arrays follow."""
 
 
+ANY_SIZE = 100_000
+"""Devices on a sub-channel where their number has no limit: as many as a cell may have."""
+
+
 def refuse_partial(is_partial: bool, of: str) -> None:
     """Refuse partial offloading where something, `of`, knows binary offloading only.
 
@@ -66,7 +70,7 @@ class Cell(NamedTuple):
             decide with it.
         is_partial: 1 where an offloader computes locally in the same frame, too, else 0.
         subchannels: number K of sub-channels.
-        group_size_max: most devices on a sub-channel; at most the number of devices.
+        group_size_max: most devices on a sub-channel; `ANY_SIZE` where any number may be.
         weight: rate weight c.
         power_budget_w: budget γ of the mean power (W).
         cycles_per_mbit: cycles to process a Mbit.
@@ -163,7 +167,7 @@ def cell_of(scenario: Scenario) -> Cell:
     """
     each = scenario.per_device
     bandwidth_hz = scenario.bandwidth_hz / scenario.subchannels
-    most = scenario.devices if scenario.group_size_max is None else min(scenario.group_size_max, scenario.devices)
+    most = ANY_SIZE if scenario.group_size_max is None else scenario.group_size_max
     noise_density_w_per_hz = WATTS_PER_MILLIWATT * math.pow(10.0, scenario.noise_density_dbm_per_hz / 10.0)
     return Cell(
         frame_s=scenario.frame_s,

@@ -19,7 +19,7 @@ pqc = CommandGroup(
         ),
         Place(
             "report", "quedge.cli.pqc.report", "report",
-            "Write one page on what security costs a cell, level by level, with sources.",
+            "Write one page on what post-quantum security costs a cell, level by level, with sources.",
         ),
         Place(
             "measure", "quedge.cli.pqc.measure", "measure",
