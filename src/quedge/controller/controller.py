@@ -87,13 +87,13 @@ class Controller:
         check_policy(policy)
         scenario.require_one_cell("the controller")
         refuse_batteries(scenario, "the controller")
-        check_ungrouped(cell_of(scenario), "in the service, whose answers name no sub-channels")
+        self._cell, self._planned_share = cell_of(scenario), planned_gain_share(scenario)
+        check_ungrouped(self._cell, "in the service, whose answers name no sub-channels")
         check_carries(policy, scenario)
         if is_learner(policy) and not isinstance(policy, Resumable):
             raise ValueError(f"policy: {policy!r} is not allowed; of the learners only Lydroo's standing can be kept")
         self._settings = policy
         self._rng = np.random.default_rng(np.random.SeedSequence(seed))
-        self._cell, self._planned_share = cell_of(scenario), planned_gain_share(scenario)
         self._is_cautious = bool((self._planned_share != 1.0).any())
         self._adopt(agent_for(policy, scenario.devices, self._rng))
         self._server = EdgeServer(scenario, self._cell)

@@ -100,7 +100,7 @@ def training_config(
 
 _FORMAT, _VERSION, _UNNAMED = "quedge-agent", 2, 1
 """Files of version 1 are read, too: `converted` says how."""
-_LATER_KEYS = {name: getattr(Scenario(), name) for name in ("queue_exponent", "deadline_s", *ADDED_KEYS)}
+_LATER_KEYS = {name: getattr(Scenario, name) for name in ("queue_exponent", "deadline_s", *ADDED_KEYS)}
 """Keys that older files do not know, with the values that mean what was done without them."""
 _PARTS = ("format", "version", "course", "weights", "moments", "replay", "standing", "queues")
 _Layout = dict[str, tuple[tuple[int, ...], Any]]

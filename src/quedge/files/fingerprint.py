@@ -81,9 +81,8 @@ def scenario_object(scenario: Scenario) -> dict[str, Any]:
 
     Added keys with their defaults are left out, so that what was stored before they were there stays what it is.
     """
-    default = Scenario()
     names = [name for name in PARAMETERS if name not in SUITE_KEYS]
-    left_out = {name for name in ADDED_KEYS if getattr(scenario, name) == getattr(default, name)}
+    left_out = {name for name in ADDED_KEYS if getattr(scenario, name) == getattr(Scenario, name)}
     return {name: _resolved(scenario, name) for name in names if name not in left_out}
 
 

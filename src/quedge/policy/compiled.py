@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numba.core import types
 
+from quedge.errors import not_allowed
 from quedge.model.arrays import copy_into
 from quedge.model.cell import refuse_partial
 from quedge.model.frame import Decision, Frame, Status, packed_frame
@@ -65,15 +66,17 @@ class Compiled:
         Raises:
             ValueError: the policy carries no partial offloading, or assigns no sub-channels, and the cell has them.
         """
-        refuse_partial(frame.cell.is_partial > 0.0 and not self.carries_partial, f"the policy {type(self).__name__}")
-        check_serves(self, frame.cell)
+        is_partial, is_divided = frame.cell.is_partial > 0.0, frame.cell.subchannels > 1
+        if is_partial:
+            refuse_partial(not self.carries_partial, f"the policy {type(self).__name__}")
+        if frame.cell.is_grouped:
+            check_serves(self, frame.cell)
         devices = frame.data_queue_mbit.size
-        is_divided = frame.cell.subchannels > 1
         count = self.random_numbers(devices)
         drawn = rng.random(count) if count else NO_NUMBERS
         offload, powers = np.empty(devices, np.bool_), np.empty((5 if is_divided else 4, devices))
         told = np.empty(NOTES + len(self.note_names))
-        decide = self.kernel_for(devices, frame.cell.is_partial > 0.0)
+        decide = self.kernel_for(devices, is_partial)
         decide(packed_frame(frame), self.own_numbers(devices), drawn, offload, powers, told)
         objective, bound, status, *notes = told.tolist()
         transmit, frequency, rate, power = powers[:4]
@@ -141,3 +144,21 @@ def tell(
             decided[4][i],
         )
     told[OBJECTIVE], told[UPPER_BOUND], told[STATUS] = objective, np.nan, OK
+
+
+@inner_kernel
+def tell_bound(upper_bound: float, objective: float, tolerance: float, told: Floats) -> None:
+    """Fill in a bound, and the status that follows from its relative distance to the objective."""
+    told[UPPER_BOUND] = upper_bound
+    if not upper_bound - objective <= tolerance * objective:
+        told[STATUS] = GAP_OPEN
+
+
+def check_tolerance(tolerance: float) -> None:
+    """Refuse what is no relative distance at which a frame counts as solved.
+
+    Raises:
+        ValueError: naming it.
+    """
+    if not 1e-9 <= tolerance < 1.0:
+        raise not_allowed("tolerance", tolerance, "at least 1e-9 and below 1")

@@ -29,13 +29,12 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from quedge.errors import not_allowed
 from quedge.model.arrays import copy_into
 from quedge.model.frame import Frame, PackedFrame, unpacked_frame
 from quedge.model.kernels import Bools, Floats, inner_kernel, kernel, without_refcount
 from quedge.model.terms import Terms, frame_terms, transmit_power
 from quedge.model.uplink import best_local_frequency, local_outcome, offloading_outcome
-from quedge.policy.compiled import GAP_OPEN, STATUS, UPPER_BOUND, Compiled, own_settings, tell
+from quedge.policy.compiled import Compiled, check_tolerance, own_settings, tell, tell_bound
 from quedge.policy.exact.exact import solve_chain, solve_frame
 
 _SWEEPS = 40
@@ -299,9 +298,7 @@ def _decide(packed: PackedFrame, own: Floats, drawn: Floats, offload: Bools, pow
         chosen, received, objective, upper = solve_disturbed(terms, by, tolerance)
         decided = powers_of_received(terms, frame, chosen, received, by)
     tell(decided, objective, offload, powers, told)
-    told[UPPER_BOUND] = upper
-    if not upper - objective <= tolerance * objective:
-        told[STATUS] = GAP_OPEN
+    tell_bound(upper, objective, tolerance, told)
 
 
 @dataclass(frozen=True)
@@ -326,8 +323,7 @@ class Robust(Compiled):
     kernel: ClassVar = _decide
 
     def __post_init__(self) -> None:
-        if not 1e-9 <= self.tolerance < 1.0:
-            raise not_allowed("tolerance", self.tolerance, "at least 1e-9 and below 1")
+        check_tolerance(self.tolerance)
 
     def own_numbers(self, devices: int) -> Floats:
         """See `Compiled.own_numbers`."""

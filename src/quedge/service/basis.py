@@ -132,7 +132,7 @@ def changed_keys(before: Scenario, after: Scenario) -> tuple[str, ...]:
     """
     if after.devices < before.devices:
         raise not_allowed("devices", after.devices, f"at least {before.devices}, the number that is served")
-    default = {name: getattr(Scenario(), name) for name in ADDED_KEYS}
+    default = {name: getattr(Scenario, name) for name in ADDED_KEYS}
     there, here = default | scenario_object(before), default | scenario_object(after)
     changed = tuple(name for name in here if _differs(here[name], there[name], before.devices))
     for name in changed:

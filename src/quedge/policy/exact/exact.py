@@ -10,21 +10,19 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.errors import not_allowed
 from quedge.model.arrays import copy_into
 from quedge.model.cell import Cell
 from quedge.model.frame import Frame, PackedFrame, cell_of_packed, packed_frame, unpacked_frame
-from quedge.model.kernels import Bools, Floats, inner_kernel, kernel, unlocked_kernel, without_refcount
+from quedge.model.kernels import Bools, Floats, kernel, unlocked_kernel, without_refcount
 from quedge.model.terms import Terms, chain_objective, frame_terms, powers_of_levels
 from quedge.policy.compiled import (
-    GAP_OPEN,
-    STATUS,
-    UPPER_BOUND,
     Compiled,
+    check_tolerance,
     fill_objectives,
     kernel_address,
     own_settings,
     tell,
+    tell_bound,
 )
 from quedge.policy.exact.bound import bound_from_above
 from quedge.policy.exact.convex import FEWEST_STEPS, has_small_steps, solve_small_steps
@@ -163,19 +161,12 @@ def solve_frames(
     solve(cell, channel_gain, data_queue_mbit, energy_queue, tolerance, objective, upper_bound)
 
 
-@inner_kernel
-def _tell_bound(upper_bound: float, objective: float, tolerance: float, told: Floats) -> None:
-    told[UPPER_BOUND] = upper_bound
-    if not upper_bound - objective <= tolerance * objective:
-        told[STATUS] = GAP_OPEN
-
-
 @kernel
 def _decide(packed: PackedFrame, own: Floats, drawn: Floats, offload: Bools, powers: Floats, told: Floats) -> None:
     tolerance = own[0]
     decided, objective, upper_bound = solve_frame(packed, tolerance)
     tell(decided, objective, offload, powers, told)
-    _tell_bound(upper_bound, objective, tolerance, told)
+    tell_bound(upper_bound, objective, tolerance, told)
 
 
 @kernel
@@ -185,7 +176,7 @@ def _decide_many(packed: PackedFrame, own: Floats, drawn: Floats, offload: Bools
     terms = frame_terms(*frame)
     decided, level, objective, upper_bound = solve_terms(terms, tolerance)
     tell(powers_of_levels(terms, frame, decided, level), objective, offload, powers, told)
-    _tell_bound(upper_bound, objective, tolerance, told)
+    tell_bound(upper_bound, objective, tolerance, told)
 
 
 @kernel
@@ -197,7 +188,7 @@ def _decide_partial(
     terms = frame_terms(*frame)
     decided, level, objective, upper_bound = solve_split(terms, tolerance)
     tell(powers_of_levels(terms, frame, decided, level), objective, offload, powers, told)
-    _tell_bound(upper_bound, objective, tolerance, told)
+    tell_bound(upper_bound, objective, tolerance, told)
 
 
 @dataclass(frozen=True)
@@ -221,8 +212,7 @@ class Exact(Compiled):
     kernel: ClassVar = _decide
 
     def __post_init__(self) -> None:
-        if not 1e-9 <= self.tolerance < 1.0:
-            raise not_allowed("tolerance", self.tolerance, "at least 1e-9 and below 1")
+        check_tolerance(self.tolerance)
 
     @classmethod
     def kernel_for(cls, devices: int, is_partial: bool = False) -> Callable[..., None]:

@@ -8,21 +8,20 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.errors import not_allowed
 from quedge.model.arrays import total_of
 from quedge.model.cell import Cell
 from quedge.model.frame import Frame, PackedFrame, cell_of_packed, packed_frame, unpacked_frame
 from quedge.model.kernels import Bools, Floats, call_at, kernel, unlocked_kernel
 from quedge.policy.compiled import (
-    GAP_OPEN,
     NOTES,
     OBJECTIVE,
-    STATUS,
     UPPER_BOUND,
     Compiled,
+    check_tolerance,
     kernel_address,
     own_settings,
     tell,
+    tell_bound,
 )
 from quedge.policy.exact.exact import solve_frame
 from quedge.policy.lagrangian import check_rounds
@@ -90,9 +89,7 @@ def _decide(packed: PackedFrame, own: Floats, drawn: Floats, offload: Bools, pow
         tell_groups(chains, frame, groups, True, offload, powers, told)
         told[NOTES] = rounds
     objective = told[OBJECTIVE]
-    told[UPPER_BOUND] = max(upper_bound, objective + _ROUNDING * abs(objective))
-    if not told[UPPER_BOUND] - objective <= tolerance * objective:
-        told[STATUS] = GAP_OPEN
+    tell_bound(max(upper_bound, objective + _ROUNDING * abs(objective)), objective, tolerance, told)
 
 
 @dataclass(frozen=True)
@@ -118,8 +115,7 @@ class ExactGroups(Compiled):
     assigns_subchannels: ClassVar = True
 
     def __post_init__(self) -> None:
-        if not 1e-9 <= self.tolerance < 1.0:
-            raise not_allowed("tolerance", self.tolerance, "at least 1e-9 and below 1")
+        check_tolerance(self.tolerance)
         check_rounds(self.rounds)
 
     def own_numbers(self, devices: int) -> Floats:
