@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from quedge.model.kernels import Bools, Floats, Ints, kernel, without_refcount
+from quedge.model.kernels import Bools, Floats, Ints, inner_kernel, kernel, without_refcount
 from quedge.model.terms import Terms, highest_level, stationary_level
 from quedge.policy.exact.lattice import Lattice
 
@@ -57,24 +57,51 @@ class Layer(NamedTuple):
     value: Floats
 
 
+@inner_kernel
+def layer_of(lattice: Lattice, value: Floats, k: int) -> Layer:
+    """Layer k of a lattice, and of values at its nodes."""
+    low, high = lattice.first[k], lattice.first[k + 1]
+    return Layer(lattice.step, lattice.node_index[low:high], lattice.level[low:high], value[low:high])
+
+
 class Cells(NamedTuple):
     """What the cells in which a device may end are made of, and room for a pass over them.
 
     Attributes:
         slope: slope of the bound's line; NaN where no cell starts.
+        kink: by how much the slope falls at the upper end, where the next cell begins; 0 where it rises.
         bulge: curvature of the parabola over the line, zero at both ends, beside a concave kink.
         argmax_level: level at which line + bulge + α ln s' − β s' is largest, at least the cell's lower end.
         peak: that largest value, as in `Bound`.
+        first_peak: largest value without the bulge where the device that starts from level 1 may end.
         queue: candidates of a sliding window maximum.
         single: whether the cell of the device's own layer that starts at a node is bounded by fact 5.
     """
 
     slope: Floats
+    kink: Floats
     bulge: Floats
     argmax_level: Floats
     peak: Floats
+    first_peak: Floats
     queue: Ints
     single: Bools
+
+
+@kernel
+def room_for_cells(lattice: Lattice) -> Cells:
+    """Room for the cells of any layer, but for their peaks."""
+    widest = np.max(lattice.first[1:] - lattice.first[:-1])
+    room = np.empty((5, widest))
+    queue, single = np.empty(widest, np.int64), np.empty(widest, np.bool_)
+    return Cells(room[0], room[1], room[2], room[3], np.empty(0), room[4], queue, single)
+
+
+@inner_kernel
+def cells_of(lattice: Lattice, room: Cells, peak: Floats, k: int) -> Cells:
+    """The cells of layer k: their peaks, and room for the rest."""
+    own = peak[lattice.first[k] : lattice.first[k + 1]]
+    return Cells(room.slope, room.kink, room.bulge, room.argmax_level, own, room.first_peak, room.queue, room.single)
 
 
 @kernel
@@ -83,69 +110,111 @@ def log1p_above(z: float) -> float:
     return z * (1.0 - z * (1.0 / 2.0 - z * (1.0 / 3.0 - z * (1.0 / 4.0 - z / 5.0))))
 
 
+class Worth(NamedTuple):
+    """What a level is worth to one device: α ln s − β s.
+
+    Attributes:
+        alpha: α of the device.
+        beta: its β.
+    """
+
+    alpha: float
+    beta: float
+
+
+@inner_kernel
+def worth_to(terms: Terms, k: int) -> Worth:
+    """What levels are worth to device k."""
+    return Worth(terms.rate_value[k], terms.level_price[k])
+
+
 @kernel
-def cell_value(terms: Terms, k: int, layer: Layer, j: int, slope: float, bulge: float, level: float) -> float:
+def cell_value(worth: Worth, layer: Layer, j: int, slope: float, bulge: float, level: float) -> float:
     """Line + bulge + α ln s' − β s' at `level`, in cell j of a layer."""
     low = layer.level[j]
     above = level - low
     line = layer.value[j] + (slope + bulge * (layer.level[j + 1] - level)) * above
     log_level = layer.node_index[j] * layer.step + log1p_above(above / low)
-    return float(line + terms.rate_value[k] * log_level - terms.level_price[k] * level)
+    return float(line + worth.alpha * log_level - worth.beta * level)
 
 
 @kernel
-def argmax_level(terms: Terms, k: int, layer: Layer, j: int, slope: float, bulge: float) -> float:
-    """Where line + bulge + α ln s' − β s' stops rising, at least the lower end of cell j."""
-    alpha, beta = terms.rate_value[k], terms.level_price[k]
-    low = layer.level[j]
-    rising = slope - beta
-    if bulge > 0.0:
-        rising += bulge * (low + layer.level[j + 1])
-        return float(max(low, (rising + math.sqrt(rising * rising + 8.0 * bulge * alpha)) / (4.0 * bulge)))
-    return float(max(low, alpha / -rising)) if rising < 0.0 else math.inf
+def chord_argmax(worth: Worth, slope: float) -> float:
+    """Where line + α ln s' − β s' stops rising."""
+    rising = slope - worth.beta
+    return float(worth.alpha / -rising if rising < 0.0 else math.inf)
+
+
+@kernel
+def bulged_argmax(worth: Worth, layer: Layer, j: int, slope: float, bulge: float) -> float:
+    """Where line + bulge + α ln s' − β s' stops rising, for a bulge above 0 in cell j of a layer."""
+    rising = slope - worth.beta + bulge * (layer.level[j] + layer.level[j + 1])
+    return float((rising + math.sqrt(rising * rising + 8.0 * bulge * worth.alpha)) / (4.0 * bulge))
+
+
+@kernel
+def fill_slopes(layer: Layer, slope: Floats, kink: Floats) -> None:
+    """Fill the slopes of all cells, and their kinks."""
+    index, level, value = layer.node_index, layer.level, layer.value
+    last = level.size - 2
+    for j in range(last + 1):
+        rise = (value[j + 1] - value[j]) / (level[j + 1] - level[j])
+        slope[j] = rise if index[j + 1] - index[j] == 1 and abs(rise) < math.inf else math.nan
+    for j in range(last):
+        kink[j] = slope[j] - slope[j + 1] if slope[j + 1] < slope[j] else 0.0
+    kink[last] = 0.0
+
+
+@kernel
+def fill_bulges(layer: Layer, kink: Floats, bulge: Floats, count: int) -> None:
+    """Fill the bulges of the first cells: each covers the kinks at both of its ends."""
+    shrink = math.exp(-layer.step)  # from a cell's upper end to its lower one
+    for j in range(count):
+        bulge[j] = kink[j] / ((1.0 - shrink) * layer.level[j])
+    below = 0.0
+    for j in range(count):
+        above = bulge[j]
+        bulge[j] = max(below, above)
+        below = above * shrink * shrink  # the same kink, in terms of the cell above it
+
+
+@kernel
+def fill_peaks(worth: Worth, layer: Layer, cells: Cells, count: int, first_end: float) -> None:
+    """Fill in where the first cells are largest, and how large; from level 1 the device reaches `first_end`."""
+    level, slope, bulge = layer.level, cells.slope, cells.bulge
+    argmax, peak, first_peak = cells.argmax_level, cells.peak, cells.first_peak
+    for j in range(count):
+        end = min(max(chord_argmax(worth, slope[j]), level[j]), min(level[j + 1], first_end))
+        first_peak[j] = cell_value(worth, layer, j, slope[j], 0.0, end)
+    for j in range(count):
+        chord, bulged = chord_argmax(worth, slope[j]), bulged_argmax(worth, layer, j, slope[j], bulge[j])
+        argmax[j] = max(level[j], bulged if bulge[j] > 0.0 else chord)
+    for j in range(count):
+        found = cell_value(worth, layer, j, slope[j], bulge[j], min(argmax[j], level[j + 1]))
+        peak[j] = -math.inf if math.isnan(found) else found
 
 
 @kernel
 def measure_cells(terms: Terms, k: int, layer: Layer, cells: Cells, farthest: float) -> float:
     """Measure the cells of the layer in which device k may end, up to level `farthest`; fills `cells`.
 
+    Its loops have no branches, so that the processor takes several cells at a time.
+
     Returns:
         Bound on what device k and the later ones add when it is the first to offload.
     """
     terms, layer, cells = without_refcount((terms, layer, cells))
-    count = layer.level.size - 1
+    if layer.level.size < 2:
+        return -math.inf
+    count = node_below(layer.level, farthest) + 1
+    fill_slopes(layer, cells.slope, cells.kink)
+    fill_bulges(layer, cells.kink, cells.bulge, count)
     first_end = highest_level(terms, k, 1.0)
-    # slopes first: a cell's bulge depends on how the line bends at its upper end, where the next cell begins
+    fill_peaks(worth_to(terms, k), layer, cells, count, first_end)
     best_first = -math.inf
-    for j in range(count):
-        slope = (layer.value[j + 1] - layer.value[j]) / (layer.level[j + 1] - layer.level[j])
-        closed = layer.node_index[j + 1] == layer.node_index[j] + 1 and math.isfinite(slope)
-        cells.slope[j] = slope if closed else math.nan
-    bulge_below = 0.0
-    for j in range(count):
-        slope = cells.slope[j]
-        low, high = layer.level[j], layer.level[j + 1]
-        if low > farthest:
-            break
-        if math.isnan(slope):
-            bulge_below = 0.0
-            continue
-        bulge_above = 0.0
-        if j + 1 < count and cells.slope[j + 1] < slope:  # a concave kink at the upper end
-            bulge_above = (slope - cells.slope[j + 1]) / (1.0 - low / high) / low
-        bulge = max(bulge_below, bulge_above)
-        bulge_below = bulge_above * ((low / high) * (low / high))  # the same kink, in terms of the cell above it
-        argmax = argmax_level(terms, k, layer, j, slope, 0.0)
-        peak = cell_value(terms, k, layer, j, slope, 0.0, min(argmax, high))
-        if low < first_end:  # from level 1 itself no path is scaled or shifted: no bulge
-            reached = peak
-            if min(argmax, high) > first_end:
-                reached = cell_value(terms, k, layer, j, slope, 0.0, first_end)
-            best_first = max(best_first, reached)
-        if bulge > 0.0:
-            argmax = argmax_level(terms, k, layer, j, slope, bulge)
-            peak = cell_value(terms, k, layer, j, slope, bulge, min(argmax, high))
-        cells.bulge[j], cells.argmax_level[j], cells.peak[j] = bulge, argmax, peak
+    for j in range(count):  # from level 1 itself no path is scaled or shifted: no bulge
+        if layer.level[j] < first_end and cells.first_peak[j] > best_first:
+            best_first = cells.first_peak[j]
     return float(best_first + terms.level_price[k] - terms.offload_cost[k])
 
 
@@ -153,7 +222,7 @@ def measure_cells(terms: Terms, k: int, layer: Layer, cells: Cells, farthest: fl
 def part_peak(terms: Terms, k: int, layer: Layer, cells: Cells, j: int, low: float, high: float) -> float:
     """The peak of cell j when only the levels from `low` to `high` are in reach."""
     level = min(max(cells.argmax_level[j], low), high)
-    return cell_value(terms, k, layer, j, cells.slope[j], cells.bulge[j], level)
+    return cell_value(worth_to(terms, k), layer, j, cells.slope[j], cells.bulge[j], level)
 
 
 @kernel
@@ -307,6 +376,34 @@ def cover_crossing(terms: Terms, k: int, here: Layer, after: Layer, cells: Cells
 
 
 @kernel
+def bound_layer(terms: Terms, k: int, here: Layer, after: Layer, cells: Cells) -> float:
+    """Fill in device k's layer.
+
+    Returns:
+        Bound on what it and the later ones add when it is the first to offload.
+    """
+    offloading, first = -1, -math.inf
+    offloads = own_gain(terms, k, 1.0) > terms.local_value[k]
+    if offloads:
+        offloading = last_offloading(terms, k, here.level)
+        start = here.level[offloading + 1] if here.level.size > 0 else 1.0
+        first = measure_cells(terms, k, after, cells, highest_level(terms, k, start))
+    bound_nodes(terms, k, here, after, cells, offloading)
+    if offloads:
+        cover_crossing(terms, k, here, after, cells)
+    return first
+
+
+@kernel
+def room_for_bound(lattice: Lattice) -> Bound:
+    """A bound on a lattice of which the last layer is filled in: after the last device nothing is added."""
+    nodes, layers = lattice.level.size, lattice.first.size - 1
+    value = np.empty(nodes)
+    value[lattice.first[layers - 1] :] = 0.0
+    return Bound(value, np.full(nodes, -math.inf), np.zeros(layers))
+
+
+@kernel
 def bound_from_above(terms: Terms, lattice: Lattice, steepest: Floats) -> Bound:
     """Bound R_k on every node of the lattice, from the last layer back to level 1.
 
@@ -315,30 +412,18 @@ def bound_from_above(terms: Terms, lattice: Lattice, steepest: Floats) -> Bound:
         lattice: the cells that may hold the optimum, and their neighbours.
         steepest: largest α of the devices from each layer on.
     """
-    devices = terms.rate_value.size
-    first, index, level = lattice.first, lattice.node_index, lattice.level
-    value = np.empty(level.size)
-    peak = np.full(level.size, -math.inf)
-    unused = np.zeros(devices + 1)
-    widest = np.max(first[1:] - first[:-1])
-    room = np.empty((3, widest))
-    queue, single = np.empty(widest, np.int64), np.empty(widest, np.bool_)
-    value[first[devices] :] = 0.0
-    for k in range(devices - 1, -1, -1):
-        low, middle, high = first[k], first[k + 1], first[k + 2]
-        here = Layer(lattice.step, index[low:middle], level[low:middle], value[low:middle])
-        after = Layer(lattice.step, index[middle:high], level[middle:high], value[middle:high])
-        cells = Cells(room[0], room[1], room[2], peak[middle:high], queue, single)
-        unused[k] = unused[k + 1] + terms.local_value[k]
-        offloads = own_gain(terms, k, 1.0) > terms.local_value[k]
-        offloading = -1
-        if offloads:
-            offloading = last_offloading(terms, k, here.level)
-            start = here.level[offloading + 1] if here.level.size > 0 else 1.0
-            farthest = highest_level(terms, k, start)
-            unused[k] = max(unused[k], measure_cells(terms, k, after, cells, farthest))
-        bound_nodes(terms, k, here, after, cells, offloading)
-        if offloads:
-            cover_crossing(terms, k, here, after, cells)
+    bound = room_for_bound(lattice)
+    fill_layers(terms, lattice, steepest, bound, room_for_cells(lattice))
+    return bound
+
+
+@kernel
+def fill_layers(terms: Terms, lattice: Lattice, steepest: Floats, bound: Bound, room: Cells) -> None:
+    """Fill in all layers before the last one."""
+    terms, lattice, steepest, bound, room = without_refcount((terms, lattice, steepest, bound, room))
+    value, peak, unused = bound
+    for k in range(steepest.size - 1, -1, -1):
+        here, after = layer_of(lattice, value, k), layer_of(lattice, value, k + 1)
+        first = bound_layer(terms, k, here, after, cells_of(lattice, room, peak, k + 1))
+        unused[k] = max(unused[k + 1] + terms.local_value[k], first)
         fill_cliffs(here, steepest[k])
-    return Bound(value, peak, unused)

@@ -26,7 +26,7 @@ from quedge.policy.compiled import (
 )
 from quedge.policy.exact.bound import bound_from_above
 from quedge.policy.exact.convex import FEWEST_STEPS, has_small_steps, solve_small_steps
-from quedge.policy.exact.lattice import full_lattice, refined_lattice
+from quedge.policy.exact.lattice import lattice_in_reach, refined_lattice
 from quedge.policy.exact.partial.search import solve_split
 from quedge.policy.exact.path import follow_bound, polish
 from quedge.policy.exact.prune import living_cells
@@ -39,6 +39,7 @@ from quedge.policy.exact.span import (
     SMALLEST_STEP,
     WIDEST_STEP,
     highest_useful_level,
+    highest_useful_levels,
     steepest_values,
 )
 
@@ -59,7 +60,8 @@ def solve_chain(terms: Terms, tolerance: float) -> tuple[Bools, Floats, float, f
     offload, level = np.zeros(devices, np.bool_), np.ones(devices)
     best_offload, best_level = offload.copy(), level.copy()
     best = chain_objective(terms, offload, level)
-    highest = highest_useful_level(terms)
+    useful = highest_useful_levels(terms)
+    highest = useful[-1]
     if highest <= 1.0:  # nobody can gain by offloading
         return best_offload, best_level, best, best * (1.0 + ROUNDING)
     reach = math.log(highest)
@@ -67,7 +69,7 @@ def solve_chain(terms: Terms, tolerance: float) -> tuple[Bools, Floats, float, f
     rounding = 16.0 * EPSILON * devices * steepest[0] * (1.0 + reach)  # of sums of α ln s − β s, with β s up to α
     if highest <= 1.0 + 4.0 * EPSILON:  # levels that a double cannot tell apart
         return best_offload, best_level, best, best * (1.0 + ROUNDING) + rounding
-    lattice = full_lattice(devices, highest, CELLS, WIDEST_STEP)
+    lattice = lattice_in_reach(useful, CELLS, WIDEST_STEP)
     lowest_bound = math.inf
     while True:
         bound = bound_from_above(terms, lattice, steepest)

@@ -33,22 +33,38 @@ class Lattice(NamedTuple):
 @kernel
 def full_lattice(devices: int, highest: float, cells: int, widest_step: float) -> Lattice:
     """All levels from 1 to one cell above `highest`, in every layer after the first."""
-    reach = math.log(highest)
-    count = max(cells, math.ceil(reach / widest_step))
-    step = reach / count
-    nodes = count + 2
+    return lattice_in_reach(np.full(devices, highest), cells, widest_step)
+
+
+@kernel
+def lattice_in_reach(reach: Floats, cells: int, widest_step: float) -> Lattice:
+    """The levels from 1 to a cell above those that count, in every layer after the first.
+
+    Args:
+        reach: highest level after each device that the optimum can have, ascending; shape (devices,).
+        cells: cells up to the highest of all, at least.
+        widest_step: widest cell in ln s.
+    """
+    devices = reach.size
+    highest = math.log(reach[-1])
+    count = max(cells, math.ceil(highest / widest_step))
+    step = highest / count
     first = np.zeros(devices + 2, np.int64)
-    index = np.empty(devices * nodes, np.int64)
-    level = np.empty(devices * nodes)
-    for k in range(1, devices + 1):
-        first[k + 1] = first[k] + nodes
+    for k in range(devices):
+        nodes = min(math.ceil(math.log(reach[k]) / step), count) + 2 if reach[k] > 1.0 else 0
+        first[k + 2] = first[k + 1] + nodes
+    index = np.empty(first[-1], np.int64)
+    level = np.empty(first[-1])
     growth = math.exp(step)
+    last = level[first[devices] :]
     position = 1.0
-    for node in range(nodes):
-        for k in range(devices):
-            index[k * nodes + node] = node
-            level[k * nodes + node] = position
+    for node in range(last.size):
+        last[node] = position
         position *= growth
+    for k in range(1, devices + 1):
+        for node in range(first[k + 1] - first[k]):
+            index[first[k] + node] = node
+            level[first[k] + node] = last[node]
     return Lattice(step, first, index, level)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from quedge.model.kernels import Bools, Floats, Ints, kernel, without_refcount
 from quedge.model.terms import Terms, highest_level
-from quedge.policy.exact.bound import Bound, Layer, argmax_level, between_nodes, cell_value, node_below
+from quedge.policy.exact.bound import Bound, between_nodes, cell_value, chord_argmax, layer_of, node_below, worth_to
 from quedge.policy.exact.lattice import Lattice
 
 
@@ -19,9 +19,9 @@ def follow_bound(terms: Terms, lattice: Lattice, bound: Bound, offload: Bools, l
     terms, lattice, bound = without_refcount((terms, lattice, bound))
     start = 1.0
     for k in range(offload.size):
-        low, high = lattice.first[k + 1], lattice.first[k + 2]
-        after = Layer(lattice.step, lattice.node_index[low:high], lattice.level[low:high], bound.value[low:high])
-        nodes = after.level
+        low = lattice.first[k + 1]
+        after = layer_of(lattice, bound.value, k + 1)
+        nodes, worth = after.level, worth_to(terms, k)
         node = 0
         stay = bound.unused[k + 1]
         if start > 1.0:
@@ -42,8 +42,8 @@ def follow_bound(terms: Terms, lattice: Lattice, bound: Bound, offload: Bools, l
             if bound.peak[low + j] <= max(best, stay):
                 continue
             slope = (after.value[j + 1] - after.value[j]) / (nodes[j + 1] - nodes[j])
-            target = min(max(argmax_level(terms, k, after, j, slope, 0.0), start), end, nodes[j + 1])
-            promised = cell_value(terms, k, after, j, slope, 0.0, target)
+            target = min(max(chord_argmax(worth, slope), nodes[j], start), end, nodes[j + 1])
+            promised = cell_value(worth, after, j, slope, 0.0, target)
             if promised > best:
                 best, reached = promised, target
         offload[k] = best > stay and reached > start
@@ -122,6 +122,8 @@ def climb(terms: Terms, offloaders: Offloaders, m: int, free: int, here: float, 
     slope = group_slope(terms, offloaders, m, free, bound)
     if (slope > 0.0) == up:
         return bound
+    if free == m + 1:
+        return float(offloaders.alpha[m] / offloaders.beta[m])
     rising, falling = here, bound
     for _ in range(_HALVINGS):
         middle = 0.5 * (rising + falling)
@@ -188,6 +190,21 @@ def move_one(terms: Terms, offloaders: Offloaders, m: int) -> bool:
 
 
 @kernel
+def move_all(terms: Terms, offloaders: Offloaders) -> None:
+    """Move one offloader after the other to better levels, until nobody gains."""
+    terms, offloaders = without_refcount((terms, offloaders))
+    count = offloaders.place.size
+    moved = count > 0
+    sweep = 0
+    while moved and sweep < _SWEEPS:
+        moved = False
+        for m in range(count - 1, -1, -1):  # from the last on: nobody comes after it
+            if move_one(terms, offloaders, m):
+                moved = True
+        sweep += 1
+
+
+@kernel
 def polish(terms: Terms, offload: Bools, level: Floats) -> None:
     """Improve the levels of a decision in place, one offloader after the other; the objective never falls."""
     count = 0
@@ -204,15 +221,7 @@ def polish(terms: Terms, offload: Bools, level: Floats) -> None:
                 alpha[m - 1] -= alpha[m]
                 beta[m - 1] -= beta[m]
             m += 1
-    offloaders = Offloaders(place, alpha, beta, own)
-    moved = count > 0
-    sweep = 0
-    while moved and sweep < _SWEEPS:
-        moved = False
-        for m in range(count - 1, -1, -1):  # from the last on: nobody comes after it
-            if move_one(terms, offloaders, m):
-                moved = True
-        sweep += 1
+    move_all(terms, Offloaders(place, alpha, beta, own))
     m = 0
     for k in range(offload.size):  # who computes locally stays at the level of the offloader before
         if offload[k]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from quedge.model.kernels import Bools, Floats, Ints, kernel, without_refcount
 from quedge.model.terms import Terms, highest_level
-from quedge.policy.exact.bound import Bound, Layer
+from quedge.policy.exact.bound import Bound, Layer, layer_of
 from quedge.policy.exact.lattice import Lattice
 
 
@@ -90,17 +90,32 @@ def living_cells(terms: Terms, lattice: Lattice, bound: Bound, gap: float) -> Bo
 
     `gap` is the bound R_0(1) minus the best objective found so far.
     """
-    first, index, level = lattice.first, lattice.node_index, lattice.level
-    alive = np.zeros(level.size, np.bool_)
-    widest = np.max(first[1:] - first[:-1])
-    loss, next_loss = np.full(widest, math.inf), np.empty(widest)
+    alive = np.zeros(lattice.level.size, np.bool_)
+    widest = np.max(lattice.first[1:] - lattice.first[:-1])
     sources = Sources(np.empty(widest), np.empty(widest, np.int64))
+    fill_alive(terms, lattice, bound, gap, sources, (np.full(widest, math.inf), np.empty(widest)), alive)
+    return alive
+
+
+@kernel
+def fill_alive(
+    terms: Terms,
+    lattice: Lattice,
+    bound: Bound,
+    gap: float,
+    sources: Sources,
+    losses: tuple[Floats, Floats],
+    alive: Bools,
+) -> None:
+    """Fill `alive`, layer by layer from the first one; `losses` is room for those before and after a device."""
+    terms, lattice, bound = without_refcount((terms, lattice, bound))
+    sources, losses, alive = without_refcount((sources, losses, alive))
+    loss, next_loss = losses
     unused_loss = 0.0  # of having computed locally so far
     for k in range(terms.device.size):
-        low, middle, high = first[k], first[k + 1], first[k + 2]
-        here = Layer(lattice.step, index[low:middle], level[low:middle], bound.value[low:middle])
-        after = Layer(lattice.step, index[middle:high], level[middle:high], bound.value[middle:high])
-        peak = bound.peak[middle:high]  # minus infinity where the device does not end by offloading
+        here, after = layer_of(lattice, bound.value, k), layer_of(lattice, bound.value, k + 1)
+        middle = lattice.first[k + 1]
+        peak = bound.peak[middle:]  # minus infinity where the device does not end by offloading
         fill_sources(terms, k, here, loss, sources.value)
         offloading_losses(terms, k, here, after, sources, peak, next_loss)
         staying_losses(terms.local_value[k], here, after, loss, next_loss)
@@ -116,4 +131,3 @@ def living_cells(terms: Terms, lattice: Lattice, bound: Bound, gap: float) -> Bo
             alive[middle + j] = next_loss[j] < math.inf
         unused_loss += max(bound.unused[k] - bound.unused[k + 1] - terms.local_value[k], 0.0)
         loss, next_loss = next_loss, loss
-    return alive

@@ -6,6 +6,7 @@ import numpy as np
 
 from quedge.model.kernels import Floats, kernel
 from quedge.model.terms import Terms, highest_level, stationary_level
+from quedge.policy.exact.bound import own_gain
 
 CELLS = 28
 """Cells of the first lattice; measured: fewer cost a second round more often, more cost more in the first."""
@@ -30,6 +31,22 @@ def highest_useful_level(terms: Terms) -> float:
         reachable = highest_level(terms, k, reachable)
         worth = max(worth, stationary_level(terms, k))
     return min(reachable, worth)
+
+
+@kernel
+def highest_useful_levels(terms: Terms) -> Floats:
+    """The highest level after each device that the optimum can have, shape (devices,).
+
+    A device that gains nothing from level 1 gains nothing from any other, and nobody goes beyond where his own part
+    stops rising: the later ones are worth no more the higher they start.
+    """
+    reach = np.empty(terms.device.size)
+    highest = 1.0
+    for k in range(reach.size):
+        if own_gain(terms, k, 1.0) > terms.local_value[k]:
+            highest = max(highest, min(highest_level(terms, k, highest), stationary_level(terms, k)))
+        reach[k] = highest
+    return reach
 
 
 @kernel

@@ -23,12 +23,13 @@ from quedge.model.terms import Terms, highest_level, stationary_level
 from quedge.policy.exact.bound import (
     Cells,
     Layer,
-    argmax_level,
     between_nodes,
     cell_value,
+    chord_argmax,
     log1p_above,
     node_below,
     part_peak,
+    worth_to,
 )
 
 _ALIKE = 1e-12  # bends that close to the limit on the data are none
@@ -157,7 +158,7 @@ def tangent_peak(bend: Bend, cell: OneCell, part: Part, enough: float) -> float:
 def best_first(terms: Terms, k: int, after: Layer, cells: Cells) -> float:
     """Bound on what device k and the later ones add when it is the first to offload: from level 1, without bulges."""
     end = highest_level(terms, k, 1.0)
-    bend = bend_of(terms, k)
+    bend, worth = bend_of(terms, k), worth_to(terms, k)
     slack_end = min(bend.factor, end)
     best = -math.inf
     for j in range(after.level.size - 1):
@@ -167,8 +168,8 @@ def best_first(terms: Terms, k: int, after: Layer, cells: Cells) -> float:
         if math.isnan(slope):
             continue
         if low < slack_end:
-            level = min(argmax_level(terms, k, after, j, slope, 0.0), high, slack_end)
-            best = max(best, cell_value(terms, k, after, j, slope, 0.0, level))
+            level = min(max(chord_argmax(worth, slope), low), high, slack_end)
+            best = max(best, cell_value(worth, after, j, slope, 0.0, level))
         if high > slack_end and end > slack_end:
             lowest, highest = max(low, slack_end), min(high, end)
             if lowest < highest:

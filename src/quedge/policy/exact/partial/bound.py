@@ -6,36 +6,24 @@ import math
 
 import numpy as np
 
-from quedge.model.kernels import Bools, Floats, kernel
+from quedge.model.kernels import Bools, Floats, kernel, without_refcount
 from quedge.model.terms import Terms, highest_level
 from quedge.policy.exact.bound import (
     Bound,
     Cells,
     Layer,
-    bound_nodes,
-    cover_crossing,
+    bound_layer,
+    cells_of,
     fill_cliffs,
     last_offloading,
+    layer_of,
     measure_cells,
     own_gain,
+    room_for_bound,
+    room_for_cells,
 )
 from quedge.policy.exact.lattice import Lattice
 from quedge.policy.exact.partial.bent import best_first, bound_bent_nodes, cover_bent_crossing
-
-
-@kernel
-def bound_layer(terms: Terms, k: int, here: Layer, after: Layer, cells: Cells) -> float:
-    """Fill in the layer of a device that does not bend; returns the bound on its being the first to offload."""
-    offloading, first = -1, -math.inf
-    offloads = own_gain(terms, k, 1.0) > terms.local_value[k]
-    if offloads:
-        offloading = last_offloading(terms, k, here.level)
-        start = here.level[offloading + 1] if here.level.size > 0 else 1.0
-        first = measure_cells(terms, k, after, cells, highest_level(terms, k, start))
-    bound_nodes(terms, k, here, after, cells, offloading)
-    if offloads:
-        cover_crossing(terms, k, here, after, cells)
-    return first
 
 
 @kernel
@@ -68,24 +56,25 @@ def bound_split(terms: Terms, lattice: Lattice, steepest: Floats, bent: Bools) -
         steepest: largest α of the devices from each layer on.
         bent: whether each device can bend.
     """
-    devices = terms.rate_value.size
-    first, index, level = lattice.first, lattice.node_index, lattice.level
-    value = np.empty(level.size)
-    peak = np.full(level.size, -math.inf)
-    unused = np.zeros(devices + 1)
-    widest = np.max(first[1:] - first[:-1])
-    room = np.empty((4, widest))
-    queue, single = np.empty(widest, np.int64), np.empty(widest, np.bool_)
-    value[first[devices] :] = 0.0
-    for k in range(devices - 1, -1, -1):
-        low, middle, high = first[k], first[k + 1], first[k + 2]
-        here = Layer(lattice.step, index[low:middle], level[low:middle], value[low:middle])
-        after = Layer(lattice.step, index[middle:high], level[middle:high], value[middle:high])
-        cells = Cells(room[0], room[1], room[2], peak[middle:high], queue, single)
+    bound, room = room_for_bound(lattice), room_for_cells(lattice)
+    fill_split_layers(terms, lattice, steepest, bent, bound, room, np.empty(room.slope.size))
+    return bound
+
+
+@kernel
+def fill_split_layers(
+    terms: Terms, lattice: Lattice, steepest: Floats, bent: Bools, bound: Bound, room: Cells, ceiling: Floats
+) -> None:
+    """Fill in all layers before the last one."""
+    terms, lattice, steepest, bent = without_refcount((terms, lattice, steepest, bent))
+    bound, room, ceiling = without_refcount((bound, room, ceiling))
+    value, peak, unused = bound
+    for k in range(steepest.size - 1, -1, -1):
+        here, after = layer_of(lattice, value, k), layer_of(lattice, value, k + 1)
+        cells = cells_of(lattice, room, peak, k + 1)
         if bent[k]:
-            offloaded = bound_bent_layer(terms, k, here, after, cells, room[3])
+            first = bound_bent_layer(terms, k, here, after, cells, ceiling)
         else:
-            offloaded = bound_layer(terms, k, here, after, cells)
-        unused[k] = max(unused[k + 1] + terms.local_value[k], offloaded)
+            first = bound_layer(terms, k, here, after, cells)
+        unused[k] = max(unused[k + 1] + terms.local_value[k], first)
         fill_cliffs(here, steepest[k])
-    return Bound(value, peak, unused)

@@ -10,7 +10,7 @@ import numpy as np
 from quedge.model.kernels import Bools, Floats, Ints, inner_kernel, kernel, without_refcount
 from quedge.model.split import BEND, bends_within, local_loss, loss_slope
 from quedge.model.terms import Terms, highest_level
-from quedge.policy.exact.bound import Bound, Layer, argmax_level, between_nodes, node_below
+from quedge.policy.exact.bound import Bound, Layer, between_nodes, chord_argmax, node_below, worth_to
 from quedge.policy.exact.lattice import Lattice
 
 _ROUNDS = 4  # of tangents: what is left is polished
@@ -36,7 +36,7 @@ def best_in_cell(terms: Terms, k: int, after: Layer, j: int, start: float, end: 
     """The level in cell j, from `start` to `end`, at which the bound promises most; and what it promises there."""
     slope = (after.value[j + 1] - after.value[j]) / (after.level[j + 1] - after.level[j])
     low, high = max(after.level[j], start), min(after.level[j + 1], end)
-    at = min(max(argmax_level(terms, k, after, j, slope, 0.0), low), high)
+    at = min(max(chord_argmax(worth_to(terms, k), slope), low), high)
     bend = start * math.exp(terms.split[k, BEND])
     if at > bend:
         low = max(low, bend)

@@ -9,7 +9,7 @@ import numpy as np
 from quedge.model.arrays import copy_into
 from quedge.model.kernels import Bools, Floats, kernel, without_refcount
 from quedge.model.terms import Terms, chain_objective
-from quedge.policy.exact.lattice import full_lattice, refined_lattice
+from quedge.policy.exact.lattice import lattice_in_reach, refined_lattice
 from quedge.policy.exact.partial.bent import can_bend
 from quedge.policy.exact.partial.bound import bound_split
 from quedge.policy.exact.partial.path import follow_split, polish_split
@@ -20,7 +20,7 @@ from quedge.policy.exact.span import (
     ROUNDING,
     SMALLEST_STEP,
     WIDEST_STEP,
-    highest_useful_level,
+    highest_useful_levels,
     steepest_values,
 )
 
@@ -37,7 +37,8 @@ def solve_split(terms: Terms, tolerance: float) -> tuple[Bools, Floats, float, f
     offload, level = np.zeros(devices, np.bool_), np.ones(devices)
     best_offload, best_level = offload.copy(), level.copy()
     best = chain_objective(terms, offload, level)
-    highest = highest_useful_level(terms)
+    useful = highest_useful_levels(terms)
+    highest = useful[-1]
     if highest <= 1.0:
         return best_offload, best_level, best, best * (1.0 + ROUNDING)
     reach = math.log(highest)
@@ -48,7 +49,7 @@ def solve_split(terms: Terms, tolerance: float) -> tuple[Bools, Floats, float, f
     bent = np.empty(devices, np.bool_)
     for k in range(devices):
         bent[k] = can_bend(terms, k)
-    lattice = full_lattice(devices, highest, _CELLS, WIDEST_STEP)
+    lattice = lattice_in_reach(useful, _CELLS, WIDEST_STEP)
     lowest_bound, rounds = math.inf, 0
     while True:
         bound = bound_split(terms, lattice, steepest, bent)
