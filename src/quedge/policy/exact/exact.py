@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from quedge.model.arrays import copy_into
+from quedge.model.arrays import copy_into, total_of
 from quedge.model.cell import Cell
 from quedge.model.frame import Frame, PackedFrame, cell_of_packed, packed_frame, unpacked_frame
 from quedge.model.kernels import Bools, Floats, kernel, unlocked_kernel, without_refcount
@@ -40,6 +40,7 @@ from quedge.policy.exact.span import (
     WIDEST_STEP,
     highest_useful_level,
     highest_useful_levels,
+    rounding_of_sums,
     steepest_values,
 )
 
@@ -64,9 +65,8 @@ def solve_chain(terms: Terms, tolerance: float) -> tuple[Bools, Floats, float, f
     highest = useful[-1]
     if highest <= 1.0:  # nobody can gain by offloading
         return best_offload, best_level, best, best * (1.0 + ROUNDING)
-    reach = math.log(highest)
     steepest = steepest_values(terms)
-    rounding = 16.0 * EPSILON * devices * steepest[0] * (1.0 + reach)  # of sums of α ln s − β s, with β s up to α
+    rounding = rounding_of_sums(steepest, highest)
     if highest <= 1.0 + 4.0 * EPSILON:  # levels that a double cannot tell apart
         return best_offload, best_level, best, best * (1.0 + ROUNDING) + rounding
     lattice = lattice_in_reach(useful, CELLS, WIDEST_STEP)
@@ -93,6 +93,28 @@ def solve_chain(terms: Terms, tolerance: float) -> tuple[Bools, Floats, float, f
             break
         lattice = refined_lattice(lattice, alive, FACTOR)
     return best_offload, best_level, best, upper
+
+
+@kernel
+def bound_chain(terms: Terms, offload: Bools) -> float:
+    """An upper bound on the objective of all decisions of a frame, by one pass over the first lattice.
+
+    Fills in who offloads along the path of which the bound promises most, shape (devices,).
+    """
+    terms, offload = without_refcount((terms, offload))
+    offload[:] = False
+    useful = highest_useful_levels(terms)
+    local = total_of(terms.local_value)
+    if useful[-1] <= 1.0:
+        return local * (1.0 + ROUNDING)
+    steepest = steepest_values(terms)
+    rounding = rounding_of_sums(steepest, useful[-1])
+    if useful[-1] <= 1.0 + 4.0 * EPSILON:
+        return local * (1.0 + ROUNDING) + rounding
+    lattice = lattice_in_reach(useful, CELLS, WIDEST_STEP)
+    bound = bound_from_above(terms, lattice, steepest)
+    follow_bound(terms, lattice, bound, offload, np.empty(offload.size))
+    return float(max(bound.unused[0], local) * (1.0 + ROUNDING) + rounding)
 
 
 @kernel

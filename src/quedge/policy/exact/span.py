@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from quedge.model.kernels import Floats, kernel
@@ -56,3 +58,12 @@ def steepest_values(terms: Terms) -> Floats:
     for k in range(steepest.size - 2, -1, -1):
         steepest[k] = max(steepest[k], steepest[k + 1])
     return steepest
+
+
+@kernel
+def rounding_of_sums(steepest: Floats, highest: float) -> float:
+    """What rounding may take from a sum of α ln s − β s over all devices, with β s up to α, at levels up to `highest`.
+
+    `steepest` as `steepest_values` gives it.
+    """
+    return float(16.0 * EPSILON * steepest.size * steepest[0] * (1.0 + math.log(highest)))

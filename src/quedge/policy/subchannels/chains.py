@@ -26,6 +26,7 @@ class Chains(NamedTuple):
         step_limit: as in `Terms`.
         local_value: as in `Terms`.
         place: where in a chain each device of the frame stands.
+        split: as in `Terms`, the same for all: offloading is binary.
     """
 
     device: Ints
@@ -37,6 +38,7 @@ class Chains(NamedTuple):
     step_limit: Floats
     local_value: Floats
     place: Ints
+    split: Floats
 
 
 @kernel
@@ -61,7 +63,9 @@ def frame_chains(frame: Frame) -> Chains:
         copy_into(values[6, c], terms.local_value)
         for k in range(n):
             place[c, device[c, k]] = k
-    return Chains(device, values[0], values[1], values[2], values[3], values[4], values[5], values[6], place)
+    return Chains(
+        device, values[0], values[1], values[2], values[3], values[4], values[5], values[6], place, no_split()
+    )
 
 
 @inner_kernel
@@ -76,5 +80,5 @@ def terms_of(chains: Chains, subchannel: int) -> Terms:
     c = row_of(chains, subchannel)
     return Terms(
         chains.device[c], chains.rate_value[c], chains.level_price[c], chains.offload_cost[c], chains.overhead[c],
-        chains.growth_limit[c], chains.step_limit[c], chains.local_value[c], no_split(),
+        chains.growth_limit[c], chains.step_limit[c], chains.local_value[c], chains.split,
     )  # fmt: skip

@@ -28,7 +28,7 @@ from quedge.policy.lagrangian import check_rounds
 from quedge.policy.subchannels.chains import Chains, frame_chains
 from quedge.policy.subchannels.exchange import exchange
 from quedge.policy.subchannels.groups import Groups, copy_groups, no_groups, tell_groups
-from quedge.policy.subchannels.prices import lower_the_bound, no_prices
+from quedge.policy.subchannels.prices import Prices, lower_the_bound, no_prices
 from quedge.policy.subchannels.regroup import groups_at_prices, improve
 from quedge.policy.subchannels.rules import RULES, groups_by_rule
 
@@ -56,23 +56,31 @@ def _searched_groups(chains: Chains, subchannels: int, group_size_max: int) -> G
 def solve_groups(frame: Frame, chains: Chains, tolerance: float, rounds: int) -> tuple[Groups, float, int]:
     """Groups of a frame, an upper bound on the objective (17) of all decisions, and the rounds that it took.
 
-    Where half of the rounds do not close the gap, the groups are improved, and others are made at the bound's prices.
+    Where a sixth of the rounds does not close the gap, the groups are improved, and others are made at the bound's
+    prices; and once more where half of them does not.
     """
-    subchannels, most = frame.cell.subchannels, frame.cell.group_size_max
-    best = _searched_groups(chains, subchannels, most)
+    best = _searched_groups(chains, frame.cell.subchannels, frame.cell.group_size_max)
     local = total_of(chains.local_value[0])
     prices = no_prices(chains)
-    done = lower_the_bound(chains, best, prices, local + total_of(best.gain), tolerance, (rounds + 1) // 2)
-    objective = local + total_of(best.gain)
-    if prices.bound[0] - objective > tolerance * objective:
-        improve(chains, best)
-        groups = no_groups(chains.device.shape[1], subchannels, most)
-        groups_at_prices(chains, groups, prices.device)
-        if improve(chains, groups) > total_of(best.gain):
-            copy_groups(best, groups)
+    done = 0
+    for share in (6, 2):
         objective = local + total_of(best.gain)
-        done += lower_the_bound(chains, best, prices, objective, tolerance, rounds - done)
+        done += lower_the_bound(chains, best, prices, objective, tolerance, (rounds + share - 1) // share - done)
+        if prices.bound[0] - objective > tolerance * objective:
+            _improve_at_prices(chains, best, prices)
+    objective = local + total_of(best.gain)
+    done += lower_the_bound(chains, best, prices, objective, tolerance, rounds - done)
     return best, prices.bound[0], done
+
+
+@kernel
+def _improve_at_prices(chains: Chains, best: Groups, prices: Prices) -> None:
+    """Improve groups, and replace them by those made at the prices where these gain more."""
+    improve(chains, best)
+    groups = no_groups(best.subchannel.size, best.sizes.size, best.most[0])
+    groups_at_prices(chains, groups, prices.device)
+    if improve(chains, groups) > total_of(best.gain):
+        copy_groups(best, groups)
 
 
 @kernel

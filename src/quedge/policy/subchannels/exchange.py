@@ -34,6 +34,7 @@ class Move(NamedTuple):
 @kernel
 def _gain_without(chains: Chains, groups: Groups, i: int) -> float:
     """What the group of device i gains without it."""
+    chains, groups = without_refcount((chains, groups))
     d = groups.subchannel[i]
     if d < 0:
         return 0.0
@@ -45,6 +46,7 @@ def _gain_without(chains: Chains, groups: Groups, i: int) -> float:
 @kernel
 def _gain_with(chains: Chains, groups: Groups, d: int, i: int, leaving: int) -> float:
     """What the group of sub-channel d gains with device i, and without another one that leaves it, if any."""
+    chains, groups = without_refcount((chains, groups))
     c = row_of(chains, d)
     member, count = groups.member[d], groups.sizes[d]
     if leaving >= 0:
@@ -57,6 +59,7 @@ def _gain_with(chains: Chains, groups: Groups, d: int, i: int, leaving: int) -> 
 @kernel
 def _best_move_to(chains: Chains, groups: Groups, i: int, d: int, left: float, best: Move) -> Move:
     """The better of a move and those of device i to sub-channel d, if its own group gains `left` by its leaving."""
+    chains, groups = without_refcount((chains, groups))
     own, terms = groups.subchannel[i], terms_of(chains, d)
     if groups.sizes[d] < groups.most[0]:
         gain = left + _gain_with(chains, groups, d, i, _NOBODY)
@@ -77,6 +80,7 @@ def _best_move_to(chains: Chains, groups: Groups, i: int, d: int, left: float, b
 @kernel
 def _best_move(chains: Chains, groups: Groups, i: int, least: float) -> Move:
     """The move of device i that gains most, if more than `least`; else to where it is."""
+    chains, groups = without_refcount((chains, groups))
     own = groups.subchannel[i]
     best = Move(least, own, _NOBODY, False)
     left = _gain_without(chains, groups, i)

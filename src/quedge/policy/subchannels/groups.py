@@ -10,7 +10,7 @@ import numpy as np
 from quedge.allocation.greedy import greedy_level
 from quedge.model.arrays import copy_into
 from quedge.model.frame import LOCAL, Frame
-from quedge.model.kernels import Bools, Floats, Ints, inner_kernel, kernel
+from quedge.model.kernels import Bools, Floats, Ints, inner_kernel, kernel, without_refcount
 from quedge.model.terms import Terms, highest_level, step_objective, transmit_power
 from quedge.model.uplink import best_local_frequency, frame_objective, local_outcome, offloading_outcome
 from quedge.policy.compiled import OBJECTIVE, OK, STATUS, UPPER_BOUND
@@ -177,6 +177,7 @@ def group_gain(terms: Terms, member: Ints, count: int, level: Floats) -> float:
         count: their number.
         level: filled with the level before the first, 1, and after each.
     """
+    terms, member, level = without_refcount((terms, member, level))
     _greedy_levels(terms, member, count, level)
     greedy = _levels_gain(terms, member, count, level)
     if count < 2:
@@ -216,6 +217,7 @@ def without_place(member: Ints, count: int, place: int, found: Ints) -> int:
 @kernel
 def put(chains: Chains, groups: Groups, i: int, subchannel: int) -> None:
     """Have device i offload on a sub-channel, or with `LOCAL` compute locally, wherever it was."""
+    chains, groups = without_refcount((chains, groups))
     before = groups.subchannel[i]
     if before >= 0:
         place = chains.place[row_of(chains, before), i]

@@ -6,7 +6,7 @@ With R_d the best objective of sub-channel d alone, and λ_d what a place on it 
 
 No decision of the frame has a higher objective than D, whatever the prices μ, λ ≥ 0 are: it offloads each device on one
 sub-channel at most, and at most g on each, so that what is paid is no more than what is added. To pay for offloading is
-to be paid for computing locally, so each part is the frame's problem (17) with other local values: `solve_chain` bounds
+to be paid for computing locally, so each part is the frame's problem (17) with other local values: `bound_chain` bounds
 it. Where sub-channels fade alike, one part stands for all. `docs/subchannels.md` has the proof.
 
 Source: Lagrangian relaxation of an assignment (Fisher, Management Science 27(1), 1981); the subgradient method with
@@ -22,7 +22,7 @@ import numpy as np
 
 from quedge.model.arrays import copy_into, total_of
 from quedge.model.kernels import Bools, Floats, kernel, without_refcount
-from quedge.policy.exact.exact import solve_chain
+from quedge.policy.exact.exact import bound_chain, solve_chain
 from quedge.policy.subchannels.chains import Chains, terms_of
 from quedge.policy.subchannels.groups import Groups
 from quedge.policy.subchannels.regroup import priced_terms
@@ -30,7 +30,7 @@ from quedge.policy.subchannels.regroup import priced_terms
 _MEMORY = 0.5  # share of the last direction in the next
 _PATIENCE = 6  # rounds without a lower bound, after which steps shorten
 _SHORTER = 0.6
-_LOOSE, _TIGHT = 0.5, 1e-4  # tolerances of the parts: any bound will do on the way, the last one is to be sharp
+_SHARP = 1e-4  # tolerance of the parts of the last bound
 
 
 class Prices(NamedTuple):
@@ -50,15 +50,20 @@ class Prices(NamedTuple):
 
 
 @kernel
-def _dual(chains: Chains, groups: Groups, prices: Prices, tolerance: float) -> float:
-    """D at the prices; fills in who offloads on each chain."""
+def _dual(chains: Chains, groups: Groups, prices: Prices, is_sharp: bool) -> float:
+    """D at the prices; fills in who offloads on each chain. Any bound on a part will do but for the last D."""
+    chains, groups, prices = without_refcount((chains, groups, prices))
     rows, n = chains.device.shape
     alike = groups.sizes.size // rows
     total = total_of(chains.local_value[0]) + total_of(prices.device)
     size = abs(total)
+    offload = np.empty(n, np.bool_)
     for c in range(rows):
         terms = priced_terms(terms_of(chains, c), prices.device, prices.place[c])
-        offload, _, _, upper = solve_chain(terms, tolerance)
+        if is_sharp:
+            offload, _, _, upper = solve_chain(terms, _SHARP)
+        else:
+            upper = bound_chain(terms, offload)
         local = total_of(terms.local_value)
         total += alike * (upper - local + prices.place[c] * groups.most[0])
         size += alike * abs(upper)
@@ -113,7 +118,7 @@ def lower_the_bound(
     kept, kept_place = prices.device.copy(), prices.place.copy()
     length, waited, done = 1.0, 0, 0
     while done < rounds and prices.bound[0] - objective > tolerance * objective:
-        found = _dual(chains, groups, prices, _LOOSE)
+        found = _dual(chains, groups, prices, False)
         done += 1
         waited += 1
         if found < prices.bound[0]:
@@ -137,7 +142,7 @@ def lower_the_bound(
     copy_into(prices.device, kept)
     copy_into(prices.place, kept_place)
     if done > 0:
-        prices.bound[0] = min(prices.bound[0], _dual(chains, groups, prices, _TIGHT))
+        prices.bound[0] = min(prices.bound[0], _dual(chains, groups, prices, True))
     return done
 
 

@@ -7,7 +7,6 @@ import numpy as np
 from quedge.model.arrays import total_of
 from quedge.model.frame import LOCAL
 from quedge.model.kernels import Floats, Ints, kernel, without_refcount
-from quedge.model.split import no_split
 from quedge.model.terms import Terms
 from quedge.policy.exact.exact import solve_chain
 from quedge.policy.subchannels.chains import Chains, terms_of
@@ -32,13 +31,14 @@ def priced_terms(terms: Terms, price: Floats, place_price: float) -> Terms:
         local[k] = terms.local_value[k] + price[terms.device[k]] + place_price
     return Terms(
         terms.device, terms.rate_value, terms.level_price, terms.offload_cost, terms.overhead, terms.growth_limit,
-        terms.step_limit, local, no_split(),
+        terms.step_limit, local, terms.split,
     )  # fmt: skip
 
 
 @kernel
 def _without_crowd(terms: Terms, place: Ints, most: int, level: Floats) -> Ints:
     """Those at some places of a chain but the ones who add least, so that no more than `most` are left."""
+    terms = without_refcount(terms)
     count = place.size
     trial = np.empty(count, np.int64)
     while count > most:
@@ -63,7 +63,7 @@ def _best_group(chains: Chains, groups: Groups, d: int, price: Floats) -> Ints:
             worth[k] = 0.0
     free = Terms(
         terms.device, worth, terms.level_price, terms.offload_cost, terms.overhead, terms.growth_limit,
-        terms.step_limit, terms.local_value, no_split(),
+        terms.step_limit, terms.local_value, terms.split,
     )  # fmt: skip
     offload, _, _, _ = solve_chain(free, _TOLERANCE)
     place = np.flatnonzero(offload)

@@ -21,6 +21,7 @@ from quedge.policy.exact.span import (
     SMALLEST_STEP,
     WIDEST_STEP,
     highest_useful_levels,
+    rounding_of_sums,
     steepest_values,
 )
 
@@ -41,9 +42,8 @@ def solve_split(terms: Terms, tolerance: float) -> tuple[Bools, Floats, float, f
     highest = useful[-1]
     if highest <= 1.0:
         return best_offload, best_level, best, best * (1.0 + ROUNDING)
-    reach = math.log(highest)
     steepest = steepest_values(terms)
-    rounding = 16.0 * EPSILON * devices * steepest[0] * (1.0 + reach)
+    rounding = rounding_of_sums(steepest, highest)
     if highest <= 1.0 + 4.0 * EPSILON:
         return best_offload, best_level, best, best * (1.0 + ROUNDING) + rounding
     bent = np.empty(devices, np.bool_)
