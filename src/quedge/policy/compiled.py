@@ -95,29 +95,35 @@ def kernel_address(policy: Any, devices: int = 1, is_partial: bool = False) -> i
 
 
 @unlocked_kernel
-def fill_objectives(
-    address: int, own: Floats, cell: tuple[Floats, Floats], states: tuple[Floats, Floats, Floats], objective: Floats
+def fill_told(
+    address: int,
+    own: Floats,
+    cell: tuple[Floats, Floats],
+    states: tuple[Floats, Floats, Floats],
+    place: int,
+    found: Floats,
 ) -> None:
-    """Fill in the objective that a kernel without random numbers and notes tells of each frame.
+    """Fill in one of the numbers that a kernel without random numbers, and with one note at most, tells of each frame.
 
     Args:
         address: as `kernel_address` gives it.
         own: the policy's own numbers.
         cell: numbers of the cell as in a `PackedFrame`, and of its devices, shape (frames, 16, devices), or
             (1, 16, devices) where they are the same in every frame.
-        states: channel gains, data queues and energy queues, each of shape (frames, devices).
-        objective: filled in; shape (frames,).
+        states: channel gains, shape (frames, devices) or (frames, devices · sub-channels); data queues and energy
+            queues, each of shape (frames, devices).
+        place: of the number among those told: `OBJECTIVE`, `UPPER_BOUND`.
+        found: filled in; shape (frames,).
     """
     gain, data, energy = states
-    devices = gain.shape[1]
-    drawn, offload, powers = np.empty(0), np.empty(devices, np.bool_), np.empty((4, devices))
-    told = np.empty(NOTES)
+    devices = data.shape[1]
+    drawn, offload, powers, told = np.empty(0), np.empty(devices, np.bool_), np.empty((5, devices)), np.empty(NOTES + 1)
     numbers, each = cell
-    for t in range(objective.size):
+    for t in range(found.size):
         packed = numbers, each[min(t, each.shape[0] - 1)], gain[t], data[t], energy[t]
         asked = packed, own, drawn, offload, powers, told
         call_at(address, asked)  # type: ignore[call-arg]  # numba itself passes the context
-        objective[t] = told[OBJECTIVE]
+        found[t] = told[place]
 
 
 @functools.cache

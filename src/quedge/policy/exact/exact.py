@@ -16,9 +16,10 @@ from quedge.model.frame import Frame, PackedFrame, cell_of_packed, packed_frame,
 from quedge.model.kernels import Bools, Floats, kernel, unlocked_kernel, without_refcount
 from quedge.model.terms import Terms, chain_objective, frame_terms, powers_of_levels
 from quedge.policy.compiled import (
+    OBJECTIVE,
     Compiled,
     check_tolerance,
-    fill_objectives,
+    fill_told,
     kernel_address,
     own_settings,
     tell,
@@ -269,12 +270,12 @@ def exact_objectives(
 def exact_objectives_in(
     cells: tuple[Floats, Floats], states: tuple[Floats, Floats, Floats], tolerance: float
 ) -> NDArray[np.float64]:
-    """As `exact_objectives`, of frames whose cells may differ; both arguments as in `fill_objectives`."""
+    """As `exact_objectives`, of frames whose cells may differ; both arguments as in `fill_told`."""
     frames, devices = states[0].shape
     objective, upper_bound = np.empty(frames), np.empty(frames)
     address = kernel_address(Exact(tolerance), devices, cell_of_packed(cells[0], cells[1][0]).is_partial > 0.0)
     if address:  # of what decides: to compile the solver into another kernel takes seconds
-        fill_objectives(address, own_settings(tolerance), cells, states, objective)
+        fill_told(address, own_settings(tolerance), cells, states, OBJECTIVE, objective)
         return objective
     numbers, each = cells
     for first in range(0, frames, frames if len(each) == 1 else 1):

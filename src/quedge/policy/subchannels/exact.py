@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from quedge.model.arrays import total_of
 from quedge.model.cell import Cell
 from quedge.model.frame import Frame, PackedFrame, cell_of_packed, packed_frame, unpacked_frame
-from quedge.model.kernels import Bools, Floats, call_at, kernel, unlocked_kernel
+from quedge.model.kernels import Bools, Floats, kernel
 from quedge.policy.compiled import (
     NOTES,
     OBJECTIVE,
     UPPER_BOUND,
     Compiled,
     check_tolerance,
+    fill_told,
     kernel_address,
     own_settings,
     tell,
@@ -131,21 +132,6 @@ class ExactGroups(Compiled):
         return own_settings(self.tolerance, float(self.rounds))
 
 
-@unlocked_kernel
-def _fill_bounds(
-    address: int, own: Floats, cell: tuple[Floats, Floats], states: tuple[Floats, Floats, Floats], bound: Floats
-) -> None:
-    """Fill in the bound that the kernel at an address tells of each frame; `cell` as in `fill_objectives`."""
-    gain, data, energy = states
-    numbers, each = cell
-    devices = data.shape[1]
-    drawn, offload, powers, told = np.empty(0), np.empty(devices, np.bool_), np.empty((5, devices)), np.empty(NOTES + 1)
-    for t in range(bound.size):
-        packed = numbers, each[min(t, each.shape[0] - 1)], gain[t], data[t], energy[t]
-        call_at(address, (packed, own, drawn, offload, powers, told))  # type: ignore[call-arg]  # numba passes the context
-        bound[t] = told[UPPER_BOUND]
-
-
 def group_bounds(
     cell: Cell,
     channel_gain: NDArray[np.float64],
@@ -162,14 +148,14 @@ def group_bounds(
 
 
 def group_bounds_in(cells: tuple[Floats, Floats], states: tuple[Floats, Floats, Floats]) -> NDArray[np.float64]:
-    """As `group_bounds`, of frames whose cells may differ; `cells` as in `fill_objectives`."""
+    """As `group_bounds`, of frames whose cells may differ; `cells` as in `fill_told`."""
     gain, data, energy = states
     numbers, each = cells
     policy, bound = ExactGroups(), np.empty(data.shape[0])
     gain = np.ascontiguousarray(gain.reshape(bound.size, -1))
     address = kernel_address(policy)
     if address:  # of what decides: to compile the solver into another kernel takes seconds
-        _fill_bounds(address, policy.own_numbers(data.shape[1]), cells, (gain, data, energy), bound)
+        fill_told(address, policy.own_numbers(data.shape[1]), cells, (gain, data, energy), UPPER_BOUND, bound)
         return bound
     for t in range(bound.size):
         cell = cell_of_packed(numbers, each[min(t, len(each) - 1)])
