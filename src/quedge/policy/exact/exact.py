@@ -186,34 +186,24 @@ def solve_frames(
     solve(cell, channel_gain, data_queue_mbit, energy_queue, tolerance, objective, upper_bound)
 
 
-@kernel
-def _decide(packed: PackedFrame, own: Floats, drawn: Floats, offload: Bools, powers: Floats, told: Floats) -> None:
-    tolerance = own[0]
-    decided, objective, upper_bound = solve_frame(packed, tolerance)
-    tell(decided, objective, offload, powers, told)
-    tell_bound(upper_bound, objective, tolerance, told)
+def _deciding(solve: Callable[[Terms, float], tuple[Bools, Floats, float, float]]) -> Callable[..., None]:
+    """The policy's kernel by one of the solvers."""
+
+    @kernel
+    def decide_by(
+        packed: PackedFrame, own: Floats, drawn: Floats, offload: Bools, powers: Floats, told: Floats
+    ) -> None:
+        tolerance = own[0]
+        frame = unpacked_frame(*packed)
+        terms = frame_terms(*frame)
+        decided, level, objective, upper_bound = solve(terms, tolerance)
+        tell(powers_of_levels(terms, frame, decided, level), objective, offload, powers, told)
+        tell_bound(upper_bound, objective, tolerance, told)
+
+    return decide_by
 
 
-@kernel
-def _decide_many(packed: PackedFrame, own: Floats, drawn: Floats, offload: Bools, powers: Floats, told: Floats) -> None:
-    tolerance = own[0]
-    frame = unpacked_frame(*packed)
-    terms = frame_terms(*frame)
-    decided, level, objective, upper_bound = solve_terms(terms, tolerance)
-    tell(powers_of_levels(terms, frame, decided, level), objective, offload, powers, told)
-    tell_bound(upper_bound, objective, tolerance, told)
-
-
-@kernel
-def _decide_partial(
-    packed: PackedFrame, own: Floats, drawn: Floats, offload: Bools, powers: Floats, told: Floats
-) -> None:
-    tolerance = own[0]
-    frame = unpacked_frame(*packed)
-    terms = frame_terms(*frame)
-    decided, level, objective, upper_bound = solve_split(terms, tolerance)
-    tell(powers_of_levels(terms, frame, decided, level), objective, offload, powers, told)
-    tell_bound(upper_bound, objective, tolerance, told)
+_decide, _decide_many, _decide_partial = _deciding(solve_chain), _deciding(solve_terms), _deciding(solve_split)
 
 
 @dataclass(frozen=True)
