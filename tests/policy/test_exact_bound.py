@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from quedge.model.frame import Frame
 from quedge.model.terms import Terms, frame_terms, highest_level
 from quedge.policy.exact.bound import Bound, bound_from_above
-from quedge.policy.exact.lattice import Lattice, full_lattice
+from quedge.policy.exact.lattice import Lattice, full_lattice, lattice_in_reach
+from quedge.policy.exact.span import highest_useful_level, highest_useful_levels, steepest_values
 from tests import oracle
 from tests.frames import drawn_frame
 from tests.policies import permuted
@@ -34,9 +35,8 @@ def bounded(frame: Frame, cells: int) -> tuple[Lattice, Bound]:
     """The bound on a lattice of that many cells."""
     terms = frame_terms(*frame)
     highest = reachable_levels(terms)[-1]
-    steepest = np.maximum.accumulate(terms.rate_value[::-1])[::-1].copy()
     lattice = full_lattice(terms.device.size, highest, cells, 100.0)
-    return lattice, bound_from_above(terms, lattice, steepest)
+    return lattice, bound_from_above(terms, lattice, steepest_values(terms))
 
 
 def optimum_from(frame: Frame, k: int, level: float) -> float:
@@ -76,6 +76,30 @@ def test_the_bound_is_never_below_the_optimum_in_any_cell(frame: Frame, cells: i
     optimum = oracle.enumeration(frame)
     reached = oracle.evaluate(frame, optimum.offload, optimum.transmit_power_w, optimum.cpu_frequency_hz)
     assert bound.unused[0] >= optimum.objective - 1e-9 * oracle.magnitude(frame, reached)
+
+
+@given(frame=frames(min_devices=2, max_devices=3, powers_of_ten=ORDINARY_GAINS), cells=st.integers(2, 40))
+def test_levels_that_the_first_lattice_leaves_out_hold_no_optimum(frame: Frame, cells: int) -> None:
+    terms = frame_terms(*frame)
+    useful = highest_useful_levels(terms)
+    assert (np.diff(useful, prepend=1.0) >= 0.0).all()
+    assert useful[-1] <= highest_useful_level(terms)
+    bound = float(terms.local_value.sum())
+    if useful[-1] > 1.0 + 1e-12:
+        lattice = lattice_in_reach(useful, cells, 100.0)
+        bound = bound_from_above(terms, lattice, steepest_values(terms)).unused[0]
+    optimum = oracle.enumeration(frame)
+    reached = oracle.evaluate(frame, optimum.offload, optimum.transmit_power_w, optimum.cpu_frequency_hz)
+    assert bound >= optimum.objective - 1e-9 * oracle.magnitude(frame, reached)
+
+
+def test_the_first_lattice_ends_a_cell_above_the_useful_levels() -> None:
+    useful = np.array([1.0, 2.0, 2.0, 8.0])
+    lattice = lattice_in_reach(useful, 6, 100.0)
+    assert list(np.diff(lattice.first)) == [0, 0, 4, 4, 8]  # ln 2 is two cells of six: nodes 0 to 2, and one more
+    for k, highest in enumerate(useful, start=1):
+        nodes = lattice.level[lattice.first[k] : lattice.first[k + 1]]
+        assert highest == 1.0 or nodes[-2] == pytest.approx(highest)
 
 
 def test_the_bound_tightens_to_the_optimum_as_the_lattice_gets_finer() -> None:
