@@ -111,17 +111,26 @@ class DeviceStreams:
         return answer
 
     def _close_if_complete(self) -> None:
-        loop = asyncio.get_running_loop()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._assembly.is_closed(loop.time()):
+        now = asyncio.get_running_loop().time()
+        if self._assembly.is_closed(now):
             waiting, self._waiting = self._waiting, []
             self._submit(self._assembly.taken()).add_done_callback(
                 lambda served: self._resolve(waiting, served.result())
             )
-        elif math.isfinite(self._assembly.closes):  # a timer may ring a little early
-            self._timer = loop.call_at(self._assembly.closes, self._close_if_complete)
+        self._set_timer()
+
+    def _set_timer(self) -> None:
+        """Have the open frame looked at when its time is over; if there is none, nothing."""
+        closes = self._assembly.closes
+        if self._timer is not None and self._timer.when() != closes:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None and math.isfinite(closes):
+            self._timer = asyncio.get_running_loop().call_at(closes, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        self._close_if_complete()  # or set it again: it may ring a little early
 
     def _resolve(self, waiting: list[_Waiting], outcome: Served | ReportRejected) -> None:
         """Tell all who reported what became of the frame."""
