@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import os
+import socket
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -21,13 +23,13 @@ import numpy as np
 
 from benchmarks.measuring import Row, print_rows
 from benchmarks.service.processes import EXACT, ServiceProcess, begun, quedge_serve
-from benchmarks.service.worlds import drawn_reports
+from benchmarks.service.worlds import BASE_STATION, drawn_reports
 from quedge.service import methods
 from quedge.service import quedge_pb2 as pb
 
 
 class Case(NamedTuple):
-    """Who reports: a base station for all `devices` ("station"), so many "gateways", or each device ("devices")."""
+    """Who reports: a base station ("station"), so many "gateways", or each device ("devices"; "coap")."""
 
     name: str
     who: str
@@ -38,6 +40,8 @@ class Case(NamedTuple):
     target: str = "-"
 
 
+CHANGED = 0x44
+COAP = ("--coap", "127.0.0.1:0")
 QUICK = ("--policy", "best-pair")
 CASES = (
     Case("gRPC alone, N = 10", "station", 10, options=()),
@@ -52,6 +56,9 @@ CASES = (
     Case("a gateway, N = 100, best-pair", "gateways", 100, options=QUICK),
     Case("devices, N = 10", "devices", 10, 10, target="p50 <= 1 ms"),
     Case("devices, N = 100", "devices", 100, 100),
+    Case("devices over CoAP, N = 10", "coap", 10, 10, (*EXACT, *COAP), target="p50 <= 1 ms"),
+    Case("devices over CoAP, N = 10, with state", "coap", 10, 10, (*EXACT, *COAP), with_state=True),
+    Case("devices over CoAP, N = 100", "coap", 100, 100, (*EXACT, *COAP)),
 )
 DISTINCT_FRAMES, WARM_UP_FRAMES = 200, 300
 
@@ -83,7 +90,10 @@ METHODS = {"station": methods.SERVE_FRAMES, "gateways": methods.SERVE_GATEWAY, "
 
 async def round_trips(target: str, case: Case, seconds: float, pid: int) -> tuple[np.ndarray, float]:
     """Round trip of each frame (s), and the processor time that the service took a frame (s)."""
-    frames, method, times = requests(case), METHODS[case.who], []
+    frames, times = requests(case), []
+    if case.who == "coap":
+        return over_coap(target, frames, seconds, pid)
+    method = METHODS[case.who]
     async with grpc.aio.insecure_channel(target) as channel:
         calls = [channel.stream_stream(method.path)() for _ in range(case.members)]
 
@@ -109,6 +119,44 @@ async def round_trips(target: str, case: Case, seconds: float, pid: int) -> tupl
         return np.array(times), (processor_s(pid) - used) / len(times)
 
 
+def over_coap(target: str, frames: list[list[bytes]], seconds: float, pid: int) -> tuple[np.ndarray, float]:
+    """As `round_trips`, of devices with a socket each, whose requests are to be confirmed."""
+    host, _, port = target.partition(":")
+    times, number, sockets = [], 0, [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in frames[0]]
+    paths = [coap_path(device) for device in range(len(sockets))]
+    for each in sockets:
+        each.settimeout(5.0)
+        each.connect((host, int(port)))
+    ends = used = math.inf
+    while (began := time.perf_counter()) < ends:
+        head = b"\x42\x02" + 2 * (number & 0xFFFF).to_bytes(2, "big")  # its number is its token
+        for each, path, message in zip(sockets, paths, frames[number % DISTINCT_FRAMES], strict=True):
+            each.send(head + path + b"\xff" + message)
+        for each in sockets:
+            assert heard(each) == CHANGED
+        number += 1
+        if number == WARM_UP_FRAMES:
+            used, ends = processor_s(pid), time.perf_counter() + seconds
+        elif number > WARM_UP_FRAMES:
+            times.append(time.perf_counter() - began)
+    return np.array(times), (processor_s(pid) - used) / len(times)
+
+
+def heard(each: socket.socket) -> int:
+    """The code of a response, which may come apart from its acknowledgement and be one to acknowledge."""
+    while (data := each.recv(2048))[1] == 0:
+        pass
+    if data[0] >> 4 == 4:
+        each.send(b"\x60\x00" + data[2:4])
+    return data[1]
+
+
+def coap_path(device: int) -> bytes:
+    """The options of a device's path: each segment is shorter than thirteen bytes."""
+    segments = [each.encode() for each in ("cells", BASE_STATION, "devices", str(device))]
+    return b"".join(bytes([(0 if place else 11) << 4 | len(each)]) + each for place, each in enumerate(segments))
+
+
 def processor_s(pid: int) -> float:
     """Processor time that a process has taken (s)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -124,7 +172,8 @@ def service(case: Case, folder: Path) -> ServiceProcess:
 def measured(number: int, seconds: float) -> str:
     """What a client in a process of its own measured, in words."""
     with tempfile.TemporaryDirectory() as folder, service(CASES[number], Path(folder)) as running:
-        asking = ["--client", running.target, "--pid", str(running.pid), "--seconds", str(seconds)]
+        target = running.addresses[1] if CASES[number].who == "coap" else running.target
+        asking = ["--client", target, "--pid", str(running.pid), "--seconds", str(seconds)]
         client = begun(["benchmarks.service.cost", *asking, "--cases", str(number)])
         found, _ = client.communicate()
     if client.returncode != 0:
