@@ -20,24 +20,28 @@ class Net:
         self.sent: list[tuple[Message, Any]] = []
         self.asked: list[Exchange] = []
         self.now, self.closed = 0.0, False
-        self.exchanges = Exchanges(self.asked.append, lambda: self.now)
-        self.exchanges.connection_made(self)
+        self.waiting: list[tuple[bytes, Any]] = []
+        self.exchanges = Exchanges(self, self.asked.append, lambda: self.now)  # type: ignore[arg-type]
 
     def sendto(self, data: bytes, address: Any) -> None:
-        """See `asyncio.DatagramTransport.sendto`."""
+        """See `socket.socket.sendto`."""
+        if self.closed:
+            raise OSError("closed")
         self.sent.append((decoded(data), address))
 
-    def is_closing(self) -> bool:
-        """See `asyncio.BaseTransport.is_closing`."""
-        return self.closed
+    def recvfrom(self, most: int) -> tuple[bytes, Any]:
+        """See `socket.socket.recvfrom`."""
+        if not self.waiting:
+            raise BlockingIOError
+        return self.waiting.pop(0)
 
     def close(self) -> None:
-        """See `asyncio.BaseTransport.close`."""
+        """See `socket.socket.close`."""
         self.closed = True
 
     def hear(self, message: Message, address: Any = HERE) -> None:
         """A datagram comes."""
-        self.exchanges.datagram_received(message.encoded(), address)
+        self.exchanges.hear(message.encoded(), address)
 
     def said(self) -> list[tuple[Message, Any]]:
         """What was sent since this was asked last."""
@@ -157,7 +161,7 @@ def test_a_ping_and_a_response_to_nobody_are_reset_and_all_else_is_ignored() -> 
             assert net.said() == [(Message(Kind.RESET, Code.EMPTY, 3), HERE)]
         net.hear(Message(Kind.NON_CONFIRMABLE, Code.CHANGED, 4))
         net.hear(Message(Kind.RESET, Code.EMPTY, 5))
-        net.exchanges.datagram_received(b"\xff\xff", HERE)
+        net.exchanges.hear(b"\xff\xff", HERE)
         assert (net.said(), net.asked) == ([], [])
 
     run(test)
@@ -178,5 +182,26 @@ def test_little_is_remembered_however_many_come(monkeypatch: pytest.MonkeyPatch)
         for exchange in net.asked:
             exchange.respond(Code.CHANGED)  # all are answered all the same
         assert len(net.said()) == len(net.asked)
+
+    run(test)
+
+
+def test_all_datagrams_that_wait_are_taken_and_no_more_at_once_than_others_can_wait_for() -> None:
+    async def test(net: Net) -> None:
+        net.waiting = [(post(number).encoded(), ("127.0.0.1", number)) for number in range(100)]
+        net.exchanges.read()
+        assert len(net.asked) == 64
+        net.exchanges.read()
+        assert [exchange.request.number for exchange in net.asked] == list(range(100))
+
+    run(test)
+
+
+def test_a_response_that_cannot_be_sent_any_more_is_lost() -> None:
+    async def test(net: Net) -> None:
+        net.hear(post(7))
+        net.exchanges.close()
+        net.asked[0].respond(Code.CHANGED)
+        assert net.said() == []
 
     run(test)

@@ -59,22 +59,14 @@ class Cell:
         access = AccessPolicy(bind_names=bind_names)
         self.servicer = Servicer(self.cells, "all-local", NEVER_S, self.watching, access, rates)
         self.front = CoapFront(self.servicer, silent_s)
-        self.exchanges = Exchanges(self.front.serve, asyncio.get_running_loop().time)
-        self.exchanges.connection_made(self)
+        self.exchanges = Exchanges(self, self.front.serve, asyncio.get_running_loop().time)  # type: ignore[arg-type]
         self._waited: dict[tuple[Any, bytes], asyncio.Future[Message]] = {}
         self._number = 0
 
     def sendto(self, data: bytes, address: Any) -> None:
-        """See `asyncio.DatagramTransport.sendto`."""
+        """See `socket.socket.sendto`."""
         response = decoded(data)
         self._waited.pop((address, response.token)).set_result(response)
-
-    def is_closing(self) -> bool:
-        """See `asyncio.BaseTransport.is_closing`."""
-        return False
-
-    def close(self) -> None:
-        """See `asyncio.BaseTransport.close`."""
 
     def send(
         self, path: tuple[str, ...], payload: bytes = b"", code: int = Code.POST, port: int = 40_000, option: int = 0
@@ -199,6 +191,19 @@ def test_who_is_silent_for_too_long_is_gone_and_the_name_is_free() -> None:
         watch.cancel()
         caller = cell.servicer.stream_caller(type("Plain", (), {"auth_context": dict, "peer": str})())
         cell.servicer.streams_of("north", methods.SERVE_DEVICE.name, caller)  # as if a stream came
+
+    run(test, silent_s=0.0)
+
+
+def test_who_waits_for_a_decision_is_not_silent() -> None:
+    async def test(cell: Cell) -> None:
+        waits = cell.report(0)
+        watch = asyncio.create_task(cell.front.watch())
+        for _ in range(20):
+            await asyncio.sleep(0)
+        watch.cancel()
+        assert len(cell.watching.streams) == 1
+        assert said((await asyncio.gather(waits, cell.report(1)))[0]).outcome == pb.SERVED
 
     run(test, silent_s=0.0)
 

@@ -8,7 +8,9 @@ Source: RFC 7252, Sections 4 and 5.2.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
+import socket
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -24,6 +26,7 @@ ACK_TIMEOUT_S, ACK_RANDOM_FACTOR, MAX_RETRANSMIT = 2.0, 1.5, 4
 EXCHANGE_LIFETIME_S = 247.0
 MAX_ENDPOINTS, MAX_EXCHANGES = 4096, 16
 """How many endpoints are remembered, and how many exchanges of each; then the oldest is forgotten."""
+_AT_ONCE, _MAX_BYTES = 64, 1 << 16
 
 
 class Exchange:
@@ -69,27 +72,34 @@ class Exchange:
         self.repeat()
 
 
-class Exchanges(asyncio.DatagramProtocol):
+class Exchanges:
     """The exchanges of all endpoints over one socket; it lives in the event loop.
 
     Args:
+        connection: the socket, which does not block.
         serve: called with each exchange as its request comes; the response may be given at once or later.
         clock: what time it is (s).
     """
 
-    def __init__(self, serve: Callable[[Exchange], None], clock: Callable[[], float]) -> None:
-        self._serve, self._clock = serve, clock
-        self._transport: asyncio.DatagramTransport | None = None
+    def __init__(
+        self, connection: socket.socket, serve: Callable[[Exchange], None], clock: Callable[[], float]
+    ) -> None:
+        self._socket, self._serve, self._clock = connection, serve, clock
         self._endpoints: OrderedDict[Address, OrderedDict[int, Exchange]] = OrderedDict()
         self._unacknowledged: dict[tuple[Address, int], asyncio.TimerHandle] = {}
         self._number = random.randrange(1 << 16)
 
-    def connection_made(self, transport: Any) -> None:
-        """See `asyncio.BaseProtocol.connection_made`."""
-        self._transport = transport
+    def read(self) -> None:
+        """Take the datagrams that wait, as many as others of the event loop can wait for."""
+        for _ in range(_AT_ONCE):
+            try:
+                data, address = self._socket.recvfrom(_MAX_BYTES)
+            except OSError:  # there is none, or the network tells of an earlier one
+                return
+            self.hear(data, address)
 
-    def datagram_received(self, data: bytes, address: Address) -> None:
-        """See `asyncio.DatagramProtocol.datagram_received`. What is no message of CoAP is ignored."""
+    def hear(self, data: bytes, address: Address) -> None:
+        """A datagram has come. What is no message of CoAP is ignored."""
         try:
             message = decoded(data)
         except NoMessageError:
@@ -109,9 +119,9 @@ class Exchanges(asyncio.DatagramProtocol):
         return self._number
 
     def transmit(self, data: bytes, address: Address) -> None:
-        """Send a datagram, if the socket is still there."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.sendto(data, address)
+        """Send a datagram; one that the network does not take is lost, as others are on their way."""
+        with contextlib.suppress(OSError):
+            self._socket.sendto(data, address)
 
     def send(self, message: Message, address: Address) -> None:
         """Send a message; where it asks for an acknowledgement again and again, until that comes or it is in vain."""
@@ -127,12 +137,11 @@ class Exchanges(asyncio.DatagramProtocol):
         send_again(MAX_RETRANSMIT, ACK_TIMEOUT_S * random.uniform(1.0, ACK_RANDOM_FACTOR))
 
     def close(self) -> None:
-        """Close the socket; nothing is sent again."""
+        """Close the socket; nothing is sent any more."""
         for timer in self._unacknowledged.values():
             timer.cancel()
         self._unacknowledged.clear()
-        if self._transport is not None:
-            self._transport.close()
+        self._socket.close()
 
     def _requested(self, request: Message, address: Address) -> None:
         """Serve a request, or repeat what was said when it came for the first time."""

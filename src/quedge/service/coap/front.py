@@ -7,6 +7,7 @@ counts as there from its first report until it DELETEs that path, or has been si
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -214,19 +215,33 @@ async def listening(front: CoapFront, host: str, port: int) -> AsyncIterator[int
         OSError: the address cannot be listened on.
     """
     loop = asyncio.get_running_loop()
-    try:
-        transport, exchanges = await loop.create_datagram_endpoint(
-            lambda: Exchanges(front.serve, loop.time), local_addr=(host.strip("[]"), port)
-        )
-    except OSError as error:
-        raise OSError(None, "cannot be listened on for CoAP", f"{host}:{port}") from error
+    connection = _bound(host.strip("[]"), port)
+    exchanges = Exchanges(connection, front.serve, loop.time)
+    loop.add_reader(connection, exchanges.read)
     watch = loop.create_task(front.watch())
     try:
-        yield int(transport.get_extra_info("sockname")[1])
+        yield int(connection.getsockname()[1])
     finally:
         watch.cancel()
+        loop.remove_reader(connection)
         await front.end()
         exchanges.close()
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket that does not block; an OSError where the address cannot be listened on."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+        connection = socket.socket(family, kind, protocol)
+        try:
+            connection.setblocking(False)
+            connection.bind(address)
+        except OSError:
+            connection.close()
+            raise
+    except OSError as error:
+        raise OSError(None, "cannot be listened on for CoAP", f"{host}:{port}") from error
+    return connection
 
 
 def _place_of(path: tuple[str, ...]) -> tuple[str, int] | None:
