@@ -72,8 +72,8 @@ class DeviceReports:
     def answer_of(self, served: Served, devices: NDArray[np.int64]) -> pb.DeviceAnswer:
         """See `MemberReports.answer_of`."""
         answer = served.answer
-        place = int(np.searchsorted(answer.devices, devices[0]))
-        values: dict[str, Any] = {name: float(getattr(answer, name)[place]) for name in DEVICE_VALUES}
+        place = int(answer.devices.searchsorted(devices[0]))
+        values: dict[str, Any] = {name: getattr(answer, name).item(place) for name in DEVICE_VALUES}
         return pb.DeviceAnswer(
             frame=answer.frame,
             outcome=pb.SERVED,
