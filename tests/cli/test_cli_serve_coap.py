@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+from quedge.cli.serve import _check_coap
+from quedge.service.settings import Address, Tls
+from quedge.service.tls.access import AccessPolicy
 from tests.cli.in_process import main_in
 from tests.cli.test_cli_serve import TRACE, serving
 
@@ -131,3 +134,25 @@ def test_plain_text_for_other_machines_is_refused_unless_it_is_asked_for(
     ended = main_in(tmp_path, "serve", "--policy", "all-local", *options)
     assert ended.returncode == 2
     assert words in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("access", "words"),
+    [
+        (AccessPolicy(hybrid_only=True), "beside --tls-require-hybrid"),
+        (AccessPolicy(bind_names=True), "without --any-name"),
+        (AccessPolicy(), ""),
+    ],
+)
+def test_it_is_no_way_around_certificates(access: AccessPolicy, words: str) -> None:
+    certificates: Any = None
+    where, secured = Address("127.0.0.1", 0), Tls(certificates, access)
+    if not words:
+        _check_coap(where, False, secured)
+        return
+    with pytest.raises(ValueError, match=f"--coap: is not allowed .*{words}"):
+        _check_coap(where, False, secured)
+
+
+def test_other_machines_may_report_where_that_is_asked_for() -> None:
+    _check_coap(Address("0.0.0.0", 5683), True, None)
