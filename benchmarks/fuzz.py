@@ -23,8 +23,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 CORPUS = ROOT / "tests" / "fuzz" / "corpus"
 GUIDED_BY = [
-    "quedge.service.translate", "quedge.controller", "quedge.files", "quedge.pqc", "quedge.model.scenario",
-    "quedge.model.security", "quedge.policy.lydroo.archive", "tomllib", "zipfile",
+    "quedge.service.translate", "quedge.service.coap", "quedge.controller", "quedge.files", "quedge.pqc",
+    "quedge.model.scenario", "quedge.model.security", "quedge.policy.lydroo.archive", "tomllib", "zipfile",
 ]  # fmt: skip
 """Modules whose code the search looks at."""
 _LONGEST = 600  # bytes of an input

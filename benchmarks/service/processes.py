@@ -39,17 +39,21 @@ class ServiceProcess:
         command: module and arguments that Python begins it with; its first line names 127.0.0.1 and its port.
         state: folder for what survives; None where nothing does.
         processor: as in `begun`.
+
+    Attributes:
+        addresses: all that its first line names.
+        target: the first of them.
     """
 
     def __init__(self, command: Sequence[str], state: Path | None = None, processor: int | None = None) -> None:
         kept = [] if state is None else ["--state", str(state)]
         self._process = begun([*command, *kept], processor)
         assert self._process.stdout is not None
-        listening = re.search(r"127\.0\.0\.1:\d+", self._process.stdout.readline())
-        if listening is None:
+        self.addresses = re.findall(r"127\.0\.0\.1:\d+", self._process.stdout.readline())
+        if not self.addresses:
             self._process.kill()
             raise RuntimeError(f"the service ended with status {self._ended()} before it took reports")
-        self.target = listening[0]
+        self.target: str = self.addresses[0]
 
     @property
     def pid(self) -> int:

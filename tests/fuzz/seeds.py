@@ -38,6 +38,18 @@ def _behind_length(part: bytes, by_gateway: bool) -> bytes:
     return bytes((len(padded),)) + padded
 
 
+def coap() -> list[bytes]:
+    """A request and its duplicate, others with options to know and not to know, a ping and an acknowledgement."""
+    path = b"\xb5cells\x05north\x07devices\x012"
+    post = b"\x42\x02\x00\x07ab" + path + b"\xff" + pb.DeviceReport(channel_gain=1e-11).SerializeToString()
+    told = [
+        [post, post, b"\x40\x00\x00\x09", b"\x60\x00\x00\x07"],
+        [b"\x50\x02\x00\x08\x3alocal.host\x42\x16\x33" + path[:6] + b"\xd1\x03a\xe1\x01\x00b\xffx"],
+        [b"\x44\x04\x01\x00abcd" + path, b"\x70\x00\x01\x00", b"\x40\x45\x00\x01"],
+    ]
+    return [b"".join(bytes((len(part),)) + part for part in each) for each in told]
+
+
 def journal() -> list[bytes]:
     report = checked_report(2, 0, [1e-11, 2e-11], [1.0, 2.0])
     controller = Controller(Scenario(devices=2), AllLocal())
@@ -69,5 +81,6 @@ def scenarios() -> list[bytes]:
 
 
 SEEDS = {
-    "report": reports, "device-reports": device_reports, "journal": journal, "uplink": uplink, "scenario": scenarios,
+    "report": reports, "device-reports": device_reports, "coap": coap, "journal": journal, "uplink": uplink,
+    "scenario": scenarios,
 }  # fmt: skip

@@ -5,6 +5,7 @@ A target allows exactly what the code promises: a refusal of the promised kind, 
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import contextlib
 import dataclasses
@@ -34,6 +35,8 @@ from quedge.pqc.uplink.primitives import Kem, Rejected, Signature
 from quedge.pqc.uplink.server import Server
 from quedge.service import quedge_pb2 as pb
 from quedge.service import translate
+from quedge.service.coap.exchanges import Exchange, Exchanges
+from quedge.service.coap.messages import Code, NoMessageError, decoded
 
 DEVICES = 4
 
@@ -89,6 +92,35 @@ def device_reports(data: bytes) -> None:
             assert (np.diff(taken.devices) > 0).all()
             assert not CHANNEL_GAIN.excludes(taken.channel_gain).any()
             assert not ARRIVAL_MBIT.excludes(taken.arrived_mbit).any()
+
+
+def coap(data: bytes) -> None:
+    """Datagrams of CoAP, each behind its length: ignored, or answered by as much as an answer has."""
+
+    def serve(exchange: Exchange) -> None:
+        if exchange.request.payload:
+            exchange.respond(Code.CHANGED, b"decision")
+
+    async def hear(left: bytes) -> None:
+        exchanges = Exchanges(_Deaf(), serve, lambda: 0.0)  # type: ignore[arg-type]
+        while left:
+            size, part, left = left[0], left[1 : 1 + left[0]], left[1 + left[0] :]
+            exchanges.hear(part, ("127.0.0.1", size % 2))
+            with contextlib.suppress(NoMessageError):
+                message = decoded(part)
+                bare = message._replace(path=(), unknown_option=0)
+                assert decoded(bare.encoded()) == bare
+                assert sum(map(len, (*message.path, message.token, message.payload))) <= len(part)
+
+    asyncio.run(hear(data))
+
+
+class _Deaf:
+    """A socket to nobody."""
+
+    def sendto(self, data: bytes, address: object) -> None:
+        assert len(data) <= 4 + 8 + 1 + len(b"decision")
+        decoded(data)
 
 
 class _File:
@@ -209,6 +241,7 @@ def scenario(data: bytes) -> None:
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "report": report,
     "device-reports": device_reports,
+    "coap": coap,
     "journal": journal,
     "uplink": uplink,
     "scenario": scenario,

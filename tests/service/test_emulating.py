@@ -249,8 +249,10 @@ def _lying(monkeypatch: pytest.MonkeyPatch, lie: Callable[[Any], None]) -> None:
     for place in (translate, DeviceReports):
         honest = place.answer_of
 
-        def dishonest(*told: Any, honest: Callable[..., Any] = honest) -> Any:
+        def dishonest(*told: Any, honest: Callable[..., Any] = honest, place: Any = place) -> Any:
             answer = honest(*told)
+            if place is translate:
+                answer = pb.FrameAnswer.FromString(answer.SerializeToString())
             lie(answer)
             return answer
 

@@ -16,6 +16,7 @@ from quedge import Client
 from quedge.controller.answer import Answer, ServedBy
 from quedge.controller.engine import Served
 from quedge.controller.report import checked_report
+from quedge.service import quedge_pb2 as pb
 from quedge.service import translate
 from quedge.service.client.client import Decided, ReportRefused
 from quedge.service.client.messages import decided_of
@@ -177,7 +178,7 @@ class BaseStation(threading.Thread):
 def _decided(answer: Answer, like: Decided) -> Decided:
     """An answer as a client tells it."""
     served = Served(answer, like.repeated, 0.0, 0.0, incarnation=like.incarnation)
-    return decided_of(translate.answer_of(served), "")
+    return decided_of(pb.FrameAnswer.FromString(translate.answer_of(served).SerializeToString()), "")
 
 
 def same(one: Any, other: Any) -> bool:

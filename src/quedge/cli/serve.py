@@ -51,7 +51,7 @@ from quedge.service.settings import (
     poll_directly,
     refuse_tls_1_2,
 )
-from quedge.service.tls.access import AccessPolicy, check_complete, check_listening, check_watched
+from quedge.service.tls.access import AccessPolicy, check_coap, check_complete, check_listening, check_watched
 
 if TYPE_CHECKING:
     from quedge.service.server import NamedPolicy, Running, Service
@@ -172,6 +172,13 @@ def serve(
         Path | None, value_option(parse_path, "FILE", "The certificate that is shown to it, of the name standby (PEM).")
     ] = None,
     standby_key: Annotated[Path | None, value_option(parse_path, "FILE", "Its key.")] = None,
+    coap: Annotated[
+        Address | None,
+        value_option(parse_listen_address, "HOST:PORT", "Where devices report over CoAP, too: UDP, in plain text."),
+    ] = None,
+    coap_open: Annotated[
+        bool, typer.Option("--coap-open", help="Other machines may do so, on a network that is closed by other means.")
+    ] = False,
     tls_cert: Annotated[Path | None, value_option(parse_path, "FILE", "The service's certificate (PEM).")] = None,
     tls_key: Annotated[Path | None, value_option(parse_path, "FILE", "Its key.")] = None,
     client_ca: Annotated[
@@ -266,6 +273,7 @@ def serve(
                 raise ValueError(f"{option}: is not allowed beside --standby-of; a standby has what the first one has")
         access = AccessPolicy(hybrid_only=tls_require_hybrid, bind_names=bind_names is not False)
         secured = _secured(listen or _ADDRESS, tls_cert, tls_key, client_ca, access)
+        _check_coap(coap, coap_open, secured)
         shown = credentials_of(
             None, standby_ca, standby_cert, standby_key, ("--standby-ca", "--standby-cert", "--standby-key")
         )
@@ -296,6 +304,7 @@ def serve(
         traced=otel,
         rates=Rates(report_rate, refusal_rate, checkpoint_rate),
         pair=pair,
+        coap=coap,
     )
     allow_descriptors()
 
@@ -344,6 +353,7 @@ def _print_ready(service: Service, running: Running) -> None:
     if service.state is not None:
         kept = f"state in {service.state} ({service.durability.value})"
     secured = "plain text" if service.tls is None else "mutual TLS"
+    secured += f"; CoAP on {running.coap_at}" if running.coap_at else ""
     seen = f"; seen at {running.seen_at}" if running.seen_at else ""
     with contextlib.suppress(OSError):  # a service serves, whoever reads
         print(f"Serving {service.policy} on {running.address}; {secured}; {kept}{seen}.", flush=True)
@@ -367,6 +377,19 @@ def _secured(
     from quedge.service.tls.files import ServerCertificates
 
     return Tls(ServerCertificates(certificate, key, client_ca), access)
+
+
+def _check_coap(coap: Address | None, is_open: bool, secured: Tls | None) -> None:
+    """Refuse CoAP where it would undo what is asked of others; the ValueError names the option."""
+    if coap is None:
+        if is_open:
+            raise ValueError("--coap-open: is not allowed without --coap, where devices report")
+        return
+    check_coap(coap.host, is_open)
+    if secured is not None and secured.access.hybrid_only:
+        raise ValueError("--coap: is not allowed beside --tls-require-hybrid; it has no key exchange")
+    if secured is not None and secured.access.bind_names:
+        raise ValueError("--coap: is not allowed beside TLS, whose certificates name base stations, without --any-name")
 
 
 def _guard(seen_at: Address | None, token: Path | None, over_tls: bool, secured: Tls | None) -> Guard:

@@ -27,7 +27,7 @@ from quedge.model.kernels import Floats, kernel
 from quedge.model.uplink import Reception, decoding_order, step
 
 _HIGHEST_ENERGY_QUEUE = ENERGY_QUEUE.highest
-
+_STATUSES = tuple(Status)
 
 _HEADER = struct.Struct("<qIBBBdd")
 
@@ -41,6 +41,9 @@ class ServedBy(StrEnum):
     """Best-single, since the report had waited too long."""
     POLICY_FAILED = "policy_failed"
     """Best-single, since the policy raised or decided what is not allowed."""
+
+
+_SERVED_BY = tuple(ServedBy)
 
 
 class Answer(NamedTuple):
@@ -78,7 +81,7 @@ class Answer(NamedTuple):
 
     def packed(self) -> bytes:
         """The answer as bytes, which `unpacked` reads back exactly."""
-        served, status = list(ServedBy).index(self.served_by), list(Status).index(self.status)
+        served, status = _SERVED_BY.index(self.served_by), _STATUSES.index(self.status)
         head = _HEADER.pack(
             self.frame, self.devices.size, served, status, self.is_tdma, self.objective, self.upper_bound
         )
@@ -90,7 +93,7 @@ class Answer(NamedTuple):
         if len(data) < _HEADER.size:
             raise ValueError("answer: cut short")
         frame, count, served, status, is_tdma, objective, upper_bound = _HEADER.unpack_from(data)
-        if len(data) != _HEADER.size + 65 * count or served >= len(ServedBy) or status >= len(Status):
+        if len(data) != _HEADER.size + 65 * count or served >= len(_SERVED_BY) or status >= len(_STATUSES):
             raise ValueError("answer: cut short, too long or unknown")
         at = _HEADER.size
         devices = np.frombuffer(data, np.int64, count, at)
@@ -100,7 +103,7 @@ class Answer(NamedTuple):
         decided = offload.view(np.bool_)
         power, frequency, share, rate, drawn, queue, energy = np.frombuffer(data[at + 9 * count :]).reshape(7, count)
         return cls(
-            frame, list(ServedBy)[served], list(Status)[status], devices, decided, power, frequency, share, rate,
+            frame, _SERVED_BY[served], _STATUSES[status], devices, decided, power, frequency, share, rate,
             drawn, queue, energy, objective, upper_bound, bool(is_tdma),
         )  # fmt: skip
 

@@ -40,7 +40,7 @@ class Assembly:
     def __init__(self, devices: int, deadline_s: float) -> None:
         self.devices, self._deadline_s = devices, deadline_s
         self._members: set[Member] = set()
-        self._resting: set[Member] = set()
+        self._expected: set[Member] = set()  # those who do not rest
         self._speakers: dict[int, Member] = {}
         self._reports: dict[Member, Report] = {}
         self._reported: set[int] = set()
@@ -74,16 +74,17 @@ class Assembly:
         self._speak_for(member, devices)
         self._waits_for_all |= not self._members
         self._members.add(member)
+        self._expected.add(member)
 
     def rest(self, member: Member) -> None:
         """A member that has joined reports no more, but is there: frames do not wait for it."""
-        self._resting.add(member)
+        self._expected.discard(member)
 
     def leave(self, member: Member) -> None:
         """A member is gone; what it has reported of the frame stays."""
         self._speak_for(member, ())
         self._members.discard(member)
-        self._resting.discard(member)
+        self._expected.discard(member)
 
     def add(
         self,
@@ -135,8 +136,9 @@ class Assembly:
             self._began = now
         if now >= self.closes or len(self._reported) == self.devices:
             return True
-        expected = self._members - self._resting
-        return not expected or (not self._waits_for_all and expected <= self._reports.keys())
+        if self._waits_for_all and self._expected:
+            return False
+        return len(self._expected) <= len(self._reports) and self._expected <= self._reports.keys()
 
     def taken(self) -> Report:
         """The report of the frame that has ended, as that of the one that is due; the next frame begins."""
@@ -150,11 +152,14 @@ class Assembly:
 
     def _speak_for(self, member: Member, devices: Sequence[int]) -> None:
         """A member speaks for these devices from now on, and for no others; a ReportRejected for another one's."""
+        group = set(devices)
+        if group == member.group:
+            return
         for device in devices:
             if self._speakers.get(device, member) is not member:
                 told = f"{device} has a stream already; one is allowed"
                 raise ReportRejected(Reason.REPEATED_DEVICE, member.field, told)
-        for device in member.group.difference(devices):
+        for device in member.group - group:
             del self._speakers[device]
-        self._speakers.update(dict.fromkeys(devices, member))
-        member.group = set(devices)
+        self._speakers.update(dict.fromkeys(group, member))
+        member.group = group

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quedge.model.frame import ARRIVAL_MBIT, CHANNEL_GAIN, DATA_QUEUE_MBIT, Range
+from quedge.model.kernels import Ints, kernel
 
 
 class Reason(StrEnum):
@@ -124,27 +125,50 @@ def checked_report(
         raise ReportRejected.not_allowed(Reason.BAD_VALUE, "frame", repr(frame), "an integer from 0 to 2^62")
     if len(devices) == len(channel_gain) == len(arrived_mbit) == 0:
         raise ReportRejected(Reason.NO_DEVICES, "devices", "none is not allowed; a report is about at least one device")
-    numbers = _checked_devices(devices, all_devices) if len(devices) > 0 else np.arange(all_devices)
-    measured = np.full(numbers.size, np.nan)
+    numbers, order = _checked_devices(devices, all_devices) if len(devices) > 0 else (np.arange(all_devices), None)
     if len(data_queue_mbit) > 0:
         measured = _checked("data_queue_mbit", data_queue_mbit, numbers.size, DATA_QUEUE_MBIT)
+    else:
+        measured = np.empty(numbers.size)
+        measured.fill(np.nan)
     gain = _checked("channel_gain", channel_gain, numbers.size, CHANNEL_GAIN)
     arrived = _checked("arrived_mbit", arrived_mbit, numbers.size, ARRIVAL_MBIT)
-    if len(devices) == 0:
+    if order is None:
         return Report(frame, numbers, gain, arrived, measured)
-    order = np.argsort(numbers)
     return Report(frame, numbers[order], gain[order], arrived[order], measured[order])
 
 
-def _checked_devices(devices: Sequence[int], all_devices: int) -> NDArray[np.int64]:
-    numbers = np.array(devices, dtype=np.int64)
-    outside = (numbers < 0) | (numbers >= all_devices)
-    if outside.any():
-        bad = int(numbers[np.argmax(outside)])
+def _checked_devices(devices: Sequence[int], all_devices: int) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
+    """Numbers of devices as they stand there, and the order in which they rise; None where they do so already."""
+    numbers = np.fromiter(devices, np.int64, len(devices))
+    unknown = _first_unknown(numbers, all_devices)
+    if unknown >= 0:
+        bad = int(numbers[unknown])
         raise ReportRejected.not_allowed(Reason.UNKNOWN_DEVICE, "devices", bad, f"from 0 to {all_devices - 1}")
-    if np.unique(numbers).size < numbers.size:
+    if _is_rising(numbers):
+        return numbers, None
+    order = np.argsort(numbers)
+    if not _is_rising(numbers[order]):
         raise ReportRejected(Reason.REPEATED_DEVICE, "devices", "a device stands there twice; once is allowed")
-    return numbers
+    return numbers, order
+
+
+@kernel
+def _first_unknown(numbers: Ints, all_devices: int) -> int:
+    """Place of the first number that is no device's; -1 where all are."""
+    for i in range(numbers.size):
+        if not 0 <= numbers[i] < all_devices:
+            return i
+    return -1
+
+
+@kernel
+def _is_rising(numbers: Ints) -> bool:
+    """Whether each number is larger than the one before it."""
+    falls = 0
+    for i in range(1, numbers.size):
+        falls += numbers[i] <= numbers[i - 1]
+    return falls == 0
 
 
 def _checked(field: str, values: Sequence[float], count: int, allowed: Range) -> NDArray[np.float64]:

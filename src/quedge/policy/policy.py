@@ -135,8 +135,10 @@ def check_shapes(decision: Decision, devices: int) -> None:
     """
     for name in ("offload", "transmit_power_w", "cpu_frequency_hz", "time_share", "subchannel"):
         values = getattr(decision, name)
+        if values is None and name in ("time_share", "subchannel"):
+            continue
         shape = values.shape if isinstance(values, np.ndarray) else np.shape(values)
-        if shape != (devices,) and not (name in ("time_share", "subchannel") and values is None):
+        if shape != (devices,):
             raise ValueError(f"{name}: shape {shape} is not allowed; it must be ({devices},)")
 
 

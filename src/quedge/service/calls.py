@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import operator
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from quedge.service.methods import Method
 T = TypeVar("T")
 
 _SLOWED_S = 1.0  # who asks for too much waits for being told so, and asks for less in that time
+_SERIALIZED = operator.methodcaller("SerializeToString")
 _SERVICE_ENDS = grpc.StatusCode.UNAVAILABLE, "the service ends"
 
 
@@ -70,8 +72,8 @@ class Calls:
                     await abort(context, ended)
 
         if method.streams:
-            return grpc.stream_stream_rpc_method_handler(answers, None, method.reply.SerializeToString)
-        return grpc.unary_unary_rpc_method_handler(answer, None, method.reply.SerializeToString)
+            return grpc.stream_stream_rpc_method_handler(answers, None, _SERIALIZED)
+        return grpc.unary_unary_rpc_method_handler(answer, None, _SERIALIZED)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:

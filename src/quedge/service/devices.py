@@ -18,7 +18,7 @@ from quedge.service.member_reports import MemberReports
 from quedge.service.translate import OUTCOMES
 
 
-class _Stream(NamedTuple):
+class Stream(NamedTuple):
     """One stream: its kind of reports, its first one, who reports, and who calls."""
 
     kind: MemberReports
@@ -31,7 +31,7 @@ class _Waiting(NamedTuple):
     """An answer to come, the stream that waits for it, and the devices that it is about."""
 
     answer: asyncio.Future[Any]
-    stream: _Stream
+    stream: Stream
     report: Report
 
 
@@ -70,21 +70,30 @@ class DeviceStreams:
         caller: Caller,
     ) -> None:
         """Serve one stream of a kind of reports, from its first report on; errors as of `serve_in_order`."""
-        self._assembly.devices = self._devices()
-        stream = _Stream(kind, first, Member(kind.field), caller)
         try:
-            self._assembly.join(stream.member, kind.own_devices(first))
+            stream = self.joined(kind, first, caller)
         except ReportRejected as refused:
-            await write(self._refusal(refused, stream))
+            await write(self.refusal(refused, kind, caller))
             return
         try:
             async with aclosing(self._reports(stream, requests)) as reports:
-                await serve_in_order(reports, lambda report: self._added(report, stream), write)
+                await serve_in_order(reports, lambda report: self.add(report, stream), write)
         finally:
-            self._assembly.leave(stream.member)
-            self._close_if_complete()
+            self.leave(stream)
 
-    async def _reports(self, stream: _Stream, requests: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
+    def joined(self, kind: MemberReports, first: Any, caller: Caller) -> Stream:
+        """A stream that begins with its first report, which is yet to be added; a ReportRejected where it may not."""
+        self._assembly.devices = self._devices()
+        stream = Stream(kind, first, Member(kind.field), caller)
+        self._assembly.join(stream.member, kind.own_devices(first))
+        return stream
+
+    def leave(self, stream: Stream) -> None:
+        """A stream is gone: no frame waits for it, and others may speak for its devices."""
+        self._assembly.leave(stream.member)
+        self._close_if_complete()
+
+    async def _reports(self, stream: Stream, requests: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
         """All reports of a stream; after the last one no frame waits for it."""
         try:
             yield stream.first
@@ -94,8 +103,12 @@ class DeviceStreams:
             self._assembly.rest(stream.member)
             self._close_if_complete()
 
-    def _added(self, request: Any, stream: _Stream) -> asyncio.Future[Any]:
-        """Take a report into the open frame, or refuse it; the answer to come."""
+    def add(self, request: Any, stream: Stream) -> asyncio.Future[Any]:
+        """Take a report into the open frame, or refuse it; the answer to come.
+
+        Raises:
+            EndedError: too many of the caller's reports were refused.
+        """
         stream.caller.check()
         loop = asyncio.get_running_loop()
         self._assembly.devices = self._devices()
@@ -104,40 +117,47 @@ class DeviceStreams:
             stream.kind.check_same(request, stream.first)
             report = self._assembly.add(stream.member, *stream.kind.values(request), loop.time())
         except ReportRejected as refused:
-            return completed(self._refusal(refused, stream))
+            return completed(self.refusal(refused, stream.kind, stream.caller))
         answer: asyncio.Future[Any] = loop.create_future()
         self._waiting.append(_Waiting(answer, stream, report))
         self._close_if_complete()
         return answer
 
     def _close_if_complete(self) -> None:
-        loop = asyncio.get_running_loop()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._assembly.is_closed(loop.time()):
+        now = asyncio.get_running_loop().time()
+        if self._assembly.is_closed(now):
             waiting, self._waiting = self._waiting, []
             self._submit(self._assembly.taken()).add_done_callback(
                 lambda served: self._resolve(waiting, served.result())
             )
-        elif math.isfinite(self._assembly.closes):  # a timer may ring a little early
-            self._timer = loop.call_at(self._assembly.closes, self._close_if_complete)
+        self._set_timer()
+
+    def _set_timer(self) -> None:
+        """Have the open frame looked at when its time is over; if there is none, nothing."""
+        closes = self._assembly.closes
+        if self._timer is not None and self._timer.when() != closes:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None and math.isfinite(closes):
+            self._timer = asyncio.get_running_loop().call_at(closes, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        self._close_if_complete()  # or set it again: it may ring a little early
 
     def _resolve(self, waiting: list[_Waiting], outcome: Served | ReportRejected) -> None:
         """Tell all who reported what became of the frame."""
 
-        def message(stream: _Stream, report: Report) -> Any:
+        def message(stream: Stream, report: Report) -> Any:
             if isinstance(outcome, ReportRejected):
-                return self._refusal(outcome, stream)
+                return self.refusal(outcome, stream.kind, stream.caller)
             return stream.kind.answer_of(outcome, report.devices)
 
         for answer, stream, report in waiting:
             resolve(answer, partial(message, stream, report))
 
-    def _refusal(self, refused: ReportRejected, stream: _Stream) -> Any:
+    def refusal(self, refused: ReportRejected, kind: MemberReports, caller: Caller) -> Any:
         """The answer to a report that was refused, of which the observer is told."""
-        self._on_refused(refused.reason, stream.caller)
+        self._on_refused(refused.reason, caller)
         outcome = OUTCOMES[refused.reason]
-        return stream.kind.answer(
-            outcome=outcome, field=refused.field, message=str(refused), incarnation=self._incarnation
-        )
+        return kind.answer(outcome=outcome, field=refused.field, message=str(refused), incarnation=self._incarnation)

@@ -59,8 +59,11 @@ class _Bucket:
 
     def take(self, now: float) -> bool:
         """Take a token; False where there is none."""
-        has_one = self.has_token(now)
-        self._tokens -= has_one
+        tokens = self._tokens + (now - self._seen) * self._rate  # as `fill`; reports are counted in every frame
+        if tokens > self._full:
+            tokens = self._full
+        has_one = tokens >= 1.0
+        self._tokens, self._seen = tokens - has_one, now
         return has_one
 
 

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from quedge.controller.engine import Served
 from quedge.controller.report import Reason, ReportRejected
+from quedge.service import packed_pb2 as packed
 from quedge.service import quedge_pb2 as pb
 from quedge.service.methods import DEVICE_VALUES, SERVED_BY, STATUSES
+from quedge.service.translate import EVERY, lists_of
 
 Values = tuple[Sequence[int], Sequence[float], Sequence[float], Sequence[float]]
 """Devices, channel gains, arrivals and measured queues, which may be none."""
@@ -70,8 +72,8 @@ class DeviceReports:
     def answer_of(self, served: Served, devices: NDArray[np.int64]) -> pb.DeviceAnswer:
         """See `MemberReports.answer_of`."""
         answer = served.answer
-        place = int(np.searchsorted(answer.devices, devices[0]))
-        values: dict[str, Any] = {name: float(getattr(answer, name)[place]) for name in DEVICE_VALUES}
+        place = int(answer.devices.searchsorted(devices[0]))
+        values: dict[str, Any] = {name: getattr(answer, name).item(place) for name in DEVICE_VALUES}
         return pb.DeviceAnswer(
             frame=answer.frame,
             outcome=pb.SERVED,
@@ -99,23 +101,14 @@ class GatewayReports:
 
     def values(self, report: pb.GatewayReport) -> Values:
         """See `MemberReports.values`."""
-        return report.devices, report.channel_gain, report.arrived_mbit, report.data_queue_mbit
+        return list(report.devices), report.channel_gain, report.arrived_mbit, report.data_queue_mbit
 
-    def answer_of(self, served: Served, devices: NDArray[np.int64]) -> pb.GatewayAnswer:
-        """See `MemberReports.answer_of`."""
+    def answer_of(self, served: Served, devices: NDArray[np.int64]) -> packed.GatewayAnswer:
+        """See `MemberReports.answer_of`; on the wire it is a GatewayAnswer of the contract."""
         answer = served.answer
-        places = np.searchsorted(answer.devices, devices)
-        return pb.GatewayAnswer(
-            frame=answer.frame,
-            outcome=pb.SERVED,
-            served_by=SERVED_BY[answer.served_by],
-            status=STATUSES[answer.status],
-            devices=devices.tolist(),
-            offload=answer.offload[places].tolist(),
-            time_share=answer.time_share[places].tolist() if answer.is_tdma else (),
-            incarnation=served.incarnation,
-            **{name: getattr(answer, name)[places].tolist() for name in DEVICE_VALUES},
-        )
+        whole = devices.size == answer.devices.size
+        places = EVERY if whole else np.searchsorted(answer.devices, devices)
+        return packed.GatewayAnswer(outcome=pb.SERVED, incarnation=served.incarnation, **lists_of(answer, places))
 
 
 def _check_same(field: str, report: Any, first: Any, whose: str) -> None:

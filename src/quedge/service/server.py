@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import gc
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +24,8 @@ from quedge.controller.state_folder import StateFolder
 from quedge.policy.policy import Learner, Policy
 from quedge.service.basis import Basis
 from quedge.service.cells import CellRegistry
+from quedge.service.coap.front import SILENT_S, CoapFront
+from quedge.service.coap.front import listening as listening_for_coap
 from quedge.service.limits import Rates
 from quedge.service.methods import max_report_bytes
 from quedge.service.monitoring.endpoints import endpoints_of
@@ -51,6 +53,7 @@ _LEAST_STREAMS = 128  # at the same time over a connection; more wait for their 
 _OWN_DESCRIPTORS = 192  # for journals, web clients and libraries: connections beyond all others are turned away
 _ADVISED_DESCRIPTORS = 1024
 _WATCH_S = 0.5
+_SILENT_FRAMES = 3  # a device that reports each frame over CoAP is there between two of them
 _WARM_UP_FRAMES = 80  # a learning agent takes its first steps among them
 
 
@@ -156,6 +159,7 @@ class Service(NamedTuple):
         rates: how much each client and base station may ask for.
         traced: whether each frame is a span.
         pair: what it has to do with a second service.
+        coap: where devices report over CoAP; None for nowhere.
     """
 
     basis: Basis
@@ -178,13 +182,18 @@ class Service(NamedTuple):
     rates: Rates
     traced: bool
     pair: Pair = Pair()
+    coap: Address | None = None
 
 
 class Running(NamedTuple):
-    """Where a service takes reports, "host:port", and where it is seen from, as a URL; empty for nowhere."""
+    """Where a service takes reports, "host:port", where it is seen from, as a URL, and where devices report over CoAP.
+
+    The last two are empty for nowhere.
+    """
 
     address: str
     seen_at: str
+    coap_at: str = ""
 
 
 def run(
@@ -229,7 +238,7 @@ def run(
             basis.former if service.migrates else None,
         )  # fmt: skip
         parts = _Parts(service, cells, observers, arrivals, on_change, replication, seen.health_error)
-        asyncio.run(_run(parts, lambda address: ready(Running(address, seen_at))))
+        asyncio.run(_run(parts, lambda address, coap_at: ready(Running(address, seen_at, coap_at))))
 
 
 class _Cells:
@@ -260,10 +269,10 @@ class _Parts(NamedTuple):
     health_error: Callable[[], str | None]
 
 
-async def _run(parts: _Parts, ready: Callable[[str], None]) -> None:
+async def _run(parts: _Parts, ready: Callable[[str, str], None]) -> None:
     """From cells that stand to cells that are closed, whatever fails; observers are told last.
 
-    `ready` is called with where reports are taken.
+    `ready` is called with where reports are taken, over gRPC and over CoAP.
     """
     cells, observers = parts.cells, parts.observers
     try:
@@ -278,7 +287,7 @@ async def _run(parts: _Parts, ready: Callable[[str], None]) -> None:
         observers.stopped()
 
 
-async def _serve_cells(parts: _Parts, ready: Callable[[str], None]) -> None:
+async def _serve_cells(parts: _Parts, ready: Callable[[str, str], None]) -> None:
     service, cells, observers, arrivals, on_change, replication, _ = parts
     credentials, access, on_call = None, ANY_CLIENT, _nobody_is_told
     if service.tls is not None:
@@ -291,8 +300,8 @@ async def _serve_cells(parts: _Parts, ready: Callable[[str], None]) -> None:
         arrivals.port = port
         address, mode = f"{service.listen.host}:{port}", "none" if service.tls is None else "mutual"
         shadow = "" if service.shadow is None else service.shadow.name
-        observers.started(Started(address, service.policy, cells.durability, mode, shadow))
-        ready(address)
+        observers.started(Started(address, service.policy, cells.durability, mode, shadow, coap_at))
+        ready(address, coap_at)
 
     def stopping() -> None:
         if replication is not None:  # before the port is closed
@@ -307,10 +316,22 @@ async def _serve_cells(parts: _Parts, ready: Callable[[str], None]) -> None:
     with contextlib.suppress(ValueError, RuntimeError):  # only the main thread gets signals
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloading.request)
     try:
-        await serve(servicer, service.listen, credentials, listening, stopping)
+        async with _over_coap(service, servicer) as coap_at:
+            await serve(servicer, service.listen, credentials, listening, stopping)
     finally:
         reloading.end()
         watch.cancel()
+
+
+@contextlib.asynccontextmanager
+async def _over_coap(service: Service, servicer: Servicer) -> AsyncIterator[str]:
+    """Reports over CoAP; where they are taken, "host:port", or empty for nowhere."""
+    if service.coap is None:
+        yield ""
+        return
+    front = CoapFront(servicer, max(SILENT_S, _SILENT_FRAMES * service.basis.scenario.frame_s))
+    async with listening_for_coap(front, *service.coap) as port:
+        yield f"{service.coap.host}:{port}"
 
 
 def _nobody_is_told(address: str) -> None:

@@ -37,7 +37,7 @@ STANDBY = "standby"
 _UNUSABLE = "the cell's state cannot be used now"
 
 
-class _NotServedError(Exception):
+class NotServedError(Exception):
     """A base station that a call may not report for now, and the outcome of the contract that says so."""
 
     def __init__(self, outcome: Any, why: str) -> None:
@@ -51,6 +51,9 @@ class Servicer:
     A frame of self-reporting devices closes after `deadline_s`; `access` is what is asked of clients; `rates` how
     much each client and base station may ask for; `on_call` is told the address of each call that is answered;
     `replication` serves a standby, if one may follow.
+
+    Attributes:
+        has_ended: whether no more reports are taken.
     """
 
     def __init__(
@@ -68,8 +71,9 @@ class Servicer:
         self._cells, self._policy, self._deadline_s, self._access = cells, policy, deadline_s, access
         self._observer, self._on_call = Observer() if observer is None else observer, on_call
         self._limits = RateLimits(rates)
-        self._calls = Calls(self._admit, self._unreadable)
+        self._calls = Calls(self._admit, self.unreadable)
         self._health = Health(self._calls)
+        self.has_ended = False
         self._taken: set[str] = set()  # base stations that a stream serves, or streams of their devices
         self._device_streams: dict[str, DeviceStreams] = {}
 
@@ -103,6 +107,7 @@ class Servicer:
 
     def end(self) -> None:
         """End all streams, each after the answers to its reports that are being served."""
+        self.has_ended = True
         self._health.end()
         self._calls.end()
         if self._replication is not None:
@@ -110,7 +115,7 @@ class Servicer:
 
     async def serve_frames(self, requests: AsyncGenerator[pb.FrameReport, None], context: Any) -> None:
         """A stream of a base station's reports; see the contract."""
-        caller, owned_name = self._stream_caller(context), ""
+        caller, owned_name = self.stream_caller(context), ""
 
         def own(name: str) -> None:
             nonlocal owned_name
@@ -127,7 +132,7 @@ class Servicer:
             name = request.base_station
             try:
                 engine = self._engine(caller, name, is_owner=name == owned_name)
-            except _NotServedError as error:
+            except NotServedError as error:
                 return completed(self._not_served(request, error, caller))
             if name != owned_name:
                 own(name)
@@ -143,7 +148,7 @@ class Servicer:
         caller = self._caller(context)
         try:
             engine = self._engine(caller, request.base_station)
-        except _NotServedError as error:
+        except NotServedError as error:
             answer = self._not_served(request, error, caller)
         else:
             answer = await self._answer(request, engine, caller)
@@ -154,30 +159,49 @@ class Servicer:
         self, method: methods.Method, kind: MemberReports, requests: AsyncGenerator[Any, None], context: Any
     ) -> None:
         """A stream of a device's or gateway's reports; see the contract."""
-        caller = self._stream_caller(context)
+        caller = self.stream_caller(context)
         first = await anext(requests, None)
         if first is None:
             return
         name = first.base_station
         try:
-            engine = self._engine(caller, name, is_owner=name in self._device_streams)
-        except _NotServedError as error:
-            self._refused(name, error.outcome, caller)
+            streams = self.streams_of(name, method.name, caller)
+        except NotServedError as error:
             caller.check()
             await context.write(method.reply(outcome=error.outcome, field="base_station", message=str(error)))
             return
+        try:
+            await streams.serve(kind, first, requests, context.write, caller)
+        finally:
+            self.stream_left(name, streams, method.name, caller)
+
+    def streams_of(self, name: str, method: str, caller: Caller) -> DeviceStreams:
+        """The streams of a base station's devices, to which one is to be added that this method serves.
+
+        `stream_left` must follow. Observers are told.
+
+        Raises:
+            NotServedError: the caller may not report for it now, which is counted as a refusal.
+            EndedError: nobody may.
+        """
+        try:
+            engine = self._engine(caller, name, is_owner=name in self._device_streams)
+        except NotServedError as error:
+            self._refused(name, error.outcome, caller)
+            raise
         streams = self._device_streams.get(name)
         if streams is None:
             streams = self._device_streams[name] = self._new_streams(name, engine)
             self._taken.add(name)
-        self._observer.stream_began(name, method.name, caller.address)
-        try:
-            await streams.serve(kind, first, requests, context.write, caller)
-        finally:
-            self._observer.stream_ended(name, method.name, caller.address)
-            if not streams.occupied and self._device_streams.get(name) is streams:
-                del self._device_streams[name]
-                self._taken.discard(name)
+        self._observer.stream_began(name, method, caller.address)
+        return streams
+
+    def stream_left(self, name: str, streams: DeviceStreams, method: str, caller: Caller) -> None:
+        """A stream that was to be added, or was, is gone: the last one leaves the base station's name free."""
+        self._observer.stream_ended(name, method, caller.address)
+        if not streams.occupied and self._device_streams.get(name) is streams:
+            del self._device_streams[name]
+            self._taken.discard(name)
 
     async def state(self, request: pb.StateRequest, context: Any) -> pb.StateReply:
         """Where a cell stands; see the contract."""
@@ -243,7 +267,7 @@ class Servicer:
     def _caller(self, context: Any) -> Caller:
         return Caller(context, self._limits, self._observer.limited)
 
-    def _stream_caller(self, context: Any) -> Caller:
+    def stream_caller(self, context: Any) -> Caller:
         """Who begins a stream, which ends here where the client is at its limit of refused reports.
 
         The observer is told what was negotiated where gRPC tells it.
@@ -255,8 +279,8 @@ class Servicer:
             self._observer.connected(peer.version, peer.group, caller.address)
         return caller
 
-    def _unreadable(self, context: Any) -> None:
-        """Bytes of a call were no message."""
+    def unreadable(self, context: Any) -> None:
+        """Bytes of a call were no message; an EndedError where its caller has sent too many of them."""
         caller = self._caller(context)
         self._refused("", pb.BAD_VALUE, caller)
         caller.check()
@@ -271,7 +295,7 @@ class Servicer:
             raise BadNameError(f"{name[:80]!r} is not allowed; it must be a name that the client's certificate carries")
 
     def _engine(self, caller: Caller, name: str, is_owner: bool = False) -> Engine:
-        """The engine of a base station, for a report; a _NotServedError where the caller may not report for it now.
+        """The engine of a base station, for a report; a NotServedError where the caller may not report for it now.
 
         `is_owner` tells whether it is this call's own stream that serves the base station, if one does.
         """
@@ -279,12 +303,12 @@ class Servicer:
         try:
             self._check_peer(caller.peer, name)
             if name in self._taken and not is_owner:
-                raise _NotServedError(pb.NAME_TAKEN, "another stream serves it")
+                raise NotServedError(pb.NAME_TAKEN, "another stream serves it")
             return self._cells.engine(name)
         except BadNameError as error:
-            raise _NotServedError(pb.BAD_NAME, str(error)) from None
+            raise NotServedError(pb.BAD_NAME, str(error)) from None
         except (StateError, OSError):  # why is for the health and the log: it names the service's own files
-            raise _NotServedError(pb.NOT_DURABLE, _UNUSABLE) from None
+            raise NotServedError(pb.NOT_DURABLE, _UNUSABLE) from None
 
     def _known(self, caller: Caller, name: str) -> Engine:
         """The engine of a base station that has reported before, for a question about it.
@@ -330,7 +354,7 @@ class Servicer:
             return completed(answer_of(refused))
         return self._submitted(request.base_station, engine, report, answer_of)
 
-    def _not_served(self, request: pb.FrameReport, error: _NotServedError, caller: Caller) -> pb.FrameAnswer:
+    def _not_served(self, request: pb.FrameReport, error: NotServedError, caller: Caller) -> pb.FrameAnswer:
         self._refused(request.base_station, error.outcome, caller)
         return pb.FrameAnswer(frame=request.frame, outcome=error.outcome, field="base_station", message=str(error))
 

@@ -38,6 +38,7 @@ class Started(NamedTuple):
         durability: what an acknowledged frame survives: "process", "power" or "none".
         tls: how streams are secured: "none" or "mutual".
         shadow: name of the policy that decides beside; empty for none.
+        coap: where devices report over CoAP, "host:port"; empty for nowhere.
     """
 
     address: str
@@ -45,6 +46,7 @@ class Started(NamedTuple):
     durability: str
     tls: str
     shadow: str = ""
+    coap: str = ""
 
 
 class Observer:

@@ -111,6 +111,12 @@ def check_watched(host: str, is_guarded: bool) -> None:
         _check_loopback("--metrics", host, "unguarded", "--metrics-token or --metrics-tls must be given")
 
 
+def check_coap(host: str, is_open: bool) -> None:
+    """Refuse CoAP, which is plain text, where other machines can connect; a ValueError names `--coap` and the host."""
+    if not is_open:
+        _check_loopback("--coap", host, "in plain text", "--coap-open must be given")
+
+
 def _check_loopback(option: str, host: str, how: str, remedy: str) -> None:
     try:
         found = {str(entry[4][0]) for entry in socket.getaddrinfo(host.strip("[]") or "::", None)}

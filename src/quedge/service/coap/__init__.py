@@ -1,0 +1,1 @@
+"""A light front for devices: reports and decisions over CoAP."""
