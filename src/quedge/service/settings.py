@@ -23,6 +23,13 @@ class Address(NamedTuple):
     port: int
 
 
+class Running(NamedTuple):
+    """Where a service takes reports, "host:port", and where it is seen from, as a URL; empty for nowhere."""
+
+    address: str
+    seen_at: str
+
+
 class Tls(NamedTuple):
     """How streams are secured.
 
