@@ -43,6 +43,11 @@ class Member:
         """Where this process, or the one of a number, takes calls that others pass on."""
         return f"unix:{socket_of(self._folder, self.number if number is None else number)}"
 
+    def leave_folder(self) -> None:
+        """Remove the sockets' folder where the others have gone, too, and nobody looks after them any more."""
+        with contextlib.suppress(OSError):
+            self._folder.rmdir()
+
     def show(self, endpoints: Endpoints) -> None:
         """It is seen from now on."""
         self._endpoints = endpoints

@@ -137,6 +137,7 @@ class Routing:
             yield
         finally:
             await server.stop(grace_s)
+            self._member.leave_folder()
 
     async def close(self) -> None:
         """Cells that leave have left, no more do, and no more calls are passed on."""

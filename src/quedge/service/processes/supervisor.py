@@ -80,6 +80,7 @@ def supervise(several: Several, ready: Callable[[Running], None]) -> int:
         with contextlib.closing(locked(several.state)) as lock, reserved(several.listen) as listen:
             return asyncio.run(_Supervisor(several._replace(listen=listen), lock, folder).run(ready))
     finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is kept: another Ctrl-C has nothing to end
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -118,7 +119,6 @@ class _Supervisor:
             for member in self._members.values():
                 _signal(member, signal.SIGTERM)
             await asyncio.gather(*keeping)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is kept: another Ctrl-C has nothing to end
         self._logs.stopped()
         return self._status
 
@@ -236,8 +236,10 @@ class _Supervisor:
             try:
                 status, content_type, body = asked[number].result(max(0.0, until - time.monotonic()))
                 shown[number] = Reply(status, content_type, body.encode())
-            except (TimeoutError, ConnectionError) as error:
-                shown[number] = str(error) or "it does not answer"
+            except ConnectionError:
+                shown[number] = "it is gone"
+            except TimeoutError:
+                shown[number] = "it does not answer"
         return shown
 
     def _metrics(self) -> str:
