@@ -121,6 +121,10 @@ class Logs(Observer):
         """Such a process has ended, with this exit status or, below 0, by this signal, and nobody had told it to."""
         self._log.error("process_ended", process=process, status=status)
 
+    def gives_up(self, why: str) -> None:
+        """All processes end."""
+        self._log.error("gives_up", reason=why)
+
     def reloaded(self, changed: Sequence[str], power_budget_w: NDArray[np.float64]) -> None:
         """See `Observer.reloaded`."""
         self._log.info("reloaded", changed=list(changed), devices=power_budget_w.size)

@@ -27,7 +27,8 @@ _OUT_OF_REACH = grpc.StatusCode.UNAVAILABLE, "the process that serves the cell i
 
 def ended_by(code: grpc.StatusCode, details: str) -> EndedError:
     """The end of a call that was passed on, as its client is told: nothing of what lies between processes."""
-    if code is grpc.StatusCode.UNAVAILABLE and details not in (SERVICE_ENDS[1], MOVED[1]):
+    is_lost = code is grpc.StatusCode.UNAVAILABLE and details not in (SERVICE_ENDS[1], MOVED[1])
+    if is_lost or code is grpc.StatusCode.UNKNOWN:  # the latter where something went wrong there
         return EndedError(*_OUT_OF_REACH)
     return EndedError(code, details)
 

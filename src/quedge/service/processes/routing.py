@@ -80,15 +80,14 @@ class Routing:
     async def take(self, name: str, moves: bool = True) -> int | None:
         """Have a cell here for a call that reports, or asks, and count it; or tell which process has it.
 
+        An EndedError where nobody can tell.
+
         Args:
             name: the base station's.
             moves: whether the call reports, so that the cell begins, or comes here.
 
         Returns:
-            The other process; None where it is here, and `leave` is to be called, or where there is none.
-
-        Raises:
-            EndedError: nobody can tell.
+            The other process; None where it is here, or where there is none; `leave` is to be called then.
         """
         if name not in self._here:
             if name in self._leaving:

@@ -118,12 +118,14 @@ class RoutedStream:
         may_end = self._method is methods.SERVE_FRAMES  # a member's stream is about one cell, and is part of its frame
         call = self._routing.channel(process).stream_stream(self._method.path)(metadata=caller_of(self._context))
         answering = asyncio.create_task(self._answer(call))
+        answering.add_done_callback(_looked_at)
         reading: asyncio.Task[Any] | None = None
         try:
             while True:
                 with suppress(asyncio.InvalidStateError, grpc.RpcError):  # `answering` knows why
                     await call.write(request)
                 reading = asyncio.create_task(self._context.read())
+                reading.add_done_callback(_looked_at)
                 await asyncio.wait({reading, answering}, return_when=asyncio.FIRST_COMPLETED)
                 if not reading.done():
                     answering.result()
@@ -161,3 +163,9 @@ class RoutedStream:
             raise ended_by(error.code(), error.details()) from None
         if (code := await call.code()) is not grpc.StatusCode.OK:
             raise ended_by(code, await call.details())
+
+
+def _looked_at(task: asyncio.Task[Any]) -> None:
+    """Whatever became of a task that was given up, asyncio need not complain that nobody has looked."""
+    if not task.cancelled():
+        task.exception()

@@ -68,7 +68,7 @@ def supervise(several: Several, ready: Callable[[Running], None]) -> int:
         ready: called with where reports are taken, and where the service is seen from, once all take reports.
 
     Returns:
-        The exit status: 0 where all have ended well, 2 where the first ones could not begin.
+        The exit status, which is 0 where all have ended well, and 2 where the first ones could not begin.
 
     Raises:
         StateError: another service uses the state folder.
@@ -143,6 +143,9 @@ class _Supervisor:
                 return
             self._logs.process_ended(number, status)
             if not member.is_ready or self._is_too_often():
+                self._logs.gives_up(
+                    "processes end too often" if member.is_ready else "a process ended before it took reports"
+                )
                 self._status = self._status or (2 if status == 2 and not is_again else 1)
                 self._stop.set()
                 return
