@@ -4,7 +4,8 @@ A hundred base stations of ten devices, each with a connection of its own and on
 The service is `quedge serve` with metrics, on two processors; one process and two are measured in turn, in each round.
 The base stations share the processors with the service where there are no others. They are bytes that were made
 before (`benchmarks.service.stations`), and their processor time is told: what they take is no part of the service's
-share of it, but of its time.
+share of it, but of its time. Other work of the machine takes more from one process than from two: how many processors
+the service had is told beside, and decides how far a ratio can be trusted.
 """
 
 from __future__ import annotations
@@ -61,11 +62,13 @@ def rows(policies: Sequence[str], processes: int, rounds: int, seconds: float) -
                 several.append(measured(policy, number, seconds))
         for number, several in found.items():
             rates = ", ".join(f"{each.answers / each.seconds:.0f}" for each in several)
+            in_use = ", ".join(f"{each.service_s / each.seconds:.2f}" for each in several)
             answers = sum(each.answers for each in several)
             costs = [sum(values) / answers * 1e6 for values in zip(*(each[2:] for each in several), strict=True)]
             yield (
                 f"{CELLS} cells of {DEVICES}, {policy}, {number} processes (decisions/s)", "-",
-                f"{rates}; µs of processor time a decision: service {costs[0]:.0f}, base stations {costs[1]:.0f}",
+                f"{rates}; µs of processor time a decision: service {costs[0]:.0f}, base stations {costs[1]:.0f}; "
+                f"processors in use by the service: {in_use}",
             )  # fmt: skip
         ratios = [
             more.answers / more.seconds / (one.answers / one.seconds)
