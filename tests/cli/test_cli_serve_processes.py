@@ -235,6 +235,16 @@ def test_a_process_that_is_killed_is_seen_and_begun_again_and_its_cells_go_on_el
     assert cells.stream(0).ask(frame_report(0, "after")).outcome == pb.SERVED
 
 
+def test_a_process_that_answers_no_more_is_not_well(service: Served) -> None:
+    pid = pids(service)[1]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        assert probed(service) == (503, "process 1: it does not answer\n")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert probed(service)[0] == 200
+
+
 def test_all_is_seen_at_one_place(service: Served, cells: Cells) -> None:
     names = {"east", "west"}
     for process, name in enumerate(sorted(names)):
@@ -326,6 +336,11 @@ def test_what_several_processes_cannot_have_is_refused_by_name(options: list[str
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"quedge: {named}")
     assert done.stderr.count("\n") == 1
+
+
+def test_the_number_of_processes_may_stand_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUEDGE_SERVE_PROCESSES", "2")
+    assert "--processes: is not allowed without --state" in main_in(tmp_path, "serve").stderr
 
 
 def test_a_start_that_fails_ends_all_with_one_line(tmp_path: Path) -> None:

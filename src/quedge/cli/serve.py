@@ -251,7 +251,7 @@ def serve(
         refuse_tls_1_2()
     from quedge.service.client.connection import credentials_of
     from quedge.service.pairing import Pair
-    from quedge.service.processes.member import Member
+    from quedge.service.processes.own_process import OwnProcess
     from quedge.service.processes.supervisor import Several
     from quedge.service.server import Service, run, warm_up
     from quedge.service.standby import First
@@ -293,8 +293,8 @@ def serve(
         several = Several(processes, where, state, max_stations, metrics, guard, log)
         with awake, _sighup_ignored():
             raise typer.Exit(_supervised(several, partial(_print_ready, name, secured, state, durability, processes)))
-    member = None if order is None else Member(order)
-    where = where if member is None else where._replace(port=member.port)
+    own = None if order is None else OwnProcess(order)
+    where = where if own is None else where._replace(port=own.port)
     service = Service(
         basis=basis,
         reread=lambda: _same_policies(name, beside, *read()),
@@ -307,7 +307,7 @@ def serve(
         pace=Pace(late_s=late_ms or 0.5 * given.frame_s),
         state=state,
         migrates=migrate,
-        begins_anew=new and (member is None or not member.again),
+        begins_anew=new and (own is None or not own.again),
         durability=durability,
         tls=secured,
         metrics=metrics,
@@ -316,7 +316,7 @@ def serve(
         traced=otel,
         rates=Rates(report_rate, refusal_rate, checkpoint_rate),
         pair=pair,
-        member=member,
+        process=own,
     )
     allow_descriptors()
 
@@ -385,8 +385,8 @@ def _supervised(several: Several, ready: Callable[[Running], None]) -> int:
 
 def _told_ready(service: Service, running: Running) -> None:
     """Tell that reports are taken: whoever reads, or the process that looks after this one and others."""
-    if service.member is not None:
-        service.member.ready()
+    if service.process is not None:
+        service.process.ready()
     else:
         _print_ready(service.policy, service.tls, service.state, service.durability, 1, running)
 

@@ -34,7 +34,7 @@ from quedge.service.monitoring.spans import Spans
 from quedge.service.monitoring.statistics import Statistics
 from quedge.service.monitoring.web import Guard, WebServer
 from quedge.service.pairing import Pair, replication_of, stood_by
-from quedge.service.processes.member import Member
+from quedge.service.processes.own_process import OwnProcess
 from quedge.service.processes.routing import Routing
 from quedge.service.reload import Reloading
 from quedge.service.replication import Replication
@@ -160,7 +160,7 @@ class Service(NamedTuple):
         rates: how much each client and base station may ask for.
         traced: whether each frame is a span.
         pair: what it has to do with a second service.
-        member: this process, where it is one of several; they share address and state.
+        process: this one, where it is one of several; they share address and state.
     """
 
     basis: Basis
@@ -183,7 +183,7 @@ class Service(NamedTuple):
     rates: Rates
     traced: bool
     pair: Pair = Pair()
-    member: Member | None = None
+    process: OwnProcess | None = None
 
 
 def run(
@@ -201,10 +201,10 @@ def run(
         ValueError: an address that is not allowed; the message names the option.
         OSError: an address cannot be listened on, or the state folder not be written to.
     """
-    member, basis = service.member, service.basis
-    logs = Logs(service.rendering, process=None if member is None else member.number)
+    process, basis = service.process, service.basis
+    logs = Logs(service.rendering, process=None if process is None else process.number)
     arrivals, seen = Arrivals(), _Cells()
-    is_seen = service.metrics is not None or member is not None
+    is_seen = service.metrics is not None or process is not None
     statistics = Statistics(basis.scenario.per_device("power_budget_w")) if is_seen else None
     told = (statistics, logs, Spans() if service.traced else None)
     watching = [each for each in told if each is not None]
@@ -225,9 +225,11 @@ def run(
                 service, basis = service._replace(basis=changed), changed
             replication = seen.replication = replication_of(service.pair, state, observers)
             replica = NO_REPLICA if replication is None else replication
-            lock = None if member is None else member.lock
+            lock = None if process is None else process.lock
             folder = StateFolder(state, basis.determined_by, service.durability, replica, lock)
-        routing = None if member is None else Routing(member, ANY_CLIENT if service.tls is None else service.tls.access)
+        routing = (
+            None if process is None else Routing(process, ANY_CLIENT if service.tls is None else service.tls.access)
+        )
         cells = seen.registry = CellRegistry(
             basis.fresh, folder, service.pace, service.max_base_stations, service.begins_anew, service.base_stations,
             basis.former if service.migrates else None, None if routing is None else routing.is_here,
@@ -381,9 +383,9 @@ def _web(service: Service, statistics: Statistics | None, cells: _Cells) -> Iter
         yield ""
         return
     endpoints = endpoints_of(statistics, cells.health_error, cells.standings)
-    if service.member is not None:  # it is seen where the one that looks after it is seen
-        service.member.show(endpoints)
-    if service.member is not None or service.metrics is None:
+    if service.process is not None:  # it is seen where the one that looks after it is seen
+        service.process.show(endpoints)
+    if service.process is not None or service.metrics is None:
         yield ""
         return
     with WebServer(*service.metrics, endpoints, service.guard) as web:

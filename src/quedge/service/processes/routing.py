@@ -18,7 +18,7 @@ from quedge.service import methods
 from quedge.service.calls import EndedError, abort
 from quedge.service.cells import BadNameError, CellRegistry
 from quedge.service.monitoring.observers import Observer
-from quedge.service.processes.member import Member
+from quedge.service.processes.own_process import OwnProcess
 from quedge.service.processes.passing import MOVED, SERVICE_ENDS, PassedOn, caller_of, ended_by, is_passed_on
 from quedge.service.processes.streams import RoutedStream
 from quedge.service.tls.access import AccessPolicy, peer_of
@@ -46,13 +46,13 @@ class Routing:
     A cell that is here stays while any call about it is served.
 
     Args:
-        member: this process, which begins with its share of the cells.
+        own: this process, which begins with its share of the cells.
         access: for which base stations a client may speak; where it may not, nothing is moved.
     """
 
-    def __init__(self, member: Member, access: AccessPolicy) -> None:
-        self._member, self._access = member, access
-        self._here, self._serving = set(member.share()), Counter[str]()
+    def __init__(self, own: OwnProcess, access: AccessPolicy) -> None:
+        self._own, self._access = own, access
+        self._here, self._serving = set(own.share()), Counter[str]()
         self._leaving: dict[str, asyncio.Future[None]] = {}
         self._channels: dict[int, grpc.aio.Channel] = {}
         self._cells: CellRegistry | None = None
@@ -66,7 +66,7 @@ class Routing:
         """
         self._cells, self._observer = cells, observer
         loop = asyncio.get_running_loop()
-        self._member.release = lambda name: asyncio.run_coroutine_threadsafe(self._release(name), loop)
+        self._own.release = lambda name: asyncio.run_coroutine_threadsafe(self._release(name), loop)
         return [RoutedHandlers(handlers[0], self), *handlers[1:]]
 
     def is_here(self, name: str) -> bool:
@@ -93,10 +93,10 @@ class Routing:
             if name in self._leaving:
                 await asyncio.wait([self._leaving[name]])
             try:
-                owner = await self._member.acquire(name, moves, moves)
+                owner = await self._own.acquire(name, moves, moves)
             except ConnectionError:
                 raise EndedError(*SERVICE_ENDS) from None
-            if owner is not None and owner != self._member.number:
+            if owner is not None and owner != self._own.number:
                 return owner
             if owner is not None:
                 self._begin(name)
@@ -118,7 +118,7 @@ class Routing:
     def channel(self, process: int) -> grpc.aio.Channel:
         """What leads to another process."""
         if process not in self._channels:
-            self._channels[process] = grpc.aio.insecure_channel(self._member.socket(process), _OPTIONS)
+            self._channels[process] = grpc.aio.insecure_channel(self._own.socket(process), _OPTIONS)
         return self._channels[process]
 
     @asynccontextmanager
@@ -130,17 +130,17 @@ class Routing:
         ]
         server = grpc.aio.server(options=options)
         server.add_generic_rpc_handlers(tuple(handlers))
-        server.add_insecure_port(self._member.socket())
+        server.add_insecure_port(self._own.socket())
         await server.start()
         try:
             yield
         finally:
             await server.stop(grace_s)
-            self._member.leave_folder()
+            self._own.leave_folder()
 
     async def close(self) -> None:
         """Cells that leave have left, no more do, and no more calls are passed on."""
-        self._member.release = None
+        self._own.release = None
         if self._leaving:
             await asyncio.wait(list(self._leaving.values()))
         for channel in self._channels.values():

@@ -17,18 +17,18 @@ _SAMPLE = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (.*)$")
 _OF_PROBES = {"/healthz": "well", "/readyz": "ready", "/startupz": "started"}
 
 
-def endpoints_of_all(ask: Callable[[str], Shown], own_metrics: Callable[[], str]) -> Endpoints:
+def endpoints_of_all(ask: Callable[[str], Shown], own: Callable[[], str]) -> Endpoints:
     """The endpoints of a service of several processes.
 
     Args:
         ask: has all processes reply to a path; it is called from any thread.
-        own_metrics: what the process that looks after the others counts, as Prometheus reads it.
+        own: gives what the process that looks after the others counts, as Prometheus reads it.
     """
     shown = page()
 
     def metrics() -> Reply:
         texts = {number: reply.body.decode() for number, reply in ask("/metrics").items() if isinstance(reply, Reply)}
-        return Reply(200, METRICS_TEXT, (merged_metrics(texts) + own_metrics()).encode())
+        return Reply(200, METRICS_TEXT, (merged_metrics(texts) + own()).encode())
 
     def live() -> Reply:
         replies = [reply for reply in ask("/live.json").values() if isinstance(reply, Reply)]
@@ -77,6 +77,27 @@ def merged_metrics(texts: Mapping[int, str]) -> str:
                 among = f'process="{number}"' + (f",{labels}" if labels else "")
                 samples.setdefault(family, []).append(f"{name}{{{among}}} {value}")
     return "".join(f"{line}\n" for family, head in heads.items() for line in (*head, *samples.get(family, [])))
+
+
+def own_metrics(ready: Mapping[int, bool], restarts: Mapping[int, int], moves: int) -> str:
+    """What the process that looks after the others counts, as Prometheus reads it.
+
+    Args:
+        ready: whether each process takes reports, by its number.
+        restarts: how often each was begun again, likewise.
+        moves: how many cells have moved.
+    """
+    told = {
+        "quedge_process_ready": ("gauge", "Whether the process takes reports: 1, or 0.", ready),
+        "quedge_process_restarts_total": ("counter", "Times that the process ended and was begun again.", restarts),
+    }
+    lines = []
+    for name, (kind, meaning, values) in told.items():
+        lines += [f"# HELP {name} {meaning}", f"# TYPE {name} {kind}"]
+        lines += [f'{name}{{process="{number}"}} {int(value)}' for number, value in values.items()]
+    moved = "quedge_cell_moves_total"
+    lines += [f"# HELP {moved} Cells that moved to the process that their stream came to.", f"# TYPE {moved} counter"]
+    return "\n".join([*lines, f"{moved} {moves}\n"])
 
 
 def merged_live(bodies: list[bytes]) -> str:

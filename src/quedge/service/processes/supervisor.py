@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 import signal
 import socket
@@ -17,19 +18,21 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from quedge.controller.state_folder import locked, names_in
+from quedge.errors import not_allowed
 from quedge.service.monitoring.endpoints import Reply
 from quedge.service.monitoring.logs import Logs
 from quedge.service.monitoring.web import Guard, WebServer
 from quedge.service.processes.line import Line
-from quedge.service.processes.order import Order
+from quedge.service.processes.order import Order, socket_of
 from quedge.service.processes.owners import Owners
 from quedge.service.processes.reserved import reserved
-from quedge.service.processes.seen import Shown, endpoints_of_all
+from quedge.service.processes.seen import Shown, endpoints_of_all, own_metrics
 from quedge.service.settings import Address, Rendering, Running
 
 _ANSWER_S = 2.0  # a process that does not answer a probe in that time is not well
 _RELEASE_S = 10.0
 _AGAIN_S = 0.5
+_LARGEST, _MOST_BYTES = 99, 107  # of a process' number; of the name of a socket
 _MOST_ENDS, _WITHIN_S = 5, 60.0
 
 
@@ -72,11 +75,13 @@ def supervise(several: Several, ready: Callable[[Running], None]) -> int:
 
     Raises:
         StateError: another service uses the state folder.
+        ValueError: the folder for temporary files has too long a path.
         OSError: an address cannot be listened on, or the folder not be made or written to.
     """
     several.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="quedge-"))
     try:
+        _check_sockets(folder)
         with contextlib.closing(locked(several.state)) as lock, reserved(several.listen) as listen:
             return asyncio.run(_Supervisor(several._replace(listen=listen), lock, folder).run(ready))
     finally:
@@ -84,7 +89,7 @@ def supervise(several: Several, ready: Callable[[Running], None]) -> int:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-class _Member:
+class _Process:
     """A process, as long as it runs. It `is_there` once it shows something, and takes reports once it `is_ready`."""
 
     def __init__(self, process: asyncio.subprocess.Process, line: Line) -> None:
@@ -96,7 +101,7 @@ class _Supervisor:
     def __init__(self, several: Several, lock: IO[bytes], folder: Path) -> None:
         self._several, self._lock, self._folder = several, lock, folder
         self._logs = Logs(several.rendering)
-        self._members: dict[int, _Member] = {}
+        self._running: dict[int, _Process] = {}
         self._owners = Owners(names_in(several.state), several.processes, several.max_base_stations, self._released)
         self._stop, self._all_ready = asyncio.Event(), asyncio.Event()
         self._is_stopping, self._status = False, 0
@@ -116,8 +121,8 @@ class _Supervisor:
             self._is_stopping = True
             self._logs.stopping()
             telling.cancel()
-            for member in self._members.values():
-                _signal(member, signal.SIGTERM)
+            for running in self._running.values():
+                _signal(running, signal.SIGTERM)
             await asyncio.gather(*keeping)
         self._logs.stopped()
         return self._status
@@ -131,10 +136,10 @@ class _Supervisor:
         """Have a process run until all end."""
         is_again = False
         while not self._is_stopping:
-            member = await self._begin(number, is_again)
-            status = await member.process.wait()
-            member.line.close()
-            del self._members[number]
+            running = await self._begin(number, is_again)
+            status = await running.process.wait()
+            running.line.close()
+            del self._running[number]
             self._owners.ended(number)
             if self._is_stopping:
                 if status not in (0, -signal.SIGTERM):  # the latter where it had not begun yet
@@ -142,9 +147,9 @@ class _Supervisor:
                     self._status = self._status or 1
                 return
             self._logs.process_ended(number, status)
-            if not member.is_ready or self._is_too_often():
+            if not running.is_ready or self._is_too_often():
                 self._logs.gives_up(
-                    "processes end too often" if member.is_ready else "a process ended before it took reports"
+                    "processes end too often" if running.is_ready else "a process ended before it took reports"
                 )
                 self._status = self._status or (2 if status == 2 and not is_again else 1)
                 self._stop.set()
@@ -160,7 +165,7 @@ class _Supervisor:
         self._ends.append(now)
         return is_full and now - self._ends[0] < _WITHIN_S
 
-    async def _begin(self, number: int, again: bool) -> _Member:
+    async def _begin(self, number: int, again: bool) -> _Process:
         ours, theirs = socket.socketpair()
         with theirs:
             order = Order(number, theirs.fileno(), self._lock.fileno(), self._several.listen.port, self._folder, again)
@@ -168,50 +173,50 @@ class _Supervisor:
                 *self._several.command, stdin=asyncio.subprocess.DEVNULL, env=order.environment(),
                 pass_fds=(order.line, order.lock), start_new_session=True,  # Ctrl-C is for this process only
             )  # fmt: skip
-        member = _Member(process, Line(ours, lambda asked: self._asked(number, asked), lambda: None))
-        self._members[number] = member
+        running = _Process(process, Line(ours, lambda asked: self._asked(number, asked), lambda: None))
+        self._running[number] = running
         self._logs.process_began(number, process.pid)
         if self._is_stopping:
-            _signal(member, signal.SIGTERM)
-        return member
+            _signal(running, signal.SIGTERM)
+        return running
 
     def _hang_up(self) -> None:
         """SIGHUP, for those that have a handler: others begin, and read everything anyway."""
-        for member in self._members.values():
-            if member.is_ready:
-                _signal(member, signal.SIGHUP)
+        for running in self._running.values():
+            if running.is_ready:
+                _signal(running, signal.SIGHUP)
 
-    def _asked(self, number: int, asked: dict[str, Any]) -> Future[Any]:
+    def _asked(self, number: int, asked: dict[str, Any]) -> Future[Any] | None:
         """What a process asks, in a thread of its line."""
+        if self._loop.is_closed():  # it was asked as all ended
+            return None
         return asyncio.run_coroutine_threadsafe(self._answer(number, asked), self._loop)
 
     async def _answer(self, number: int, asked: dict[str, Any]) -> Any:
-        member, what = self._members.get(number), asked["what"]
-        if member is None:
+        running, what = self._running.get(number), asked["what"]
+        if running is None:
             return None
         if what == "acquire":
             return await self._owners.acquire(number, asked["name"], asked["begins"], asked["moves"])
         if what == "share":
             return self._owners.share(number, asked["again"])
         if what == "there":
-            member.is_there = True
+            running.is_there = True
         elif what == "ready":
-            member.is_ready = True
-            if len(self._members) == self._several.processes and all(m.is_ready for m in self._members.values()):
+            running.is_ready = True
+            if len(self._running) == self._several.processes and all(each.is_ready for each in self._running.values()):
                 self._all_ready.set()
         return None
 
     async def _released(self, number: int, name: str) -> bool:
         """Whether a process has given up a cell; one that is gone has."""
-        member = self._members.get(number)
-        if member is None:
+        running = self._running.get(number)
+        if running is None:
             return True
         try:
             async with asyncio.timeout(_RELEASE_S):
-                return bool(await asyncio.wrap_future(member.line.ask("release", name=name)))
-        except ConnectionError:
-            return False  # it ends; its cells are free once it has
-        except TimeoutError:
+                return bool(await asyncio.wrap_future(running.line.ask("release", name=name)))
+        except (ConnectionError, TimeoutError):  # where it ends, its cells are free once it has
             return False
 
     @contextlib.contextmanager
@@ -227,9 +232,9 @@ class _Supervisor:
     def _shown(self, path: str) -> Shown:
         """What each process replies to a path; any thread may ask."""
         asked = {
-            number: member.line.ask("show", path=path)
-            for number, member in list(self._members.items())
-            if member.is_there
+            number: running.line.ask("show", path=path)
+            for number, running in list(self._running.items())
+            if running.is_there
         }
         until, shown = time.monotonic() + _ANSWER_S, dict[int, Reply | str]()
         for number in range(self._several.processes):
@@ -246,24 +251,18 @@ class _Supervisor:
         return shown
 
     def _metrics(self) -> str:
-        restarts = "".join(
-            f'quedge_process_restarts_total{{process="{number}"}} {count}\n' for number, count in self._restarts.items()
-        )
-        ready = "".join(
-            f'quedge_process_ready{{process="{number}"}} '
-            f"{int((member := self._members.get(number)) is not None and member.is_ready)}\n"
-            for number in self._restarts
-        )
-        return (
-            "# HELP quedge_process_ready Whether the process takes reports: 1, or 0.\n"
-            f"# TYPE quedge_process_ready gauge\n{ready}"
-            "# HELP quedge_process_restarts_total Times that the process ended and was begun again.\n"
-            f"# TYPE quedge_process_restarts_total counter\n{restarts}"
-            "# HELP quedge_cell_moves_total Cells that moved to the process that their stream came to.\n"
-            f"# TYPE quedge_cell_moves_total counter\nquedge_cell_moves_total {self._owners.moves}\n"
+        ready = {number: running.is_ready for number, running in list(self._running.items())}
+        return own_metrics(
+            {number: ready.get(number, False) for number in self._restarts}, self._restarts, self._owners.moves
         )
 
 
-def _signal(member: _Member, number: signal.Signals) -> None:
+def _check_sockets(folder: Path) -> None:
+    """Raise a ValueError where sockets in a folder would have longer names than the system allows."""
+    if len(os.fsencode(socket_of(folder, _LARGEST))) > _MOST_BYTES:
+        raise not_allowed("TMPDIR", folder.parent, f"a folder whose path has {_MOST_BYTES - 30} letters at most")
+
+
+def _signal(running: _Process, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
-        member.process.send_signal(number)
+        running.process.send_signal(number)

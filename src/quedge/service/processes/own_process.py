@@ -18,7 +18,7 @@ from quedge.service.processes.order import Order, socket_of
 Release = Callable[[str], "Future[Any]"]
 
 
-class Member:
+class OwnProcess:
     """This process. It ends, as by SIGTERM, once the one that looks after it is gone.
 
     Attributes:
