@@ -215,8 +215,12 @@ class _Supervisor:
             return True
         try:
             async with asyncio.timeout(_RELEASE_S):
-                return bool(await asyncio.wrap_future(running.line.ask("release", name=name)))
-        except (ConnectionError, TimeoutError):  # where it ends, its cells are free once it has
+                try:
+                    return bool(await asyncio.wrap_future(running.line.ask("release", name=name)))
+                except ConnectionError:  # it ends, and has nothing once it has
+                    await running.process.wait()
+                    return True
+        except TimeoutError:
             return False
 
     @contextlib.contextmanager
