@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any
 
 import grpc
-from google.protobuf.message import DecodeError
 
 from quedge.controller.state import StateError
 from quedge.controller.state_folder import NAME
@@ -20,7 +19,7 @@ from quedge.service.cells import BadNameError, CellRegistry
 from quedge.service.monitoring.observers import Observer
 from quedge.service.processes.own_process import OwnProcess
 from quedge.service.processes.passing import MOVED, SERVICE_ENDS, PassedOn, caller_of, ended_by, is_passed_on
-from quedge.service.processes.streams import RoutedStream
+from quedge.service.processes.streams import RoutedStream, name_in
 from quedge.service.tls.access import AccessPolicy, peer_of
 
 _METHODS = {
@@ -235,14 +234,6 @@ class RoutedHandlers(grpc.GenericRpcHandler):  # type: ignore[misc]
                 return await abort(context, ended_by(error.code(), error.details()))
 
         return grpc.unary_unary_rpc_method_handler(serve, None, _serialised(handler))
-
-
-def name_in(method: methods.Method, request: bytes) -> str | None:
-    """The base station that a request is about; None of bytes that are no request."""
-    try:
-        return str(method.request.FromString(request).base_station)
-    except DecodeError:
-        return None
 
 
 def _serialised(handler: Any) -> Callable[[Any], bytes]:

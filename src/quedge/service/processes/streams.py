@@ -51,7 +51,7 @@ class RoutedStream:
                 request = await self._context.read()
             if request is grpc.aio.EOF or self._is_about_same(request):
                 return self._taken(request)
-            name = self._name_in(request)
+            name = name_in(self._method, request)
             if name is None or not self._routing.may_ask(self._context, name):
                 return self._taken(request)
             process = await self._place(name)
@@ -87,12 +87,6 @@ class RoutedStream:
         if not self._name:
             return False
         return request.startswith(self._prefix) or self._method is not methods.SERVE_FRAMES
-
-    def _name_in(self, request: bytes) -> str | None:
-        try:
-            return str(self._method.request.FromString(request).base_station)
-        except DecodeError:
-            return None
 
     async def _place(self, name: str) -> int | None:
         """The process that has the cell, None for this one; then it is counted here."""
@@ -163,6 +157,14 @@ class RoutedStream:
             raise ended_by(error.code(), error.details()) from None
         if (code := await call.code()) is not grpc.StatusCode.OK:
             raise ended_by(code, await call.details())
+
+
+def name_in(method: methods.Method, request: bytes) -> str | None:
+    """The base station that a request is about; None of bytes that are no request."""
+    try:
+        return str(method.request.FromString(request).base_station)
+    except DecodeError:
+        return None
 
 
 def _looked_at(task: asyncio.Task[Any]) -> None:
