@@ -42,9 +42,11 @@ from quedge.service.basis import Basis
 from quedge.service.cells import MAX_CELLS
 from quedge.service.limits import DEFAULT_RATES, Rates
 from quedge.service.monitoring.web import NO_GUARD, Guard
+from quedge.service.processes.order import taken_order
 from quedge.service.settings import (
     Address,
     Rendering,
+    Running,
     Tls,
     allow_descriptors,
     cpu_latency_lock,
@@ -54,11 +56,13 @@ from quedge.service.settings import (
 from quedge.service.tls.access import AccessPolicy, check_coap, check_complete, check_listening, check_watched
 
 if TYPE_CHECKING:
-    from quedge.service.server import NamedPolicy, Running, Service
+    from quedge.service.processes.supervisor import Several
+    from quedge.service.server import NamedPolicy, Service
 
 _SWITCH_INTERVAL_S = 5e-4  # a thread that computes gives way to the one that answers ten times sooner than usual
 _MAX_DEADLINE_S = 0.02
 _MAX_STATIONS = 10_000
+_MAX_PROCESSES = 64
 _LEASE_MS = 2_000.0
 _LEAST_LEASE_MS = 200.0
 _positive_ms = positive_to(3.6e6)
@@ -137,6 +141,10 @@ def serve(
             "--station", metavar="NAME", help="A base station that may report; without it, any. Can be given again."
         ),
     ] = None,
+    processes: Annotated[
+        int,
+        options.integer_option(1, _MAX_PROCESSES, "Number of processes that serve, behind one address.", "--processes"),
+    ] = 1,
     durability: Annotated[
         Durability, typer.Option(help="What an acknowledged frame survives: a killed process, or a power failure.")
     ] = Durability.PROCESS,
@@ -244,11 +252,14 @@ def serve(
         check_installed(module, "quedge serve", library, "serve")
     if otel:
         check_installed("opentelemetry", "--otel", "opentelemetry-api", "otel")
+    order = taken_order()
     poll_directly()
     if tls_require_hybrid and tls_cert is not None:
         refuse_tls_1_2()
     from quedge.service.client.connection import credentials_of
     from quedge.service.pairing import Pair
+    from quedge.service.processes.own_process import OwnProcess
+    from quedge.service.processes.supervisor import Several
     from quedge.service.server import Service, run, warm_up
     from quedge.service.standby import First
 
@@ -271,6 +282,8 @@ def serve(
         for option, is_asked in {"--new": new, "--alone": alone}.items():
             if is_asked and standby_of is not None:
                 raise ValueError(f"{option}: is not allowed beside --standby-of; a standby has what the first one has")
+        if processes > 1:
+            _check_several(state, standby_of is not None, allow_standby, alone, beside is not None, coap is not None)
         access = AccessPolicy(hybrid_only=tls_require_hybrid, bind_names=bind_names is not False)
         secured = _secured(listen or _ADDRESS, tls_cert, tls_key, client_ca, access)
         _check_coap(coap, coap_open, secured)
@@ -283,6 +296,13 @@ def serve(
         awake = cpu_latency_lock() if keep_awake else contextlib.nullcontext()
     if metrics is not None:
         metrics = metrics._replace(host=metrics.host.strip("[]"))  # gRPC takes IPv6 in brackets, a web server without
+    where = listen or _ADDRESS
+    if processes > 1 and order is None and state is not None:
+        several = Several(processes, where, state, max_stations, metrics, guard, log)
+        with awake, _sighup_ignored():
+            raise typer.Exit(_supervised(several, partial(_print_ready, name, secured, state, durability, processes)))
+    own = None if order is None else OwnProcess(order)
+    where = where if own is None else where._replace(port=own.port)
     service = Service(
         basis=basis,
         reread=lambda: _same_policies(name, beside, *read()),
@@ -290,12 +310,12 @@ def serve(
         shadow=beside,
         max_base_stations=max_stations,
         base_stations=allowed,
-        listen=listen or _ADDRESS,
+        listen=where,
         deadline_s=deadline_ms or default_deadline_s(given.frame_s),
         pace=Pace(late_s=late_ms or 0.5 * given.frame_s),
         state=state,
         migrates=migrate,
-        begins_anew=new,
+        begins_anew=new and (own is None or not own.again),
         durability=durability,
         tls=secured,
         metrics=metrics,
@@ -305,6 +325,7 @@ def serve(
         rates=Rates(report_rate, refusal_rate, checkpoint_rate),
         pair=pair,
         coap=coap,
+        process=own,
     )
     allow_descriptors()
 
@@ -317,7 +338,7 @@ def serve(
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     with awake, _sighup_ignored():
         try:
-            run(service, lambda running: _print_ready(service, running), prepare)
+            run(service, partial(_told_ready, service), prepare)
         except (StateError, ValueError) as error:
             raise UsageError(str(error)) from None
 
@@ -348,15 +369,52 @@ def _sighup_ignored() -> Iterator[None]:
         signal.signal(signal.SIGHUP, before)
 
 
-def _print_ready(service: Service, running: Running) -> None:
-    kept = "nothing survives: no --state"
-    if service.state is not None:
-        kept = f"state in {service.state} ({service.durability.value})"
-    secured = "plain text" if service.tls is None else "mutual TLS"
+def _check_several(
+    state: Path | None, follows: bool, is_followed: bool, is_alone: bool, has_shadow: bool, has_coap: bool
+) -> None:
+    """Refuse what several processes cannot have; the ValueError names it."""
+    if sys.platform != "linux":
+        raise ValueError("--processes: is not allowed here; only Linux shares connections out among processes")
+    if state is None:
+        raise ValueError("--processes: is not allowed without --state, by which cells go from one process to another")
+    given = {
+        "--standby-of": follows, "--allow-standby": is_followed, "--alone": is_alone, "--shadow": has_shadow,
+        "--coap": has_coap,
+    }  # fmt: skip
+    for option, is_given in given.items():
+        if is_given:
+            raise ValueError(f"{option}: is not allowed with --processes; it is for a service of one process")
+
+
+def _supervised(several: Several, ready: Callable[[Running], None]) -> int:
+    """The exit status of a service of several processes."""
+    from quedge.service.processes.supervisor import supervise
+
+    allow_descriptors()
+    try:
+        return supervise(several, ready)
+    except (StateError, ValueError) as error:
+        raise UsageError(str(error)) from None
+
+
+def _told_ready(service: Service, running: Running) -> None:
+    """Tell that reports are taken: whoever reads, or the process that looks after this one and others."""
+    if service.process is not None:
+        service.process.ready()
+    else:
+        _print_ready(service.policy, service.tls, service.state, service.durability, 1, running)
+
+
+def _print_ready(
+    policy: str, tls: Tls | None, state: Path | None, durability: Durability, processes: int, running: Running
+) -> None:
+    kept = "nothing survives: no --state" if state is None else f"state in {state} ({durability.value})"
+    secured = "plain text" if tls is None else "mutual TLS"
     secured += f"; CoAP on {running.coap_at}" if running.coap_at else ""
+    several = f"; {processes} processes" if processes > 1 else ""
     seen = f"; seen at {running.seen_at}" if running.seen_at else ""
     with contextlib.suppress(OSError):  # a service serves, whoever reads
-        print(f"Serving {service.policy} on {running.address}; {secured}; {kept}{seen}.", flush=True)
+        print(f"Serving {policy} on {running.address}; {secured}; {kept}{several}{seen}.", flush=True)
 
 
 def _secured(

@@ -53,7 +53,8 @@ def set_aside(folder: Path, name: str) -> Path:
 class StateFolder:
     """A folder with a journal a base station; no two services use one at the same time.
 
-    It is made where it does not exist, for its owner alone; for the other arguments see `Journal`.
+    It is made where it does not exist, for its owner alone; for the other arguments see `Journal`. Of several processes
+    of one service each is given the `lock` that they hold together.
 
     Attributes:
         determined_by: what journals that are opened from now on are served under.
@@ -63,11 +64,18 @@ class StateFolder:
         OSError: it cannot be made or written to.
     """
 
-    def __init__(self, folder: Path, determined_by: str, durability: Durability, replica: Replica = NO_REPLICA) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        determined_by: str,
+        durability: Durability,
+        replica: Replica = NO_REPLICA,
+        lock: IO[bytes] | None = None,
+    ) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder, self._durability, self._replica = folder, durability, replica
         self.determined_by = determined_by
-        self._lock = locked(folder)
+        self._lock = locked(folder) if lock is None else lock
 
     @property
     def durability(self) -> Durability:

@@ -49,6 +49,8 @@ class CellRegistry:
             refused.
         begins_anew: whether a cell whose journal cannot be used, since it is incomplete, foreign or damaged, is begun
             anew, the files set aside.
+        is_ours: tells of a name whether the cell is this process' own, where several share the state; then it is they
+            who count.
 
     Attributes:
         devices: number of devices of each cell when the service began; more may be added.
@@ -69,7 +71,9 @@ class CellRegistry:
         begins_anew: bool = False,
         allowed: frozenset[str] | None = None,
         of_before: OfBefore | None = None,
+        is_ours: Callable[[str], bool] | None = None,
     ) -> None:
+        self._is_ours = is_ours
         self._of_before = of_before
         self.migrated: set[str] = set()
         self._fresh, self._state, self._max_cells, self._allowed = fresh, state, max_cells, allowed
@@ -82,7 +86,8 @@ class CellRegistry:
         try:
             self.devices = fresh().devices  # what cannot be made is refused here
             for name in [] if state is None else state.names():
-                self._restart(name, begins_anew)
+                if is_ours is None or is_ours(name):
+                    self._restart(name, begins_anew)
             self._check_folder()
         except BaseException:
             self.close()
@@ -109,7 +114,7 @@ class CellRegistry:
         if name not in self._engines:
             if not NAME.fullmatch(name):
                 raise BadNameError(f"{name[:80]!r} is not allowed; it must be 1 to 64 letters, digits, '.', '_' or '-'")
-            if name not in self._unavailable and len(self._engines) + len(self._unavailable) >= self._max_cells:
+            if not self._may_begin(name):
                 raise BadNameError(
                     f"{name!r} is not allowed; {self._max_cells} base stations are served already, no more"
                 )
@@ -125,6 +130,11 @@ class CellRegistry:
             self._folder_error = None
             self.on_start(name, self._engines[name])
         return self._engines[name]
+
+    def released(self, name: str) -> Engine | None:
+        """Have a cell no more, which another process is to have; its engine, to be closed, if it has one."""
+        self._unavailable.pop(name, None)
+        return self._engines.pop(name, None)
 
     def known(self, name: str) -> Engine:
         """The engine of a base station that has reported before.
@@ -179,6 +189,12 @@ class CellRegistry:
             engine.close()
         if self._state is not None:
             self._state.close()
+
+    def _may_begin(self, name: str) -> bool:
+        """Whether a cell that has no engine may get one here."""
+        if self._is_ours is not None:
+            return self._is_ours(name)
+        return name in self._unavailable or len(self._engines) + len(self._unavailable) < self._max_cells
 
     def _restart(self, name: str, begins_anew: bool) -> None:
         """Have a cell stand where its journal stands, now or once that can be opened."""

@@ -94,7 +94,7 @@ class Reloading:
     async def _migrate(self, name: str, engine: Engine, change: Change, number: int) -> None:
         """Have a cell take over a change, and tell of it, as soon as it can be written; another one may follow."""
         loop = asyncio.get_running_loop()
-        while number == self._changes:
+        while number == self._changes and name in self._cells.names():  # it may have gone to another process
             migrated: asyncio.Future[int | None] = loop.create_future()
             engine.migrate(change, partial(_resolve_in, loop, migrated))
             if await migrated is not None:

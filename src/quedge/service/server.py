@@ -36,10 +36,12 @@ from quedge.service.monitoring.spans import Spans
 from quedge.service.monitoring.statistics import Statistics
 from quedge.service.monitoring.web import Guard, WebServer
 from quedge.service.pairing import Pair, replication_of, stood_by
+from quedge.service.processes.own_process import OwnProcess
+from quedge.service.processes.routing import Routing
 from quedge.service.reload import Reloading
 from quedge.service.replication import Replication
 from quedge.service.servicer import Servicer
-from quedge.service.settings import Address, Rendering, Tls, allowed_descriptors
+from quedge.service.settings import Address, Rendering, Running, Tls, allowed_descriptors
 from quedge.service.shadowing import Shadowing
 from quedge.service.standard_error import taken_over
 from quedge.service.tls.access import ANY_CLIENT
@@ -63,11 +65,13 @@ async def serve(
     credentials: Any,
     ready: Callable[[int], None],
     stopping: Callable[[], None] = lambda: None,
+    shared: Sequence[Any] | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; then what is being served is answered, and streams end.
 
     Without credentials in plain text, which is for loopback addresses only. `ready` is called with the port once
-    reports are taken, `stopping` once no new streams are.
+    reports are taken, `stopping` once no new streams are. Where several processes listen on the address, `shared` has
+    the handlers that are called instead of the servicer's own.
 
     Raises:
         OSError: the address cannot be listened on.
@@ -82,10 +86,10 @@ async def serve(
         ("grpc.keepalive_timeout_ms", _KEEPALIVE_MS),
         ("grpc.http2.ping_timeout_ms", _KEEPALIVE_MS),  # without it, it would be a minute
         ("grpc.http2.max_pings_without_data", 0),
-        ("grpc.so_reuseport", 0),  # a second service on the port is refused rather than given half of the streams
+        ("grpc.so_reuseport", int(shared is not None)),  # a second service is refused rather than given half of them
     ]
     server = grpc.aio.server(options=options)
-    server.add_generic_rpc_handlers(servicer.handlers())
+    server.add_generic_rpc_handlers(servicer.handlers() if shared is None else shared)
     address = f"{listen.host}:{listen.port}"
     try:
         if credentials is None:
@@ -160,6 +164,7 @@ class Service(NamedTuple):
         traced: whether each frame is a span.
         pair: what it has to do with a second service.
         coap: where devices report over CoAP; None for nowhere.
+        process: this one, where it is one of several; they share address and state.
     """
 
     basis: Basis
@@ -183,17 +188,7 @@ class Service(NamedTuple):
     traced: bool
     pair: Pair = Pair()
     coap: Address | None = None
-
-
-class Running(NamedTuple):
-    """Where a service takes reports, "host:port", where it is seen from, as a URL, and where devices report over CoAP.
-
-    The last two are empty for nowhere.
-    """
-
-    address: str
-    seen_at: str
-    coap_at: str = ""
+    process: OwnProcess | None = None
 
 
 def run(
@@ -211,8 +206,11 @@ def run(
         ValueError: an address that is not allowed; the message names the option.
         OSError: an address cannot be listened on, or the state folder not be written to.
     """
-    logs, arrivals, seen, basis = Logs(service.rendering), Arrivals(), _Cells(), service.basis
-    statistics = None if service.metrics is None else Statistics(basis.scenario.per_device("power_budget_w"))
+    process, basis = service.process, service.basis
+    logs = Logs(service.rendering, process=None if process is None else process.number)
+    arrivals, seen = Arrivals(), _Cells()
+    is_seen = service.metrics is not None or process is not None
+    statistics = Statistics(basis.scenario.per_device("power_budget_w")) if is_seen else None
     told = (statistics, logs, Spans() if service.traced else None)
     watching = [each for each in told if each is not None]
     observers, on_change = _beside(service.shadow, basis, watching, logs.observer_failed)
@@ -232,12 +230,16 @@ def run(
                 service, basis = service._replace(basis=changed), changed
             replication = seen.replication = replication_of(service.pair, state, observers)
             replica = NO_REPLICA if replication is None else replication
-            folder = StateFolder(state, basis.determined_by, service.durability, replica)
+            lock = None if process is None else process.lock
+            folder = StateFolder(state, basis.determined_by, service.durability, replica, lock)
+        routing = (
+            None if process is None else Routing(process, ANY_CLIENT if service.tls is None else service.tls.access)
+        )
         cells = seen.registry = CellRegistry(
             basis.fresh, folder, service.pace, service.max_base_stations, service.begins_anew, service.base_stations,
-            basis.former if service.migrates else None,
+            basis.former if service.migrates else None, None if routing is None else routing.is_here,
         )  # fmt: skip
-        parts = _Parts(service, cells, observers, arrivals, on_change, replication, seen.health_error)
+        parts = _Parts(service, cells, observers, arrivals, on_change, replication, seen.health_error, routing)
         asyncio.run(_run(parts, lambda address, coap_at: ready(Running(address, seen_at, coap_at))))
 
 
@@ -258,7 +260,10 @@ class _Cells:
 
 
 class _Parts(NamedTuple):
-    """What a service is made of; `on_change` is told of another basis, `health_error` says what is wrong."""
+    """What a service is made of; `on_change` is told of another basis, `health_error` says what is wrong.
+
+    `routing` tells which cells are here, where other processes have some, too.
+    """
 
     service: Service
     cells: CellRegistry
@@ -267,6 +272,7 @@ class _Parts(NamedTuple):
     on_change: Callable[[Basis], None]
     replication: Replication | None
     health_error: Callable[[], str | None]
+    routing: Routing | None
 
 
 async def _run(parts: _Parts, ready: Callable[[str, str], None]) -> None:
@@ -283,12 +289,14 @@ async def _run(parts: _Parts, ready: Callable[[str, str], None]) -> None:
         cells.on_start = partial(_tell_of, observers, cells)
         await _serve_cells(parts, ready)
     finally:
+        if parts.routing is not None:
+            await parts.routing.close()
         await asyncio.get_running_loop().run_in_executor(None, cells.close)  # a second signal does not cut it short
         observers.stopped()
 
 
 async def _serve_cells(parts: _Parts, ready: Callable[[str, str], None]) -> None:
-    service, cells, observers, arrivals, on_change, replication, _ = parts
+    service, cells, observers, arrivals, on_change, replication, _, routing = parts
     credentials, access, on_call = None, ANY_CLIENT, _nobody_is_told
     if service.tls is not None:
         access, on_call = service.tls.access, arrivals.answered
@@ -315,9 +323,14 @@ async def _serve_cells(parts: _Parts, ready: Callable[[str, str], None]) -> None
     reloading = Reloading(service.basis, service.reread, warm_up, cells, observers, on_change)
     with contextlib.suppress(ValueError, RuntimeError):  # only the main thread gets signals
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloading.request)
+    shared: Sequence[Any] | None = None
     try:
-        async with _over_coap(service, servicer) as coap_at:
-            await serve(servicer, service.listen, credentials, listening, stopping)
+        async with contextlib.AsyncExitStack() as taking:
+            if routing is not None:
+                shared = routing.begin(cells, observers, servicer.handlers())
+                await taking.enter_async_context(routing.taking(shared, servicer.devices, _GRACE_S))
+            coap_at = await taking.enter_async_context(_over_coap(service, servicer))
+            await serve(servicer, service.listen, credentials, listening, stopping, shared)
     finally:
         reloading.end()
         watch.cancel()
@@ -383,9 +396,14 @@ async def _watch(parts: _Parts, servicer: Servicer) -> None:
 @contextlib.contextmanager
 def _web(service: Service, statistics: Statistics | None, cells: _Cells) -> Iterator[str]:
     """The endpoints over HTTP; where they are, as a URL, or empty for nowhere."""
-    if service.metrics is None or statistics is None:
+    if statistics is None:
         yield ""
         return
     endpoints = endpoints_of(statistics, cells.health_error, cells.standings)
+    if service.process is not None:  # it is seen where the one that looks after it is seen
+        service.process.show(endpoints)
+    if service.process is not None or service.metrics is None:
+        yield ""
+        return
     with WebServer(*service.metrics, endpoints, service.guard) as web:
         yield web.address

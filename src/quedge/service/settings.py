@@ -23,6 +23,17 @@ class Address(NamedTuple):
     port: int
 
 
+class Running(NamedTuple):
+    """Where a service takes reports, "host:port", where it is seen from, as a URL, and where devices report over CoAP.
+
+    The last two are empty for nowhere.
+    """
+
+    address: str
+    seen_at: str
+    coap_at: str = ""
+
+
 class Tls(NamedTuple):
     """How streams are secured.
 

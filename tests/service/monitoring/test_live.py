@@ -144,6 +144,13 @@ def test_a_repeated_report_is_no_frame(statistics: Statistics, clock: Clock) -> 
     assert (station["served"], station["repeated"]) == (1, 1)
 
 
+def test_a_cell_that_has_left_is_shown_no_more(statistics: Statistics) -> None:
+    statistics.restored("roof", "0123", QueueState(17, np.zeros(DEVICES), np.zeros(DEVICES)), 0)
+    statistics.left("roof")
+    statistics.left("nobody")
+    assert list(statistics.cells()) == []
+
+
 def test_a_restored_cell_is_told_before_its_first_frame(statistics: Statistics) -> None:
     statistics.restored("roof", "0123", QueueState(17, np.zeros(DEVICES), np.zeros(DEVICES)), 0)
     statistics.started(STARTED)

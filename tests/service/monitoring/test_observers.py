@@ -50,7 +50,7 @@ def tell_everything(observers: Observers) -> list[tuple[Any, ...]]:
         ("stream_ended", "roof", "ServeFrames", "192.0.2.7:4711"), ("handshake_failed", "http_request", ""),
         ("limited", "refusals", "192.0.2.7:4711"), ("few_descriptors", 256, 1024),
         ("certificate_used", EXPIRES), ("renewal_refused", "as the test has it"),
-        ("standby_changed", "in sync"), ("standing_by", "taken over"),
+        ("left", "cellar"), ("standby_changed", "in sync"), ("standing_by", "taken over"),
         ("compiling",), ("stopping",), ("stopped",),
     ]  # fmt: skip
     for event, *what in told:

@@ -23,6 +23,7 @@ from quedge.service.monitoring.shadow_statistics import ShadowStatistics
 from quedge.service.monitoring.statistics import POINT_COLUMNS, Statistics
 
 TEXT = "text/plain; charset=utf-8"
+METRICS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 MAX_DEVICES = 1000
 """Devices beyond this number are not shown one by one."""
@@ -63,7 +64,7 @@ def endpoints_of(
         health_error: says what is wrong with the service, None where it is well; it is called from any thread.
         standings: tells how the engine of each base station stands, by its name; likewise.
     """
-    page, metrics = _page(), Metrics(statistics, standings)
+    shown, metrics = page(), Metrics(statistics, standings)
 
     def health() -> Reply:
         error = health_error()
@@ -80,9 +81,9 @@ def endpoints_of(
         return _said(200, "started") if statistics.running is not None else _said(503, statistics.state)
 
     return {
-        "/": lambda: page,
+        "/": lambda: shown,
         "/live.json": lambda: Reply(200, "application/json", live(statistics).encode()),
-        "/metrics": lambda: Reply(200, "text/plain; version=0.0.4; charset=utf-8", metrics.exposition()),
+        "/metrics": lambda: Reply(200, METRICS_TEXT, metrics.exposition()),
         "/healthz": health,
         "/readyz": readiness,
         "/startupz": startup,
@@ -172,7 +173,7 @@ def _said(status: int, text: str) -> Reply:
     return Reply(status, TEXT, f"{text}\n".encode())
 
 
-def _page() -> Reply:
+def page() -> Reply:
     """The live page; a browser runs its own script and style, known by their digests, and asks its own server only."""
     folder = files("quedge.service.monitoring").joinpath("page")
     page, style, *scripts = (folder.joinpath(name).read_text(encoding="utf-8") for name in _PAGE)

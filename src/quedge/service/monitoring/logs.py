@@ -42,6 +42,7 @@ class Logs(Observer):
         rendering: how lines are written.
         stream: where; standard error where it is None.
         clock: what time it is (s), for what is counted.
+        process: number of the process, which each line tells, of several.
     """
 
     def __init__(
@@ -49,9 +50,12 @@ class Logs(Observer):
         rendering: Rendering = Rendering.JSON,
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
+        process: int | None = None,
     ) -> None:
         self._lines = _Lines(_standard_error() if stream is None else stream, self._tell_counts)
         self._log = _logger(self._lines, rendering)
+        if process is not None:
+            self._log = self._log.bind(process=process)
         self._clock = clock
         self._lock = threading.Lock()
         self._counts: dict[tuple[str, str], _Count] = {}
@@ -104,6 +108,22 @@ class Logs(Observer):
             self._log.warning("begun_anew", **of, set_aside=set_aside)
         else:
             self._log.info("begun", **of)
+
+    def left(self, base_station: str) -> None:
+        """See `Observer.left`."""
+        self._count("info", "left", base_station, base_station=base_station)
+
+    def process_began(self, process: int, pid: int) -> None:
+        """A process of several was begun."""
+        self._log.info("process_began", process=process, pid=pid)
+
+    def process_ended(self, process: int, status: int) -> None:
+        """Such a process has ended, with this exit status or, below 0, by this signal, and nobody had told it to."""
+        self._log.error("process_ended", process=process, status=status)
+
+    def gives_up(self, why: str) -> None:
+        """All processes end."""
+        self._log.error("gives_up", reason=why)
 
     def reloaded(self, changed: Sequence[str], power_budget_w: NDArray[np.float64]) -> None:
         """See `Observer.reloaded`."""

@@ -92,6 +92,9 @@ class Observer:
     def begun(self, base_station: str, incarnation: str, queues: QueueState, set_aside: str = "") -> None:
         """A base station's cell begins, or begins anew; then `set_aside` is the folder of the files of before."""
 
+    def left(self, base_station: str) -> None:
+        """A base station's cell is served by another process of the service from now on."""
+
     def reloaded(self, changed: Sequence[str], power_budget_w: NDArray[np.float64]) -> None:
         """What the service was told to be was read once more; keys that changed, and the devices' budgets (W)."""
 
@@ -167,6 +170,7 @@ class Observers(Observer):
     limited, few_descriptors = _to_all("limited"), _to_all("few_descriptors")
     handshake_failed, library_said = _to_all("handshake_failed"), _to_all("library_said")
     restored, begun, started = _to_all("restored"), _to_all("begun"), _to_all("started")
+    left = _to_all("left")
     reloaded, reload_refused, migrated = _to_all("reloaded"), _to_all("reload_refused"), _to_all("migrated")
     shadowed, shadow_dropped = _to_all("shadowed"), _to_all("shadow_dropped")
     health_changed = _to_all("health_changed")

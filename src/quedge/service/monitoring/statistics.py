@@ -136,6 +136,11 @@ class Statistics(Observer):
             self._cells[base_station] = CellStatistics(queues, self.second)
             self._cells[base_station].incarnation = incarnation
 
+    def left(self, base_station: str) -> None:
+        """See `Observer.left`."""
+        with self._lock:
+            self._cells.pop(base_station, None)
+
     def reloaded(self, changed: Sequence[str], power_budget_w: NDArray[np.float64]) -> None:
         """See `Observer.reloaded`."""
         self.reloads["taken"] += 1

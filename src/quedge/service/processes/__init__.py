@@ -1,0 +1,1 @@
+"""Several processes behind one address: one that looks after them, and those that serve."""

@@ -1,0 +1,50 @@
+"""What a process that serves is told by the one that began it, in its environment."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import NamedTuple
+
+VARIABLE = "QUEDGE_PROCESS"
+"""The variable; who sets it by hand gets a process that ends, since nobody is at the other end of its line."""
+
+
+class Order(NamedTuple):
+    """What a process is told.
+
+    Attributes:
+        number: its own, from 0.
+        line: descriptor of its line.
+        lock: descriptor of the lock of the state folder, which it holds as long as it lives.
+        port: where reports are taken.
+        folder: of the sockets by which processes pass calls on, for their owner alone.
+        again: whether it takes the place of one that has ended.
+    """
+
+    number: int
+    line: int
+    lock: int
+    port: int
+    folder: Path
+    again: bool
+
+    def environment(self) -> dict[str, str]:
+        """The environment of a process that is told so."""
+        return {**os.environ, VARIABLE: json.dumps(self._replace(folder=str(self.folder)))}  # type: ignore[arg-type]
+
+
+def taken_order(environment: MutableMapping[str, str] = os.environ) -> Order | None:
+    """What this process was told, which processes that it begins are not; None of one that nobody told anything."""
+    told = environment.pop(VARIABLE, None)
+    if told is None:
+        return None
+    number, line, lock, port, folder, again = json.loads(told)
+    return Order(number, line, lock, port, Path(folder), again)
+
+
+def socket_of(folder: Path, number: int) -> Path:
+    """Where a process takes calls that others pass on."""
+    return folder / f"{number}.socket"
