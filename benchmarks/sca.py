@@ -18,8 +18,9 @@ from quedge.allocation.sca.problem import chain_of, chain_value, levels_of
 from quedge.allocation.sca.sca import climb, share_of_greedy, starting_point
 from quedge.model.cell import cell_of
 from quedge.model.frame import Frame, Status, checked_frame
-from quedge.model.scenario import Scenario
+from quedge.model.scenario import OFFLOADING, Scenario
 from quedge.model.terms import chain_objective, frame_terms
+from quedge.policy.exact import Exact
 from quedge.simulation.processes import RicianFading
 
 GREEDY_PAPER_US, SCA_PAPER_US = paper_times_us("noma_heuristic"), paper_times_us("noma_sca")
@@ -31,6 +32,7 @@ FRAMES = 400  # of a settled run; the second half is used
 TIMED = {"compiled": 100, "CVXPY": 5}
 RANDOM_FRAMES = 500
 EXTREME_FRAMES = 3000
+PARTIAL_FRAMES = 300
 ROUNDS = {"compiled": 500, "CVXPY": 5}  # for the random frames: it is failures that are counted
 TO_THE_END = NomaSca(tolerance=1e-9, max_rounds=100_000)
 SHARES = (0.01, 0.03, 0.1, 0.3, 1.0)
@@ -159,16 +161,22 @@ def robustness_rows(devices: int) -> Iterator[Row]:
 
 def extreme_rows() -> Iterator[Row]:
     """Frames far beyond any cell: gains, queues of data and of energy over twenty decades and more."""
+    for kind in OFFLOADING:
+        yield extreme_row(kind)
+
+
+def extreme_row(offloading: str) -> Row:
+    """How many of them are solved in a kind of cell."""
     rng, statuses = np.random.default_rng(11), []
     for _ in range(EXTREME_FRAMES):
         devices = int(rng.integers(1, 40))
         energy_queue = np.where(rng.random(devices) < 0.2, 0.0, 10.0 ** rng.uniform(-12.0, 12.0, devices))
         gain, data_queue = 10.0 ** rng.uniform(-21.0, -1.0, devices), 10.0 ** rng.uniform(-12.0, 8.0, devices)
-        frame = checked_frame(cell_of(Scenario(devices=devices)), gain, data_queue, energy_queue)
+        frame = checked_frame(cell_of(Scenario(devices=devices, offloading=offloading)), gain, data_queue, energy_queue)
         statuses.append(SOLVERS["compiled"].allocate(frame, rng.random(devices) < 0.1 + rng.random()).status)
     solved = len(statuses) - statuses.count(Status.FALLBACK)
-    yield (
-        f"N < 40, {EXTREME_FRAMES} extreme frames and decisions, compiled: solved",
+    return (
+        f"N < 40, {offloading}, {EXTREME_FRAMES} extreme frames and decisions, compiled: solved",
         "all",
         f"{solved}/{EXTREME_FRAMES}, {statuses.count(Status.OK)} of them converged",
     )
@@ -221,11 +229,38 @@ def end_rows() -> Iterator[Row]:
             )
 
 
+def partial_rows() -> Iterator[Row]:
+    """Where offloading is partial: the rounds' end, and greedy powers, over the optimum of the same frames."""
+    rng = np.random.default_rng(7)
+    for devices in (2, 5, 10, 20):
+        frames = [random_case(devices, rng)[0] for _ in range(PARTIAL_FRAMES)]
+        frames = [frame._replace(cell=frame.cell._replace(is_partial=1.0)) for frame in frames]
+        best = [Exact(1e-6).decide(frame, rng) for frame in frames]
+        for name, allocator in (("SCA", NomaSca()), ("SCA to its end", TO_THE_END), ("greedy", NomaGreedy())):
+            reached = [
+                allocator.allocate(frame, decision.offload).objective / decision.objective
+                for frame, decision in zip(frames, best, strict=True)
+            ]
+            yield (
+                f"N = {devices}, partial, {PARTIAL_FRAMES} random frames, the exact decisions: {name} / optimum",
+                "at most 1 + 1e-6",
+                f"mean {np.mean(reached):.5f}, least {np.min(reached):.4f}, most 1 + {np.max(reached) - 1.0:.0e}",
+            )
+        for kind, chosen in (("partial", frames), ("binary", [_binary(frame) for frame in frames])):
+            spent, _, rounds = timed(NomaSca(), [(frame, np.ones(devices, np.bool_)) for frame in chosen[:100]])
+            yield (f"N = {devices}, all offload, {kind}: SCA, compiled (us)", "", f"{spent:.0f}; {rounds:.1f} rounds")
+
+
+def _binary(frame: Frame) -> Frame:
+    return frame._replace(cell=frame.cell._replace(is_partial=0.0))
+
+
 def rows() -> Iterator[Row]:
     """What was measured, what it should reach, what it reached."""
     yield from start_rows()
     yield from end_rows()
     yield from extreme_rows()
+    yield from partial_rows()
     for devices in SCA_PAPER_US:
         chosen = settled_cases(devices)
         yield from time_rows(devices, chosen)

@@ -32,6 +32,7 @@ from tests.policies import assert_keeps_limits, assert_says_what_it_brings, char
 from tests.strategies import frames_with_decisions
 
 EVERYONE = np.ones(6, dtype=np.bool_)
+BINARY = np.empty((0, 4))  # no bends
 TO_THE_END = NomaSca(tolerance=1e-12, max_rounds=20_000)
 
 every_solver = pytest.mark.parametrize("solver", [BarrierNewton(), CvxpyClarabel()], ids=repr)
@@ -105,7 +106,7 @@ def seen_rounds(devices: int, seed: int) -> list[Round]:
 
 def feasible(problem: Round, step: np.ndarray) -> np.ndarray:
     cut = step.copy()
-    keep_limits(Chain(np.arange(cut.size), problem.rate_value, problem.step_price, *problem[2:4]), cut)
+    keep_limits(Chain(np.arange(cut.size), problem.rate_value, problem.step_price, *problem[2:4], BINARY), cut)
     return cut
 
 
@@ -215,13 +216,13 @@ def test_a_round_by_hand() -> None:
     # One device, α = 6, d = 2: 6 ln(1 + q) − 2 q is best at q = 2, unless σ = 1.5 or r = 0.5 stops it.
     solve = BarrierNewton().prepared(1)
     for growth, limit, best in ((9.0, 9.0, 2.0), (9.0, 1.5, 1.5), (0.5, 9.0, 0.5)):
-        problem = Round(*(np.array([number]) for number in (6.0, 2.0, growth, limit, 0.1)))
+        problem = Round(*(np.array([number]) for number in (6.0, 2.0, growth, limit, 0.1)), BINARY)
         assert solve(problem).step == pytest.approx([best], rel=1e-6)
 
 
 def test_a_price_is_the_loss_of_all_devices_decoded_earlier() -> None:
     # Levels 1, 2, 4, 8; α = 3, 4, 8 and β = 1: the last step costs β alone, the one before also 8 / 4, then 4 / 2.
-    chain = Chain(np.arange(3), np.array([3.0, 4.0, 8.0]), np.ones(3), np.full(3, 9.0), np.full(3, 9.0))
+    chain = Chain(np.arange(3), np.array([3.0, 4.0, 8.0]), np.ones(3), np.full(3, 9.0), np.full(3, 9.0), BINARY)
     price = np.empty(3)
     linearise(chain, np.array([1.0, 2.0, 4.0]), price)
     np.testing.assert_allclose(price, [5.0, 3.0, 1.0])

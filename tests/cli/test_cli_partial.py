@@ -37,7 +37,7 @@ def test_a_run_s_trace_has_both(tmp_path: Path) -> None:
     [
         ("run", "--policy", "best-single", "--policy", "myopic", "--frames", "5", *SET),
         ("sweep", "--policy", "droo", "--frames", "5", "--vary", "offloading=binary,partial"),
-        ("tune", "--policy", "lydroo-sca", "--frames", "5", *SET),
+        ("tune", "--policy", "myopic", "--frames", "5", *SET),
         ("decide", "nothing", "--policy", "myopic-saving", *SET),
         ("serve", "--listen", "127.0.0.1:0", "--policy", "droo", "--learn", *SET),
         ("capacity", *SET),

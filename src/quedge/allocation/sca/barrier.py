@@ -10,6 +10,8 @@ A Newton step couples each level with its neighbours only. The tridiagonal syste
 the first and back, in the form of a linear regulator (state: the level, control: the step), in which positive terms
 are only added: nothing cancels, however small a step is beside its level.
 
+Where offloading is partial, two more numbers stand on both sides of each bend (`bends.py`).
+
 Source: S. Mehrotra, "On the implementation of a primal-dual interior point method", SIAM J. Optim. 2(4), 1992.
 """
 
@@ -21,13 +23,33 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from quedge.allocation.sca.bends import (
+    ANSWER,
+    BEFORE,
+    BEND,
+    CURVATURE,
+    LEVEL,
+    NUMBER,
+    PRICE,
+    ROOM,
+    SLACK,
+    SPARE,
+    STEP,
+    TAKEN,
+    TARGET,
+    TO_NUMBER,
+    TO_PRICE,
+    bends,
+    follow_bend,
+    measure_bends,
+    missed_at_bend,
+    price_of_bend,
+    start_bends,
+    within_trust,
+)
 from quedge.allocation.sca.problem import Round, RoundSolution, value_in_reach
 from quedge.model.arrays import copy_into
-from quedge.model.kernels import Floats, kernel
-
-_STEP, _ROOM, _SLACK, _LEVEL = range(4)  # rows of all arrays of shape (4, offloaders)
-_LIMITS = 3  # rows whose products go to zero
-WORK_ARRAYS = 6
+from quedge.model.kernels import Floats, kernel, without_refcount
 
 _MAX_ITERATIONS = 100  # usually 4 to 12
 _GAP = 1e-9  # relative
@@ -38,68 +60,95 @@ _FROM_LAST_ROUND = 1e-3  # the same where the prices of the last round are at ha
 
 
 @kernel
-def start_inside(problem: Round, number: Floats, price: Floats, inside: float) -> None:
+def start_inside(problem: Round, number: Floats, price: Floats, bend: Floats, inside: float) -> None:
     """Fills in numbers inside the limits, near the last round's, and raises prices to equal products."""
     level, worth = 1.0, 0.0
     for k in range(problem.start.size):
         highest = min(problem.step_limit[k], problem.growth[k] * level)
         lowest = inside * min(highest, level / problem.start.size)  # far above the optimum, rounding would stay
         step = min(max(problem.start[k], lowest), (1.0 - inside) * highest)
-        number[_STEP, k] = step
-        number[_ROOM, k] = problem.step_limit[k] - step
-        number[_SLACK, k] = problem.growth[k] * level - step
+        number[STEP, k] = step
+        number[ROOM, k] = problem.step_limit[k] - step
+        number[SLACK, k] = problem.growth[k] * level - step
         level += step
-        number[_LEVEL, k] = level
-        price[_LEVEL, k] = problem.rate_value[k] / level
-        worth += (price[_LEVEL, k] + problem.step_price[k]) * step
+        number[LEVEL, k] = level
+        price[LEVEL, k] = problem.rate_value[k] / level
+        worth += (price[LEVEL, k] + problem.step_price[k]) * step
     product = inside * worth / problem.start.size
-    for row in range(_LIMITS):
+    for row in range(LEVEL):
         for k in range(problem.start.size):
             price[row, k] = max(price[row, k], product / number[row, k])
+    if problem.split.shape[0] > 0:
+        start_bends(problem, number, price, bend, inside, product)
 
 
 @kernel
-def factorise(problem: Round, number: Floats, price: Floats, answer: Floats) -> None:
+def factorise(problem: Round, number: Floats, price: Floats, bend: Floats, answer: Floats) -> None:
     """Fills `answer` with how step, slack and level answer to a change of the level before, and to a push."""
     curvature = 0.0  # of all that follows, in the level before it
     for k in range(problem.start.size - 1, -1, -1):
         growth = problem.growth[k]
-        stiff = price[_STEP, k] / number[_STEP, k] + price[_ROOM, k] / number[_ROOM, k]
-        tied = price[_SLACK, k] / number[_SLACK, k]
-        ahead = curvature + price[_LEVEL, k] / number[_LEVEL, k]
-        push = 1.0 / (stiff + tied + ahead)
-        answer[_STEP, k] = (tied * growth - ahead) * push
-        answer[_ROOM, k] = push
-        answer[_SLACK, k] = (stiff * growth + ahead * (1.0 + growth)) * push
-        answer[_LEVEL, k] = (stiff + tied * (1.0 + growth)) * push
-        curvature = (stiff * (tied * growth * growth + ahead) + tied * ahead * (1.0 + growth) ** 2) * push
+        stiff = price[STEP, k] / number[STEP, k] + price[ROOM, k] / number[ROOM, k]
+        tied = price[SLACK, k] / number[SLACK, k]
+        ahead = curvature + price[LEVEL, k] / number[LEVEL, k]
+        answer[STEP, k] = tied * growth - ahead
+        answer[SLACK, k] = stiff * growth + ahead * (1.0 + growth)
+        answer[LEVEL, k] = stiff + tied * (1.0 + growth)
+        weight = stiff + tied + ahead
+        curvature = stiff * (tied * growth * growth + ahead) + tied * ahead * (1.0 + growth) ** 2
+        if bends(problem, k):
+            bent, on, off = bend[CURVATURE, k], 1.0 / number[LEVEL, k], bend[BEFORE, k]
+            lean, reach = on - off, on * (1.0 + growth) - off
+            answer[STEP, k] -= bent * on * lean
+            answer[SLACK, k] += bent * on * reach
+            answer[LEVEL, k] += bent * on * off
+            weight += bent * on * on
+            curvature += bent * (stiff * lean * lean + tied * reach * reach + ahead * off * off)
+        push = 1.0 / weight
+        answer[ROOM, k] = push
+        answer[STEP, k] *= push
+        answer[SLACK, k] *= push
+        answer[LEVEL, k] *= push
+        curvature *= push
 
 
 @kernel
-def newton_direction(
-    problem: Round, number: Floats, price: Floats, answer: Floats, target: Floats, to_number: Floats, to_price: Floats
-) -> None:
-    """Fills in the changes that bring the products of numbers and prices to `target`, to first order."""
-    devices = problem.start.size
-    for row in range(4):
+def newton_direction(problem: Round, work: Floats) -> None:
+    """Fills in the changes that bring the products of numbers and prices to their target, to first order."""
+    devices, rows = problem.start.size, work.shape[1]
+    number, price, bend, answer = work[NUMBER], work[PRICE], work[BEND], work[ANSWER]
+    target, to_number, to_price = work[TARGET], work[TO_NUMBER], work[TO_PRICE]
+    for row in range(rows):
         for k in range(devices):
             to_price[row, k] = target[row, k] / number[row, k]
     slope = 0.0  # of all that follows, in the level before it
     for k in range(devices - 1, -1, -1):
-        on_step = problem.step_price[k] - to_price[_STEP, k] + to_price[_ROOM, k]
-        on_slack = to_price[_SLACK, k]
-        on_level = slope - to_price[_LEVEL, k]
-        slope = on_level * answer[_LEVEL, k] - on_slack * answer[_SLACK, k] + on_step * answer[_STEP, k]
-        to_number[_STEP, k] = -(on_step + on_slack + on_level) * answer[_ROOM, k]  # from an unchanged level
+        taken = 0.0
+        if bends(problem, k):
+            taken = price_of_bend(problem, k, work)
+            to_price[LEVEL, k] -= taken / number[LEVEL, k]
+        on_step = problem.step_price[k] - to_price[STEP, k] + to_price[ROOM, k]
+        on_slack = to_price[SLACK, k]
+        on_level = slope - to_price[LEVEL, k]
+        slope = on_level * answer[LEVEL, k] - on_slack * answer[SLACK, k] + on_step * answer[STEP, k]
+        if bends(problem, k):
+            slope -= taken * bend[BEFORE, k]
+        to_number[STEP, k] = -(on_step + on_slack + on_level) * answer[ROOM, k]  # from an unchanged level
     before = 0.0
     for k in range(devices):
-        own = to_number[_STEP, k]
-        to_number[_STEP, k] = answer[_STEP, k] * before + own
-        to_number[_ROOM, k] = -to_number[_STEP, k]
-        to_number[_SLACK, k] = answer[_SLACK, k] * before - own
-        before = answer[_LEVEL, k] * before + own
-        to_number[_LEVEL, k] = before
-    for row in range(4):
+        own = to_number[STEP, k]
+        to_number[STEP, k] = answer[STEP, k] * before + own
+        to_number[ROOM, k] = -to_number[STEP, k]
+        to_number[SLACK, k] = answer[SLACK, k] * before - own
+        after = answer[LEVEL, k] * before + own
+        to_number[LEVEL, k] = after
+        if bends(problem, k):
+            grown = after / number[LEVEL, k] - before * bend[BEFORE, k]
+            follow_bend(problem, k, work, grown)
+        elif rows > TAKEN:
+            to_number[TAKEN, k] = to_number[SPARE, k] = 0.0
+        before = after
+    for row in range(TAKEN):
         for k in range(devices):
             to_price[row, k] -= price[row, k] * (1.0 + to_number[row, k] / number[row, k])
 
@@ -108,7 +157,7 @@ def newton_direction(
 def longest(value: Floats, change: Floats) -> float:
     """The largest share, at most 1, of a change that leaves every value clearly positive."""
     share = 1.0
-    for row in range(4):
+    for row in range(value.shape[0]):
         for k in range(value.shape[1]):
             if change[row, k] * share < -_TO_BOUNDARY * value[row, k]:
                 share = -_TO_BOUNDARY * value[row, k] / change[row, k]
@@ -119,7 +168,9 @@ def longest(value: Floats, change: Floats) -> float:
 def total_product(number: Floats, price: Floats, to_number: Floats, to_price: Floats, far: float, dear: float) -> float:
     """Sum of the limits' products after the shares `far` and `dear` of a direction."""
     total = 0.0
-    for row in range(_LIMITS):
+    for row in range(number.shape[0]):
+        if row == LEVEL:
+            continue
         for k in range(number.shape[1]):
             total += (number[row, k] + far * to_number[row, k]) * (price[row, k] + dear * to_price[row, k])
     return total
@@ -131,48 +182,60 @@ def aim(problem: Round, number: Floats, price: Floats, target: Floats, to_number
     far, dear = longest(number, to_number), longest(price, to_price)
     now = total_product(number, price, to_number, to_price, 0.0, 0.0)
     then = total_product(number, price, to_number, to_price, far, dear)
-    centred = (then / now) ** 3 * now / (_LIMITS * number.shape[1])
-    for row in range(4):
+    centred = (then / now) ** 3 * now / (LEVEL * number.shape[1])
+    for row in range(number.shape[0]):
         for k in range(number.shape[1]):
             error = far * dear * to_number[row, k] * to_price[row, k]
-            if row == _LEVEL:
+            if row == LEVEL:
                 target[row, k] = problem.rate_value[k] - min(error, 0.9 * problem.rate_value[k])
-            else:
+            elif row < LEVEL or bends(problem, k):
                 target[row, k] = centred - error
 
 
 @kernel
-def accurate(problem: Round, number: Floats, price: Floats, finest: float) -> bool:
+def accurate(problem: Round, number: Floats, price: Floats, bend: Floats, finest: float) -> bool:
     """Whether the products miss their aims by too little to matter for the objective."""
     missed, size = 0.0, 0.0
     for k in range(problem.start.size):
-        size += (price[_LEVEL, k] + problem.step_price[k]) * number[_STEP, k]
-        missed += abs(problem.rate_value[k] - number[_LEVEL, k] * price[_LEVEL, k])
-        for row in range(_LIMITS):
-            missed += number[row, k] * price[row, k]
+        if bends(problem, k):
+            missed += missed_at_bend(problem, k, number, price, bend)
+            gain = problem.rate_value[k] / number[LEVEL, k]
+        else:
+            missed += abs(problem.rate_value[k] - number[LEVEL, k] * price[LEVEL, k])
+            gain = price[LEVEL, k]
+        size += (gain + problem.step_price[k]) * number[STEP, k]
+        for row in range(number.shape[0]):
+            if row != LEVEL:
+                missed += number[row, k] * price[row, k]
     return bool(missed <= _GAP * size + finest)
 
 
 @kernel
 def iterate(problem: Round, work: Floats, step: Floats, inside: float) -> bool:
     """Solve a round from a start that far inside the limits; see `maximise_round`."""
-    number, price, answer = work[0], work[1], work[2]
-    target, to_number, to_price = work[3], work[4], work[5]
-    start_inside(problem, number, price, inside)
+    problem, work = without_refcount((problem, work))
+    number, price, bend, answer = work[NUMBER], work[PRICE], work[BEND], work[ANSWER]
+    target, to_number, to_price = work[TARGET], work[TO_NUMBER], work[TO_PRICE]
+    start_inside(problem, number, price, bend, inside)
     finest = _SMALLEST_GAP * value_in_reach(problem.rate_value, problem.growth, problem.step_limit)
+    partly = problem.split.shape[0] > 0
     unmet = 1.0  # share left of what the first prices violated of the linear conditions
     for _ in range(_MAX_ITERATIONS):
-        if unmet <= _GAP and accurate(problem, number, price, finest):
-            copy_into(step, number[_STEP])
+        if partly:
+            measure_bends(problem, number, price, bend)
+        if unmet <= _GAP and accurate(problem, number, price, bend, finest):
+            copy_into(step, number[STEP])
             return True
-        target[:_LIMITS] = 0.0
-        copy_into(target[_LEVEL], problem.rate_value)
-        factorise(problem, number, price, answer)
-        newton_direction(problem, number, price, answer, target, to_number, to_price)
+        target[:] = 0.0
+        copy_into(target[LEVEL], problem.rate_value)
+        factorise(problem, number, price, bend, answer)
+        newton_direction(problem, work)
         aim(problem, number, price, target, to_number, to_price)
-        newton_direction(problem, number, price, answer, target, to_number, to_price)
+        newton_direction(problem, work)
         far, dear = longest(number, to_number), longest(price, to_price)
-        for row in range(4):
+        if partly:
+            far = dear = within_trust(problem, number, to_number, min(far, dear))
+        for row in range(number.shape[0]):
             for k in range(step.size):
                 number[row, k] += far * to_number[row, k]
                 price[row, k] += dear * to_price[row, k]
@@ -186,7 +249,7 @@ def maximise_round(problem: Round, work: Floats, step: Floats, again: bool) -> b
 
     Args:
         problem: the round, with at least one device.
-        work: room to work in, shape (WORK_ARRAYS, 4, offloaders); keeps the prices for the next round.
+        work: room to work in, as `room_for` makes it; keeps the prices for the next round.
         step: filled with the best steps, if they are found.
         again: whether `work` holds the prices of the last round of the same decision.
 
@@ -195,8 +258,14 @@ def maximise_round(problem: Round, work: Floats, step: Floats, again: bool) -> b
     """
     if again and iterate(problem, work, step, _FROM_LAST_ROUND):
         return True
-    work[1] = 0.0
+    work[PRICE] = 0.0
     return iterate(problem, work, step, _AFRESH)
+
+
+@kernel
+def room_for(split: Floats, offloaders: int) -> Floats:
+    """Room to work in for `maximise_round`."""
+    return np.empty((BEND + 1, 4 if split.shape[0] == 0 else 6, offloaders))
 
 
 @dataclass(frozen=True)
@@ -210,13 +279,13 @@ class BarrierNewton:
     def prepared(self, devices: int) -> Callable[[Round], RoundSolution]:
         """A function that solves the rounds of one decision; see `RoundSolver.prepared`."""
         del devices  # a round tells
-        work = np.empty((WORK_ARRAYS, 4, 0))
+        work = np.empty((0, 0, 0))
 
         def solve(problem: Round) -> RoundSolution:
             nonlocal work
             again = work.shape[2] == problem.start.size
             if not again:
-                work = np.empty((WORK_ARRAYS, 4, problem.start.size))
+                work = room_for(problem.split, problem.start.size)
             step = np.empty(problem.start.size)
             began = time.perf_counter_ns()
             solved = maximise_round(problem, work, step, again)

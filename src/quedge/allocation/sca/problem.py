@@ -10,6 +10,13 @@ Linearised at the levels s° of the last round, eqs. (44), (45), f⁻ is linear 
 after it, so it is charged with the loss of all devices decoded earlier than its own. What remains is a convex round:
 
     maximise   Σ α_k ln s_k − d_k q_k      with d_k = β_k + Σ_{j>k} α_j / s°_{j−1}        eq. (46)
+
+Where offloading is partial, a device adds h(u) = α u − D(u) of its growth u = ln(s_k / s_{k−1}), with D convex beyond a
+bend u0 (`model/split.py`). With the same tangent its growth is u° ≤ u, concave in the levels,
+
+    u°_k = ln s_k − ln s°_{k−1} − (s_{k−1} − s°_{k−1}) / s°_{k−1}
+
+and h rises within its limits, so that Σ h_k(u°_k) − β_k q_k is concave, never above the true objective, and touches it.
 """
 
 from __future__ import annotations
@@ -21,10 +28,14 @@ from typing import NamedTuple, Protocol, TypeVar
 import numpy as np
 
 from quedge.errors import MissingExtraError
+from quedge.model.arrays import copy_into
 from quedge.model.kernels import Bools, Floats, Ints, kernel
+from quedge.model.split import BEND, bends_within, local_loss
 from quedge.model.terms import Terms, highest_level
 
 T = TypeVar("T")
+
+_ALIKE = 1e-12  # bends that close to what the limits allow are none
 
 
 class Chain(NamedTuple):
@@ -36,6 +47,8 @@ class Chain(NamedTuple):
         level_price: β.
         growth: r, the largest step in units of the level that it starts from.
         step_limit: σ, the largest step.
+        split: what a step takes from the CPU, as in `Terms`, with an infinite bend where no step reaches it; shape
+            (offloaders, 4), without rows where offloading is binary.
     """
 
     place: Ints
@@ -43,10 +56,11 @@ class Chain(NamedTuple):
     level_price: Floats
     growth: Floats
     step_limit: Floats
+    split: Floats
 
 
 class Round(NamedTuple):
-    """A convex round: maximise Σ α_k ln s_k − d_k q_k over 0 ≤ q_k ≤ min(σ_k, r_k s_{k−1}).
+    """A convex round: maximise Σ α_k ln s_k − d_k q_k − D_k(u°_k) over 0 ≤ q_k ≤ min(σ_k, r_k s_{k−1}).
 
     Attributes:
         rate_value: α, positive; shape (offloaders,), like all that follow.
@@ -54,6 +68,7 @@ class Round(NamedTuple):
         growth: r, positive.
         step_limit: σ, positive.
         start: q of the last round, where f⁻ is linearised; feasible.
+        split: of D, as in `Chain`.
     """
 
     rate_value: Floats
@@ -61,6 +76,7 @@ class Round(NamedTuple):
     growth: Floats
     step_limit: Floats
     start: Floats
+    split: Floats
 
 
 class RoundSolution(NamedTuple):
@@ -118,7 +134,13 @@ def chain_of(terms: Terms, offload: Bools) -> Chain:
         growth[k] = min(grown, 2.0 * step)  # no level lies below 1
         step_limit[k] = min(step, 2.0 * grown * reach)
         reach += min(step, grown * reach)
-    return Chain(place, terms.rate_value[place], terms.level_price[place], growth, step_limit)
+    split = np.empty((place.size if terms.split.shape[0] > 0 else 0, 4))
+    for k in range(split.shape[0]):
+        copy_into(split[k], terms.split[place[k]])
+        largest = min(math.log(terms.growth_limit[place[k]]), math.log1p(step_limit[k]))
+        if not bends_within(split, k, largest * (1.0 - _ALIKE)):
+            split[k, BEND] = math.inf
+    return Chain(place, terms.rate_value[place], terms.level_price[place], growth, step_limit, split)
 
 
 @kernel
@@ -126,7 +148,10 @@ def chain_value(chain: Chain, step: Floats) -> float:
     """f⁺ − f⁻, what the steps add to objective (17) beyond the fixed cost of offloading, eq. (42)."""
     total, level = 0.0, 1.0
     for k in range(step.size):
-        total += chain.rate_value[k] * math.log1p(step[k] / level) - chain.level_price[k] * step[k]
+        growth = math.log1p(step[k] / level)
+        total += chain.rate_value[k] * growth - chain.level_price[k] * step[k]
+        if bends_within(chain.split, k, growth):
+            total -= local_loss(chain.split, k, growth)
         level += step[k]
     return total
 

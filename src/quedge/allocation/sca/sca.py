@@ -6,14 +6,14 @@ import math
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quedge.allocation.allocator import Choice
 from quedge.allocation.greedy import greedy_levels
-from quedge.allocation.sca.barrier import WORK_ARRAYS, BarrierNewton, maximise_round
+from quedge.allocation.sca.barrier import BarrierNewton, maximise_round, room_for
 from quedge.allocation.sca.problem import (
     Chain,
     Round,
@@ -117,12 +117,12 @@ def climb(chain: Chain, step: Floats, tolerance: float, max_rounds: int) -> tupl
     """All rounds by the compiled solver; improves `step` in place, returns the verdict and the rounds solved."""
     if step.size == 0:
         return CONVERGED, 0
-    work = np.empty((WORK_ARRAYS, 4, step.size))
+    work = room_for(chain.split, step.size)
     price, found = np.empty(step.size), np.empty(step.size)
     value = chain_value(chain, step)
     for done in range(max_rounds):
         linearise(chain, step, price)
-        problem = Round(chain.rate_value, price, chain.growth, chain.step_limit, step)
+        problem = Round(chain.rate_value, price, chain.growth, chain.step_limit, step, chain.split)
         if not maximise_round(problem, work, found, done > 0):
             return FAILED, done
         value, verdict = judge(chain, step, value, found, tolerance)
@@ -167,6 +167,9 @@ class NomaSca:
     compiled, that of the whole compiled call. Its status is `rounds_spent` if the rounds ended before they converged
     and `fallback` if the solver failed or raised; it is feasible, and no worse than the starting point, all the same.
 
+    Where offloading is partial the same tangent bounds the growth of a level, and with it what an offloader gains, from
+    below (`docs/sca.md`). `CvxpyClarabel` knows binary offloading only.
+
     Attributes:
         tolerance: stop when a round adds no more than this share to the offloaders' part of the objective.
         max_rounds: stop after this many rounds.
@@ -175,7 +178,6 @@ class NomaSca:
     Source: Section V-B, eqs. (42)-(46).
     """
 
-    carries_partial: ClassVar = False
     tolerance: float = 1e-4
     max_rounds: int = 500
     solver: RoundSolver = BarrierNewton()
@@ -188,13 +190,19 @@ class NomaSca:
         if self.max_rounds < 1:
             raise not_allowed("max_rounds", self.max_rounds, "at least 1")
 
+    @property
+    def carries_partial(self) -> bool:
+        """Whether its solver knows the rounds of partial offloading."""
+        return isinstance(self.solver, BarrierNewton)
+
     def allocate(self, frame: Frame, offload: Any) -> Decision:
         """Powers and frequencies for a given offloading decision; see `Allocator.allocate`."""
         return self.allocate_best(frame, checked_offload(offload, frame.cell.devices)[np.newaxis]).decision
 
     def allocate_best(self, frame: Frame, offloads: NDArray[np.bool_]) -> Choice:
         """The best of several decisions; see `BatchAllocator.allocate_best`. The solver's time is that of them all."""
-        refuse_partial(frame.cell.is_partial > 0.0, f"the allocator {type(self).__name__}")
+        by = f"the allocator {type(self).__name__} through {type(self.solver).__name__}"
+        refuse_partial(frame.cell.is_partial > 0.0 and not self.carries_partial, by)
         check_ungrouped(frame.cell, f"with {type(self).__name__}, which allocates one group")
         offloads = at_least_one(offloads)
         if not isinstance(self.solver, BarrierNewton):  # compiled code cannot call other solvers: two loops, one judge
@@ -234,7 +242,7 @@ class NomaSca:
         for done in range(self.max_rounds):
             price = np.empty(step.size)
             linearise(chain, step, price)
-            problem = Round(chain.rate_value, price, chain.growth, chain.step_limit, step)
+            problem = Round(chain.rate_value, price, chain.growth, chain.step_limit, step, chain.split)
             solution = attempted(partial(solve, problem))
             solver_us += 0.0 if solution is None else solution.solver_us
             if solution is None or solution.step is None:

@@ -7,10 +7,34 @@ from typing import NamedTuple
 
 import numpy as np
 
-from quedge.model.kernels import Bools, Floats, Ints, kernel, without_refcount
+from quedge.model.kernels import Bools, Floats, Ints, inner_kernel, kernel, without_refcount
 from quedge.model.terms import Terms, highest_level
-from quedge.policy.exact.bound import Bound, between_nodes, cell_value, chord_argmax, layer_of, node_below, worth_to
+from quedge.policy.exact.bound import (
+    Bound,
+    Layer,
+    between_nodes,
+    cell_value,
+    chord_argmax,
+    layer_of,
+    node_below,
+    worth_to,
+)
 from quedge.policy.exact.lattice import Lattice
+
+
+@inner_kernel
+def staying(after: Layer, start: float, unused: float) -> tuple[int, float]:
+    """The node at or below `start` in the layer after a device, and the bound there, where it stays at that level.
+
+    From level 1 the bound is `unused`. Staying is allowed where the level is inside a cell of the layer after.
+    """
+    if start <= 1.0:
+        return 0, unused
+    node = node_below(after.level, start)
+    inside = node + 1 < after.level.size and after.level[node] <= start <= after.level[node + 1]
+    if inside and after.node_index[node + 1] == after.node_index[node] + 1:
+        return node, between_nodes(after, node, start)
+    return node, -math.inf
 
 
 @kernel
@@ -22,15 +46,7 @@ def follow_bound(terms: Terms, lattice: Lattice, bound: Bound, offload: Bools, l
         low = lattice.first[k + 1]
         after = layer_of(lattice, bound.value, k + 1)
         nodes, worth = after.level, worth_to(terms, k)
-        node = 0
-        stay = bound.unused[k + 1]
-        if start > 1.0:
-            node = node_below(nodes, start)
-            stay = -math.inf
-            # staying leads to the same level of the next layer: allowed where that is inside a cell of it
-            inside = node + 1 < nodes.size and nodes[node] <= start <= nodes[node + 1]
-            if inside and after.node_index[node + 1] == after.node_index[node] + 1:
-                stay = between_nodes(after, node, start)
+        node, stay = staying(after, start, bound.unused[k + 1])
         log_start = math.log(start)
         stay += terms.local_value[k] + terms.rate_value[k] * log_start - terms.level_price[k] * start
         stay += terms.offload_cost[k]  # now comparable with the value at the end of a step

@@ -124,7 +124,7 @@ def bent_gain(terms: Terms, k: int, start: float) -> float:
     return float(terms.rate_value[k] * growth - lost - terms.level_price[k] * (level - start) - terms.offload_cost[k])
 
 
-@kernel
+@inner_kernel
 def tangent_peak(bend: Bend, cell: OneCell, part: Part, enough: float) -> float:
     """Bound on line + bulge + h(ln s'/s) − β s' in a part of a cell, by tangents of h; any value not above `enough`.
 

@@ -10,8 +10,9 @@ import numpy as np
 from quedge.model.kernels import Bools, Floats, Ints, inner_kernel, kernel, without_refcount
 from quedge.model.split import BEND, bends_within, local_loss, loss_slope
 from quedge.model.terms import Terms, highest_level
-from quedge.policy.exact.bound import Bound, Layer, between_nodes, chord_argmax, node_below, worth_to
+from quedge.policy.exact.bound import Bound, Layer, chord_argmax, layer_of, worth_to
 from quedge.policy.exact.lattice import Lattice
+from quedge.policy.exact.path import staying
 
 _ROUNDS = 4  # of tangents: what is left is polished
 _TIED = 1e-12  # relative distance to a limit or a bend
@@ -54,17 +55,10 @@ def follow_split(terms: Terms, lattice: Lattice, bound: Bound, offload: Bools, l
     terms, lattice, bound = without_refcount((terms, lattice, bound))
     start = 1.0
     for k in range(offload.size):
-        low, high = lattice.first[k + 1], lattice.first[k + 2]
-        after = Layer(lattice.step, lattice.node_index[low:high], lattice.level[low:high], bound.value[low:high])
+        low = lattice.first[k + 1]
+        after = layer_of(lattice, bound.value, k + 1)
         nodes = after.level
-        node = 0
-        stay = bound.unused[k + 1]
-        if start > 1.0:
-            node = node_below(nodes, start)
-            stay = -math.inf
-            inside = node + 1 < nodes.size and nodes[node] <= start <= nodes[node + 1]
-            if inside and after.node_index[node + 1] == after.node_index[node] + 1:
-                stay = between_nodes(after, node, start)
+        node, stay = staying(after, start, bound.unused[k + 1])
         stay += terms.local_value[k] + terms.offload_cost[k]  # comparable with the value at the end of a step
         base = terms.rate_value[k] * math.log(start) - terms.level_price[k] * start
         end = highest_level(terms, k, start)

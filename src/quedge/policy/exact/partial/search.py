@@ -25,8 +25,8 @@ from quedge.policy.exact.span import (
     steepest_values,
 )
 
-_CELLS = 36  # of the first lattice, and new cells per living one: measured, as are those of binary offloading
-_FACTOR = 4
+_CELLS, _UNBENT_CELLS = 24, 56  # of the first lattice, measured: cells are dear where devices bend, cheap elsewhere
+_FACTOR = 4  # new cells per living one
 _POLISHED = 0.01  # of the tolerance: polishing ends where it gains no more
 
 
@@ -49,7 +49,7 @@ def solve_split(terms: Terms, tolerance: float) -> tuple[Bools, Floats, float, f
     bent = np.empty(devices, np.bool_)
     for k in range(devices):
         bent[k] = can_bend(terms, k)
-    lattice = lattice_in_reach(useful, _CELLS, WIDEST_STEP)
+    lattice = lattice_in_reach(useful, _CELLS if bent.any() else _UNBENT_CELLS, WIDEST_STEP)
     lowest_bound, rounds = math.inf, 0
     while True:
         bound = bound_split(terms, lattice, steepest, bent)
