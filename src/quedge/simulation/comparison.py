@@ -48,6 +48,15 @@ class Comparison:
         frames: frames of each run.
         warmup: share of the frames at the start that the measures leave out.
         summaries: the measures of each run, by policy and seed; the first policy is the reference.
+
+    Example:
+        >>> policies = {"exact": quedge.Exact(), "local": quedge.AllLocal()}
+        >>> compared = quedge.compare(policies, quedge.Scenario(devices=3), frames=50, seeds=[1, 2, 3])
+        >>> longer = compared.differences("local")["data_queue_mbit"]  # than that of the first policy, paired
+        >>> print(f"{longer.mean:.1f} Mbit longer, from {longer.low:.1f} to {longer.high:.1f}")
+        36.0 Mbit longer, from 21.6 to 50.3
+        >>> print(f"{compared.means('exact')['offload_ratio'].mean:.2f}", list(compared.summaries["exact"]))
+        0.67 [1, 2, 3]
     """
 
     scenario: Scenario
@@ -167,6 +176,12 @@ def compare(
         ValueError: a bad argument; the message names it, its value and what is allowed. Of a decision that is not
             allowed, it names the policy and the frame.
         OverflowError: a measure is not finite.
+
+    Example:
+        >>> policies = {"exact": quedge.Exact(), "local": quedge.AllLocal()}
+        >>> compared = quedge.compare(policies, quedge.Scenario(devices=3), frames=50, seeds=3)
+        >>> print(compared.differences("local")["data_queue_mbit"].low > 0.0)  # longer queues, and no chance
+        True
     """
     if not isinstance(scenario, Scenario):
         raise not_allowed("scenario", scenario, "a Scenario")
