@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from quedge.cli.serve import _check_coap
+from quedge.cli.serving.let_in import check_coap_options
 from quedge.service.settings import Address, Tls
 from quedge.service.tls.access import AccessPolicy
 from tests.cli.in_process import main_in
@@ -148,11 +148,11 @@ def test_it_is_no_way_around_certificates(access: AccessPolicy, words: str) -> N
     certificates: Any = None
     where, secured = Address("127.0.0.1", 0), Tls(certificates, access)
     if not words:
-        _check_coap(where, False, secured)
+        check_coap_options(where, False, secured)
         return
     with pytest.raises(ValueError, match=f"--coap: is not allowed .*{words}"):
-        _check_coap(where, False, secured)
+        check_coap_options(where, False, secured)
 
 
 def test_other_machines_may_report_where_that_is_asked_for() -> None:
-    _check_coap(Address("0.0.0.0", 5683), True, None)
+    check_coap_options(Address("0.0.0.0", 5683), True, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,24 +24,16 @@ from quedge.cli.options import (
     positive_to,
     value_option,
 )
+from quedge.cli.serving.let_in import check_coap_options, guard_of, secured_by
+from quedge.cli.serving.served import read_basis, shadow_of, with_same_policies
+from quedge.cli.serving.together import allowed_stations, check_several, check_state_options
 from quedge.cli.usage import UsageError, refusing
 from quedge.controller.engine import Pace
 from quedge.controller.journal import Durability
 from quedge.controller.state import StateError
-from quedge.controller.state_folder import NAME
-from quedge.errors import check_installed, not_allowed
-from quedge.files.agent import read_agent
-from quedge.files.exported import SUFFIX
-from quedge.files.fingerprint import plain
-from quedge.files.policies import check_devices, policies_by_name
-from quedge.files.scenario import read_scenario
-from quedge.policy.learners import LEARNERS
-from quedge.policy.lydroo import AgentState, Resumable
-from quedge.policy.policy import Learner, Policy, is_learner
-from quedge.service.basis import Basis
+from quedge.errors import check_installed
 from quedge.service.cells import MAX_CELLS
 from quedge.service.limits import DEFAULT_RATES, Rates
-from quedge.service.monitoring.web import NO_GUARD, Guard
 from quedge.service.processes.order import taken_order
 from quedge.service.settings import (
     Address,
@@ -53,11 +45,11 @@ from quedge.service.settings import (
     poll_directly,
     refuse_tls_1_2,
 )
-from quedge.service.tls.access import AccessPolicy, check_coap, check_complete, check_listening, check_watched
+from quedge.service.tls.access import AccessPolicy
 
 if TYPE_CHECKING:
     from quedge.service.processes.supervisor import Several
-    from quedge.service.server import NamedPolicy, Service
+    from quedge.service.server import Service
 
 _SWITCH_INTERVAL_S = 5e-4  # a thread that computes gives way to the one that answers ten times sooner than usual
 _MAX_DEADLINE_S = 0.02
@@ -264,35 +256,31 @@ def serve(
     from quedge.service.standby import First
 
     with refusing():
-        read = partial(_read, scenario, tuple(settings or ()), policy, tuple(learner or ()), agent, learn, seed)
+        read = partial(read_basis, scenario, tuple(settings or ()), policy, tuple(learner or ()), agent, learn, seed)
         name, basis = read()
-        given, beside = basis.scenario, _shadow_of(shadow, shadow_agent, basis)
+        frame_s, beside = basis.scenario.frame_s, shadow_of(shadow, shadow_agent, basis)
         if beside is not None and metrics is None:
             raise ValueError("--shadow: is not allowed without --metrics, where its numbers are seen")
-        allowed = _allowed(stations or [], max_stations)
+        allowed = allowed_stations(stations or [], max_stations)
         if bind_names and tls_cert is None:
             raise ValueError("--bind-names: is not allowed without TLS: --tls-cert, --tls-key and --client-ca")
         about_state = {
             "--new": new, "--migrate": migrate, "--allow-standby": allow_standby,
             "--standby-of": standby_of is not None, "--alone": alone,
         }  # fmt: skip
-        for option, is_asked in about_state.items():
-            if is_asked and state is None:
-                raise ValueError(f"{option}: is not allowed without --state, the folder of the cells that it is about")
-        for option, is_asked in {"--new": new, "--alone": alone}.items():
-            if is_asked and standby_of is not None:
-                raise ValueError(f"{option}: is not allowed beside --standby-of; a standby has what the first one has")
+        check_state_options(about_state, state is not None)
         if processes > 1:
-            _check_several(state, standby_of is not None, allow_standby, alone, beside is not None, coap is not None)
+            given = {option: about_state[option] for option in ("--standby-of", "--allow-standby", "--alone")}
+            check_several(state, given | {"--shadow": beside is not None, "--coap": coap is not None})
         access = AccessPolicy(hybrid_only=tls_require_hybrid, bind_names=bind_names is not False)
-        secured = _secured(listen or _ADDRESS, tls_cert, tls_key, client_ca, access)
-        _check_coap(coap, coap_open, secured)
+        secured = secured_by(listen or _ADDRESS, tls_cert, tls_key, client_ca, access)
+        check_coap_options(coap, coap_open, secured)
         shown = credentials_of(
             None, standby_ca, standby_cert, standby_key, ("--standby-ca", "--standby-cert", "--standby-key")
         )
         follows = None if standby_of is None else First(standby_of, shown)
         pair = Pair(follows, lease_ms if allow_standby else None, alone)
-        guard = _guard(metrics, metrics_token, metrics_tls, secured)
+        guard = guard_of(metrics, metrics_token, metrics_tls, secured)
         awake = cpu_latency_lock() if keep_awake else contextlib.nullcontext()
     if metrics is not None:
         metrics = metrics._replace(host=metrics.host.strip("[]"))  # gRPC takes IPv6 in brackets, a web server without
@@ -305,14 +293,14 @@ def serve(
     where = where if own is None else where._replace(port=own.port)
     service = Service(
         basis=basis,
-        reread=lambda: _same_policies(name, beside, *read()),
+        reread=lambda: with_same_policies(name, beside, *read()),
         policy=name,
         shadow=beside,
         max_base_stations=max_stations,
         base_stations=allowed,
         listen=where,
-        deadline_s=deadline_ms or default_deadline_s(given.frame_s),
-        pace=Pace(late_s=late_ms or 0.5 * given.frame_s),
+        deadline_s=deadline_ms or default_deadline_s(frame_s),
+        pace=Pace(late_s=late_ms or 0.5 * frame_s),
         state=state,
         migrates=migrate,
         begins_anew=new and (own is None or not own.again),
@@ -343,22 +331,6 @@ def serve(
             raise UsageError(str(error)) from None
 
 
-def _allowed(stations: list[str], most: int) -> frozenset[str] | None:
-    """The base stations that may report; None for all.
-
-    Raises:
-        ValueError: a name that none may have, or more of them than are served.
-    """
-    for name in stations:
-        if not NAME.fullmatch(name):
-            raise not_allowed("--station", name, "1 to 64 letters, digits, '.', '_' or '-'")
-    if len({*stations}) > most:
-        raise not_allowed(
-            "--max-stations", most, f"at least {len({*stations})}, the number of names given by --station"
-        )
-    return frozenset(stations) if stations else None
-
-
 @contextlib.contextmanager
 def _sighup_ignored() -> Iterator[None]:
     """Ignore SIGHUP until the service takes reports, and once it takes no more."""
@@ -367,23 +339,6 @@ def _sighup_ignored() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGHUP, before)
-
-
-def _check_several(
-    state: Path | None, follows: bool, is_followed: bool, is_alone: bool, has_shadow: bool, has_coap: bool
-) -> None:
-    """Refuse what several processes cannot have; the ValueError names it."""
-    if sys.platform != "linux":
-        raise ValueError("--processes: is not allowed here; only Linux shares connections out among processes")
-    if state is None:
-        raise ValueError("--processes: is not allowed without --state, by which cells go from one process to another")
-    given = {
-        "--standby-of": follows, "--allow-standby": is_followed, "--alone": is_alone, "--shadow": has_shadow,
-        "--coap": has_coap,
-    }  # fmt: skip
-    for option, is_given in given.items():
-        if is_given:
-            raise ValueError(f"{option}: is not allowed with --processes; it is for a service of one process")
 
 
 def _supervised(several: Several, ready: Callable[[Running], None]) -> int:
@@ -415,131 +370,3 @@ def _print_ready(
     seen = f"; seen at {running.seen_at}" if running.seen_at else ""
     with contextlib.suppress(OSError):  # a service serves, whoever reads
         print(f"Serving {policy} on {running.address}; {secured}; {kept}{several}{seen}.", flush=True)
-
-
-def _secured(
-    listen: Address, certificate: Path | None, key: Path | None, client_ca: Path | None, access: AccessPolicy
-) -> Tls | None:
-    """The TLS of the streams; None for plain text.
-
-    Raises:
-        ValueError: files that do not go together, or plain text where others can listen; the message names the option.
-    """
-    has_tls = check_complete(certificate, key, client_ca)
-    check_listening(listen.host, has_tls)
-    if certificate is None or key is None or client_ca is None:
-        if access.hybrid_only:
-            raise ValueError("--tls-require-hybrid: is not allowed without TLS: --tls-cert, --tls-key and --client-ca")
-        return None
-    check_installed("cryptography", "TLS", "cryptography", "serve")
-    from quedge.service.tls.files import ServerCertificates
-
-    return Tls(ServerCertificates(certificate, key, client_ca), access)
-
-
-def _check_coap(coap: Address | None, is_open: bool, secured: Tls | None) -> None:
-    """Refuse CoAP where it would undo what is asked of others; the ValueError names the option."""
-    if coap is None:
-        if is_open:
-            raise ValueError("--coap-open: is not allowed without --coap, where devices report")
-        return
-    check_coap(coap.host, is_open)
-    if secured is not None and secured.access.hybrid_only:
-        raise ValueError("--coap: is not allowed beside --tls-require-hybrid; it has no key exchange")
-    if secured is not None and secured.access.bind_names:
-        raise ValueError("--coap: is not allowed beside TLS, whose certificates name base stations, without --any-name")
-
-
-def _guard(seen_at: Address | None, token: Path | None, over_tls: bool, secured: Tls | None) -> Guard:
-    """What is to be shown where the service is seen from.
-
-    Raises:
-        ValueError: options that do not go together, a token that is none, or anybody's looks where others can connect.
-    """
-    for option, is_given in (("--metrics-token", token is not None), ("--metrics-tls", over_tls)):
-        if is_given and seen_at is None:
-            raise ValueError(f"{option}: is not allowed without --metrics, where the service is seen from")
-    if over_tls and secured is None:
-        raise ValueError("--metrics-tls: is not allowed without TLS: --tls-cert, --tls-key and --client-ca")
-    if seen_at is None:
-        return NO_GUARD
-    check_watched(seen_at.host, token is not None or over_tls)
-    shown = None
-    if token is not None:
-        check_installed("cryptography", "--metrics-token", "cryptography", "serve")
-        from quedge.service.tls.files import PemFile, read_token
-
-        shown = read_token(PemFile("--metrics-token", token))
-    context = secured.certificates.context(asks_for_certificate=shown is None) if over_tls and secured else None
-    return Guard(shown, context)
-
-
-def _policy_of(
-    name: str | None, learner: Sequence[str], agent: Path | None, learn: bool
-) -> tuple[str, Policy | Learner, AgentState | None]:
-    """The policy's name, the policy, and the agent's state that its learning goes on with, if any.
-
-    Raises:
-        ValueError: options that contradict each other; the message names them.
-    """
-    ((name, chosen),) = policies_by_name([] if name is None else [name], learner, agent).items()
-    if learn and name not in LEARNERS:
-        raise ValueError(f"--learn: {name} does not learn; it is for {', '.join(LEARNERS)}")
-    if name in LEARNERS and not learn and agent is None:
-        raise ValueError(f"--policy {name}: must be given --agent FILE, a trained agent, or --learn")
-    if is_learner(chosen) and not isinstance(chosen, Resumable):
-        does = "learns" if getattr(chosen, "learns", True) else "remembers past frames"
-        raise ValueError(f"--policy {name}: {does}; of such policies only {', '.join(LEARNERS)} can be served")
-    if not learn or agent is None:
-        return name, chosen, None
-    if agent.suffix == SUFFIX:
-        raise ValueError(f"--learn: {agent}: is an exported actor, which learns no more; it must be an agent's file")
-    file = read_agent(agent)
-    return name, file.settings, file.state
-
-
-def _read(
-    scenario: Path | None, settings: Sequence[str], policy: str | None, learner: Sequence[str], agent: Path | None,
-    learn: bool, seed: int,
-) -> tuple[str, Basis]:  # fmt: skip
-    """The policy's name, and what is served, from files and options.
-
-    Raises:
-        ValueError: what is in them is not allowed; the message names it.
-    """
-    given = read_scenario(scenario, settings).scenario
-    name, chosen, start = _policy_of(policy, learner, agent, learn)
-    check_devices({name: chosen}, given.devices)
-    basis = Basis(given, chosen, start, seed)
-    _ = basis.determined_by  # refuses a policy of which nobody can tell what it depends on
-    return name, basis
-
-
-def _same_policies(name: str, shadow: NamedPolicy | None, again: str, basis: Basis) -> Basis:
-    """What is served, read once more; a ValueError where its policies may not go on with it."""
-    if again != name:
-        raise ValueError(f"--agent: is an agent of {again} now; it must be one of {name}, which serves")
-    if shadow is not None:
-        check_devices({shadow.name: shadow.policy}, basis.scenario.devices)
-    return basis
-
-
-def _shadow_of(name: str | None, agent: Path | None, basis: Basis) -> NamedPolicy | None:
-    """The shadow's policy, if there shall be one.
-
-    Raises:
-        ValueError: it is none that can decide beside the one that serves; the message names the option.
-    """
-    from quedge.service.server import NamedPolicy
-
-    if name is None and agent is None:
-        return None
-    try:
-        name, policy, _ = _policy_of(name, (), agent, learn=False)
-        check_devices({name: policy}, basis.scenario.devices)
-    except ValueError as error:  # in which these two have the names of those that serve
-        told = str(error).replace("--policy", "--shadow").replace("--agent", "--shadow-agent")
-        raise ValueError(told.replace(", or --learn", "")) from None
-    if plain(policy) == plain(basis.policy):
-        raise ValueError(f"--shadow: {name} is what serves already; it must be another policy")
-    return NamedPolicy(name, policy)

@@ -1,0 +1,1 @@
+"""What the options of `quedge serve` come to, and which of them go together."""
