@@ -168,6 +168,12 @@ def test_least_power_of_local_computing_is_a_closed_form() -> None:
     assert largest.lower.value <= each.max() * (1.0 + 1e-9)
 
 
+def test_the_least_power_of_a_light_load_costs_the_solver_no_overflow() -> None:
+    scenario = quedge.Scenario(devices=2, arrival_rate_mbps=1.0)
+    found = least_power(scenario, precision=Precision(tolerance=0.01, samples=200))  # begins at rates without a price
+    assert 0.0 < found.lower.value <= found.upper.value
+
+
 def test_least_power_and_largest_load_agree() -> None:
     channel = sampled(CELL, 300)
     load = capacity(CELL, channel=channel, precision=Precision(tolerance=1e-4))

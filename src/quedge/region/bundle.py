@@ -147,7 +147,7 @@ def minimise(
     """
     cuts = [*known, *(support(prices) for prices in start)]
     best = min(dual.allowed(cuts), key=dual.value)
-    scale = _scale_of(best.prices)
+    scale = _scale_of(best.prices, np.max([cut.prices for cut in cuts], axis=0))
     while True:
         mixture = mix(dual, cuts)
         highest = dual.value(best)
@@ -162,15 +162,23 @@ def minimise(
             best = cuts[-1]
 
 
-def _scale_of(prices: Floats) -> Floats:
-    """In which unit the distance from each price is measured."""
+def _scale_of(prices: Floats, highest: Floats) -> Floats:
+    """In which unit the distance from each price is measured.
+
+    Args:
+        prices: where the search begins.
+        highest: the highest price of each that was tried; the unit of a kind whose prices all begin at 0.
+    """
     half = prices.size // 2
-    kinds = [each for each in (prices[:half], prices[half : 2 * half], prices[2 * half :]) if each.size > 0]
-    largest = [max(each.max(), float(np.finfo(np.float64).tiny)) for each in kinds]
-    scales = [np.maximum(each, _SMALLEST_SCALE * most) for each, most in zip(kinds, largest, strict=True)]
-    if prices.size > 2 * half:  # a price of the server that is 0 says nothing of its scale
-        scales[-1] = np.maximum(scales[-1], _SERVER_SCALE)
-    return np.concatenate(scales)
+    rate, energy, server = slice(0, half), slice(half, 2 * half), slice(2 * half, None)
+    scales = [_scale_of_kind(prices[kind], highest[kind]) for kind in (rate, energy)]
+    return np.concatenate([*scales, np.maximum(prices[server], _SERVER_SCALE)])  # 0 says nothing of the server's scale
+
+
+def _scale_of_kind(prices: Floats, highest: Floats) -> Floats:
+    if prices.any():
+        return np.asarray(np.maximum(prices, _SMALLEST_SCALE * prices.max()))
+    return np.full(prices.size, highest.max() if highest.any() else 1.0)
 
 
 def _directions(dual: Dual, cuts: Sequence[Cut]) -> Floats:
