@@ -1,4 +1,8 @@
-"""quedge: who offloads, with which power, in every frame - solved to proven optimality."""
+"""quedge: who offloads, with which power, in every frame - solved to proven optimality.
+
+Examples in descriptions take `import numpy as np`, `import quedge` and `rng = np.random.default_rng(0)` as there, and
+`frame`, that of `quedge.Frame`.
+"""
 
 import typing as _typing
 

@@ -11,7 +11,18 @@ from quedge.model.frame import Decision, Frame, at_least_one
 
 
 class Allocator(Protocol):
-    """Best powers and frequencies for a *given* offloading decision."""
+    """Best powers and frequencies for a *given* offloading decision.
+
+    Example:
+        >>> class FullPower:  # an allocator of one's own: who offloads does so with all power
+        ...     def allocate(self, frame, offload):
+        ...         decision = quedge.NomaGreedy().allocate(frame, offload)
+        ...         return decision._replace(transmit_power_w=np.where(offload, 0.1, 0.0))
+        ...
+        >>> print(FullPower().allocate(frame, np.array([True, False, False])).transmit_power_w)
+        [0.1 0.  0. ]
+        >>> agent = quedge.Lydroo(allocator=FullPower())  # a learning agent that judges by it
+    """
 
     def allocate(self, frame: Frame, offload: NDArray[np.bool_]) -> Decision:
         """Allocate transmit powers to the offloading devices and frequencies to the others.

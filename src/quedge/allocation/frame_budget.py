@@ -98,6 +98,11 @@ class FrameBudget:
     price 0. One whose circuit alone draws more than its budget sends nothing. Of several decisions it keeps the one of
     the most weighted rate, not of the highest objective (17).
 
+    Example:
+        >>> decision = quedge.FrameBudget().allocate(frame, np.array([True, False, True]))
+        >>> print(decision.power_w.round(4), frame.cell.power_budget_w)
+        [0.0105 0.08   0.0477] [0.08 0.08 0.08]
+
     Source: DROO (Huang, Bi, Zhang, IEEE TMC 19(11), 2020), in which a device spends in a frame what it harvests in it;
     eqs. (40), (41) for the powers.
     """

@@ -82,6 +82,11 @@ class NomaGreedy:
     Every device maximises its own part of the objective under its limits and ignores the interference that it
     causes to the devices decoded before it. One pass, O(N).
 
+    Example:
+        >>> decision = quedge.NomaGreedy().allocate(frame, np.array([True, True, False]))
+        >>> print(decision.transmit_power_w.round(4), decision.rate_mbps.round(2))
+        [0.0705 0.0595 0.    ] [5. 9. 3.]
+
     Source: Section V-A, eqs. (20)-(41).
     """
 

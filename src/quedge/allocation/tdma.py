@@ -288,6 +288,11 @@ class Tdma:
     (docs/pqc.md). An offloader pays its circuit power whatever its share. Of the decision's notes, `time_price` is what
     the objective (17) would gain per unit of further time.
 
+    Example:
+        >>> decision = quedge.Tdma().allocate(frame, np.array([True, True, False]))
+        >>> print(decision.time_share.round(3), decision.rate_mbps.round(2))
+        [0.345 0.655 0.   ] [5.   6.77 3.  ]
+
     Source: LyDROO, the access scheme that the paper compares with.
     """
 

@@ -45,6 +45,14 @@ class DevicesEnv(ParallelEnv[str, Floats32, Any]):
 
     Attributes:
         possible_agents: "device_0" and on, in the order of the scenario.
+
+    Example:
+        >>> from quedge.pettingzoo import parallel_env
+        >>> cell = parallel_env(scenario=quedge.Scenario(devices=2), frames=20, sharing="own")
+        >>> observations, infos = cell.reset(seed=0)
+        >>> observations, rewards, *_ = cell.step({"device_0": 1, "device_1": 0})
+        >>> print(list(rewards), observations["device_0"].shape)
+        ['device_0', 'device_1'] (6,)
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012 - as PettingZoo declares it

@@ -19,7 +19,17 @@ _MAX_SEED = 2**31
 
 
 class StableBaselinesEnv(VecEnv):
-    """An `OffloadingVectorEnv` in Stable-Baselines3's interface: cells restart in the step that ends their episode."""
+    """An `OffloadingVectorEnv` in Stable-Baselines3's interface: cells restart in the step that ends their episode.
+
+    Example:
+        >>> from quedge.environment.vector import OffloadingVectorEnv
+        >>> from quedge.gymnasium import StableBaselinesEnv
+        >>> cells = StableBaselinesEnv(OffloadingVectorEnv(8, scenario=quedge.Scenario(devices=3), frames=20), seed=0)
+        >>> observations = cells.reset()
+        >>> observations, rewards, ended, infos = cells.step(np.zeros((8, 3), dtype=np.int8))
+        >>> print(observations.shape, rewards.shape)
+        (8, 9) (8,)
+    """
 
     def __init__(self, cells: OffloadingVectorEnv, seed: int, action: Action = Action.BINARY) -> None:
         """Wrap an environment for such actions, and draw the seeds of all its worlds from one.

@@ -47,6 +47,18 @@ class TrainedModel:
 
     Attributes:
         model: a model of Stable-Baselines3, or whatever has its `predict` and its two spaces.
+
+    Example:
+        >>> import gymnasium
+        >>> from quedge.gymnasium import TrainedModel
+        >>> class Model:  # in the place of one of Stable-Baselines3
+        ...     observation_space = gymnasium.spaces.Box(-16.0, 16.0, (9,))
+        ...     action_space = gymnasium.spaces.MultiBinary(3)
+        ...     def predict(self, observation, deterministic):
+        ...         return observation[:3] > observation[:3].mean(), None
+        ...
+        >>> policies = {"trained": TrainedModel(Model()), "single": quedge.BestSingle()}
+        >>> compared = quedge.compare(policies, quedge.Scenario(devices=3), frames=20, seeds=2)
     """
 
     model: Model

@@ -64,6 +64,13 @@ class Frame(NamedTuple):
             themselves, of each device on each of them, shape (devices, sub-channels).
         data_queue_mbit: data queue Q (Mbit), shape (devices,), not negative.
         energy_queue: virtual energy queue Y, shape (devices,), not negative.
+
+    Example:
+        >>> from quedge.model.cell import cell_of
+        >>> gain, queue, energy = np.array([2e-11, 4e-12, 6e-13]), np.array([5.0, 9.0, 4.0]), np.array([1.0, 0.0, 2.0])
+        >>> frame = quedge.Frame(cell_of(quedge.Scenario(devices=3)), gain, queue, energy)
+        >>> print(quedge.Exact().decide(frame, rng).offload)
+        [ True  True False]
     """
 
     cell: Cell
@@ -76,6 +83,12 @@ class Status(StrEnum):
     """How a decision came about.
 
     A controller must answer every frame, so numerical trouble is a value here and never an exception.
+
+    Example:
+        >>> print(quedge.Exact().decide(frame, rng).status is quedge.Status.OK)
+        True
+        >>> print(*quedge.Status)
+        ok gap_open rounds_spent fallback
     """
 
     OK = "ok"
@@ -148,6 +161,15 @@ class Decision(NamedTuple):
         notes: numbers that the policy or allocator tells of how it decided, by name; a trace keeps them.
         subchannel: number of the sub-channel on which each device offloads, from 0, and -1 where it computes locally;
             shape (devices,). None where there is one sub-channel.
+
+    Example:
+        >>> decision = quedge.Exact().decide(frame, rng)
+        >>> print(decision.offload, decision.transmit_power_w.round(4), decision.cpu_frequency_hz / 1e6)
+        [ True  True False] [0.0705 0.0595 0.    ] [  0.   0. 300.]
+        >>> print(decision.rate_mbps.round(2), decision.power_w.round(4))
+        [5. 9. 3.] [0.0705 0.0595 0.27  ]
+        >>> print(f"{decision.objective:.1f} of at most {decision.upper_bound:.1f}, {decision.status}")
+        501.4 of at most 501.4, ok
     """
 
     offload: NDArray[np.bool_]

@@ -103,6 +103,18 @@ class Scenario:
         ValueError: a value of the wrong type, length or range; the message names the key, the value and what
             is allowed.
 
+    Example:
+        >>> cell = quedge.Scenario(devices=3, arrival_rate_mbps=(1.0, 2.0, 3.0), power_budget_w=0.1)
+        >>> print(cell.v, cell.per_device("arrival_rate_mbps"), cell.per_device("power_budget_w"))
+        20.0 [1. 2. 3.] [0.1 0.1 0.1]
+        >>> from dataclasses import replace
+        >>> print(replace(cell, v=50.0).v)
+        50.0
+        >>> quedge.Scenario(bandwidth_hz=0.0)
+        Traceback (most recent call last):
+            ...
+        ValueError: bandwidth_hz: 0.0 is not allowed; it must be at least 1 and at most 1e+12
+
     Source: Table I; LyDROO (Bi et al., IEEE TWC 20(11), 2021) where the paper is silent.
     """
 

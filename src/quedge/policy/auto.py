@@ -36,6 +36,12 @@ class Auto:
         price_step: logarithm of the factor by which a high price grows in a frame in which the device draws twice its
             budget, and shrinks in one without power.
 
+    Example:
+        >>> one, other = quedge.Scenario(devices=3), quedge.Scenario(devices=3, v=500.0)
+        >>> runs = [quedge.simulate(cell, quedge.Auto(), frames=100) for cell in (one, other)]
+        >>> print((runs[0].offload == runs[1].offload).all())  # V does not matter
+        True
+
     Source: ours.
     """
 

@@ -52,7 +52,13 @@ def _toss(packed: PackedFrame, own: Floats, drawn: Floats, offload: Bools, power
 
 @dataclass(frozen=True)
 class AllLocal(Compiled):
-    """Every device computes locally."""
+    """Every device computes locally.
+
+    Example:
+        >>> decision = quedge.AllLocal().decide(frame, rng)
+        >>> print(decision.offload, decision.cpu_frequency_hz / 1e6)
+        [False False False] [300. 300. 300.]
+    """
 
     kernel: ClassVar = _toss
     assigns_subchannels: ClassVar = True
@@ -64,7 +70,13 @@ class AllLocal(Compiled):
 
 @dataclass(frozen=True)
 class AllOffload(Compiled):
-    """Every device offloads."""
+    """Every device offloads.
+
+    Example:
+        >>> decision = quedge.AllOffload().decide(frame, rng)
+        >>> print(decision.offload, decision.transmit_power_w.round(4))
+        [ True  True  True] [0.1    0.1    0.0477]
+    """
 
     kernel: ClassVar = _toss
 
@@ -79,6 +91,11 @@ class Random(Compiled):
 
     Attributes:
         probability: chance that a device offloads, from 0 to 1.
+
+    Example:
+        >>> run = quedge.simulate(quedge.Scenario(devices=4), quedge.Random(probability=0.25), frames=100, seed=1)
+        >>> print(run.offload.mean())
+        0.235
     """
 
     probability: float = 0.5
@@ -130,7 +147,12 @@ def _best_up_to(packed: PackedFrame, own: Floats, drawn: Floats, offload: Bools,
 
 @dataclass(frozen=True)
 class BestSingle(Compiled):
-    """The best of all decisions in which at most one device offloads: N + 1 greedy allocations."""
+    """The best of all decisions in which at most one device offloads: N + 1 greedy allocations.
+
+    Example:
+        >>> print(quedge.BestSingle().decide(frame, rng).offload)
+        [False  True False]
+    """
 
     kernel: ClassVar = _best_up_to
     assigns_subchannels: ClassVar = True
@@ -142,7 +164,12 @@ class BestSingle(Compiled):
 
 @dataclass(frozen=True)
 class BestPair(Compiled):
-    """The best of all decisions in which at most two devices offload: O(N²) greedy allocations."""
+    """The best of all decisions in which at most two devices offload: O(N²) greedy allocations.
+
+    Example:
+        >>> print(quedge.BestPair().decide(frame, rng).offload)
+        [ True  True False]
+    """
 
     kernel: ClassVar = _best_up_to
 

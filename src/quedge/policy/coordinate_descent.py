@@ -46,6 +46,11 @@ class LyCd(Compiled):
     that it decides alike whenever it runs and never worse than that. Each round takes N greedy allocations; the last
     one finds that no single change gains objective (17).
 
+    Example:
+        >>> decision = quedge.LyCd().decide(frame, rng)
+        >>> print(decision.offload, decision.objective >= quedge.AllLocal().decide(frame, rng).objective)
+        [ True  True False] True
+
     Source: LyDROO (Bi, Huang, Wang, Zhang, IEEE TWC 20(11), 2021), which compares itself with it; the method is from
     Bi, Zhang, IEEE TWC 17(6), 2018.
     """

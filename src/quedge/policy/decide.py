@@ -44,6 +44,12 @@ def decide(
 
     Raises:
         ValueError: naming the argument, its value and what is allowed.
+
+    Example:
+        >>> cell = quedge.Scenario(devices=2)
+        >>> decision = quedge.decide(cell, channel_gain=[2e-11, 4e-12], data_queue_mbit=[5, 9], energy_queue=[1, 0])
+        >>> print(decision.offload, decision.transmit_power_w.round(4))
+        [ True  True] [0.0705 0.0595]
     """
     scenario.require_one_cell("a frame")
     frame = checked_frame(cell_of(scenario), channel_gain, data_queue_mbit, energy_queue)

@@ -48,6 +48,11 @@ class Lagrangian(Compiled):
     Attributes:
         rounds: most rounds of the subgradient method, from 1 to 10,000.
 
+    Example:
+        >>> decision = quedge.Lagrangian(rounds=30).decide(frame, rng)
+        >>> print(decision.offload, f"{decision.objective:.1f} of at most {decision.upper_bound:.1f}")
+        [ True  True False] 501.4 of at most 515.0
+
     Source: `policy/dual.py` states the relaxation and its sources.
     """
 

@@ -58,6 +58,11 @@ class Myopic(Compiled):
     computes locally. Where security costs energy per bit, an offloader sends with the power that it could afford
     without interference; its budget is then not always used up.
 
+    Example:
+        >>> decision = quedge.Myopic().decide(frame, rng)
+        >>> print(decision.offload, decision.power_w.round(4), frame.cell.power_budget_w)
+        [ True  True False] [0.0705 0.0595 0.08  ] [0.08 0.08 0.08]
+
     Source: the myopic benchmark of LyDROO (Bi, Huang, Wang, Zhang, IEEE TWC 20(11), 2021), with the budget of the frame
     alone; `MyopicSaving` is the benchmark itself.
     """
@@ -71,6 +76,11 @@ class MyopicSaving:
     """As `Myopic`, but what a device did not use of its budget it may use later: Σ e over all frames so far ≤ t γ.
 
     It needs to know what it has drawn, so each run has an agent of its own, which remembers that and learns nothing.
+
+    Example:
+        >>> run = quedge.simulate(quedge.Scenario(devices=3), quedge.MyopicSaving(), frames=50)
+        >>> print(run.power_w.max() > 0.08, (run.power_w.mean(axis=0) <= 0.08).all())
+        True True
 
     Source: the myopic benchmark of LyDROO (Bi, Huang, Wang, Zhang, IEEE TWC 20(11), 2021).
     """

@@ -21,6 +21,15 @@ class Policy(Protocol):
 
     A policy is a value: it keeps nothing from frame to frame. What remembers or learns is a `Learner`. Where it is a
     frozen dataclass, whose fields are its settings, experiments and the service can tell it from others.
+
+    Example:
+        >>> class Strongest:  # a policy of one's own
+        ...     def decide(self, frame, rng):
+        ...         return quedge.NomaGreedy().allocate(frame, frame.channel_gain == frame.channel_gain.max())
+        ...
+        >>> run = quedge.simulate(quedge.Scenario(devices=3), Strongest(), frames=20)
+        >>> print(run.offload.sum(axis=0))
+        [14  6  0]
     """
 
     def decide(self, frame: Frame, rng: np.random.Generator) -> Decision:
@@ -41,6 +50,20 @@ class Learner(Protocol):
     """Settings of a policy that learns as it decides; what has been learned lives in its agents.
 
     One whose agents only remember says so by `learns`, an attribute of the class, False.
+
+    Example:
+        >>> class Agent:
+        ...     best = 0.0  # the largest gain so far
+        ...     def decide(self, frame, rng):
+        ...         self.best = max(self.best, frame.channel_gain.max())
+        ...         return quedge.NomaGreedy().allocate(frame, frame.channel_gain > 0.5 * self.best)
+        ...
+        >>> class Remembering:  # each run begins an agent of its own
+        ...     def new_agent(self, devices, rng):
+        ...         return Agent()
+        ...
+        >>> print(quedge.simulate(quedge.Scenario(devices=3), Remembering(), frames=20).offload.sum())
+        8
     """
 
     def new_agent(self, devices: int, rng: np.random.Generator) -> Policy:

@@ -42,6 +42,10 @@ class RandomRounding(Compiled):
         draws: number of draws, from 1 to 10,000.
         rounds: most rounds of the subgradient method, from 1 to 10,000.
 
+    Example:
+        >>> print(quedge.RandomRounding(draws=5).decide(frame, rng).offload)
+        [ True  True False]
+
     Source: randomised rounding (Raghavan, Thompson, Combinatorica 7(4), 1987); the mean of the rounds as the relaxed
     solution (Larsson, Patriksson, Strömberg, Mathematical Programming 86, 1999).
     """

@@ -67,6 +67,15 @@ def capacity_boundary(
     Raises:
         ValueError: a bad argument, or arrivals of the other devices that no policy can carry; the message names it.
         MissingExtraError: SciPy or Clarabel is not installed.
+
+    Example:
+        >>> cell, quick = quedge.Scenario(devices=2), quedge.Precision(tolerance=0.01, samples=200)
+        >>> for point in quedge.capacity_boundary(cell, ([0], [1]), points=3, precision=quick):
+        ...     print([f"{rate:.0f}" for rate in point.rates(point.upper)])
+        ...
+        ['14', '0']
+        ['7', '7']
+        ['0', '8']
     """
     check_solvers()
     arrivals = scenario.per_device("arrival_rate_mbps")

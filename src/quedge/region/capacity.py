@@ -98,6 +98,12 @@ def capacity(
         ValueError: a bad argument, or a scenario with batteries or results to download; the message names it.
         MissingExtraError: SciPy or Clarabel is not installed.
 
+    Example:
+        >>> cell, quick = quedge.Scenario(devices=2), quedge.Precision(tolerance=0.01, samples=200)
+        >>> found = quedge.capacity(cell, precision=quick)
+        >>> print(f"from {found.lower.value:.1f} to {found.upper.value:.1f} times {found.direction_mbps} Mbit/s")
+        from 2.5 to 2.5 times [3. 3.] Mbit/s
+
     Source: docs/capacity.md; M. J. Neely, Stochastic Network Optimization, 2010, Section 4.1, for the region.
     """
     check_solvers()

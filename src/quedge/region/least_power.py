@@ -83,6 +83,12 @@ def least_power(
         ValueError: a bad argument, or a load that no policy can carry with any power; the message names it.
         MissingExtraError: SciPy or Clarabel is not installed.
 
+    Example:
+        >>> cell, quick = quedge.Scenario(devices=2), quedge.Precision(tolerance=0.01, samples=200)
+        >>> found = quedge.least_power(cell, precision=quick)
+        >>> print(f"at least {found.lower.value:.3f} W of {cell.power_budget_w} W")
+        at least 0.004 W of 0.08 W
+
     Source: docs/capacity.md.
     """
     check_solvers()

@@ -31,6 +31,11 @@ class Precision:
         samples: number of fresh channels, at least 2; without it 200,000 over the devices, within 4,000 and 20,000. Of
             a recording all frames count, and this must be None.
         seed: of what is drawn, at least 0.
+
+    Example:
+        >>> quick = quedge.Precision(tolerance=0.02, samples=100, seed=1)
+        >>> print(quedge.capacity(quedge.Scenario(devices=2), precision=quick).frames)
+        100
     """
 
     tolerance: float = 1e-3

@@ -57,6 +57,11 @@ def simulate(
     Raises:
         ValueError: a bad argument, or a decision of the wrong shape or beyond a limit; the message names it.
 
+    Example:
+        >>> run = quedge.simulate(quedge.Scenario(devices=3), quedge.Exact(), frames=100, seed=1)
+        >>> print(f"{run.data_queue_mbit[50:].mean():.2f} Mbit, {run.power_w[50:].mean():.4f} W")
+        3.21 Mbit, 0.0448 W
+
     Source: Section III; eqs. (1)-(6) for what a decision brings.
     """
     if not isinstance(scenario, Scenario):

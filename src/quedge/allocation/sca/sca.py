@@ -175,6 +175,12 @@ class NomaSca:
         max_rounds: stop after this many rounds.
         solver: how the convex rounds are solved: `BarrierNewton` or `CvxpyClarabel`.
 
+    Example:
+        >>> everyone = np.array([True, True, True])
+        >>> decision = quedge.NomaSca(tolerance=1e-5).allocate(frame, everyone)
+        >>> print(decision.objective > quedge.NomaGreedy().allocate(frame, everyone).objective)
+        True
+
     Source: Section V-B, eqs. (42)-(46).
     """
 

@@ -220,6 +220,11 @@ class Exact(Compiled):
     Attributes:
         tolerance: relative distance between upper bound and objective at which a frame counts as solved.
 
+    Example:
+        >>> decision = quedge.Exact(tolerance=1e-4).decide(frame, rng)
+        >>> print(decision.offload, decision.upper_bound <= (1.0 + 1e-4) * decision.objective)
+        [ True  True False] True
+
     Source: problem (17); decoding order and limits by eqs. (20)-(30). The method is ours: `docs/exact.md`.
     """
 

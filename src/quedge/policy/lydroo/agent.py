@@ -83,6 +83,12 @@ class Lydroo:
         weight_decay: weight of half the weights' sum of squares in the loss.
         keeps_moments: whether Adam keeps its moments from step to step; LyDROO's public code builds it anew each time.
 
+    Example:
+        >>> agent = quedge.Lydroo(candidates=2, learning_rate=0.01)
+        >>> run = quedge.simulate(quedge.Scenario(devices=3), agent, frames=60, seed=1)
+        >>> print(run.notes["candidates"][:3], np.isfinite(run.notes["loss"]).sum())  # K; times that it learned
+        [2. 2. 2.] 2
+
     Source: Sections IV-B, VI-A, Table I; LyDROO (Bi, Huang, Wang, Zhang, IEEE TWC 20(11), 2021) where the paper is
     silent.
     """
@@ -168,6 +174,12 @@ class LydrooAgent:
 
     Each decision's notes tell `candidates`, the K that it was given, and `winner`, the place of the candidate that
     won, counted from 0; in frames in which the actor learned also `loss`, the mean cross-entropy of the batch.
+
+    Example:
+        >>> agent = quedge.Lydroo().new_agent(devices=3, rng=rng)
+        >>> decision = agent.decide(frame, rng)
+        >>> print(sorted(decision.notes))
+        ['candidates', 'winner']
     """
 
     def __init__(
@@ -316,6 +328,12 @@ class TrainedLydroo:
         settings: the agent's settings.
         weights: the actor's weights.
         devices: number of devices that it was trained with.
+
+    Example:
+        >>> agent = quedge.EQUIVARIANT.new_agent(devices=3, rng=rng)
+        >>> run = quedge.simulate(quedge.Scenario(devices=3), agent, frames=40)
+        >>> policies = {"trained": agent.trained(), "single": quedge.BestSingle()}  # a TrainedLydroo, beside another
+        >>> compared = quedge.compare(policies, quedge.Scenario(devices=3), frames=20, seeds=2)
     """
 
     settings: Lydroo
@@ -352,6 +370,13 @@ EQUIVARIANT = Lydroo(
 
 It serves any number of devices; its settings are those that measured best (docs/lydroo.md). Its features tell the
 decision well enough that it needs no exploration once it is sure, so its noise is on the logits.
+
+Example:
+    >>> agent = quedge.EQUIVARIANT.new_agent(devices=3, rng=rng)
+    >>> run = quedge.simulate(quedge.Scenario(devices=3), agent, frames=40)  # it learns
+    >>> larger = quedge.simulate(quedge.Scenario(devices=5), agent.trained(), frames=20)  # and serves more devices
+    >>> print(larger.offload.shape)
+    (20, 5)
 """
 
 LYDROO_PUBLIC = Lydroo(
@@ -363,7 +388,14 @@ LYDROO_PUBLIC = Lydroo(
     weight_decay=1e-4,
     keeps_moments=False,
 )
-"""The recipe of LyDROO's public code (github.com/revenol/LyDROO), with its time division."""
+"""The recipe of LyDROO's public code (github.com/revenol/LyDROO), with its time division.
+
+Example:
+    >>> print(quedge.LYDROO_PUBLIC.allocator, quedge.LYDROO_PUBLIC.update_every)
+    Tdma() 20
+    >>> print(quedge.LYDROO_PUBLIC.new_agent(devices=3, rng=rng).decide(frame, rng).time_share.sum() <= 1.0)
+    True
+"""
 
 DROO = Lydroo(
     allocator=FrameBudget(),
@@ -381,6 +413,13 @@ Network, quantiser, adaptive K, memory, batch, interval and learning rate are th
 on a log scale (there multiplied by a constant); NOMA in place of time division powered over the air; and what stands
 for the energy that a device harvests in a frame, and has used up at its end, is its power budget in every frame
 (`FrameBudget`). No device sends more than its queue holds, a limit of the cell; in the source there is always enough.
+
+Example:
+    >>> from dataclasses import replace
+    >>> nearest = replace(quedge.DROO, quantiser=quedge.NearestNeighbours())  # DROO's other way to candidates
+    >>> decision = nearest.new_agent(devices=3, rng=rng).decide(frame, rng)
+    >>> print((decision.power_w <= frame.cell.power_budget_w + 1e-12).all())
+    True
 
 Source: DROO (Huang, Bi, Zhang, IEEE TMC 19(11), 2020) and its public code (github.com/revenol/DROO).
 """

@@ -22,7 +22,13 @@ ROUNDING = 1e-13
 
 
 class Inputs(StrEnum):
-    """Which features of each device an actor sees."""
+    """Which features of each device an actor sees.
+
+    Example:
+        >>> agent = quedge.Lydroo(inputs=quedge.Inputs.MODEL)
+        >>> print({str(inputs): inputs.features for inputs in quedge.Inputs})
+        {'gain': 1, 'state': 3, 'linear': 3, 'model': 9}
+    """
 
     GAIN = "gain"
     """The channel gain alone, on the log scale of `STATE`: what DROO sees, but for the scale."""
@@ -50,6 +56,12 @@ def device_features(frame: Frame, inputs: Inputs) -> Floats32:
 
     Returns:
         An array of shape (devices, `inputs.features`), float32.
+
+    Example:
+        >>> print(quedge.device_features(frame, quedge.Inputs.STATE).round(2))
+        [[ 0.4   0.9   1.03]
+         [-0.3   1.15  0.  ]
+         [-1.12  0.8   1.2 ]]
     """
     if inputs is Inputs.LINEAR:
         return _linear_state(frame)

@@ -50,6 +50,12 @@ class Quantiser(Protocol):
 class OrderPreserving:
     """Thresholds at 0.5 and then at the entries of x̂ closest to 0.5, in turn; the order of the entries is kept.
 
+    Example:
+        >>> print(quedge.OrderPreserving().quantise(np.array([0.2, -1.0, 3.0]), count=3, rng=rng).offload)
+        [[ True False  True]
+         [False False  True]
+         [ True  True  True]]
+
     Source: Section IV-B; DROO (Huang, Bi, Zhang, IEEE TMC 19(11), 2020) for ties: an entry at the threshold offloads
     where the threshold is at most 0.5.
     """
@@ -60,7 +66,13 @@ class OrderPreserving:
 
 
 class NoisyCopy(StrEnum):
-    """What the noise n is added to, and so what the noisy copy is."""
+    """What the noise n is added to, and so what the noisy copy is.
+
+    Example:
+        >>> quantiser = quedge.NoisyOrderPreserving(noise=0.5, copy=quedge.NoisyCopy.LOGIT)
+        >>> print(*quedge.NoisyCopy)
+        sigmoid relaxed logit
+    """
 
     SIGMOID = "sigmoid"
     """sigmoid(x̂ + n), thresholded at 0.5: as in LyDROO's public code."""
@@ -79,6 +91,13 @@ class NoisyOrderPreserving:
     Attributes:
         noise: standard deviation of the Gaussian noise, positive.
         copy: what the noise is added to.
+
+    Example:
+        >>> quantiser = quedge.NoisyOrderPreserving(noise=0.5)
+        >>> print(quantiser.quantise(np.array([0.2, -1.0, 3.0]), count=2, rng=rng).offload[:2])  # noisy ones follow
+        [[ True False  True]
+         [False False  True]]
+        >>> agent = quedge.Lydroo(quantiser=quantiser)
 
     Source: Section IV-B; LyDROO (Bi, Huang, Wang, Zhang, IEEE TWC 20(11), 2021), whose public code has sigmoid(x̂ + n).
     """
@@ -108,6 +127,13 @@ class NoisyOrderPreserving:
 @dataclass(frozen=True)
 class NearestNeighbours:
     """The binary decisions of least Euclidean distance to x̂ (KNN), the nearest first.
+
+    Example:
+        >>> print(quedge.NearestNeighbours().quantise(np.array([0.2, -1.0, 0.4]), count=4, rng=rng).offload)
+        [[ True False  True]
+         [False False  True]
+         [ True False False]
+         [False False False]]
 
     Source: DROO; it lists all 2^N decisions, we build the nearest ones directly.
     """

@@ -114,6 +114,13 @@ class ExactGroups(Compiled):
         tolerance: relative distance between upper bound and objective at which a frame counts as solved.
         rounds: most rounds of the bound's subgradient method, from 1 to 10,000.
 
+    Example:
+        >>> cell = quedge.Scenario(devices=5, subchannels=2, group_size_max=2)
+        >>> gain, queue = [2e-11, 9e-12, 4e-12, 2e-12, 1e-12], [5, 9, 7, 4, 8]
+        >>> decision = quedge.decide(cell, gain, queue, [0] * 5, policy=quedge.ExactGroups())
+        >>> print(decision.subchannel, f"{decision.objective:.1f} of at most {decision.upper_bound:.1f}")
+        [-1  0  1 -1 -1] 721.5 of at most 721.5
+
     Source: problem (17) with sub-channels. The method is ours: `docs/subchannels.md`.
     """
 

@@ -147,6 +147,12 @@ def _by_rule(packed: PackedFrame, own: Floats, drawn: Floats, offload: Bools, po
 class Ofdma(Compiled):
     """At most one device on a sub-channel: those who gain most, each on the best sub-channel that is left.
 
+    Example:
+        >>> cell = quedge.Scenario(devices=5, subchannels=2, group_size_max=2)
+        >>> gain, queue = [2e-11, 9e-12, 4e-12, 2e-12, 1e-12], [5, 9, 7, 4, 8]
+        >>> print(quedge.decide(cell, gain, queue, [0] * 5, policy=quedge.Ofdma()).subchannel)
+        [-1  0  1 -1 -1]
+
     Source: orthogonal frequency-division multiple access, the scheme that NOMA is compared with.
     """
 
@@ -165,6 +171,12 @@ class StrongWeak(Compiled):
     Where there are fewer than two a sub-channel, only as many pairs as it takes. Powers are greedy on each sub-channel;
     who gains nothing at the level that it would start from computes locally.
 
+    Example:
+        >>> cell = quedge.Scenario(devices=5, subchannels=2, group_size_max=2)
+        >>> gain, queue = [2e-11, 9e-12, 4e-12, 2e-12, 1e-12], [5, 9, 7, 4, 8]
+        >>> print(quedge.decide(cell, gain, queue, [0] * 5, policy=quedge.StrongWeak()).subchannel)
+        [ 0 -1  1 -1  0]
+
     Source: Z. Ding, P. Fan, H. V. Poor, Impact of user pairing on 5G nonorthogonal multiple-access downlink
     transmissions, IEEE Transactions on Vehicular Technology 65(8), 2016, for pairs of unlike gains.
     """
@@ -182,6 +194,12 @@ class RoundRobin(Compiled):
     """The devices that gain most, as many as there is room for, on one sub-channel after the other by their numbers.
 
     Powers are greedy on each sub-channel; who gains nothing at the level that it would start from computes locally.
+
+    Example:
+        >>> cell = quedge.Scenario(devices=5, subchannels=2, group_size_max=2)
+        >>> gain, queue = [2e-11, 9e-12, 4e-12, 2e-12, 1e-12], [5, 9, 7, 4, 8]
+        >>> print(quedge.decide(cell, gain, queue, [0] * 5, policy=quedge.RoundRobin()).subchannel)
+        [-1 -1  0 -1  1]
     """
 
     kernel: ClassVar = _by_rule

@@ -63,6 +63,15 @@ class AsyncClient(Connection, _AsyncFrames):
     """A base station's connection to the service; `async with` closes it.
 
     It has the methods of `Client`, to be awaited. It belongs to the event loop in which it is first used.
+
+    Example:
+        >>> import asyncio
+        >>> async def first_frame():
+        ...     async with quedge.AsyncClient(target, "roof-4") as controller:
+        ...         return await controller.decide(0, channel_gain=[2e-10, 3e-11, 1e-10], arrived_mbit=[1.0, 0.0, 3.0])
+        ...
+        >>> print(asyncio.run(first_frame()).offload)
+        [False False False]
     """
 
     _grpc = grpc.aio

@@ -87,7 +87,17 @@ class _Frames(_Closing):
 
 
 class Client(Connection, _Frames):
-    """A base station's connection to the service; `with` closes it."""
+    """A base station's connection to the service; `with` closes it.
+
+    Example:
+        >>> with quedge.Client(target, "roof-3") as controller:
+        ...     frame_number = controller.next_frame()
+        ...     gain, arrived_mbit, queue_mbit = [2e-10, 3e-11, 1e-10], [1.0, 0.0, 3.0], [5.0, 9.0, 4.0]
+        ...     decided = controller.decide(frame_number, gain, arrived_mbit, data_queue_mbit=queue_mbit)
+        ...
+        >>> print(frame_number, decided.offload, decided.transmit_power_w.round(4))
+        0 [ True  True  True] [0.0324 0.0079 0.0088]
+    """
 
     _grpc = grpc
 

@@ -34,6 +34,15 @@ class ServiceUnavailable(ConnectionError):  # noqa: N818  (it tells a state of t
 
     Whether the last report was served is not known. Send it again after a reconnect: a report that was served already
     gets the same answer, marked as repeated, and is not served twice.
+
+    Example:
+        >>> with quedge.Client("127.0.0.1:1", timeout_s=0.1) as controller:  # nobody listens there
+        ...     try:
+        ...         controller.decide(0, channel_gain=[2e-10, 3e-11, 1e-10], arrived_mbit=[1.0, 0.0, 3.0])
+        ...     except quedge.ServiceUnavailable:
+        ...         print("ask again after a while, with the same report")
+        ...
+        ask again after a while, with the same report
     """
 
 
@@ -44,6 +53,15 @@ class ReportRefused(Exception):  # noqa: N818  (the contract's own word)
         outcome: the reason, by its name in the contract, "BAD_VALUE" for example.
         field: the report's field that is to blame.
         next_frame: the frame that is due; None where the service does not tell.
+
+    Example:
+        >>> with quedge.Client(target, "roof-6") as controller:
+        ...     try:
+        ...         controller.decide(0, channel_gain=[2e-10, -1.0, 1e-10], arrived_mbit=[1.0, 0.0, 3.0])
+        ...     except quedge.ReportRefused as refused:
+        ...         print(refused.outcome, refused.field)
+        ...
+        BAD_VALUE channel_gain[1]
     """
 
     def __init__(self, outcome: str, field: str, message: str, next_frame: int | None = None) -> None:
@@ -63,6 +81,16 @@ class FreshStart(Exception):  # noqa: N818  (it tells a state of the service)
         known: incarnation of the state that the client had met.
         incarnation: incarnation of the one that is there now; empty where the base station has not reported to it yet.
         next_frame: the frame that is due there.
+
+    Example:
+        >>> with quedge.Client(target, "roof-5") as controller:
+        ...     try:
+        ...         frame_number = controller.next_frame()
+        ...     except quedge.FreshStart as fresh:  # the queues that earlier answers told are void
+        ...         frame_number = fresh.next_frame
+        ...
+        >>> print(frame_number)
+        0
     """
 
     def __init__(self, known: str, incarnation: str, next_frame: int) -> None:

@@ -68,6 +68,11 @@ def observe(frame: Frame, scenario: Scenario) -> Floats32:
 
     Raises:
         ValueError: the frame has another number of devices than the scenario.
+
+    Example:
+        >>> from quedge.gymnasium import observe
+        >>> print(observe(frame, quedge.Scenario(devices=3)).round(1))
+        [ 0.4 -0.3 -1.1  0.9  1.2  0.8  1.   0.   1.2]
     """
     if frame.channel_gain.size != scenario.devices:
         raise not_allowed("frame", f"of {frame.channel_gain.size} devices", f"of the scenario's {scenario.devices}")

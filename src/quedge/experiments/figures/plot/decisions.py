@@ -26,6 +26,10 @@ def decisions(trace: Trace, first_frame: int = 0, frames: int = 100, *, ax: Any 
     Raises:
         ValueError: an argument is not allowed.
         MissingExtraError: Matplotlib is not installed.
+
+    Example:
+        >>> run = quedge.simulate(quedge.Scenario(devices=3), quedge.BestSingle(), frames=100)
+        >>> ax = quedge.plot.decisions(run, first_frame=50, frames=40)
     """
     if not isinstance(trace, Trace):
         raise not_allowed("trace", trace, "a Trace")

@@ -26,6 +26,10 @@ def delay(traces: Trace | Mapping[str, Trace], warmup: float = 0.5, *, longer: b
     Raises:
         ValueError: `traces` or `warmup` is not allowed.
         MissingExtraError: Matplotlib is not installed.
+
+    Example:
+        >>> run = quedge.simulate(quedge.Scenario(devices=3), quedge.BestSingle(), frames=100)
+        >>> ax = quedge.plot.delay(run, warmup=0.2, longer=True)
     """
     runs = outlines_of(traces, warmup)
     with panel(ax) as axes:

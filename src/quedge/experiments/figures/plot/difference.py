@@ -24,6 +24,11 @@ def difference(comparison: Comparison, measure: str = "data_queue_mbit", ax: Any
     Raises:
         ValueError: an argument is not allowed.
         MissingExtraError: Matplotlib is not installed.
+
+    Example:
+        >>> policies = {"exact": quedge.Exact(), "best-single": quedge.BestSingle()}
+        >>> compared = quedge.compare(policies, quedge.Scenario(devices=3), frames=50, seeds=3)
+        >>> ax = quedge.plot.difference(compared, "power_w")
     """
     if not isinstance(comparison, Comparison) or len(comparison.summaries) < 2:
         raise not_allowed("comparison", comparison, "a Comparison of at least two policies")

@@ -32,6 +32,12 @@ def front(traces: Mapping[str, Sequence[Trace]], key: str = "v", warmup: float =
     Raises:
         ValueError: `traces`, `key` or `warmup` is not allowed.
         MissingExtraError: Matplotlib is not installed.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> cell = quedge.Scenario(devices=3)
+        >>> runs = [quedge.simulate(replace(cell, v=v), quedge.BestSingle(), frames=100) for v in (5.0, 20.0, 80.0)]
+        >>> ax = quedge.plot.front({"best-single": runs}, key="v")
     """
     _check(traces, key)
     styles = style.styles_of(list(traces))

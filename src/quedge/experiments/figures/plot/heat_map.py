@@ -42,6 +42,10 @@ def heat_map(
             where it has several.
         OSError: the file cannot be read.
         MissingExtraError: Matplotlib is not installed.
+
+    Example:
+        >>> found = {"devices": [5, 5, 10, 10], "v": [20, 50, 20, 50], "queue": [3.1, 4.0, 6.2, 7.9]}
+        >>> ax = quedge.plot.heat_map(found, "devices", "v", "queue")
     """
     columns = _columns_of(table, (x, y, measure))
     shown = _rows_of(columns, policy)

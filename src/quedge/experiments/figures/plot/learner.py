@@ -31,6 +31,10 @@ def learner(trace: Trace, ax: Any = None) -> Any:
     Raises:
         ValueError: the run has no such notes, or the agent never learned in it.
         MissingExtraError: Matplotlib is not installed.
+
+    Example:
+        >>> run = quedge.simulate(quedge.Scenario(devices=3), quedge.EQUIVARIANT, frames=100)
+        >>> ax = quedge.plot.learner(run)
     """
     loss = trace.notes.get("loss") if isinstance(trace, Trace) else None
     if loss is None or not np.isfinite(loss).any():

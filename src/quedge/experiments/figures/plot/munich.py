@@ -31,6 +31,10 @@ def munich_map(frames: int = MUNICH_FRAMES, ax: Any = None) -> Any:
     Raises:
         ValueError: `frames` is out of its range.
         MissingExtraError: Matplotlib is not installed.
+
+    Example:
+        >>> ax = quedge.plot.munich_map(frames=200)
+        >>> title = ax.set_title("the first 200 s")
     """
     if not is_integer(frames) or not _WINDOW <= frames <= MUNICH_FRAMES:
         raise not_allowed("frames", frames, f"an integer from {_WINDOW} to {MUNICH_FRAMES}")

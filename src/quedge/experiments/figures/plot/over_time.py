@@ -25,6 +25,12 @@ def queue(traces: Trace | Mapping[str, Trace], ax: Any = None) -> Any:
     Raises:
         ValueError: `traces` is neither.
         MissingExtraError: Matplotlib is not installed.
+
+    Example:
+        >>> run = quedge.simulate(quedge.Scenario(devices=3), quedge.BestSingle(), frames=100)
+        >>> ax = quedge.plot.queue({"best-single": run})
+        >>> ax.set_ylim(0.0, 10.0)
+        (0.0, 10.0)
     """
     return _over_time(traces, QUEUE, ax)
 
@@ -34,6 +40,10 @@ def power(traces: Trace | Mapping[str, Trace], ax: Any = None) -> Any:
 
     Returns:
         Matplotlib's axes.
+
+    Example:
+        >>> run = quedge.simulate(quedge.Scenario(devices=3), quedge.BestSingle(), frames=100)
+        >>> ax = quedge.plot.power({"best-single": run})
     """
     return _over_time(traces, POWER, ax)
 

@@ -61,6 +61,10 @@ def save(ax: Any, file: str | Path) -> None:
 
     Raises:
         ValueError: the file's ending is another one.
+
+    Example:
+        >>> run = quedge.simulate(quedge.Scenario(devices=3), quedge.BestSingle(), frames=100)
+        >>> quedge.plot.save(quedge.plot.queue(run), "queue.pdf")
     """
     kind = Path(file).suffix.removeprefix(".").lower()
     if kind not in _FILES:

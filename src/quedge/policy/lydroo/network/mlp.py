@@ -21,6 +21,11 @@ class MlpActor:
     Attributes:
         hidden: units of the two hidden layers.
 
+    Example:
+        >>> agent = quedge.Lydroo(actor=quedge.MlpActor(hidden=(64, 32)))
+        >>> print(agent.actor.shapes(devices=10, features=3)["first.weight"])
+        (64, 30)
+
     Source: Section VI-A; LyDROO.
     """
 

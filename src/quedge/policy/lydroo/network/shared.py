@@ -24,6 +24,12 @@ class SharedActor:
     Attributes:
         embedding: units of the first layer.
         hidden: units of the second layer.
+
+    Example:
+        >>> actor = quedge.SharedActor(embedding=16, hidden=16)
+        >>> print(actor.shapes(devices=10, features=3) == actor.shapes(devices=50, features=3))
+        True
+        >>> agent = quedge.Lydroo(actor=actor)
     """
 
     embedding: int = 32
