@@ -21,6 +21,7 @@ extensions = [
     "sphinx_copybutton",
     "mathml",
     "google_docstrings",
+    "symbols",
 ]
 exclude_patterns = ["site", "drawings"]
 nitpicky = True
@@ -65,5 +66,6 @@ html_theme = "furo"
 html_title = "quedge"
 html_static_path = ["site/static"]
 html_css_files = ["quedge.css"]
+html_search_scorer = str(Path(__file__).parent / "site" / "scorer.js")
 html_show_sphinx = False
 copybutton_exclude = ".linenos, .gp"
