@@ -6,7 +6,8 @@ import itertools
 
 import numpy as np
 
-from quedge.experiments.figures.pareto_front import Box, place_labels
+from quedge.experiments.figures import style
+from quedge.experiments.figures.labels import Box, Label, place_labels, write_labels
 
 BOUNDS = (0.0, 0.0, 400.0, 300.0)
 
@@ -46,3 +47,26 @@ def test_a_name_alone_stands_close_by_above_to_the_right() -> None:
 
 def test_no_names_need_no_place() -> None:
     assert place_labels(np.empty((0, 2)), np.empty((0, 2)), np.empty((0, 2)), [], BOUNDS) == []
+
+
+def test_neighbours_at_one_place_share_a_name() -> None:
+    axis = style.new_figure(4.0, 3.0).subplots()
+    points = np.array([[0.0, 0.0], [1.0, 1.0], [1.001, 1.0], [1.002, 1.0], [2.0, 0.0], [2.0, 0.001], [0.0, 0.001]])
+    axis.plot(*points.T)
+    names = [Label(str(place), (float(x), float(y)), "black") for place, (x, y) in enumerate(points)]
+    write_labels(axis, [names], [points])
+    written = {text.get_text(): text.xy for text in axis.texts if text.get_text()}  # a leader has no text
+    assert written == {"0": (0.0, 0.0), "1 to 3": (1.001, 1.0), "4, 5": (2.0, 0.001), "6": (0.0, 0.001)}
+
+
+def test_names_stay_beside_their_points_in_a_figure_of_other_pixels() -> None:
+    written = []
+    for dpi in (50, 200):
+        axis = style.new_figure(4.0, 3.0).subplots()
+        axis.figure.set_dpi(dpi)
+        axis.set_ylim(0.0, 2.0)
+        axis.plot([0.0, 1.0], [1.0, 1.0])
+        write_labels(axis, [[Label("a", (0.0, 1.0), "black")]], [np.array([[0.0, 1.0], [1.0, 1.0]])])
+        written.append(axis.texts[0].xyann)
+    np.testing.assert_allclose(written[0], written[1], atol=2.0)
+    assert 0.0 < np.hypot(*written[0]) < 15.0

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from quedge.errors import not_allowed
 from quedge.experiments.figures import style
+from quedge.experiments.figures.labels import Floats, Label, write_labels
 from quedge.experiments.figures.pareto_front import draw_front_band
 from quedge.experiments.figures.plot.panel import label_lines, label_of, panel
 from quedge.experiments.presentation import POWER, QUEUE
@@ -43,23 +46,26 @@ def front(traces: Mapping[str, Sequence[Trace]], key: str = "v", warmup: float =
     styles = style.styles_of(list(traces))
     with panel(ax, height=2.6) as axes:
         lines: dict[str, Any] = {}
-        places: list[tuple[float, float]] = []
+        labels: list[list[Label]] = []
+        drawn: list[Floats] = []
         for name, runs in traces.items():
             points = [_means(run, warmup) for run in runs]
-            places += points
             look = styles[name]
             (lines[name],) = axes.plot(*zip(*points, strict=True), marker=look.marker, markersize=4.0, **look.look)
-            for run, point in zip(runs, points, strict=True):
-                axes.annotate(
-                    value_text(getattr(run.scenario, key)), point, xytext=(4, 3), textcoords="offset points",
-                    fontsize=6.5, color=look.color,
-                )  # fmt: skip
+            labels.append(
+                [
+                    Label(value_text(getattr(run.scenario, key)), point, look.color)
+                    for run, point in zip(runs, points, strict=True)
+                ]
+            )
+            drawn.append(np.array(points))
         (lines[f"{heading_of(key)} at a point"],) = axes.plot([], [], linestyle="none", color="0.3", marker="$5$")
-        lines["none is better in both"] = draw_front_band(axes, places)
+        lines["none is better in both"] = draw_front_band(axes, np.concatenate(drawn).tolist())
         axes.set_xlabel(label_of(POWER.name))
         axes.set_ylabel(label_of(QUEUE.name))
         style.style_axes(axes)
         label_lines(axes, lines)
+        write_labels(axes, labels, drawn, font_size=6.5)
     return axes
 
 
