@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from matplotlib import pyplot
 from matplotlib.testing.compare import compare_images
+from PIL import Image
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -15,6 +16,14 @@ README = ROOT / "README.md"
 
 
 BLOCK = re.compile(r"^```(python|text)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
+
+LARGEST_FILM = 500_000  # bytes
+
+
+def pictures_of(film: Path) -> tuple[int, tuple[int, int]]:
+    """How many pictures a film has, and of which size."""
+    with Image.open(film) as pictures:
+        return getattr(pictures, "n_frames", 1), pictures.size
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)
@@ -33,7 +42,11 @@ def test_the_python_of_every_page_runs_and_prints_what_stands_below_it(
     pyplot.close("all")
     for picture in tmp_path.glob("*.png"):
         assert compare_images(str(DOCS / picture.name), str(picture), tol=3.0) is None
-    for name in re.findall(r'"([\w-]+\.png)"', page.read_text(encoding="utf-8")):
+    for film in tmp_path.glob("*.gif"):
+        shown = DOCS / film.name
+        assert shown.stat().st_size < LARGEST_FILM
+        assert pictures_of(film) == pictures_of(shown)
+    for name in re.findall(r'"([\w-]+\.(?:png|gif))"', page.read_text(encoding="utf-8")):
         assert (tmp_path / name).exists(), f"{name} is shown and not drawn"
 
 

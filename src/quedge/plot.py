@@ -9,6 +9,7 @@ from quedge.experiments.figures.plot.learner import learner
 from quedge.experiments.figures.plot.munich import munich_map
 from quedge.experiments.figures.plot.over_time import power, queue
 from quedge.experiments.figures.plot.panel import save
+from quedge.experiments.figures.plot.walk import munich_walk
 
 __all__ = [
     "decisions",
@@ -18,6 +19,7 @@ __all__ = [
     "heat_map",
     "learner",
     "munich_map",
+    "munich_walk",
     "power",
     "queue",
     "save",

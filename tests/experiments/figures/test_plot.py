@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib import pyplot
+from PIL import Image
 
 import quedge
 from quedge.errors import MissingExtraError
 from quedge.simulation.delays import delay_distribution
+from quedge.simulation.recordings.recording import MUNICH_SCENARIO, MunichWalk, munich_places
 
 CELL = quedge.Scenario(devices=3)
 
@@ -98,6 +100,44 @@ def test_the_map_of_munich_has_ten_starts() -> None:
     ax = quedge.plot.munich_map(frames=100)
     assert [text.get_text() for text in ax.texts] == list("ABCDEFGHIJ")
     assert -110.0 < ax.collections[0].get_array().min() < ax.collections[0].get_array().max() < -65.0
+
+
+@pytest.fixture(scope="module")
+def walk() -> quedge.Trace:
+    return quedge.simulate(MUNICH_SCENARIO, quedge.BestSingle(), frames=12, channel=MunichWalk())
+
+
+def test_the_film_of_munich_shows_who_is_where_and_offloads_and_what_waits(walk: quedge.Trace, tmp_path: Path) -> None:
+    film = quedge.plot.munich_walk(walk, first_frame=9, every=2)
+    film.save(tmp_path / "walk.gif", writer="pillow")
+    with Image.open(tmp_path / "walk.gif") as pictures:
+        assert pictures.n_frames == 2  # frames 9 and 11
+    x_m, y_m, _ = munich_places()
+    above, below = film._fig.axes
+    np.testing.assert_array_equal(above.collections[1].get_offsets(), np.column_stack([x_m[11], y_m[11]]))
+    blue = above.collections[1].get_facecolors()[:, 2] > above.collections[1].get_facecolors()[:, 0]
+    np.testing.assert_array_equal(blue, walk.offload[11])
+    assert [bar.get_height() for bar in below.patches] == walk.data_queue_mbit[11].tolist()
+    assert above.get_title(loc="left") == "frame 11"
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"first_frame": 12}, "first_frame: 12 is not allowed; it must be an integer from 0 to 11"),
+        ({"frames": 0}, "frames: 0 is not allowed"),
+        ({"every": 0}, "every: 0 is not allowed"),
+    ],
+)
+def test_a_film_of_other_frames_is_refused(walk: quedge.Trace, given: dict[str, int], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        quedge.plot.munich_walk(walk, **given)
+
+
+def test_a_film_of_another_channel_is_refused(runs: dict[str, quedge.Trace]) -> None:
+    for run in (runs["best-single"], quedge.simulate(MUNICH_SCENARIO, quedge.AllLocal(), frames=5), None):
+        with pytest.raises(ValueError, match=r"trace: .* with channel=MunichWalk\(\)"):
+            quedge.plot.munich_walk(run)
 
 
 def test_differences_are_those_of_the_comparison() -> None:
