@@ -1,6 +1,7 @@
 """PPO of RLlib, trained in one cell, and compared with other policies in other worlds.
 
-`python examples/rllib_ppo.py`. Needs the extra `gym` and `pip install 'ray[rllib]'`; Ray 2.60 asks for Gymnasium 1.2.2.
+`python examples/rllib_ppo.py`. Needs the extra `gym`, and RLlib (`pip install 'ray[rllib]==2.60.0'`), which asks for
+Gymnasium 1.2.2.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """PPO of TorchRL, trained in one cell, and compared with other policies in other worlds.
 
-`python examples/torchrl_ppo.py`. Needs `pip install torchrl`, and the extra `gym`.
+`python examples/torchrl_ppo.py`. Needs TorchRL (`pip install -c constraints.txt torchrl==0.14.1`), and the extra `gym`.
 """
 
 from __future__ import annotations
