@@ -76,4 +76,5 @@ def _distribution(error: float, x: float) -> float:
     a = (root * np.cos(theta) - 1.0) / deviation
     density = np.exp(-0.5 * a * a) / math.sqrt(2.0 * math.pi)
     within = _vectorised_erf(root * np.sin(theta) / (deviation * math.sqrt(2.0)))
-    return float(np.trapezoid(density * within * root * np.sin(theta) / deviation, theta))
+    integrand = density * within * root * np.sin(theta) / deviation
+    return float((np.diff(theta) * (integrand[1:] + integrand[:-1]) / 2.0).sum())  # NumPy has a trapezoid() since 2.0
