@@ -59,8 +59,8 @@ def simulate(
 
     Example:
         >>> run = quedge.simulate(quedge.Scenario(devices=3), quedge.Exact(), frames=100, seed=1)
-        >>> print(f"{run.data_queue_mbit[50:].mean():.2f} Mbit, {run.power_w[50:].mean():.4f} W")
-        3.21 Mbit, 0.0448 W
+        >>> print(f"{run.data_queue_mbit[50:].mean():.1f} Mbit, {run.power_w[50:].mean():.2f} W")
+        3.2 Mbit, 0.04 W
 
     Source: Section III; eqs. (1)-(6) for what a decision brings.
     """
