@@ -134,7 +134,23 @@ def _best_levels_of_cpu(frame: Frame) -> Floats:
 
 
 def best_powers(frame: Frame, offload: Bools) -> Floats:
-    """Best transmit powers (W) of one offloading decision; zero for the devices that compute locally."""
+    """Best transmit powers (W) of one offloading decision; zero for the devices that compute locally.
+
+    An offloader whose overhead is more than its bits are worth sends nothing: all sets of those who send are tried.
+    """
+    if not frame.cell.overhead_mbps[offload].any():
+        return _powers_of_senders(frame, offload)
+    tried = [
+        _powers_of_senders(frame, offload & np.array(bits))
+        for bits in itertools.product((False, True), repeat=offload.size)
+        if not (bits & ~offload).any()
+    ]
+    nothing = np.zeros(offload.size)
+    return max(tried, key=lambda power: evaluate(frame, offload, power, nothing).objective)
+
+
+def _powers_of_senders(frame: Frame, offload: Bools) -> Floats:
+    """Best transmit powers (W) where all of these offloaders send."""
     chain = [i for i in np.argsort(frame.channel_gain, kind="stable") if offload[i]]
     power = np.zeros(frame.cell.devices)
     before = 1.0
@@ -153,7 +169,7 @@ def enumeration(frame: Frame) -> Optimum:
     best = None
     for bits in itertools.product((False, True), repeat=frame.cell.devices):
         offload = np.array(bits)
-        power = best_powers(frame, offload)
+        power = _powers_of_senders(frame, offload)  # who would send nothing is tried as one who computes
         local_frequency = np.where(offload, 0.0, frequency)
         charged = evaluate(frame, offload, power, local_frequency)
         objective = cut_to_limits(frame, offload, charged).objective if cell_levels else charged.objective
