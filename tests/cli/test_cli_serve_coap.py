@@ -117,7 +117,7 @@ def test_an_address_that_is_taken_is_told(tmp_path: Path) -> None:
         where = f"127.0.0.1:{taken.getsockname()[1]}"
         ended = main_in(tmp_path, "serve", "--policy", "all-local", "--listen", "127.0.0.1:0", "--coap", where)
     assert ended.returncode == 1
-    assert f"{where}: cannot be listened on for CoAP" in ended.stderr
+    assert f"{where}: cannot be listened on for CoAP: Address already in use" in ended.stderr
 
 
 @pytest.mark.parametrize(

@@ -244,7 +244,8 @@ def serve(
         check_installed(module, "quedge serve", library, "serve")
     if otel:
         check_installed("opentelemetry", "--otel", "opentelemetry-api", "otel")
-    order = taken_order()
+    with refusing():
+        order = taken_order()
     poll_directly()
     if tls_require_hybrid and tls_cert is not None:
         refuse_tls_1_2()

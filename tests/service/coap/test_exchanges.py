@@ -92,6 +92,16 @@ def test_a_duplicate_is_not_served_again_and_hears_what_was_said() -> None:
     run(test)
 
 
+def test_of_a_request_that_was_served_nothing_long_is_remembered() -> None:
+    async def test(net: Net) -> None:
+        net.hear(post(7, payload=bytes(60_000)))
+        assert (net.asked[0].request.path, net.asked[0].request.payload) == ((), b"")
+        net.asked[0].respond(Code.BAD_REQUEST)
+        assert net.said() == [(Message(Kind.ACKNOWLEDGEMENT, Code.BAD_REQUEST, 7, b"token"), HERE)]
+
+    run(test)
+
+
 def test_after_its_lifetime_a_number_is_a_new_request_s() -> None:
     async def test(net: Net) -> None:
         net.hear(post(7))

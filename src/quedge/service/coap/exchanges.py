@@ -33,7 +33,7 @@ class Exchange:
     """A request, and its response once there is one.
 
     Attributes:
-        request: the request.
+        request: the request; once it was served without its path and payload, which may be long.
         address: who made it.
     """
 
@@ -158,3 +158,4 @@ class Exchanges:
         if len(self._endpoints) > MAX_ENDPOINTS:
             self._endpoints.popitem(last=False)
         self._serve(exchange)
+        exchange.request = request._replace(path=(), payload=b"")

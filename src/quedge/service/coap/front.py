@@ -240,7 +240,7 @@ def _bound(host: str, port: int) -> socket.socket:
             connection.close()
             raise
     except OSError as error:
-        raise OSError(None, "cannot be listened on for CoAP", f"{host}:{port}") from error
+        raise OSError(None, f"cannot be listened on for CoAP: {error.strerror}", f"{host}:{port}") from error
     return connection
 
 

@@ -8,8 +8,10 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from typing import NamedTuple
 
+from quedge.errors import not_allowed
+
 VARIABLE = "QUEDGE_PROCESS"
-"""The variable; who sets it by hand gets a process that ends, since nobody is at the other end of its line."""
+"""The variable; who sets it by hand is refused, or gets a process that ends: nobody is at the other end of its line."""
 
 
 class Order(NamedTuple):
@@ -37,12 +39,21 @@ class Order(NamedTuple):
 
 
 def taken_order(environment: MutableMapping[str, str] = os.environ) -> Order | None:
-    """What this process was told, which processes that it begins are not; None of one that nobody told anything."""
+    """What this process was told, which processes that it begins are not; None of one that nobody told anything.
+
+    Raises:
+        ValueError: nobody who looks after processes has told it that.
+    """
     told = environment.pop(VARIABLE, None)
     if told is None:
         return None
-    number, line, lock, port, folder, again = json.loads(told)
-    return Order(number, line, lock, port, Path(folder), again)
+    try:
+        number, line, lock, port, folder, again = json.loads(told)
+        for descriptor in (line, lock):
+            os.fstat(descriptor)
+        return Order(number, line, lock, port, Path(folder), again)
+    except (OSError, OverflowError, TypeError, ValueError):
+        raise not_allowed(VARIABLE, told, "left unset; quedge serve tells its processes by it") from None
 
 
 def socket_of(folder: Path, number: int) -> Path:

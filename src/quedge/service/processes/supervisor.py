@@ -264,7 +264,7 @@ class _Supervisor:
 def _check_sockets(folder: Path) -> None:
     """Raise a ValueError where sockets in a folder would have longer names than the system allows."""
     if len(os.fsencode(socket_of(folder, _LARGEST))) > _MOST_BYTES:
-        raise not_allowed("TMPDIR", folder.parent, f"a folder whose path has {_MOST_BYTES - 30} letters at most")
+        raise not_allowed("TMPDIR", str(folder.parent), f"a folder whose path has {_MOST_BYTES - 30} letters at most")
 
 
 def _signal(running: _Process, number: signal.Signals) -> None:
