@@ -124,7 +124,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def service(folder: Path) -> Iterator[Served]:
-    with serving(folder, "cell.toml", *SEVERAL) as served:
+    with serving(folder, "cell.toml", *SEVERAL, "--deadline-ms", "10000") as served:
         yield served
 
 

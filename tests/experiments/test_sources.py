@@ -129,6 +129,8 @@ NOT_READ = {
     "data/ATTRIBUTION.md",
     "data/lydroo_result_10.mat",  # for users, as a recording
     "experiments/report.html",
+    "service/packed.proto",
+    "service/packed_pb2.pyi",
     "service/quedge.proto",
     "service/quedge_pb2.pyi",
 }
