@@ -30,6 +30,22 @@ print(line.ask("share", again=order.again).result(60), file=open(f"share-{order.
 """
 ENDS_SOON = BEGINS + "line.ask('ready').result(60)"
 ENDS_AT_ONCE = BEGINS + "sys.exit(2)"
+CANNOT_BEGIN_AGAIN = (
+    BEGINS
+    + """
+import os, pathlib, signal
+tried = pathlib.Path("tried")
+if order.again:
+    tried.write_text(tried.read_text() + "." if tried.exists() else ".")
+    if len(tried.read_text()) < 9:
+        sys.exit(2)
+line.ask("ready").result(60)
+if order.again:
+    os.kill(os.getppid(), signal.SIGTERM)
+if order.number == 0 or order.again:
+    signal.pause()
+"""
+)
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +88,15 @@ def test_where_a_process_cannot_begin_all_end_as_it_has(tmp_path: Path, capfd: p
     log = logged(capfd.readouterr().err)
     assert [line["event"] for line in log] == ["process_began", "process_ended", "gives_up", "stopping", "stopped"]
     assert log[2]["reason"] == "a process ended before it took reports"
+
+
+def test_a_process_that_cannot_begin_again_is_tried_until_it_can_while_another_one_serves(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "_LONGEST_AGAIN_S", 2e-3)
+    assert supervise(several(tmp_path, CANNOT_BEGIN_AGAIN, processes=2), lambda running: None) == 0
+    ended = [line for line in logged(capfd.readouterr().err) if line["event"] == "process_ended"]
+    assert [(line["process"], line["status"]) for line in ended] == [(1, 0), *[(1, 2)] * 8]
 
 
 def test_a_folder_that_another_service_uses_is_refused(tmp_path: Path) -> None:

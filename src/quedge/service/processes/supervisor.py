@@ -31,7 +31,7 @@ from quedge.service.settings import Address, Rendering, Running
 
 _ANSWER_S = 2.0  # a process that does not answer a probe in that time is not well
 _RELEASE_S = 10.0
-_AGAIN_S = 0.5
+_AGAIN_S, _LONGEST_AGAIN_S = 0.5, 30.0
 _LARGEST, _MOST_BYTES = 99, 107  # of a process' number; of the name of a socket
 _MOST_ENDS, _WITHIN_S = 5, 60.0
 
@@ -63,8 +63,9 @@ class Several(NamedTuple):
 def supervise(several: Several, ready: Callable[[Running], None]) -> int:
     """Have processes serve until SIGTERM or SIGINT; then all end, as a service does.
 
-    A process that ends before that is begun again, and its cells go on wherever their next streams come to. Where one
-    ends as it begins, or more than five of them in a minute, all end.
+    A process that ends before that is begun again, and its cells go on wherever their next streams come to; one that
+    cannot begin again is tried less and less often while another one serves. All end where one cannot begin at the
+    start, where none serves, or where more than five that served end in a minute.
 
     Args:
         several: the service.
@@ -134,7 +135,7 @@ class _Supervisor:
 
     async def _keep(self, number: int) -> None:
         """Have a process run until all end."""
-        is_again = False
+        is_again, pause_s = False, _AGAIN_S
         while not self._is_stopping:
             running = await self._begin(number, is_again)
             status = await running.process.wait()
@@ -147,17 +148,25 @@ class _Supervisor:
                     self._status = self._status or 1
                 return
             self._logs.process_ended(number, status)
-            if not running.is_ready or self._is_too_often():
-                self._logs.gives_up(
-                    "processes end too often" if running.is_ready else "a process ended before it took reports"
-                )
+            why = self._why_not_again(running, is_again)
+            if why:
+                self._logs.gives_up(why)
                 self._status = self._status or (2 if status == 2 and not is_again else 1)
                 self._stop.set()
                 return
+            pause_s = _AGAIN_S if running.is_ready else min(2.0 * pause_s, _LONGEST_AGAIN_S)
             self._restarts[number] += 1
             is_again = True
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), _AGAIN_S)
+                await asyncio.wait_for(self._stop.wait(), pause_s)
+
+    def _why_not_again(self, ended: _Process, is_again: bool) -> str:
+        """Why all end with a process that has ended; empty where it is begun again."""
+        if ended.is_ready:
+            return "processes end too often" if self._is_too_often() else ""
+        if is_again and any(each.is_ready for each in self._running.values()):
+            return ""
+        return "a process ended before it took reports"
 
     def _is_too_often(self) -> bool:
         now = time.monotonic()
